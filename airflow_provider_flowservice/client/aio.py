@@ -1,0 +1,116 @@
+"""The asynchronous transport, on aiohttp, for triggers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import aiohttp
+from yarl import URL
+
+from airflow_provider_flowservice.client import auth, clock, network
+from airflow_provider_flowservice.client.errors import (
+    AnswerLostError,
+    FlowServiceError,
+    NotSentError,
+    UntrustedServerError,
+)
+from airflow_provider_flowservice.client.exchange import NeedToken, Pause, Result, Send, exchange
+from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.settings import Settings
+
+T = TypeVar("T")
+
+
+class AiohttpTransport:
+    """Sends requests concurrently from one event loop. One per loop and connection.
+
+    :param settings: whom to talk to, and as whom.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tokens = auth.TokenSource(settings)
+        self._token_lock = asyncio.Lock()
+        self._ssl = network.ssl_context(settings)
+        # Proxies and certificates are resolved in network.py, as in the other transport.
+        self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def send(self, request: Request[T]) -> T:
+        """Carry a request through, with retries and a token.
+
+        :param request: what to send.
+        :returns: what the request's ``parse`` makes of the answer.
+        :raises FlowServiceError: when it is given up.
+        """
+        steps = exchange(request, self._settings)
+        result: Result = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            if isinstance(step, Pause):
+                await clock.current().sleep_async(step.seconds)
+                result = None
+            elif isinstance(step, NeedToken):
+                result = await self._token(step.rejected)
+            else:
+                result = await self._attempt(step)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _token(self, rejected: str | None) -> str:
+        # The threads' lock would block the event loop while a token is fetched.
+        async with self._token_lock:
+            cached = self._tokens.cached(rejected)
+            if cached is not None:
+                return cached
+            try:
+                return self._tokens.keep(await self.send(self._tokens.request()))
+            except FlowServiceError as error:
+                raise auth.explain_refusal(error, self._settings) from error
+
+    async def _attempt(self, step: Send) -> Response | FlowServiceError:
+        where = {"method": step.method, "path": step.path}
+        try:
+            return await self._exchange(step)
+        except aiohttp.ClientConnectorCertificateError as problem:
+            return UntrustedServerError(step.origin, str(problem))
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,
+            aiohttp.ConnectionTimeoutError,
+        ) as problem:
+            return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
+        except (aiohttp.ClientError, asyncio.TimeoutError) as problem:
+            return AnswerLostError(f"{step.method} {step.path}: no whole answer: {problem!r}", **where)
+
+    async def _exchange(self, step: Send) -> Response:
+        timeout = aiohttp.ClientTimeout(
+            total=step.seconds,
+            sock_connect=self._settings.connect_timeout,
+            sock_read=self._settings.read_timeout,
+        )
+        async with self._session.request(
+            step.method,
+            # The path is percent-encoded already; yarl would decode and encode it again.
+            URL(step.url, encoded=True),
+            data=step.body,
+            headers=step.headers,
+            timeout=timeout,
+            proxy=network.proxy_for(step.origin, self._settings),
+            ssl=self._ssl,
+            allow_redirects=False,
+        ) as answer:
+            return Response(
+                method=step.method,
+                path=step.path,
+                status=answer.status,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                body=await answer.read(),
+            )

@@ -1,0 +1,178 @@
+"""How one request is carried through: credentials, retries and errors, written once for both transports.
+
+:func:`exchange` is a generator that does no input or output. It yields what is to be done (:class:`Send`,
+:class:`Pause`, :class:`NeedToken`) and is sent the result; a transport is the loop that does these things.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from airflow_provider_flowservice.client import clock, response, retry
+from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.request import Host, Request
+from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Send:
+    """Put this on the wire.
+
+    :param seconds: how long the whole attempt may take.
+    """
+
+    method: str
+    origin: str
+    path: str
+    query: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    seconds: float
+
+    @property
+    def url(self) -> str:
+        """The absolute URL."""
+        return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Wait this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NeedToken:
+    """Give a token.
+
+    :param rejected: the token that AEP refused, if one was.
+    """
+
+    rejected: str | None = field(default=None, repr=False)
+
+
+Step = Send | Pause | NeedToken
+#: What a step is answered with: a response or the way it failed, a token, or nothing after a pause.
+Result = Response | FlowServiceError | str | None
+Exchange = Generator[Step, Result, T]
+
+
+def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
+    """Carry a request through until it succeeds or is given up.
+
+    :raises FlowServiceError: the last attempt's error, with secrets removed from its message.
+    """
+    policy = retry.Policy(settings.retries, settings.retry_budget)
+    start = clock.current().monotonic()
+    attempt, refreshed = 1, False
+    token: str | None = None
+    while True:
+        if token is None and request.host is not Host.IMS:
+            token = _expect_token((yield NeedToken()))
+        elapsed = clock.current().monotonic() - start
+        result = yield _prepare(request, settings, token, max(policy.budget - elapsed, 0.001))
+        outcome = _read(request, result)
+        if not isinstance(outcome, _Failure):
+            return outcome
+        error = outcome.error
+        decision = retry.decide(
+            error,
+            request.repeat,
+            attempt=attempt,
+            elapsed=clock.current().monotonic() - start,
+            refreshed=refreshed or request.host is Host.IMS,
+            policy=policy,
+            jitter=random.random(),  # noqa: S311
+        )
+        if isinstance(decision, retry.GiveUp):
+            raise _scrubbed(error, (*settings.secrets, *request.secrets, *((token,) if token else ())))
+        if isinstance(decision, retry.RefreshToken):
+            refreshed = True
+            token = _expect_token((yield NeedToken(rejected=token)))
+        else:
+            attempt += 1
+            yield Pause(decision.delay)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: FlowServiceError
+
+
+def _read(request: Request[T], result: Result) -> T | _Failure:
+    if isinstance(result, FlowServiceError):
+        return _Failure(result)
+    if not isinstance(result, Response):
+        raise TypeError(f"a Send is answered with a response or an error, not with {type(result).__name__}")
+    if not result.is_success:
+        return _Failure(response.error(result))
+    try:
+        return request.parse(result)
+    except FlowServiceError as unreadable:
+        return _Failure(unreadable)
+
+
+def _expect_token(result: Result) -> str:
+    if not isinstance(result, str):
+        raise TypeError("a NeedToken is answered with a token")
+    return result
+
+
+def _prepare(request: Request[Any], settings: Settings, token: str | None, seconds: float) -> Send:
+    headers = {"Accept": "application/json", "x-request-id": str(uuid.uuid4())}
+    body: bytes | None = None
+    if request.form is not None:
+        body = urlencode(request.form).encode()
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    elif request.json is not None:
+        body = msgspec.json.encode(request.json)
+        headers["Content-Type"] = "application/json"
+    headers.update(_credentials(request.host, settings, token))
+    headers.update(request.headers)
+    return Send(
+        method=request.method,
+        origin=_origin(request.host, settings),
+        path=request.path,
+        query=request.query,
+        headers=headers,
+        body=body,
+        seconds=seconds,
+    )
+
+
+def _origin(host: Host, settings: Settings) -> str:
+    return {
+        Host.GATEWAY: settings.gateway,
+        Host.COLLECTION: settings.collection_host,
+        Host.IMS: settings.ims_host,
+    }[host]
+
+
+def _credentials(host: Host, settings: Settings, token: str | None) -> dict[str, str]:
+    if host is Host.IMS:
+        return {}
+    headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
+    if host is Host.GATEWAY:
+        headers["x-api-key"] = settings.client_id
+        headers["x-sandbox-name"] = settings.sandbox
+    return headers
+
+
+def _scrubbed(error: FlowServiceError, secrets: tuple[str, ...]) -> FlowServiceError:
+    """The error without any secret that a server may have echoed."""
+    for secret in secrets:
+        if len(secret) > 3 and secret in error.message:
+            error.message = error.message.replace(secret, "***")
+            error.args = (error.message,)
+    return error

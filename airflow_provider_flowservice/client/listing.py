@@ -1,0 +1,40 @@
+"""Whole lists, page by page to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.errors import UnreadableAnswerError
+from airflow_provider_flowservice.client.request import Kind
+from airflow_provider_flowservice.client.transport import Sender
+
+T = TypeVar("T")
+
+
+def iterate(
+    sender: Sender, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
+) -> Iterator[T]:
+    """Every resource of a list, each once although the list may change between pages.
+
+    :param filters: ``property`` expressions, all of which must hold.
+    :param order_by: field name, with ``-`` in front for descending.
+    :raises UnreadableAnswerError: if AEP names a page that was read already.
+    """
+    filters = tuple(filters)
+    seen: set[str] = set()
+    tokens: set[str | None] = set()
+    token: str | None = None
+    while token not in tokens:
+        tokens.add(token)
+        page = sender.send(request.page(kind, filters=filters, order_by=order_by, continuation_token=token))
+        for item in page.items:
+            item_id: str = item.id  # type: ignore[attr-defined]
+            if item_id not in seen:
+                seen.add(item_id)
+                yield item
+        token = page.continuation_token
+        if token is None:
+            return
+    raise UnreadableAnswerError(f"the list of {kind.label}s names a page twice, so its end was not reached")

@@ -1,0 +1,257 @@
+"""AEP's resources as frozen records, with the fields that the provider uses.
+
+Records are msgspec structs: decoded and type-checked straight from the answer's bytes; fields that AEP adds
+are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+JsonObject = dict[str, Any]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of all records: immutable, camelCase on the wire."""
+
+
+class SpecRef(Record, frozen=True, kw_only=True):
+    """Which connection spec or flow spec a resource follows.
+
+    :param id: UUID of the spec.
+    :param version: spec version, ``"1.0"``; old resources carry the number 1.
+    """
+
+    id: str
+    version: str | float = "1.0"
+
+
+class AuthSpec(Record, frozen=True, kw_only=True):
+    """One way to authenticate that a connection spec offers.
+
+    :param name: what ``auth.specName`` must be.
+    :param spec: JSON schema of ``auth.params``.
+    """
+
+    name: str
+    spec: JsonObject = {}
+
+    @property
+    def properties(self) -> dict[str, JsonObject]:
+        """Parameter name to its JSON schema."""
+        properties = self.spec.get("properties")
+        return properties if isinstance(properties, dict) else {}
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of the parameters that must be given."""
+        required = self.spec.get("required")
+        return frozenset(required if isinstance(required, list) else ())
+
+    def is_secret(self, parameter: str) -> bool:
+        """Whether the spec marks a parameter as a credential, or its name says so."""
+        schema = self.properties.get(parameter)
+        marked = isinstance(schema, dict) and schema.get("format") == "password"
+        return marked or looks_secret(parameter)
+
+
+class ConnectionSpec(Record, frozen=True, kw_only=True):
+    """An entry of AEP's catalogue of systems (``/connectionSpecs``)."""
+
+    id: str
+    name: str = ""
+    version: str | float = "1.0"
+    auth_spec: tuple[AuthSpec, ...] = ()
+    attributes: JsonObject = {}
+
+
+class FlowSpec(Record, frozen=True, kw_only=True):
+    """A kind of dataflow (``/flowSpecs``)."""
+
+    id: str
+    name: str = ""
+    version: str | float = "1.0"
+    attributes: JsonObject = {}
+
+
+class Auth(Record, frozen=True, kw_only=True):
+    """The part of a base connection's authentication that AEP shows."""
+
+    spec_name: str = ""
+    params: JsonObject = {}
+
+
+class Resource(Record, frozen=True, kw_only=True):
+    """What connections and flows have in common.
+
+    :param created_at: milliseconds since 1970-01-01 UTC.
+    :param updated_at: milliseconds since 1970-01-01 UTC.
+    :param etag: version for ``If-Match``, as AEP gave it.
+    """
+
+    id: str
+    name: str = ""
+    description: str | None = None
+    state: str | None = None
+    created_at: int = 0
+    updated_at: int = 0
+    etag: str | None = None
+
+
+class BaseConnection(Resource, frozen=True, kw_only=True):
+    """Credentials for a system (``/connections``)."""
+
+    connection_spec: SpecRef
+    auth: Auth | None = None
+
+
+class SourceConnection(Resource, frozen=True, kw_only=True):
+    """Where a flow reads (``/sourceConnections``)."""
+
+    connection_spec: SpecRef
+    base_connection_id: str | None = None
+    data: JsonObject | None = None
+    params: JsonObject | None = None
+
+
+class TargetConnection(SourceConnection, frozen=True, kw_only=True):
+    """Where a flow writes (``/targetConnections``)."""
+
+
+class SelectorKind(str, Enum):
+    """What a flow's ``GeneralTransform`` selects."""
+
+    SEGMENT = "segmentSelectors"
+    ATTRIBUTE = "profileSelectors"
+
+
+class Selector(Record, frozen=True, kw_only=True):
+    """One segment or profile attribute that a flow sends.
+
+    :param kind: which list of the flow it stands in.
+    :param key: segment id, or path of the attribute.
+    """
+
+    kind: SelectorKind
+    key: str
+
+
+class Flow(Resource, frozen=True, kw_only=True):
+    """A dataflow (``/flows``).
+
+    :param transformations: as AEP holds them; patches are computed against this document.
+    """
+
+    flow_spec: SpecRef
+    source_connection_ids: tuple[str, ...] = ()
+    target_connection_ids: tuple[str, ...] = ()
+    transformations: tuple[JsonObject, ...] = ()
+    schedule_params: JsonObject | None = None
+
+    def selectors(self, kind: SelectorKind) -> Iterator[Selector]:
+        """The selectors of one kind in the order in which the flow holds them."""
+        for transformation in self.transformations:
+            holder = (transformation.get("params") or {}).get(kind.value) or {}
+            for entry in holder.get("selectors") or ():
+                value = entry.get("value") or {}
+                key = value.get("id") if kind is SelectorKind.SEGMENT else value.get("path")
+                yield Selector(kind=kind, key=str(key or ""))
+
+
+class RunState(str, Enum):
+    """State of a flow run, with AEP's many spellings folded into one."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    PARTIAL = "partialSuccess"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run will not change any more."""
+        return self is not RunState.RUNNING
+
+    @classmethod
+    def from_text(cls, text: str | None) -> RunState:
+        """Read AEP's status, whatever its case; an unknown one counts as still running."""
+        folded = (text or "").replace("_", "").replace(" ", "").lower()
+        return _RUN_STATES.get(folded, cls.RUNNING)
+
+
+_RUN_STATES = {
+    "success": RunState.SUCCESS,
+    "completed": RunState.SUCCESS,
+    "partialsuccess": RunState.PARTIAL,
+    "failed": RunState.FAILED,
+    "partialfailure": RunState.FAILED,
+}
+
+
+class FlowRun(Record, frozen=True, kw_only=True):
+    """One run of a flow (``/runs``)."""
+
+    id: str
+    flow_id: str = ""
+    created_at: int = 0
+    updated_at: int = 0
+    metrics: JsonObject = {}
+
+    @property
+    def state(self) -> RunState:
+        """The run's state."""
+        summary = self.metrics.get("statusSummary")
+        status = summary.get("status") if isinstance(summary, dict) else None
+        return RunState.from_text(status if isinstance(status, str) else None)
+
+
+class Created(Record, frozen=True, kw_only=True):
+    """What a create or a change answers: the id and the new version."""
+
+    id: str
+    etag: str | None = None
+
+
+class Page(Record, Generic[T], frozen=True, kw_only=True):
+    """A page of a list.
+
+    :param continuation_token: opaque token of the next page, None on the last one.
+    """
+
+    items: tuple[T, ...]
+    continuation_token: str | None = None
+
+
+class Operation(Record, frozen=True, kw_only=True):
+    """One operation of a JSON Patch (RFC 6902)."""
+
+    op: str
+    path: str
+    value: Any = None
+
+    def to_json(self) -> JsonObject:
+        """The operation as AEP takes it; ``value`` is sent with a removal too."""
+        return {"op": self.op, "path": self.path, "value": self.value}
+
+
+_SECRET_WORDS = (
+    "secret",
+    "password",
+    "passphrase",
+    "token",
+    "credential",
+    "privatekey",
+    "sshkey",
+    "accesskey",
+)
+_SECRET_NAMES = frozenset({"saskey", "sastoken", "connectionstring", "accesskeyid"})
+
+
+def looks_secret(parameter: str) -> bool:
+    """Whether a parameter's name is that of a credential, such as ``secretKey`` or ``sasKey``."""
+    folded = parameter.replace("_", "").replace("-", "").lower()
+    return folded in _SECRET_NAMES or any(word in folded for word in _SECRET_WORDS)

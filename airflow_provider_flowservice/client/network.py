@@ -1,0 +1,62 @@
+"""Proxies and certificates, resolved once for both transports so that they behave alike.
+
+The environment is read the way curl and requests read it: ``HTTPS_PROXY``, ``NO_PROXY``,
+``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` and ``SSL_CERT_FILE``. Settings of the connection come first.
+Loopback is never proxied.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings
+
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def proxy_for(origin: str, settings: Settings) -> str | None:
+    """The proxy URL for requests to ``origin``, or None for a direct connection."""
+    url = urlsplit(origin)
+    host = url.hostname or ""
+    if host in LOOPBACK_HOSTS:
+        return None
+    if settings.proxy:
+        return settings.proxy
+    if proxy_bypass(host):
+        return None
+    proxies = getproxies_environment()
+    return proxies.get(url.scheme) or proxies.get("all")
+
+
+def ca_file(settings: Settings) -> str | None:
+    """Path of the CA certificates to trust, or None for the ones that come with Python.
+
+    :raises InvalidInputError: if the file is not there.
+    """
+    candidates = [("extra 'ca_file'", settings.ca_file)]
+    candidates += [(name, os.environ.get(name)) for name in _CA_VARIABLES]
+    for name, path in candidates:
+        if path:
+            if not Path(path).exists():
+                raise InvalidInputError(
+                    name, f"there is no file {path!r}", "Name a file of PEM certificates."
+                )
+            return path
+    return None
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext:
+    """A context that verifies servers against :func:`ca_file`."""
+    path = ca_file(settings)
+    if path is None:
+        import certifi
+
+        path = certifi.where()
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

@@ -1,0 +1,219 @@
+"""What to send: pure functions that build requests.
+
+A :class:`Request` carries the function that reads its answer, so that sending one gives a typed value with
+either transport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from airflow_provider_flowservice.client import model, response
+from airflow_provider_flowservice.client.response import Response
+
+T = TypeVar("T")
+
+FLOW_SERVICE = "/data/foundation/flowservice"
+PAGE_LIMIT = 100
+
+
+class Host(str, Enum):
+    """The servers that a request may go to. A token goes to the first two only."""
+
+    GATEWAY = "gateway"
+    COLLECTION = "collection"
+    IMS = "ims"
+
+
+class Repeat(str, Enum):
+    """What may be done when the answer of a request did not arrive."""
+
+    #: Sending it again has no further effect.
+    FREELY = "freely"
+    #: It may have had its effect: the caller looks before anything is sent again.
+    LOOK_FIRST = "look_first"
+
+
+@dataclass(frozen=True)
+class Request(Generic[T]):
+    """One HTTP request, without credentials.
+
+    :param method: HTTP method.
+    :param path: path from the server's root, percent-encoded.
+    :param parse: reads the answer of a success.
+    :param params: query parameters in order; a name may repeat.
+    :param json: body, sent as JSON; never shown, since it may hold credentials.
+    :param form: body, sent form-encoded; never shown.
+    :param headers: headers beside the ones every request of that host gets.
+    :param host: which server it is for.
+    :param repeat: whether it may be sent again without looking.
+    :param secrets: values in the body that must not appear in an error message.
+    """
+
+    method: str
+    path: str
+    parse: Callable[[Response], T] = field(repr=False)
+    params: tuple[tuple[str, str], ...] = ()
+    json: Any = field(default=None, repr=False)
+    form: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    host: Host = Host.GATEWAY
+    repeat: Repeat = Repeat.FREELY
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def query(self) -> str:
+        """The query string; spaces as ``%20``, since ``+`` means something in ``orderby``."""
+        return urlencode(self.params, quote_via=quote)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """A kind of Flow Service resource.
+
+    :param path: its collection under the service's root, such as ``flows``.
+    :param label: what a person calls one, for messages.
+    :param type: record that one is read into.
+    """
+
+    path: str
+    label: str
+    type: type[T]
+
+
+CONNECTION_SPECS = Kind("connectionSpecs", "connection spec", model.ConnectionSpec)
+FLOW_SPECS = Kind("flowSpecs", "flow spec", model.FlowSpec)
+CONNECTIONS = Kind("connections", "base connection", model.BaseConnection)
+SOURCE_CONNECTIONS = Kind("sourceConnections", "source connection", model.SourceConnection)
+TARGET_CONNECTIONS = Kind("targetConnections", "target connection", model.TargetConnection)
+FLOWS = Kind("flows", "flow", model.Flow)
+RUNS = Kind("runs", "flow run", model.FlowRun)
+
+
+def get(kind: Kind[T], resource_id: str) -> Request[T]:
+    """Read one resource: ``GET /{kind}/{id}``."""
+    return Request("GET", _path(kind, resource_id), lambda answer: response.first_item(answer, kind.type))
+
+
+def page(
+    kind: Kind[T],
+    *,
+    filters: Iterable[str] = (),
+    order_by: str | None = None,
+    limit: int = PAGE_LIMIT,
+    continuation_token: str | None = None,
+) -> Request[model.Page[T]]:
+    """Read one page of a list: ``GET /{kind}``.
+
+    :param filters: ``property`` expressions, all of which must hold; see :func:`equals`.
+    :param order_by: field name, with ``-`` in front for descending.
+    :param limit: resources a page, 100 at most.
+    :param continuation_token: token of the page, from the one before it.
+    """
+    params = [("property", expression) for expression in filters]
+    if order_by:
+        params.append(("orderby", order_by))
+    params.append(("limit", str(limit)))
+    if continuation_token:
+        params.append(("continuationToken", continuation_token))
+    return Request("GET", _path(kind), lambda answer: response.page(answer, kind.type), params=tuple(params))
+
+
+def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
+    """Count resources: ``GET /{kind}?count=true``. AEP refuses ``limit`` beside it."""
+    params = (*(("property", expression) for expression in filters), ("count", "true"))
+    return Request("GET", _path(kind), response.count, params=params)
+
+
+def create(
+    kind: Kind[Any], body: Mapping[str, Any], *, secrets: tuple[str, ...] = ()
+) -> Request[model.Created]:
+    """Create a resource: ``POST /{kind}``. AEP makes a twin when it is sent twice."""
+    return Request(
+        "POST", _path(kind), response.created, json=dict(body), repeat=Repeat.LOOK_FIRST, secrets=secrets
+    )
+
+
+def patch(
+    kind: Kind[Any],
+    resource_id: str,
+    etag: str,
+    operations: Sequence[model.Operation],
+    *,
+    secrets: tuple[str, ...] = (),
+) -> Request[model.Created | None]:
+    """Change a resource: ``PATCH /{kind}/{id}`` with ``If-Match``.
+
+    :param etag: version that the change was computed from.
+    :returns: the request; its answer is None where AEP answers without a body.
+    """
+    return Request(
+        "PATCH",
+        _path(kind, resource_id),
+        response.changed,
+        json=[operation.to_json() for operation in operations],
+        headers=(("If-Match", quoted_etag(etag)),),
+        repeat=Repeat.LOOK_FIRST,
+        secrets=secrets,
+    )
+
+
+def delete(kind: Kind[Any], resource_id: str) -> Request[None]:
+    """Delete a resource: ``DELETE /{kind}/{id}``."""
+    return Request("DELETE", _path(kind, resource_id), response.nothing)
+
+
+def action(kind: Kind[Any], resource_id: str, operation: str) -> Request[model.Created | None]:
+    """Act on a resource: ``POST /{kind}/{id}/action?op=``, such as ``enable`` or ``publish``."""
+    return Request(
+        "POST",
+        f"{_path(kind, resource_id)}/action",
+        response.changed,
+        params=(("op", operation),),
+        repeat=Repeat.LOOK_FIRST,
+    )
+
+
+def ims_token(client_id: str, client_secret: str, scopes: str) -> Request[response.Token]:
+    """Ask IMS for a token: ``POST /ims/token/v3``; the secret goes into the body, never into the query."""
+    form = (
+        ("grant_type", "client_credentials"),
+        ("client_id", client_id),
+        ("client_secret", client_secret),
+        ("scope", scopes),
+    )
+    return Request(
+        "POST", "/ims/token/v3", response.token, form=form, host=Host.IMS, secrets=(client_secret,)
+    )
+
+
+def equals(path: str, value: str) -> str:
+    """A ``property`` filter for one exact value.
+
+    :raises ValueError: if the filter grammar would read ``value`` as something else; see :func:`is_plain`.
+    """
+    if not is_plain(value):
+        raise ValueError(f"{value!r} cannot stand in a filter")
+    return f"{path}=={value}"
+
+
+def is_plain(value: str) -> bool:
+    """Whether AEP's filter grammar surely takes a value literally; a comma, for one, means OR there."""
+    return bool(value) and value.isascii() and value.strip() == value and not set(value) - _PLAIN
+
+
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -_./()")
+
+
+def quoted_etag(etag: str) -> str:
+    """The etag as ``If-Match`` must carry it: in double quotes, which AEP's own values bring with them."""
+    return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 1 else f'"{etag}"'
+
+
+def _path(kind: Kind[Any], resource_id: str | None = None) -> str:
+    collection = f"{FLOW_SERVICE}/{kind.path}"
+    return collection if resource_id is None else f"{collection}/{quote(resource_id, safe='')}"

@@ -1,0 +1,106 @@
+"""When to try again: pure decisions, no sleeping.
+
+One rule set for both transports. What it decides is laid out as a table in the README and checked against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_flowservice.client.errors import (
+    ApiError,
+    AuthenticationError,
+    FlowServiceError,
+    NotSentError,
+    RateLimitError,
+    UntrustedServerError,
+    is_ambiguous,
+)
+from airflow_provider_flowservice.client.request import Repeat
+
+#: Statuses of a server's failure that passes.
+TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+#: Seconds: first delay, doubled with each attempt, never longer than the cap.
+FIRST_DELAY = 1.0
+MAX_DELAY = 60.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How often and how long one request is tried.
+
+    :param retries: how often it is sent again at most.
+    :param budget: seconds that all attempts and waits may take together.
+    """
+
+    retries: int = 4
+    budget: float = 300.0
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Send again after ``delay`` seconds."""
+
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """Send again with a new token."""
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Raise the error."""
+
+
+Decision = Retry | RefreshToken | GiveUp
+
+
+def decide(
+    error: FlowServiceError,
+    repeat: Repeat,
+    *,
+    attempt: int,
+    elapsed: float,
+    refreshed: bool,
+    policy: Policy,
+    jitter: float,
+) -> Decision:
+    """Say what to do about a failed attempt.
+
+    :param error: how the attempt failed.
+    :param repeat: whether the request may be sent again although it may have had its effect.
+    :param attempt: number of this attempt, from 1.
+    :param elapsed: seconds since the first attempt began.
+    :param refreshed: whether the token was already renewed for this request.
+    :param policy: limits.
+    :param jitter: random number in [0, 1), so that many workers do not come back at the same moment.
+    """
+    if isinstance(error, AuthenticationError):
+        return GiveUp() if refreshed else RefreshToken()
+    if attempt > policy.retries or not _passes(error, repeat):
+        return GiveUp()
+    delay = _delay(error, attempt, jitter)
+    return Retry(delay) if elapsed + delay < policy.budget else GiveUp()
+
+
+def backoff(attempt: int, jitter: float, *, first: float = FIRST_DELAY, cap: float = MAX_DELAY) -> float:
+    """Seconds to wait after the ``attempt``-th failure: exponential with full jitter."""
+    return float(min(cap, first * 2 ** min(attempt - 1, 16)) * jitter)
+
+
+def _passes(error: FlowServiceError, repeat: Repeat) -> bool:
+    if isinstance(error, UntrustedServerError):
+        return False
+    if isinstance(error, (NotSentError, RateLimitError)):
+        return True
+    if isinstance(error, ApiError) and error.status not in TRANSIENT_STATUSES:
+        return False
+    return is_ambiguous(error) and repeat is Repeat.FREELY
+
+
+def _delay(error: FlowServiceError, attempt: int, jitter: float) -> float:
+    if error.retry_after is not None:
+        return min(error.retry_after, MAX_DELAY) + backoff(1, jitter)
+    return backoff(attempt, jitter)

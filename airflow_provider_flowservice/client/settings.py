@@ -1,0 +1,212 @@
+"""Everything that one connection to AEP needs, checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+
+DEFAULT_GATEWAY = "https://platform.adobe.io"
+DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
+DEFAULT_COLLECTION_HOST = "https://dcs.adobedc.net"
+DEFAULT_SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One AEP credential in one sandbox, and how to reach it.
+
+    Build it with :func:`settings_from`, which checks every value.
+
+    :param gateway: origin of the API gateway, such as ``https://platform.adobe.io``.
+    :param ims_host: origin of Adobe's identity service.
+    :param collection_host: origin of the streaming inlets, the only other place a token may go.
+    :param org_id: organisation id, ``...@AdobeOrg``.
+    :param sandbox: sandbox name, always sent.
+    :param client_id: the credential's client id, also the ``x-api-key``.
+    :param client_secret: secret of an OAuth server-to-server credential, or None with ``access_token``.
+    :param access_token: a ready token for those who have no client secret.
+    :param scopes: comma separated IMS scopes.
+    :param connect_timeout: seconds to make a connection.
+    :param read_timeout: seconds without a byte before an answer counts as lost.
+    :param retries: how often one request is sent again at most.
+    :param retry_budget: seconds that one request may take with all its retries.
+    :param proxy: proxy URL; None takes the environment's.
+    :param ca_file: file of CA certificates; None takes the environment's.
+    """
+
+    gateway: str
+    ims_host: str
+    collection_host: str
+    org_id: str
+    sandbox: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    scopes: str = DEFAULT_SCOPES
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    retries: int = 4
+    retry_budget: float = 300.0
+    proxy: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must not be shown anywhere."""
+        proxy_password = urlsplit(self.proxy).password if self.proxy else None
+        return tuple(value for value in (self.client_secret, self.access_token, proxy_password) if value)
+
+    def in_sandbox(self, sandbox: str) -> Settings:
+        """The same connection in another sandbox."""
+        return replace(self, sandbox=sandbox)
+
+
+def settings_from(
+    *,
+    host: str | None,
+    client_id: str | None,
+    client_secret: str | None,
+    extras: Mapping[str, Any],
+    sandbox: str | None = None,
+    where: str = "connection",
+) -> Settings:
+    """Check and complete what a user wrote into a connection.
+
+    :param host: gateway, a host name or an origin; empty means Adobe's.
+    :param client_id: client id of the credential.
+    :param client_secret: client secret, unless ``extras`` has ``access_token``.
+    :param extras: the other settings by name; an unknown name is an error.
+    :param sandbox: sandbox to use instead of the one in ``extras``.
+    :param where: how the connection is called in error messages.
+    :raises InvalidInputError: naming the field, its value and the remedy.
+    """
+    known = {k: v for k, v in extras.items() if v not in (None, "")}
+    unknown = sorted(set(known) - _EXTRAS)
+    if unknown:
+        raise InvalidInputError(
+            f"extra {unknown[0]!r} of {where}", "is not known", f"Known are: {', '.join(sorted(_EXTRAS))}."
+        )
+    return Settings(
+        gateway=_origin("host", host or DEFAULT_GATEWAY, where),
+        ims_host=_origin("ims_host", known.get("ims_host", DEFAULT_IMS_HOST), where),
+        collection_host=_origin(
+            "collection_host", known.get("collection_host", DEFAULT_COLLECTION_HOST), where
+        ),
+        org_id=_org_id(known.get("org_id"), where),
+        sandbox=_sandbox(sandbox or known.get("sandbox"), where),
+        client_id=_required("login", client_id, where, "Put the credential's client id there."),
+        client_secret=client_secret or None,
+        access_token=_access_token(known.get("access_token"), client_secret, where),
+        scopes=str(known.get("scopes", DEFAULT_SCOPES)).replace(" ", ""),
+        connect_timeout=_positive("connect_timeout", known.get("connect_timeout", 10.0), where),
+        read_timeout=_positive("read_timeout", known.get("read_timeout", 60.0), where),
+        retries=_whole("retries", known.get("retries", 4), where),
+        retry_budget=_positive("retry_budget", known.get("retry_budget", 300.0), where),
+        proxy=known.get("proxy"),
+        ca_file=known.get("ca_file"),
+    )
+
+
+_EXTRAS = frozenset(
+    {
+        "org_id",
+        "sandbox",
+        "ims_host",
+        "collection_host",
+        "scopes",
+        "access_token",
+        "connect_timeout",
+        "read_timeout",
+        "retries",
+        "retry_budget",
+        "proxy",
+        "ca_file",
+    }
+)
+
+
+def origin_of(url: SplitResult) -> str:
+    """Scheme, host and port of a URL, as ``https://host`` or ``https://host:port``."""
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
+
+
+def _required(name: str, value: str | None, where: str, remedy: str) -> str:
+    if not value or not str(value).strip():
+        raise InvalidInputError(f"{name} of {where}", "is empty", remedy)
+    return str(value).strip()
+
+
+def _org_id(value: str | None, where: str) -> str:
+    org_id = _required(
+        "extra 'org_id'", value, where, 'Write the organisation id there, such as {"org_id": "...@AdobeOrg"}.'
+    )
+    if not org_id.endswith("@AdobeOrg"):
+        raise InvalidInputError(
+            f"extra 'org_id' of {where}", f"{org_id!r} is no organisation id", "It ends with @AdobeOrg."
+        )
+    return org_id
+
+
+def _sandbox(value: str | None, where: str) -> str:
+    return _required(
+        "extra 'sandbox'",
+        value,
+        where,
+        "Write the sandbox name there or give sandbox= to the operator. There is no default: AEP would take"
+        " prod, so prod must be written out.",
+    )
+
+
+def _access_token(token: str | None, client_secret: str | None, where: str) -> str | None:
+    if not token and not client_secret:
+        raise InvalidInputError(
+            f"password of {where}",
+            "is empty",
+            "Put the client secret there, or a ready token into the extra 'access_token'.",
+        )
+    return token
+
+
+def _origin(name: str, value: str, where: str) -> str:
+    text = value.strip().rstrip("/")
+    url = urlsplit(text if "://" in text else f"https://{text}")
+    if not url.hostname or url.path or url.query or url.username:
+        raise InvalidInputError(
+            f"{name} of {where}",
+            f"{value!r} is no host",
+            "Write a host name or an origin such as https://host.",
+        )
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
+        raise InvalidInputError(
+            f"{name} of {where}", f"{value!r} is not https", "Plain http is accepted for loopback only."
+        )
+    return origin_of(url)
+
+
+def _positive(name: str, value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise InvalidInputError(
+            f"extra {name!r} of {where}", f"{value!r} is no positive number", "Write seconds, such as 30."
+        )
+    return number
+
+
+def _whole(name: str, value: Any, where: str) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise InvalidInputError(
+            f"extra {name!r} of {where}", f"{value!r} is no whole number", "Write 0 or more."
+        )
+    return number

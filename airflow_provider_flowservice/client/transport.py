@@ -1,0 +1,144 @@
+"""The blocking transport, on requests."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+import requests
+import urllib3
+
+from airflow_provider_flowservice.client import auth, clock, network
+from airflow_provider_flowservice.client.errors import (
+    AnswerLostError,
+    FlowServiceError,
+    NotSentError,
+    UntrustedServerError,
+)
+from airflow_provider_flowservice.client.exchange import NeedToken, Pause, Result, Send, exchange
+from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.settings import Settings
+
+T = TypeVar("T")
+
+_CHUNK_BYTES = 65536
+
+
+class Sender(Protocol):
+    """Anything that carries a request through and returns its parsed answer."""
+
+    def send(self, request: Request[T]) -> T:
+        """Carry ``request`` through."""
+        ...
+
+
+class RequestsTransport:
+    """Sends requests one after the other over kept-alive connections. One per thread.
+
+    :param settings: whom to talk to, and as whom.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tokens = auth.TokenSource(settings)
+        self._session = requests.Session()
+        # Proxies and certificates are resolved in network.py; a .netrc must not replace our Authorization.
+        self._session.trust_env = False
+        self._session.verify = network.ca_file(settings) or True
+
+    def send(self, request: Request[T]) -> T:
+        """Carry a request through, with retries and a token.
+
+        :param request: what to send.
+        :returns: what the request's ``parse`` makes of the answer.
+        :raises FlowServiceError: when it is given up.
+        """
+        steps = exchange(request, self._settings)
+        result: Result = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            if isinstance(step, Pause):
+                clock.current().sleep(step.seconds)
+                result = None
+            elif isinstance(step, NeedToken):
+                result = self._token(step.rejected)
+            else:
+                result = self._attempt(step)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _token(self, rejected: str | None) -> str:
+        with self._tokens.lock:
+            cached = self._tokens.cached(rejected)
+            if cached is not None:
+                return cached
+            try:
+                return self._tokens.keep(self.send(self._tokens.request()))
+            except FlowServiceError as error:
+                raise auth.explain_refusal(error, self._settings) from error
+
+    def _attempt(self, step: Send) -> Response | FlowServiceError:
+        where = {"method": step.method, "path": step.path}
+        try:
+            return self._exchange(step)
+        except requests.exceptions.SSLError as problem:
+            return _ssl_failure(problem, step)
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError) as problem:
+            return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
+        except requests.exceptions.ConnectionError as problem:
+            if _was_refused(problem):
+                return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
+            return AnswerLostError(f"{step.method} {step.path}: the connection broke: {problem}", **where)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as problem:
+            return AnswerLostError(f"{step.method} {step.path}: no whole answer: {problem}", **where)
+
+    def _exchange(self, step: Send) -> Response:
+        proxy = network.proxy_for(step.origin, self._settings)
+        deadline = clock.current().monotonic() + step.seconds
+        timeout = (self._settings.connect_timeout, min(self._settings.read_timeout, step.seconds))
+        with self._session.request(
+            step.method,
+            step.url,
+            data=step.body,
+            headers=step.headers,
+            timeout=timeout,
+            proxies={"http": proxy, "https": proxy} if proxy else None,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            body = b"".join(_chunks(answer, deadline))
+            return Response(
+                method=step.method,
+                path=step.path,
+                status=answer.status_code,
+                headers={name.lower(): value for name, value in answer.headers.items()},
+                body=body,
+            )
+
+
+def _chunks(answer: requests.Response, deadline: float) -> list[bytes]:
+    """Read a body to its end, but not past the deadline: a slow drip would never time out by itself."""
+    chunks: list[bytes] = []
+    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):
+        chunks.append(chunk)
+        if clock.current().monotonic() > deadline:
+            raise requests.exceptions.Timeout("the answer took too long")
+    return chunks
+
+
+def _ssl_failure(problem: Exception, step: Send) -> FlowServiceError:
+    if "CERTIFICATE_VERIFY_FAILED" in str(problem):
+        return UntrustedServerError(step.origin, str(problem))
+    message = f"{step.method} {step.path}: TLS failed: {problem}"
+    return AnswerLostError(message, method=step.method, path=step.path)
+
+
+def _was_refused(problem: requests.exceptions.ConnectionError) -> bool:
+    reason = getattr(problem.args[0], "reason", None) if problem.args else None
+    return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError))
