@@ -1,0 +1,70 @@
+"""The command ``flowservice-emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+
+_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    :param arguments: command line; the process's own by default.
+    :return: exit status: 0 after a signal, 1 when the emulator cannot start.
+    """
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    try:
+        with EmulatorServer(
+            host=options.host,
+            port=options.port,
+            sandbox=options.sandbox,
+            log_level=options.log_level,
+            allow_remote=options.allow_remote,
+        ) as server:
+            _say(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
+            stop.wait()
+    except (OSError, ValueError) as error:
+        _say(sys.stderr, f"flowservice-emulator: {error}")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flowservice-emulator",
+        description="Adobe Experience Platform's Flow Service, emulated on this machine.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8765, help="port; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--sandbox", default="dev", help="name of the development sandbox (default: %(default)s)"
+    )
+    parser.add_argument("--log-level", choices=_LOG_LEVELS, default="warning", help="(default: %(default)s)")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="accept a --host that other machines can reach; there is no protection",
+    )
+    return parser
+
+
+def _say(stream: object, line: str) -> None:
+    print(line, file=stream, flush=True)  # type: ignore[call-overload]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

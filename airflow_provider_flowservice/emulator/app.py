@@ -1,0 +1,44 @@
+"""Puts the services together into one ASGI application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from airflow_provider_flowservice.emulator.control_api.routes import router as control_router
+from airflow_provider_flowservice.emulator.edge import Edge
+from airflow_provider_flowservice.emulator.errors import ApiError
+from airflow_provider_flowservice.emulator.exchange import marks_of
+from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
+from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
+from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
+from airflow_provider_flowservice.emulator.settings import Settings
+from airflow_provider_flowservice.emulator.world import World
+
+
+def build_app(settings: Settings) -> ASGIApp:
+    """Make an emulator with an empty world of its own."""
+    app = FastAPI(title="Flow Service emulator", openapi_url=None, redirect_slashes=False)
+    world = World(settings)
+    app.state.world = world
+    app.add_exception_handler(ApiError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_route)
+    for router in (control_router, ims_router, flow_router, segmentation_router):
+        app.include_router(router)
+    return Edge(app, world)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ApiError):  # pragma: no cover (Starlette calls this handler for ApiError alone)
+        raise error
+    world: World = request.app.state.world
+    body = error.body(world.switches, marks_of(request).request_id)
+    return JSONResponse(body, error.status, media_type="application/json")
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """A path or method that the emulator does not know, in the words of no particular service."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return JSONResponse({"message": str(getattr(error, "detail", error))}, status)

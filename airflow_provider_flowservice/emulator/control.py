@@ -1,0 +1,143 @@
+"""A small client of the emulator's own endpoints, for tests and demos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from requests import HTTPError, Response, Session
+
+_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class EmulatorCredential:
+    """What a client needs to call the emulator."""
+
+    client_id: str
+    client_secret: str
+    org_id: str
+    sandbox: str
+
+
+class EmulatorControl:
+    """Looks into an emulator and steers it, in this process or another.
+
+    :param url: where the emulator listens.
+    :param verify: as in ``requests``: False, or the path of a CA file, for an emulator behind HTTPS.
+    """
+
+    def __init__(self, url: str, verify: bool | str = True) -> None:
+        self.url = url.rstrip("/")
+        self._verify = verify
+
+    def health(self) -> dict[str, Any]:
+        """Status, version, credential, seeded segments."""
+        return dict(self._json("GET", "/health"))
+
+    @property
+    def credential(self) -> EmulatorCredential:
+        """The built-in credential and the name of the built-in sandbox."""
+        return EmulatorCredential(**self.health()["credential"])
+
+    @property
+    def segments(self) -> list[str]:
+        """Ids of the seeded segments."""
+        return list(self.health()["segments"])
+
+    def requests(
+        self, method: str | None = None, path: str | None = None, status: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The journal, oldest first.
+
+        :param method: only requests with this method.
+        :param path: only requests whose path contains this text.
+        :param status: only requests that were answered with this status.
+        """
+        return [
+            entry
+            for entry in self._json("GET", "/requests")
+            if (method is None or entry["method"] == method.upper())
+            and (path is None or path in entry["path"])
+            and (status is None or entry["status"] == status)
+        ]
+
+    def clear_requests(self) -> None:
+        """Forget the journal."""
+        self._call("DELETE", "/requests")
+
+    def state(self, sandbox: str | None = None) -> dict[str, Any]:
+        """What a sandbox holds, by collection.
+
+        :param sandbox: its name; the built-in one by default.
+        """
+        return dict(self._json("GET", "/state", params={"sandbox": sandbox} if sandbox else None))
+
+    def reset(self) -> None:
+        """Forget everything: resources, tokens, journal, faults; put clock and switches back."""
+        self._call("POST", "/reset")
+
+    def open_sandbox(self, name: str) -> None:
+        """Add a sandbox."""
+        self._call("POST", "/sandboxes", json={"name": name})
+
+    def now(self) -> float:
+        """The emulator's time, in seconds since the epoch."""
+        return float(self._json("GET", "/clock")["now"])
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's clock on."""
+        self._call("POST", "/clock", json={"advance": seconds})
+
+    def inject(self, *rules: dict[str, Any]) -> None:
+        """Add faults.
+
+        :param rules: each ``{"match": {"method", "path"}, "after": k, "times": n, "fault": {"kind": ...}}``.
+        :raises requests.HTTPError: when a rule makes no sense; the message says why.
+        """
+        self._call("POST", "/faults", json=list(rules))
+
+    def faults_left(self) -> list[dict[str, Any]]:
+        """The faults that have not been met."""
+        return list(self._json("GET", "/faults"))
+
+    def clear_faults(self) -> None:
+        """Drop all faults."""
+        self._call("DELETE", "/faults")
+
+    def switches(self) -> dict[str, Any]:
+        """Every switch and its value."""
+        return dict(self._json("GET", "/switches"))
+
+    def set_switches(self, **values: object) -> None:
+        """Set switches by name.
+
+        :raises requests.HTTPError: for an unknown switch or value; the message says why.
+        """
+        self._call("POST", "/switches", json=values)
+
+    def exports(self, flow_id: str, sandbox: str | None = None) -> list[dict[str, Any]]:
+        """What an activated flow has sent to its destination."""
+        params = {"sandbox": sandbox} if sandbox else None
+        return list(self._json("GET", f"/flows/{flow_id}/exports", params=params))
+
+    def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> Any:
+        return self._call(method, path, params=params).json()
+
+    def _call(
+        self, method: str, path: str, params: dict[str, str] | None = None, json: Any = None
+    ) -> Response:
+        with Session() as session:
+            # A proxy of the environment is meant for the client under test, not for this one.
+            session.trust_env = False
+            response = session.request(
+                method,
+                f"{self.url}/_emulator{path}",
+                params=params,
+                json=json,
+                verify=self._verify,
+                timeout=_TIMEOUT_SECONDS,
+            )
+        if response.status_code >= 400:
+            raise HTTPError(f"{method} {path}: {response.text}", response=response)
+        return response

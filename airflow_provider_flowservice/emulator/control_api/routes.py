@@ -1,0 +1,191 @@
+"""``/_emulator``: look inside, move the clock, inject faults, turn switches.
+
+Whatever changes something needs ``Content-Type: application/json`` when it has a body, which a web page on
+another host cannot send here without asking first.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from airflow_provider_flowservice import __version__
+from airflow_provider_flowservice.emulator.control_api.page import page_of
+from airflow_provider_flowservice.emulator.control_api.state import state_of
+from airflow_provider_flowservice.emulator.errors import ApiError
+from airflow_provider_flowservice.emulator.flow.exports import exported_profiles
+from airflow_provider_flowservice.emulator.flow.store import Kind
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
+from airflow_provider_flowservice.emulator.world import World, world_of
+
+router = APIRouter(prefix="/_emulator")
+Here = Annotated[World, Depends(world_of)]
+
+
+class ControlError(ApiError):
+    """A request to the emulator itself that makes no sense: 400 or 404 with a message."""
+
+
+def _base_url(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+def _sandbox(request: Request, world: World) -> Sandbox:
+    name = request.query_params.get("sandbox", world.settings.sandbox)
+    sandbox = world.sandboxes.get(name)
+    if sandbox is None:
+        raise ControlError(
+            404, f"there is no sandbox {name!r}; there are {', '.join(sorted(world.sandboxes))}"
+        )
+    return sandbox
+
+
+async def _json(request: Request) -> Any:
+    if "json" not in request.headers.get("content-type", ""):
+        raise ControlError(400, "send JSON, with Content-Type: application/json")
+    try:
+        return await request.json()
+    except ValueError as error:
+        raise ControlError(400, f"the body is not JSON: {error}") from error
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    body = await _json(request)
+    if not isinstance(body, dict):
+        raise ControlError(400, "the body must be an object")
+    return body
+
+
+@router.get("")
+async def page(request: Request, world: Here) -> Response:
+    """The page in the browser."""
+    return HTMLResponse(page_of(world, _base_url(request)))
+
+
+@router.get("/health")
+async def health(world: Here) -> Response:
+    """Status, version, the built-in credential and the ids of the seeded segments."""
+    credential = world.settings.credential
+    return JSONResponse(
+        {
+            "status": "ok",
+            "version": __version__,
+            "credential": {
+                "client_id": credential.client_id,
+                "client_secret": credential.client_secret,
+                "org_id": credential.org_id,
+                "sandbox": world.settings.sandbox,
+            },
+            "segments": list(SEEDED_SEGMENT_IDS),
+        }
+    )
+
+
+@router.get("/requests")
+async def requests(world: Here) -> Response:
+    """The journal, oldest first."""
+    return JSONResponse(world.journal.entries())
+
+
+@router.delete("/requests")
+async def clear_requests(world: Here) -> Response:
+    """Forget the journal."""
+    world.journal.clear()
+    return Response(status_code=204)
+
+
+@router.get("/state")
+async def state(request: Request, world: Here) -> Response:
+    """Everything in a sandbox (``?sandbox=``, the built-in one by default)."""
+    return JSONResponse(state_of(world, _sandbox(request, world), _base_url(request)))
+
+
+@router.post("/reset")
+async def reset(world: Here) -> Response:
+    """Forget everything."""
+    world.reset()
+    return Response(status_code=204)
+
+
+@router.post("/sandboxes")
+async def open_sandbox(request: Request, world: Here) -> Response:
+    """Add a sandbox: ``{"name": ...}``."""
+    name = (await _object(request)).get("name")
+    if not isinstance(name, str) or not name:
+        raise ControlError(400, "name must be a text")
+    world.open_sandbox(name)
+    return JSONResponse(sorted(world.sandboxes), 201)
+
+
+@router.get("/clock")
+async def clock(world: Here) -> Response:
+    """The emulator's time: seconds since the epoch, and how far it runs ahead of real time."""
+    return JSONResponse({"now": world.clock.now(), "ahead": world.clock.ahead})
+
+
+@router.post("/clock")
+async def advance(request: Request, world: Here) -> Response:
+    """Move the time on: ``{"advance": seconds}``."""
+    seconds = (await _object(request)).get("advance")
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        raise ControlError(400, "advance must be a number of seconds")
+    try:
+        world.clock.advance(seconds)
+    except ValueError as error:
+        raise ControlError(400, str(error)) from error
+    return await clock(world)
+
+
+@router.get("/faults")
+async def faults(world: Here) -> Response:
+    """The faults that have not been met."""
+    return JSONResponse(world.faults.left())
+
+
+@router.post("/faults")
+async def inject(request: Request, world: Here) -> Response:
+    """Add faults: a list of rules."""
+    rules = await _json(request)
+    if not isinstance(rules, list):
+        raise ControlError(400, "the body must be a list of rules")
+    try:
+        world.faults.add(rules)
+    except ValueError as error:
+        raise ControlError(400, str(error)) from error
+    return JSONResponse(world.faults.left(), 201)
+
+
+@router.delete("/faults")
+async def clear_faults(world: Here) -> Response:
+    """Drop all faults."""
+    world.faults.clear()
+    return Response(status_code=204)
+
+
+@router.get("/switches")
+async def switches(world: Here) -> Response:
+    """Every switch and its value."""
+    return JSONResponse(world.switches.as_json())
+
+
+@router.post("/switches")
+async def change_switches(request: Request, world: Here) -> Response:
+    """Set some switches: new values by name."""
+    changes = await _object(request)
+    try:
+        world.switches = world.switches.changed(changes)
+    except ValueError as error:
+        raise ControlError(400, str(error)) from error
+    return await switches(world)
+
+
+@router.get("/flows/{flow_id}/exports")
+async def exports(flow_id: str, request: Request, world: Here) -> Response:
+    """What an activated flow has sent to its destination."""
+    flow = _sandbox(request, world).flow.find(Kind.FLOWS, flow_id)
+    if flow is None:
+        raise ControlError(404, f"there is no flow {flow_id!r}")
+    return JSONResponse(exported_profiles(flow))

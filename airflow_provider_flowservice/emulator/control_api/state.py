@@ -1,0 +1,23 @@
+"""What the emulator holds, in one piece."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_flowservice.emulator.flow.render import Renderer
+from airflow_provider_flowservice.emulator.flow.store import Kind
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.world import World
+
+
+def state_of(world: World, sandbox: Sandbox, base_url: str) -> dict[str, Any]:
+    """Every resource of a sandbox by collection, oldest first, secrets masked whatever the switch says.
+
+    :param base_url: where the caller reaches the emulator.
+    """
+    renderer = Renderer(world.settings.credential, sandbox, base_url, mask=True)
+    state: dict[str, Any] = {
+        kind.value: [renderer.item(resource) for resource in sandbox.flow.all(kind)] for kind in Kind
+    }
+    state["messages"] = {}
+    return state

@@ -1,0 +1,126 @@
+"""The outermost layer: keeps the journal, lets faults meet requests, and closes connections when told to."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import uuid
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from airflow_provider_flowservice.emulator.exchange import SCOPE_KEY, Marks, Reply
+from airflow_provider_flowservice.emulator.faults.kinds import Victim
+from airflow_provider_flowservice.emulator.journal import Exchange
+from airflow_provider_flowservice.emulator.world import World
+
+CONTROL_PREFIX = "/_emulator"
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+
+
+class Edge:
+    """ASGI middleware around everything but the emulator's own endpoints.
+
+    It holds each answer back until it is complete, so that an entry stands in the journal before its caller
+    can look.
+    """
+
+    def __init__(self, app: ASGIApp, world: World) -> None:
+        self._app = app
+        self._world = world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+            b"",
+            self._world.clock.now(),
+        )
+        marks = Marks(exchange.header("x-request-id") or str(uuid.uuid4()))
+        # Adobe prints some paths with a slash at the end and some without.
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        scope[SCOPE_KEY] = marks
+        if scope["path"].startswith(CONTROL_PREFIX):
+            await self._app(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        if body is None:
+            return
+        exchange.body = body
+        self._world.journal.record(exchange)
+        reply = await self._answer(scope, exchange, marks)
+        if reply is None:
+            await _hang_up(receive)
+            return
+        exchange.status = reply.status
+        await _send(reply, marks, send)
+
+    async def _answer(self, scope: Scope, exchange: Exchange, marks: Marks) -> Reply | None:
+        async def serve() -> Reply:
+            return await _run(self._app, scope, exchange.body)
+
+        fault = self._world.faults.take(exchange.method, scope["path"])
+        if fault is None:
+            return await serve()
+        exchange.fault = fault.kind
+        return await fault.meet(Victim(self._world, exchange, marks, serve))
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body, or None when the caller went away before its end."""
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _run(app: ASGIApp, scope: Scope, body: bytes) -> Reply:
+    """Let the application answer, and collect what it says."""
+    reply = Reply(500)
+    chunks: list[bytes] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            reply.status = message["status"]
+            reply.headers = list(message.get("headers", []))
+        else:
+            chunks.append(message.get("body", b""))
+
+    await app(scope, receive, send)
+    reply.body = b"".join(chunks)
+    return reply
+
+
+async def _send(reply: Reply, marks: Marks, send: Send) -> None:
+    headers = [*reply.headers, (b"x-request-id", marks.request_id.encode("latin-1"))]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _hang_up(receive: Receive) -> None:
+    """Reset the TCP connection.
+
+    ASGI has no word for this. uvicorn's ``receive`` is a method of the object that holds the transport.
+    After the abort one more ``receive`` lets uvicorn notice that the connection is gone, so that it does
+    not miss an answer.
+    """
+    transport: Any = receive.__self__.transport  # type: ignore[attr-defined]
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        # With a linger time of zero the peer gets a reset and not an orderly end.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+    transport.abort()
+    await receive()

@@ -1,0 +1,1 @@
+"""Faults that can be put in the way of requests."""

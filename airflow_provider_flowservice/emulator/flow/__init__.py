@@ -1,0 +1,1 @@
+"""Flow Service: ``/data/foundation/flowservice``."""

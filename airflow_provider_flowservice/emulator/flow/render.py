@@ -1,0 +1,112 @@
+"""How a stored resource looks in an answer."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
+from airflow_provider_flowservice.emulator.masking import MASK, is_secret_key
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.settings import Credential
+
+_PROFILE_FRAGMENTS = {"type": "ProfileFragments", "id": "ups"}
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Turns resources of one sandbox into JSON.
+
+    :param base_url: where the caller reaches this emulator; inlets are shown under it.
+    :param mask: whether credentials are hidden.
+    """
+
+    credential: Credential
+    sandbox: Sandbox
+    base_url: str
+    mask: bool
+
+    def item(self, resource: Resource) -> dict[str, Any]:
+        """The resource as GET shows it."""
+        item = self._common(resource) | deepcopy(resource.body)
+        item |= {"state": resource.state.value, "version": resource.etag, "etag": resource.etag}
+        if resource.kind is Kind.CONNECTIONS:
+            self._finish_connection(item)
+        elif resource.kind is Kind.FLOWS:
+            self._finish_flow(item)
+        else:
+            self._finish_end(item)
+        return item
+
+    def _common(self, resource: Resource) -> dict[str, Any]:
+        account, client = self.credential.technical_account, self.credential.client_id
+        return {
+            "id": resource.id,
+            "createdAt": resource.created_at,
+            "updatedAt": resource.updated_at,
+            "createdBy": account,
+            "updatedBy": account,
+            "createdClient": client,
+            "updatedClient": client,
+            "sandboxId": self.sandbox.id,
+            "sandboxName": self.sandbox.name,
+            "imsOrgId": self.credential.org_id,
+        }
+
+    def _finish_connection(self, item: dict[str, Any]) -> None:
+        params = item.get("auth", {}).get("params")
+        if params is None:
+            return
+        if self.mask:
+            secrets = credential_names(item)
+            item["auth"]["params"] = {
+                name: MASK if name in secrets or is_secret_key(name) else value
+                for name, value in params.items()
+            }
+
+    def _finish_end(self, item: dict[str, Any]) -> None:
+        if item["connectionSpec"].get("id") == UNIFIED_PROFILE:
+            item["typeInfo"] = dict(_PROFILE_FRAGMENTS)
+        base = self._base_of(item)
+        item["inheritedAttributes"] = {"baseConnection": base} if base else {}
+
+    def _finish_flow(self, item: dict[str, Any]) -> None:
+        item.setdefault("description", "")
+        item.setdefault("transformations", [])
+        spec = FLOW_SPECS[item["flowSpec"]["id"]]
+        side = "isDestinationFlow" if spec.is_destination else "isSourceFlow"
+        item["inheritedAttributes"] = {
+            "properties": {side: True},
+            "sourceConnections": self._ends(Kind.SOURCE_CONNECTIONS, item["sourceConnectionIds"]),
+            "targetConnections": self._ends(Kind.TARGET_CONNECTIONS, item["targetConnectionIds"]),
+        }
+        item["runs"] = f"/runs?property=flowId=={item['id']}"
+
+    def _ends(self, kind: Kind, ids: list[str]) -> list[dict[str, Any]]:
+        return [self._end(kind, end_id) for end_id in ids]
+
+    def _end(self, kind: Kind, end_id: str) -> dict[str, Any]:
+        end: dict[str, Any] = {"id": end_id}
+        resource = self.sandbox.flow.find(kind, end_id)
+        if resource is None:
+            return end
+        end["connectionSpec"] = resource.body["connectionSpec"]
+        base = self._base_of(resource.body)
+        if base:
+            end["baseConnection"] = base
+        if end["connectionSpec"].get("id") == UNIFIED_PROFILE:
+            end["typeInfo"] = dict(_PROFILE_FRAGMENTS)
+        return end
+
+    def _base_of(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        base = self.sandbox.flow.find(Kind.CONNECTIONS, body.get("baseConnectionId"))
+        return {"id": base.id, "connectionSpec": base.body["connectionSpec"]} if base else None
+
+
+def credential_names(connection: dict[str, Any]) -> frozenset[str]:
+    """The parameters of a base connection that its spec marks as credentials."""
+    spec = CONNECTION_SPECS[connection["connectionSpec"]["id"]]
+    auth_spec = spec.auth_spec(connection["auth"].get("specName"))
+    return auth_spec.secrets if auth_spec else frozenset()

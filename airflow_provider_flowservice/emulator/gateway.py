@@ -1,0 +1,110 @@
+"""The API gateway: who calls, for which organisation, in which sandbox."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault, PlatformError
+from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
+from airflow_provider_flowservice.emulator.world import World, world_of
+
+_ORG_ID = re.compile(r"[0-9A-Za-z]+@AdobeOrg")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that the gateway let through.
+
+    :param sandbox: the sandbox it is meant for.
+    """
+
+    request: Request
+    world: World
+    sandbox: Sandbox
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host by which the caller reached this emulator, without a slash at the end."""
+        return str(self.request.base_url).rstrip("/")
+
+    async def json(self) -> Any:
+        """The request's JSON body; None when there is no body.
+
+        :raises PlatformError: 400 when the body is not JSON or not declared as JSON.
+        """
+        body = await self.request.body()
+        if not body:
+            return None
+        if "json" not in self.request.headers.get("content-type", ""):
+            raise PlatformError(400, "BadRequestError", "A valid content-type must be specified")
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise PlatformError(400, "BadRequestError", f"The body is not valid JSON: {error}") from error
+
+
+def bearer(request: Request) -> str | None:
+    """The bearer token that a request carries."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
+
+
+async def authorised(request: Request, world: Annotated[World, Depends(world_of)]) -> Call:
+    """Check token, API key, organisation and sandbox (a FastAPI dependency).
+
+    :raises GatewayError: as the gateway refuses.
+    :raises FlowError: when the sandbox is missing or unknown.
+    """
+    _check_caller(request, world)
+    _check_organisation(request, world)
+    return Call(request, world, _sandbox(request, world))
+
+
+def _check_caller(request: Request, world: World) -> None:
+    value = bearer(request)
+    if value is None:
+        raise GatewayError(GatewayFault.TOKEN_MISSING)
+    key = request.headers.get("x-api-key")
+    if not key:
+        raise GatewayError(GatewayFault.KEY_MISSING)
+    token = world.tokens.find(value)
+    if token is None:
+        raise GatewayError(GatewayFault.TOKEN_INVALID)
+    if key != token.client_id:
+        raise GatewayError(GatewayFault.KEY_INVALID)
+
+
+def _check_organisation(request: Request, world: World) -> None:
+    org_id = request.headers.get("x-gw-ims-org-id")
+    if not org_id:
+        raise GatewayError(GatewayFault.ORG_MISSING)
+    if not _ORG_ID.fullmatch(org_id):
+        raise GatewayError(GatewayFault.ORG_MALFORMED)
+    if org_id != world.settings.credential.org_id:
+        raise GatewayError(GatewayFault.ORG_UNKNOWN)
+
+
+def _sandbox(request: Request, world: World) -> Sandbox:
+    name = request.headers.get("x-sandbox-name")
+    if not name:
+        if world.switches.missing_sandbox == "refuse":
+            raise FlowError(FlowCode.SANDBOX_MISSING, "header x-sandbox-name is missing")
+        name = PRODUCTION_SANDBOX
+    if name == "*":
+        raise FlowError(
+            FlowCode.CROSS_SANDBOX_REFUSED, "A query over all sandboxes is not permitted for this token."
+        )
+    sandbox = world.sandboxes.get(name)
+    if sandbox is None:
+        raise FlowError(FlowCode.SANDBOX_NOT_FOUND, f"Sandbox {name} is not found in this organisation.")
+    return sandbox
+
+
+Authorised = Annotated[Call, Depends(authorised)]

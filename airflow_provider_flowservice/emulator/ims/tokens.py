@@ -1,0 +1,52 @@
+"""Access tokens: made, looked up, expired by the emulator's clock, revoked."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from airflow_provider_flowservice.emulator.clock import EmulatorClock
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A token that was handed out.
+
+    :param expires_at: seconds since the epoch, by the emulator's clock.
+    """
+
+    value: str
+    client_id: str
+    expires_at: float
+
+
+class TokenStore:
+    """All tokens that are still good."""
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._tokens: dict[str, AccessToken] = {}
+
+    def issue(self, client_id: str, lifetime: float) -> AccessToken:
+        """Make a token.
+
+        :param lifetime: seconds that it is good for.
+        """
+        token = AccessToken(f"emulated.{secrets.token_urlsafe(48)}", client_id, self._clock.now() + lifetime)
+        self._tokens[token.value] = token
+        return token
+
+    def find(self, value: str) -> AccessToken | None:
+        """Give the token if it is known and not expired."""
+        token = self._tokens.get(value)
+        if token is None or token.expires_at <= self._clock.now():
+            return None
+        return token
+
+    def revoke(self, value: str) -> None:
+        """Make a token invalid from now on; an unknown one is ignored."""
+        self._tokens.pop(value, None)
+
+    def clear(self) -> None:
+        """Revoke all."""
+        self._tokens.clear()

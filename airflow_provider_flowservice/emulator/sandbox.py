@@ -1,0 +1,22 @@
+"""One AEP sandbox: nothing in it is seen from another."""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.flow.store import FlowStore
+from airflow_provider_flowservice.emulator.segmentation.store import SegmentStore
+from airflow_provider_flowservice.emulator.settings import stable_uuid
+
+
+class Sandbox:
+    """The stores of every service.
+
+    :param name: value of ``x-sandbox-name``.
+    :param clock: stamps what is created.
+    """
+
+    def __init__(self, name: str, clock: EmulatorClock) -> None:
+        self.name = name
+        self.id = stable_uuid(f"sandbox {name}")
+        self.flow = FlowStore(clock)
+        self.segments = SegmentStore(clock)

@@ -1,0 +1,196 @@
+"""Endpoints of the segmentation service, with the paging shapes of definitions and of audiences."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from airflow_provider_flowservice.emulator.errors import ApiError
+from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.segmentation.store import Segment
+from airflow_provider_flowservice.emulator.switches import Switches
+
+router = APIRouter(prefix="/data/core/ups")
+
+_DEFAULT_AUDIENCE_LIMIT = 20
+
+
+class SegmentationError(ApiError):
+    """A refusal in the segmentation service's shape. The shape is documented, most numbers are guesses.
+
+    :param number: six digits that name the error.
+    """
+
+    def __init__(self, status: int, number: str, message: str) -> None:
+        super().__init__(status, message)
+        self.number = number
+
+    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002
+        """Errors by status, and the title of the whole."""
+        return {
+            "requestId": request_id,
+            "errors": {str(self.status): [{"code": self.status, "message": self.message}]},
+            "type": f"https://ns.adobe.com/aep/errors/UPAPI-{self.number}-{self.status}",
+            "title": self.message,
+            "status": self.status,
+        }
+
+
+@router.get("/segment/definitions")
+async def list_definitions(call: Authorised) -> Response:
+    """List segment definitions; all of them when neither start, page nor limit is given."""
+    params = call.request.query_params
+    segments = _sorted(call.sandbox.segments.all(), params.get("sort", "updateTime:desc"))
+    limit = _number(params.get("limit"), default=max(len(segments), 1), least=1)
+    start = _number(params.get("start"), default=_number(params.get("page"), default=0) * limit)
+    shown = segments[start : start + limit]
+    page = {
+        "totalCount": len(segments),
+        "totalPages": math.ceil(len(segments) / limit),
+        "sortField": "updateTime",
+        "sort": "desc",
+        "pageSize": len(shown),
+        "limit": limit,
+    }
+    return JSONResponse({"segments": [_definition(each, call) for each in shown], "page": page, "link": {}})
+
+
+@router.post("/segment/definitions")
+async def create_definition(call: Authorised) -> Response:
+    """Create a segment definition; a name that exists is refused with 422."""
+    body = await call.json()
+    if not isinstance(body, dict) or not body.get("name") or not isinstance(body.get("expression"), dict):
+        raise SegmentationError(400, "113400", "name and expression are required")
+    if any(each.name == body["name"] for each in call.sandbox.segments.all()):
+        raise SegmentationError(422, "113422", f"A segment named {body['name']} exists")
+    segment = call.sandbox.segments.create(
+        body["name"], body.get("description", ""), str(body["expression"].get("value", ""))
+    )
+    return JSONResponse(_definition(segment, call))
+
+
+@router.get("/segment/definitions/{segment_id}")
+async def get_definition(segment_id: str, call: Authorised) -> Response:
+    """Read one segment definition."""
+    return JSONResponse(_definition(_find(segment_id, call), call))
+
+
+@router.delete("/segment/definitions/{segment_id}")
+async def delete_definition(segment_id: str, call: Authorised) -> Response:
+    """Delete a segment definition."""
+    call.sandbox.segments.delete(_find(segment_id, call).id)
+    return Response(status_code=200)
+
+
+@router.get("/audiences")
+async def list_audiences(call: Authorised) -> Response:
+    """List audiences page by page; the link to the next page starts with ``@``."""
+    params = call.request.query_params
+    segments = _matching(call)
+    limit = _number(params.get("limit"), default=_DEFAULT_AUDIENCE_LIMIT, least=1)
+    start = _number(params.get("start"), default=0)
+    shown = segments[start * limit : (start + 1) * limit]
+    page: dict[str, Any] = {
+        "totalCount": len(segments),
+        "totalPages": math.ceil(len(segments) / limit),
+        "pageSize": len(shown),
+        "limit": limit,
+        "start": start,
+    }
+    links: dict[str, Any] = {}
+    if (start + 1) * limit < len(segments):
+        page["next"] = start + 1
+        links["next"] = {"href": f"@/audiences?start={start + 1}&limit={limit}&totalCount={len(segments)}"}
+    return JSONResponse(
+        {"children": [_audience(each, call) for each in shown], "_page": page, "_links": links}
+    )
+
+
+@router.get("/audiences/{audience_id}")
+async def get_audience(audience_id: str, call: Authorised) -> Response:
+    """Read one audience."""
+    return JSONResponse(_audience(_find(audience_id, call), call))
+
+
+def _matching(call: Call) -> list[Segment]:
+    params = call.request.query_params
+    segments = _sorted(call.sandbox.segments.all(), params.get("sort", "updateTime:desc"))
+    name = params.get("name", "").lower()
+    field, _, wanted = params.get("property", "").partition("==")
+    if field and (field not in ("audienceId", "id", "name") or not wanted):
+        raise SegmentationError(400, "113401", f"The property {params['property']} cannot be filtered by")
+    return [
+        each
+        for each in segments
+        if name in each.name.lower() and (not field or wanted == (each.name if field == "name" else each.id))
+    ]
+
+
+def _sorted(segments: list[Segment], sort: str) -> list[Segment]:
+    field, _, direction = sort.partition(":")
+    by_name = field == "name"
+    return sorted(
+        segments,
+        key=lambda each: each.name if by_name else each.created_at,
+        reverse=direction.lower() == "desc",
+    )
+
+
+def _number(text: str | None, *, default: int, least: int = 0) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or int(text) < least:
+        raise SegmentationError(400, "113402", f"{text!r} is not a number of {least} or more")
+    return int(text)
+
+
+def _find(segment_id: str, call: Call) -> Segment:
+    segment = call.sandbox.segments.find(segment_id)
+    if segment is None:
+        raise SegmentationError(404, "113430", f"Segment {segment_id} is not found")
+    return segment
+
+
+def _definition(segment: Segment, call: Call) -> dict[str, Any]:
+    return {
+        "id": segment.id,
+        "name": segment.name,
+        "description": segment.description,
+        "imsOrgId": call.world.settings.credential.org_id,
+        "profileInstanceId": "ups",
+        "schema": {"name": "_xdm.context.profile"},
+        "expression": {"type": "PQL", "format": "pql/text", "value": segment.expression},
+        "evaluationInfo": {
+            "batch": {"enabled": False},
+            "continuous": {"enabled": True},
+            "synchronous": {"enabled": False},
+        },
+        "creationTime": segment.created_at,
+        "updateTime": segment.created_at,
+        "updateEpoch": segment.created_at // 1000,
+    }
+
+
+def _audience(segment: Segment, call: Call) -> dict[str, Any]:
+    return {
+        **_definition(segment, call),
+        "audienceId": segment.id,
+        "sandbox": {
+            "sandboxId": call.sandbox.id,
+            "sandboxName": call.sandbox.name,
+            "type": "development",
+            "default": False,
+        },
+        "namespace": "AEPSegments",
+        "type": "SegmentDefinition",
+        "originName": "REAL_TIME_CUSTOMER_PROFILE",
+        "lifecycleState": "published",
+        "createEpoch": segment.created_at // 1000,
+        "isSystem": False,
+        "labels": [],
+        "dependents": [],
+        "dependencies": [],
+    }

@@ -1,0 +1,132 @@
+"""Runs an emulator inside this process, on a free loopback port."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from types import TracebackType
+
+import uvicorn
+
+from airflow_provider_flowservice.emulator.app import build_app
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.settings import Settings
+
+_START_SECONDS = 30
+_STOP_SECONDS = 10
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with an event that says when it listens or has given up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.settled.set()
+
+
+class EmulatorServer:
+    """An emulator that lives as long as a ``with`` block.
+
+    :param host: address to listen on.
+    :param port: port to listen on; 0 takes a free one.
+    :param sandbox: name of the built-in development sandbox.
+    :param ssl_certfile: certificate for HTTPS, with ``ssl_keyfile``.
+    :param log_level: level of uvicorn's log.
+    :param allow_remote: listen on an address that other machines can reach.
+    :raises ValueError: when ``host`` is not a loopback address and ``allow_remote`` is not set.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        sandbox: str = "dev",
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        log_level: str = "warning",
+        allow_remote: bool = False,
+    ) -> None:
+        if not allow_remote and not _is_loopback(host):
+            raise ValueError(
+                f"{host} can be reached by other machines; only loopback addresses are served by default"
+            )
+        self._host = host
+        self._port = port
+        self._certificate = ssl_certfile
+        config = uvicorn.Config(
+            build_app(Settings(sandbox=sandbox)),
+            log_level=log_level,
+            access_log=log_level in ("debug", "trace", "info"),
+            ssl_certfile=ssl_certfile,
+            ssl_keyfile=ssl_keyfile,
+            proxy_headers=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._run, name="flowservice-emulator", daemon=True)
+        self._socket: socket.socket | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for example ``http://127.0.0.1:40123``; nothing after the port."""
+        scheme = "https" if self._certificate else "http"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{scheme}://{host}:{self._port}"
+
+    @property
+    def control(self) -> EmulatorControl:
+        """A client of the emulator's own endpoints."""
+        return EmulatorControl(self.url, verify=self._certificate or True)
+
+    def start(self) -> None:
+        """Listen; returns when requests are answered.
+
+        :raises OSError: when the port is taken.
+        :raises RuntimeError: when the server does not come up.
+        """
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._socket = socket.create_server((self._host, self._port), family=family)
+        self._port = self._socket.getsockname()[1]
+        self._thread.start()
+        if not self._server.settled.wait(_START_SECONDS) or not self._server.started:
+            self.stop()
+            raise RuntimeError(f"the emulator did not start on {self.url}")
+
+    def stop(self) -> None:
+        """Close every connection, and return when the thread has ended."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+        if self._socket is not None:
+            self._socket.close()
+
+    def __enter__(self) -> EmulatorServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket] if self._socket else None)
+        finally:
+            self._server.settled.set()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,76 @@
+"""Switches: one for each place where Adobe's documents contradict each other or stay silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+
+def _choice(default: str, *others: str, doc: str) -> Any:
+    return field(default=default, metadata={"choices": (default, *others), "doc": doc})
+
+
+def _flag(default: bool, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+def _number(default: int, doc: str, least: int = 0) -> Any:
+    return field(default=default, metadata={"doc": doc, "least": least})
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How the emulator reads the contract; the metadata of each field says what it is about."""
+
+    patch_answer: str = _choice("200", "202", doc="PATCH answers 200 with id and etag, or 202 and no body")
+    delete_answer: str = _choice(
+        "by-role",
+        "202",
+        "204",
+        doc="DELETE answers 202 for destinations and 204 for sources, or always the same",
+    )
+    error_shape: str = _choice(
+        "new", "old", doc="Flow Service errors carry type and report, or errorMessage alone"
+    )
+    error_code_type: str = _choice("string", "integer", doc="type of error_code in the gateway's errors")
+    missing_sandbox: str = _choice(
+        "prod", "refuse", doc="no x-sandbox-name: prod is meant, or 400 FLOW-2105-400"
+    )
+    mask_secrets: bool = _flag(True, "GET of a connection masks the credentials")
+    last_page_links: str = _choice("empty", "absent", doc="the last page has an empty _links, or none")
+    default_page_size: int = _number(20, "items on a page when the caller gives no limit", least=1)
+    token_lifetime: int = _number(86399, "seconds until a new access token expires", least=1)
+    silent_patch: bool = _flag(False, "PATCH of a flow answers success and changes nothing")
+    legacy_base_connection: str = _choice(
+        "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or not looked at"
+    )
+
+    def changed(self, changes: Mapping[str, object]) -> Switches:
+        """Give a copy with some switches set.
+
+        :param changes: new values by name.
+        :raises ValueError: for an unknown name, a value of the wrong type, or one that is not among the
+            choices.
+        """
+        known = {item.name: item for item in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"there is no switch {name!r}; there are {', '.join(sorted(known))}")
+            _check(name, value, type(known[name].default), known[name].metadata)
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def as_json(self) -> dict[str, object]:
+        """Every switch and its value."""
+        return asdict(self)
+
+
+def _check(name: str, value: object, kind: type, metadata: Mapping[str, Any]) -> None:
+    if type(value) is not kind:
+        raise ValueError(f"switch {name!r} takes a {kind.__name__}, not {value!r}")
+    choices = metadata.get("choices")
+    if choices and value not in choices:
+        raise ValueError(f"switch {name!r} takes one of {', '.join(choices)}, not {value!r}")
+    least = metadata.get("least")
+    if least is not None and isinstance(value, int) and value < least:
+        raise ValueError(f"switch {name!r} takes {least} or more, not {value}")

@@ -1,0 +1,60 @@
+"""Everything the emulator holds, in one object that lives as long as the server."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import Request
+
+from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
+from airflow_provider_flowservice.emulator.ims.tokens import TokenStore
+from airflow_provider_flowservice.emulator.journal import Journal
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX, Settings
+from airflow_provider_flowservice.emulator.switches import Switches
+
+
+class World:
+    """State of one emulator.
+
+    Handlers run on one event loop and never wait between reading and writing, so each request is atomic
+    without locks.
+
+    :param settings: what :meth:`reset` keeps.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = EmulatorClock()
+        self.tokens = TokenStore(self.clock)
+        self.journal = Journal()
+        self.faults = FaultQueue()
+        self.switches = Switches()
+        self.sandboxes: dict[str, Sandbox] = {}
+        self._open_built_in_sandboxes()
+
+    def reset(self) -> None:
+        """Forget everything: resources, tokens, journal, faults; put clock and switches back."""
+        self.clock.reset()
+        self.tokens.clear()
+        self.journal.clear()
+        self.faults.clear()
+        self.switches = Switches()
+        self.sandboxes.clear()
+        self._open_built_in_sandboxes()
+
+    def open_sandbox(self, name: str) -> Sandbox:
+        """Give the sandbox of that name; make it first when there is none."""
+        if name not in self.sandboxes:
+            self.sandboxes[name] = Sandbox(name, self.clock)
+        return self.sandboxes[name]
+
+    def _open_built_in_sandboxes(self) -> None:
+        for name in (PRODUCTION_SANDBOX, self.settings.sandbox):
+            self.open_sandbox(name)
+
+
+async def world_of(request: Request) -> World:
+    """The world behind a request (a FastAPI dependency)."""
+    return cast(World, request.app.state.world)
