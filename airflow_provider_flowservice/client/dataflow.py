@@ -75,6 +75,15 @@ class Missing:
             parts.append(f"profile attributes {', '.join(self.attributes)}")
         return " and ".join(parts) or "nothing"
 
+    def to_json(self) -> dict[str, list[str]]:
+        """As a trigger's event carries it."""
+        return {"segments": list(self.segments), "attributes": list(self.attributes)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Sequence[str]]) -> Missing:
+        """Read what :meth:`to_json` wrote."""
+        return cls(tuple(document["segments"]), tuple(document["attributes"]))
+
 
 def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment, ...]:
     """Check segments as a user gives them: ids, or mappings with ``id`` and maybe ``name``, ``description``.

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from airflow_provider_flowservice.client import clock, response, retry
+from airflow_provider_flowservice.client.advice import advise
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.request import Host, Request
 from airflow_provider_flowservice.client.response import Response
@@ -96,7 +97,8 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             jitter=random.random(),  # noqa: S311
         )
         if isinstance(decision, retry.GiveUp):
-            raise _scrubbed(error, (*settings.secrets, *request.secrets, *((token,) if token else ())))
+            secrets = (*settings.secrets, *request.secrets, *((token,) if token else ()))
+            raise _explained(error, advise(error, settings), secrets)
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
             token = _expect_token((yield NeedToken(rejected=token)))
@@ -169,10 +171,12 @@ def _credentials(host: Host, settings: Settings, token: str | None) -> dict[str,
     return headers
 
 
-def _scrubbed(error: FlowServiceError, secrets: tuple[str, ...]) -> FlowServiceError:
-    """The error without any secret that a server may have echoed."""
+def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:
+    """The error with a remedy, and without any secret that a server may have echoed."""
+    message = f"{error.message} {advice}".rstrip()
     for secret in secrets:
-        if len(secret) > 3 and secret in error.message:
-            error.message = error.message.replace(secret, "***")
-            error.args = (error.message,)
+        if len(secret) > 3:
+            message = message.replace(secret, "***")
+    error.message = message
+    error.args = (message,)
     return error

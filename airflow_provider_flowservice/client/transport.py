@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import requests
@@ -36,11 +37,13 @@ class RequestsTransport:
     """Sends requests one after the other over kept-alive connections. One per thread.
 
     :param settings: whom to talk to, and as whom.
+    :param on_token: told every token that is fetched, to keep it out of logs.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, on_token: Callable[[str], None] | None = None) -> None:
         self._settings = settings
         self._tokens = auth.TokenSource(settings)
+        self._on_token = on_token
         self._session = requests.Session()
         # Proxies and certificates are resolved in network.py; a .netrc must not replace our Authorization.
         self._session.trust_env = False
@@ -79,9 +82,12 @@ class RequestsTransport:
             if cached is not None:
                 return cached
             try:
-                return self._tokens.keep(self.send(self._tokens.request()))
+                token = self._tokens.keep(self.send(self._tokens.request()))
             except FlowServiceError as error:
                 raise auth.explain_refusal(error, self._settings) from error
+            if self._on_token:
+                self._on_token(token)
+            return token
 
     def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}

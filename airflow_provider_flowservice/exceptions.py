@@ -1,0 +1,134 @@
+"""What Airflow shall do about an error: try the task again, or not.
+
+The client's errors say what happened; in one place, here, they get one of two faces for Airflow. Code that
+calls the hook sees the client's errors, so that it can catch a 404; operators and sensors raise these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
+
+from airflow_provider_flowservice.client.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    DriftError,
+    FlowServiceError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    UntrustedServerError,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PERMANENT = (
+    AuthenticationError,
+    BadRequestError,
+    DriftError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    UntrustedServerError,
+)
+
+
+class FlowServiceException(AirflowException):
+    """What both faces have in common.
+
+    :param error: the client's error.
+    """
+
+    def __init__(self, error: FlowServiceError) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.status = error.status
+        self.code = error.code
+        self.request_id = error.request_id
+        self.retry_after = error.retry_after
+
+
+class FlowServiceTransientException(FlowServiceException):
+    """Something that passes: Airflow's retries apply."""
+
+
+class FlowServicePermanentException(FlowServiceException, AirflowFailException):
+    """Something that a retry does not cure: the task fails at once."""
+
+
+class FlowServiceWaitTimeout(AirflowSensorTimeout):
+    """A wait reached its deadline; like any sensor's time-out it is not retried."""
+
+
+def is_permanent(error: FlowServiceError) -> bool:
+    """Whether a further attempt of the task would meet the same error."""
+    return isinstance(error, _PERMANENT)
+
+
+def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | FlowServicePermanentException:
+    """The face of a client error."""
+    if is_permanent(error):
+        return FlowServicePermanentException(error)
+    return FlowServiceTransientException(error)
+
+
+@contextmanager
+def airflow_faces() -> Iterator[None]:
+    """Turn client errors raised in the block into Airflow's two faces."""
+    try:
+        yield
+    except FlowServiceError as error:
+        raise for_airflow(error) from error
+
+
+def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a TaskFlow function so that permanent errors fail it at once and others are retried.
+
+    .. code-block:: python
+
+        @task
+        @flowservice_errors
+        def count_flows() -> int:
+            return FlowServiceHook().count(FLOWS)
+    """
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        with airflow_faces():
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+def to_event(error: FlowServiceError) -> dict[str, Any]:
+    """A client error as the JSON that a trigger can hand to its task."""
+    return {
+        "message": error.message,
+        "permanent": is_permanent(error),
+        "status": error.status,
+        "code": error.code,
+        "request_id": error.request_id,
+        "retry_after": error.retry_after,
+    }
+
+
+def from_event(event: dict[str, Any]) -> FlowServiceTransientException | FlowServicePermanentException:
+    """The face of an error that a trigger handed over."""
+    error = FlowServiceError(event["message"])
+    if event["status"] is not None:
+        error = ApiError(
+            event["message"],
+            status=event["status"],
+            code=event["code"],
+            request_id=event["request_id"],
+            retry_after=event["retry_after"],
+        )
+    return (
+        FlowServicePermanentException(error) if event["permanent"] else FlowServiceTransientException(error)
+    )

@@ -1,0 +1,99 @@
+"""What all operators share: the connection, the sandbox, and Airflow's face of an error."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.exceptions import airflow_faces
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+
+T = TypeVar("T")
+
+
+class FlowServiceOperator(BaseOperator):
+    """Base of the provider's operators.
+
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``; templated.
+    :param sandbox: sandbox to work in instead of the connection's; templated.
+    """
+
+    template_fields: Sequence[str] = ("flowservice_conn_id", "sandbox")
+
+    def __init__(
+        self, *, flowservice_conn_id: str = "flowservice_default", sandbox: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flowservice_conn_id = flowservice_conn_id
+        self.sandbox = sandbox
+
+    @cached_property
+    def hook(self) -> FlowServiceHook:
+        """The hook for the operator's connection and sandbox."""
+        from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+
+        return FlowServiceHook(self.flowservice_conn_id, self.sandbox)
+
+    def execute(self, context: Context) -> Any:
+        """Do the work; client errors get Airflow's face."""
+        try:
+            with airflow_faces():
+                return self.perform(context)
+        finally:
+            self.hook.close()
+
+    @abstractmethod
+    def perform(self, context: Context) -> Any:
+        """The operator's own work.
+
+        :raises FlowServiceError: when it fails.
+        """
+
+
+def push(context: Context, **values: Any) -> None:
+    """Push each value that is there to the XCom key of its name."""
+    for key, value in values.items():
+        if value is not None:
+            context["ti"].xcom_push(key=key, value=value)
+
+
+def required_text(field: str, value: Any) -> str:
+    """A templated argument that must have become a text.
+
+    :raises InvalidInputError: if it is empty or no text, as when an upstream task returned nothing.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(
+            field, f"{value!r} is no text", "Give a value, or an upstream task's .output that returns one."
+        )
+    return value
+
+
+def optional_mapping(field: str, value: Any) -> Mapping[str, Any] | None:
+    """A templated argument that is an object or left out.
+
+    :raises InvalidInputError: if it is something else.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInputError(field, f"{value!r} is no mapping", "Give a dict.")
+    return value
+
+
+def id_list(field: str, value: Any) -> list[str]:
+    """A templated argument that is one id or a list of ids.
+
+    :raises InvalidInputError: if it is empty or holds something else.
+    """
+    ids = [value] if isinstance(value, str) else list(value or ())
+    if not ids:
+        raise InvalidInputError(field, "is empty", "Give at least one id.")
+    return [required_text(f"{field}[{position}]", item) for position, item in enumerate(ids)]

@@ -1,0 +1,157 @@
+"""Operators for base, source and target connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_flowservice.operators.base import optional_mapping, required_text
+from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.client.desired import (
+        DesiredBaseConnection,
+        DesiredSourceConnection,
+        DesiredTargetConnection,
+    )
+
+
+class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
+    """Create a base connection: the credentials for a system (``POST /connections``).
+
+    :param connection_spec: name as AEP shows it, such as ``Amazon Kinesis``, or id; templated.
+    :param auth_conn_id: Airflow connection with the credentials; templated. Type ``aws`` for Amazon Kinesis
+        (login, password, and ``region_name`` or ``connectionUrl`` in the extras), ``generic`` for Azure Event
+        Hubs (login = SAS key name, password = SAS key, host = namespace).
+    :param auth: parameters that are no secret; templated.
+    """
+
+    template_fields: Sequence[str] = (
+        *FlowServiceCreateOperator.template_fields,
+        "connection_spec",
+        "auth_conn_id",
+        "auth",
+    )
+
+    def __init__(
+        self,
+        *,
+        connection_spec: str,
+        auth_conn_id: str | None = None,
+        auth: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.connection_spec = connection_spec
+        self.auth_conn_id = auth_conn_id
+        self.auth = auth
+
+    def desired(self) -> DesiredBaseConnection:
+        """The base connection, with the name of its auth spec read from AEP."""
+        from airflow_provider_flowservice.client.desired import DesiredBaseConnection
+
+        auth = optional_mapping("auth", self.auth)
+        spec = self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec))
+        found = self.hook.auth_params(spec, self.auth_conn_id, auth)
+        return DesiredBaseConnection(
+            name=self.name,
+            spec_id=spec.id,
+            description=self.description,
+            auth_spec=found.spec,
+            auth_params=found.params,
+        )
+
+
+class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
+    """Create a source connection: where a flow reads (``POST /sourceConnections``).
+
+    :param connection_spec: name as AEP shows it, or id; templated.
+    :param base_connection_id: the base connection it hangs on, where it has one; templated.
+    :param data_format: such as ``json``; None sends no ``data``; templated.
+    :param source_params: the spec's own parameters; templated.
+    """
+
+    template_fields: Sequence[str] = (
+        *FlowServiceCreateOperator.template_fields,
+        "connection_spec",
+        "base_connection_id",
+        "data_format",
+        "source_params",
+    )
+
+    def __init__(
+        self,
+        *,
+        connection_spec: str,
+        base_connection_id: str | None = None,
+        data_format: str | None = "json",
+        source_params: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.connection_spec = connection_spec
+        self.base_connection_id = base_connection_id
+        self.data_format = data_format
+        self.source_params = source_params
+
+    def desired(self) -> DesiredSourceConnection:
+        """The source connection."""
+        from airflow_provider_flowservice.client.desired import DesiredSourceConnection
+
+        params = optional_mapping("source_params", self.source_params)
+        return DesiredSourceConnection(
+            name=self.name,
+            spec_id=self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec)).id,
+            description=self.description,
+            base_connection_id=self.base_connection_id,
+            data={"format": self.data_format} if self.data_format else None,
+            params=params,
+        )
+
+
+class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
+    """Create a target connection: where a flow writes (``POST /targetConnections``).
+
+    :param connection_spec: name as AEP shows it, or id; templated.
+    :param base_connection_id: the base connection it hangs on, where it has one; templated.
+    :param target_params: the spec's own parameters, such as ``{"stream": ..., "region": ...}`` for Amazon
+        Kinesis or ``{"eventHubName": ...}`` for Azure Event Hubs; templated.
+    :param data_format: such as ``json``; None sends no format; templated.
+    """
+
+    template_fields: Sequence[str] = (
+        *FlowServiceCreateOperator.template_fields,
+        "connection_spec",
+        "base_connection_id",
+        "target_params",
+        "data_format",
+    )
+
+    def __init__(
+        self,
+        *,
+        connection_spec: str,
+        base_connection_id: str | None = None,
+        target_params: Mapping[str, Any],
+        data_format: str | None = "json",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.connection_spec = connection_spec
+        self.base_connection_id = base_connection_id
+        self.target_params = target_params
+        self.data_format = data_format
+
+    def desired(self) -> DesiredTargetConnection:
+        """The target connection."""
+        from airflow_provider_flowservice.client.desired import DesiredTargetConnection
+
+        params = optional_mapping("target_params", self.target_params)
+        return DesiredTargetConnection(
+            name=self.name,
+            spec_id=self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec)).id,
+            description=self.description,
+            base_connection_id=self.base_connection_id,
+            data={"format": self.data_format} if self.data_format else None,
+            params=params,
+        )

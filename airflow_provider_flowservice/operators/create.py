@@ -1,0 +1,70 @@
+"""What the create operators share: one object however often they run, and its id as the result."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.operators.base import FlowServiceOperator, push, required_text
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_flowservice.client.desired import Desired
+
+_IF_EXISTS = ("reuse", "update", "fail", "create")
+
+
+class FlowServiceCreateOperator(FlowServiceOperator):
+    """Base of the operators that create one resource and return its id.
+
+    The resource's version goes to the XCom key ``etag``, and whether this run made it to ``created``.
+
+    :param name: the resource's name; templated.
+    :param description: for people; templated.
+    :param if_exists: what to do about an earlier one of this name, spec and parents: ``reuse`` it if its
+        settings agree and fail if they differ, ``update`` what AEP can change, ``fail``, or
+        ``create`` another.
+    """
+
+    template_fields: Sequence[str] = (*FlowServiceOperator.template_fields, "name", "description")
+
+    def __init__(
+        self, *, name: str, description: str | None = None, if_exists: str = "reuse", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if if_exists not in _IF_EXISTS:
+            raise InvalidInputError(
+                "if_exists", f"{if_exists!r} is not known", f"Known are {', '.join(_IF_EXISTS)}."
+            )
+        self.name = name
+        self.description = description
+        self.if_exists = if_exists
+
+    def perform(self, context: Context) -> str:
+        """Ensure the resource and push what is worth knowing.
+
+        :returns: its id.
+        """
+        from airflow_provider_flowservice.client.ensure import IfExists
+
+        required_text("name", self.name)
+        desired = self.desired()
+        ensured = self.hook.ensure(desired, IfExists(self.if_exists))
+        push(
+            context,
+            etag=ensured.etag,
+            created=ensured.created,
+            console_url=self.console_url(desired, ensured.id),
+        )
+        return ensured.id
+
+    @abstractmethod
+    def desired(self) -> Desired[Any]:
+        """The resource that shall exist."""
+
+    def console_url(self, desired: Desired[Any], resource_id: str) -> str | None:
+        """Where AEP's user interface shows it, if it does."""
+        return None

@@ -1,0 +1,122 @@
+"""What all sensors share: the connection, Airflow's face of an error, and deferring."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSensorTimeout
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, airflow_faces, from_event
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+    from airflow_provider_flowservice.triggers.base import PollingTrigger
+
+
+class FlowServiceSensor(BaseSensorOperator):
+    """Base of the provider's sensors.
+
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``; templated.
+    :param sandbox: sandbox to work in instead of the connection's; templated.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    """
+
+    template_fields: Sequence[str] = ("flowservice_conn_id", "sandbox")
+
+    def __init__(
+        self,
+        *,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flowservice_conn_id = flowservice_conn_id
+        self.sandbox = sandbox
+        self.deferrable = deferrable
+        self._seen: Any = None
+
+    @cached_property
+    def hook(self) -> FlowServiceHook:
+        """The hook for the sensor's connection and sandbox."""
+        from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+
+        return FlowServiceHook(self.flowservice_conn_id, self.sandbox)
+
+    def execute(self, context: Context) -> Any:
+        """Check the arguments, then poke here or wait in the triggerer."""
+        with airflow_faces():
+            self.check_arguments()
+        if not self.deferrable:
+            return self._poke_until_done(context)
+        deadline = clock.current().wall() + self.timeout
+        self.defer(trigger=self.trigger(deadline), method_name="execute_complete")
+        return None
+
+    def poke(self, context: Context) -> bool:
+        """Look once, with Airflow's face of an error."""
+        try:
+            with airflow_faces():
+                done, self._seen = self.look()
+        finally:
+            self.hook.close()
+        if not done:
+            self.log.info("Not yet: %s", self.describe(self._seen))
+        return done
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take over from the trigger.
+
+        :raises FlowServiceException: what the trigger met.
+        :raises FlowServiceWaitTimeout: if the deadline passed.
+        """
+        if event["status"] == "done":
+            return None
+        if event["status"] == "timeout":
+            raise self._timed_out(event.get("detail"))
+        raise from_event(event["error"])
+
+    @abstractmethod
+    def check_arguments(self) -> None:
+        """Check the rendered arguments before anything is sent.
+
+        :raises InvalidInputError: naming what is wrong.
+        """
+
+    @abstractmethod
+    def look(self) -> tuple[bool, Any]:
+        """Look once.
+
+        :returns: whether the condition holds, and what was seen, as the trigger's ``poll`` has it.
+        :raises FlowServiceError: when looking failed.
+        """
+
+    @abstractmethod
+    def trigger(self, deadline: float) -> PollingTrigger:
+        """The trigger that waits for the condition.
+
+        :param deadline: seconds since 1970-01-01 UTC.
+        """
+
+    @abstractmethod
+    def describe(self, seen: Any) -> str:
+        """What is still to come, in words, given what was seen last."""
+
+    def _poke_until_done(self, context: Context) -> Any:
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as timeout:
+            raise self._timed_out(self._seen) from timeout
+
+    def _timed_out(self, seen: Any) -> FlowServiceWaitTimeout:
+        still = self.describe(seen) if seen is not None else "AEP gave no answer"
+        return FlowServiceWaitTimeout(f"Not after {self.timeout:.0f} seconds: {still}")

@@ -1,0 +1,60 @@
+"""One open transport per event loop and connection, shared by all triggers that run there."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.client.aio import AiohttpTransport
+    from airflow_provider_flowservice.client.settings import Settings
+
+
+@dataclass
+class _Shared:
+    transport: AiohttpTransport
+    users: int = 0
+
+
+@dataclass
+class _Loop:
+    transports: dict[Settings, _Shared] = field(default_factory=dict)
+
+
+_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncIterator[AiohttpTransport]:
+    """The transport of a connection; the last one to leave closes it.
+
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: sandbox to work in instead of the connection's.
+    """
+    from airflow_provider_flowservice.client.aio import AiohttpTransport
+
+    settings = await _settings(flowservice_conn_id, sandbox)
+    transports = _loops.setdefault(asyncio.get_running_loop(), _Loop()).transports
+    shared = transports.get(settings)
+    if shared is None:
+        shared = transports[settings] = _Shared(AiohttpTransport(settings))
+    shared.users += 1
+    try:
+        yield shared.transport
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del transports[settings]
+            await shared.transport.close()
+
+
+async def _settings(flowservice_conn_id: str, sandbox: str | None) -> Settings:
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    from airflow_provider_flowservice.hooks.flow_service import connection_settings
+
+    return connection_settings(await get_async_connection(flowservice_conn_id), sandbox)
