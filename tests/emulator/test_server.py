@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "airflow_provider_flowservice.emulator"]
+
+
+def test_a_server_is_gone_after_its_block() -> None:
+    before = threading.active_count()
+    with EmulatorServer(sandbox="mine") as server:
+        assert server.control.credential.sandbox == "mine"
+        url = server.url
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/_emulator/health", timeout=1)
+    assert threading.active_count() == before
+
+
+def test_a_server_is_gone_when_its_block_fails() -> None:
+    server = EmulatorServer()
+    with pytest.raises(RuntimeError, match="on purpose"), server:
+        raise RuntimeError("on purpose")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{server.url}/_emulator/health", timeout=1)
+
+
+def test_two_servers_have_nothing_in_common() -> None:
+    with EmulatorServer() as one, EmulatorServer() as two:
+        one.control.open_sandbox("extra")
+        assert one.url != two.url
+        with pytest.raises(requests.HTTPError):
+            two.control.state("extra")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.com", ""])
+def test_only_loopback_is_served_unless_told_otherwise(host: str) -> None:
+    with pytest.raises(ValueError, match="loopback"):
+        EmulatorServer(host=host)
+
+
+def test_a_taken_port_is_an_error() -> None:
+    with EmulatorServer() as server, pytest.raises(OSError, match="in use"):
+        EmulatorServer(port=int(server.url.rpartition(":")[2])).start()
+
+
+def test_https(tmp_path: Path) -> None:
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key, ca = (tmp_path / name for name in ("chain.pem", "key.pem", "ca.pem"))
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    key.write_bytes(certificate.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(str(ca))
+    with EmulatorServer(ssl_certfile=str(chain), ssl_keyfile=str(key)) as server:
+        assert server.url.startswith("https://")
+        assert EmulatorControl(server.url, verify=str(ca)).health()["status"] == "ok"
+        with pytest.raises(requests.exceptions.SSLError):
+            EmulatorControl(server.url).health()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_says_where_it_is_and_ends_cleanly(number: signal.Signals) -> None:
+    arguments = [*COMMAND, "--port", "0", "--sandbox", "qa"]
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+            assert EmulatorControl(url).credential.sandbox == "qa"
+            process.send_signal(number)
+            rest, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_the_command_refuses_to_serve_other_machines() -> None:
+    done = subprocess.run(
+        [*COMMAND, "--host", "0.0.0.0"], cwd=ROOT, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1
+    assert "loopback" in done.stderr
+
+
+def test_the_pytest_plugin_gives_a_fresh_emulator(tmp_path: Path) -> None:
+    (tmp_path / "test_dag.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('name', ['one', 'two'])\n"
+        "def test_it(flowservice_emulator, name):\n"
+        "    control = flowservice_emulator.control\n"
+        "    assert control.switches()['patch_answer'] == '200'\n"
+        "    control.set_switches(patch_answer='202')\n"
+    )
+    arguments = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "airflow_provider_flowservice.emulator.pytest_plugin",
+        str(tmp_path),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_pytest_plugin_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, airflow_provider_flowservice.emulator.pytest_plugin\n"
+        "print([name for name in ('fastapi', 'uvicorn', 'requests', 'airflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_emulator_imports_neither_airflow_nor_the_client() -> None:
+    code = (
+        "import sys, airflow_provider_flowservice.emulator.server\n"
+        "print([name for name in sys.modules if name.split('.')[0] == 'airflow'"
+        " or name.startswith('airflow_provider_flowservice.client')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == "[]"
