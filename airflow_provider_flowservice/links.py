@@ -34,6 +34,6 @@ class FlowServiceLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The address that the task left in its XCom, or an empty text before it did."""
-        from airflow.models.xcom import XComModel
+        from airflow.sdk.execution_time.xcom import XCom
 
-        return XComModel.get_value(ti_key=ti_key, key=CONSOLE_URL_KEY) or ""
+        return XCom.get_value(ti_key=ti_key, key=CONSOLE_URL_KEY) or ""

@@ -101,7 +101,7 @@ class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
         params = optional_mapping("source_params", self.source_params)
         return DesiredSourceConnection(
             name=self.name,
-            spec_id=self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec)).id,
+            spec_id=self.hook.connection_spec_id(required_text("connection_spec", self.connection_spec)),
             description=self.description,
             base_connection_id=self.base_connection_id,
             data={"format": self.data_format} if self.data_format else None,
@@ -149,7 +149,7 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
         params = optional_mapping("target_params", self.target_params)
         return DesiredTargetConnection(
             name=self.name,
-            spec_id=self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec)).id,
+            spec_id=self.hook.connection_spec_id(required_text("connection_spec", self.connection_spec)),
             description=self.description,
             base_connection_id=self.base_connection_id,
             data={"format": self.data_format} if self.data_format else None,

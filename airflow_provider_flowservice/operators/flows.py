@@ -60,7 +60,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateOperator):
         schedule = optional_mapping("schedule_params", self.schedule_params)
         return DesiredFlow(
             name=self.name,
-            spec_id=self.hook.find_flow_spec(required_text("flow_spec", self.flow_spec)).id,
+            spec_id=self.hook.flow_spec_id(required_text("flow_spec", self.flow_spec)),
             description=self.description,
             source_connection_ids=sources,
             target_connection_ids=targets,

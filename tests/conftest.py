@@ -1,0 +1,40 @@
+"""One real Airflow for the whole session, and one emulator that every test finds empty."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import airflow as support
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.emulator.control import EmulatorControl
+
+_HOME = tempfile.TemporaryDirectory(prefix="flowservice-airflow-")
+# Airflow reads these when it is imported, which the first test module may do.
+os.environ.update(support.environment(Path(_HOME.name)))
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's database, made once."""
+    support.migrate()
+
+
+@pytest.fixture
+def emulator(
+    flowservice_emulator: EmulatorControl, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[EmulatorControl]:
+    """An empty emulator to which the Airflow connections of the example DAGs lead."""
+    from airflow_provider_flowservice.client import auth
+
+    auth.forget_all()
+    for name, value in support.connections(flowservice_emulator.url, flowservice_emulator.credential).items():
+        monkeypatch.setenv(name, value)
+    yield flowservice_emulator
+    auth.forget_all()
