@@ -5,8 +5,8 @@ What to change:
 * The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
 * The Airflow connection ``event_hubs_destination`` (type Generic) holds a shared access policy that may send:
   login = its name, password = its key, host = the Event Hubs namespace.
-* The params below: the event hub, the segments, the profile attributes. They can also be given when the DAG is
-  triggered.
+* The params below: the event hub, the segments, the profile attributes. They can also be given when the DAG
+  is triggered.
 
 Run it as often as you like: what is there already is used, and only what is missing is added.
 """

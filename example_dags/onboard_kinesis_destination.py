@@ -3,10 +3,10 @@
 What to change:
 
 * The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The Airflow connection ``kinesis_destination`` (type Amazon Web Services) holds the long-lived keys of an IAM
-  user that may write to the stream: login, password, and ``region_name`` in the extras.
-* The params below: the stream, the segments, the profile attributes. They can also be given when the DAG is
-  triggered.
+* The Airflow connection ``kinesis_destination`` (type Amazon Web Services) holds the long-lived keys of an
+  IAM user that may write to the stream: login, password, and ``region_name`` in the extras.
+* The params below: the stream, the segments, the profile attributes. They can also be given when the DAG
+  is triggered.
 
 Run it as often as you like: what is there already is used, and only what is missing is added.
 """

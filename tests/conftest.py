@@ -13,7 +13,7 @@ import pytest
 from tests.support import airflow as support
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.emulator.control import EmulatorControl
+    from airflow_provider_flowservice.emulator.server import EmulatorServer
 
 _HOME = tempfile.TemporaryDirectory(prefix="flowservice-airflow-")
 # Airflow reads these when it is imported, which the first test module may do.
@@ -28,13 +28,14 @@ def airflow_database() -> None:
 
 @pytest.fixture
 def emulator(
-    flowservice_emulator: EmulatorControl, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[EmulatorControl]:
+    flowservice_emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[EmulatorServer]:
     """An empty emulator to which the Airflow connections of the example DAGs lead."""
     from airflow_provider_flowservice.client import auth
 
     auth.forget_all()
-    for name, value in support.connections(flowservice_emulator.url, flowservice_emulator.credential).items():
+    credential = flowservice_emulator.control.credential
+    for name, value in support.connections(flowservice_emulator.url, credential).items():
         monkeypatch.setenv(name, value)
     yield flowservice_emulator
     auth.forget_all()

@@ -1,10 +1,8 @@
-"""A small real Airflow: an embedded database in a folder, connections from the environment, DAGs run in process."""
+"""A small real Airflow: a database in a folder, connections from the environment, DAGs run in process."""
 
 from __future__ import annotations
 
 import json
-
-
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ SAS_KEY = "c2FzLWtleS1wbGFudGVkLWZvci10ZXN0cw=="
 
 
 def environment(home: Path, *, log_level: str = "WARNING") -> dict[str, str]:
-    """The variables that make Airflow live in ``home`` and read the example DAGs. Set them before it is imported."""
+    """The variables that make Airflow live in ``home``. Set them before it is imported."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLE_DAGS),
