@@ -1,0 +1,43 @@
+# The first run of a target makes .venv and installs the package into it; later runs use it again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help install demo emulator test lint format constraints clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+install: $(READY) ## make .venv and install the package into it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and f"Python 3.10 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
+	@echo "Installing into $(VENV); this takes about a minute, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[emulator,test]'
+	@touch $(READY)
+
+demo: $(READY) ## run the onboarding DAGs through Airflow against an emulator, and show what they made
+	@$(BIN)/python -m tests.demo
+
+emulator: $(READY) ## start an emulator that stays until Ctrl-C
+	@$(BIN)/flowservice-emulator --port 8765 --log-level info
+
+test: $(READY) ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## put the style right
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+constraints: ## resolve constraints.txt anew; needs uv
+	uv pip compile --universal --python-version 3.10 --all-extras --upgrade --no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt pyproject.toml
+
+clean: ## remove what was built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
