@@ -92,8 +92,7 @@ def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment,
 
     :raises InvalidInputError: if an id is no UUID or a mapping has another key.
     """
-    if isinstance(segments, str):
-        raise InvalidInputError("segments", f"{segments!r} is one text", "Give a list of segment ids.")
+    _require_list("segments", segments, "Give a list of segment ids.")
     found: dict[str, Segment] = {}
     for position, entry in enumerate(segments):
         segment = _read_segment(entry, f"segments[{position}]")
@@ -106,10 +105,7 @@ def read_attributes(attributes: Iterable[str]) -> tuple[str, ...]:
 
     :raises InvalidInputError: if one is empty or no text.
     """
-    if isinstance(attributes, str):
-        raise InvalidInputError(
-            "profile_attributes", f"{attributes!r} is one text", "Give a list of attribute paths."
-        )
+    _require_list("profile_attributes", attributes, "Give a list of attribute paths.")
     found: dict[str, None] = {}
     for position, path in enumerate(attributes):
         if not isinstance(path, str) or not path.strip():
@@ -166,7 +162,19 @@ def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
     return result
 
 
-def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment:
+def _require_list(field: str, values: object, remedy: str) -> None:
+    # A template that found nothing gives None, and one that is not rendered natively gives a text.
+    if isinstance(values, str):
+        raise InvalidInputError(field, f"{values!r} is one text", remedy)
+    if not isinstance(values, Iterable):
+        raise InvalidInputError(field, f"{values!r} is no list", remedy)
+
+
+def _read_segment(entry: object, where: str) -> Segment:
+    if not isinstance(entry, (str, Mapping)):
+        raise InvalidInputError(
+            where, f"{entry!r} is no segment id", "Give the UUID that AEP shows for the segment."
+        )
     fields = {"id": entry} if isinstance(entry, str) else dict(entry)
     unknown = sorted(set(fields) - {"id", "name", "description"})
     if unknown:

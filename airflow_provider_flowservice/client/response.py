@@ -136,7 +136,7 @@ def token(answer: Response) -> Token:
     """The access token that IMS gave."""
     try:
         decoded = msgspec.json.decode(answer.body, type=_Token)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # The decoder's message could quote the answer, and with it the token.
         raise UnreadableAnswerError(
             f"{answer.method} {answer.path}: the answer holds no access_token with expires_in",
