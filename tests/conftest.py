@@ -14,6 +14,7 @@ from tests.support import airflow as support
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator.server import EmulatorServer
+    from tests.support.clock import VirtualClock
 
 _HOME = tempfile.TemporaryDirectory(prefix="flowservice-airflow-")
 # Airflow reads these when it is imported, which the first test module may do.
@@ -39,3 +40,14 @@ def emulator(
         monkeypatch.setenv(name, value)
     yield flowservice_emulator
     auth.forget_all()
+
+
+@pytest.fixture
+def virtual_clock() -> Iterator[VirtualClock]:
+    """The client's time, which jumps where it would wait."""
+    from airflow_provider_flowservice.client import clock
+    from tests.support.clock import VirtualClock
+
+    virtual = VirtualClock()
+    with clock.installed(virtual):
+        yield virtual

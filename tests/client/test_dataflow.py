@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import copy
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_flowservice.client import dataflow
+from airflow_provider_flowservice.client.dataflow import Missing, Segment
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
+from tests.support.patch import apply_additions
+from tests.support.properties import examples
+
+FIRST = "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"
+SECOND = "7841ba61-23c1-4bb3-a495-00d695fe1e93"
+
+
+def segment_selector(segment_id: str, **value: Any) -> JsonObject:
+    return {"type": "PLATFORM_SEGMENT", "value": {"id": segment_id, **value}}
+
+
+def attribute_selector(path: str) -> JsonObject:
+    return {"type": "JSON_PATH", "value": {"operator": "EXISTS", "path": path}}
+
+
+def transformation(segments: list[JsonObject], attributes: list[JsonObject], **extra: Any) -> JsonObject:
+    return {
+        "name": "GeneralTransform",
+        "params": {
+            "segmentSelectors": {"selectors": segments},
+            "profileSelectors": {"selectors": attributes},
+            **extra,
+        },
+    }
+
+
+def flow(*transformations: JsonObject) -> Flow:
+    return Flow(id="f", name="my flow", flow_spec=SpecRef(id="s"), transformations=transformations)
+
+
+def patched(before: Flow, plan: dataflow.Plan) -> Flow:
+    document = apply_additions({"transformations": list(before.transformations)}, plan.operations)
+    return flow(*document["transformations"])
+
+
+def test_what_is_missing_is_added_at_the_end_in_the_order_given() -> None:
+    before = flow(transformation([segment_selector(FIRST)], []))
+    plan = dataflow.plan_addition(
+        before, [Segment(FIRST), Segment(SECOND, "Women", "over 50")], ["person.name", "a.b"]
+    )
+    assert plan.segments_added == (SECOND,)
+    assert plan.segments_present == (FIRST,)
+    assert plan.attributes_added == ("person.name", "a.b")
+    root = "/transformations/0/params"
+    assert [operation.to_json() for operation in plan.operations] == [
+        {
+            "op": "add",
+            "path": f"{root}/segmentSelectors/selectors/-",
+            "value": segment_selector(SECOND, name="Women", description="over 50"),
+        },
+        *(
+            {"op": "add", "path": f"{root}/profileSelectors/selectors/-", "value": attribute_selector(path)}
+            for path in ("person.name", "a.b")
+        ),
+    ]
+
+
+def test_a_flow_that_has_everything_gets_no_patch() -> None:
+    before = flow(transformation([segment_selector(FIRST.upper())], [attribute_selector("a")]))
+    plan = dataflow.plan_addition(before, [Segment(FIRST)], ["a"])
+    assert plan == dataflow.Plan((), (), (FIRST,), ())
+
+
+def test_the_transformation_with_the_lists_is_patched_wherever_it_stands() -> None:
+    before = flow({"name": "Copy", "params": {}}, {"name": "Other"}, transformation([], []))
+    plan = dataflow.plan_addition(before, [Segment(FIRST)], ["a"])
+    assert [operation.path for operation in plan.operations] == [
+        "/transformations/2/params/segmentSelectors/selectors/-",
+        "/transformations/2/params/profileSelectors/selectors/-",
+    ]
+
+
+@pytest.mark.parametrize(
+    "transformations",
+    [
+        (),
+        ({"name": "GeneralTransform", "params": {}},),
+        ({"name": "GeneralTransform", "params": None},),
+        ({"name": "GeneralTransform", "params": {"segmentSelectors": {}}},),
+        ({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": None}}},),
+        ({"name": "GeneralTransform", "params": {"profileSelectors": {"selectors": []}}},),
+    ],
+)
+def test_a_flow_without_a_place_for_selectors_is_refused(transformations: tuple[JsonObject, ...]) -> None:
+    with pytest.raises(DriftError, match=r"my flow.*segmentSelectors.*FlowServiceCreateFlowOperator"):
+        dataflow.plan_addition(flow(*transformations), [Segment(FIRST)], [])
+
+
+SEGMENT_IDS = st.sampled_from([str(uuid.UUID(int=number)) for number in range(8)])
+PATHS = st.sampled_from([f"person.field{number}" for number in range(8)])
+SEGMENT_SELECTORS = st.builds(
+    lambda segment_id, upper, name: segment_selector(segment_id.upper() if upper else segment_id, name=name),
+    SEGMENT_IDS,
+    st.booleans(),
+    st.text(max_size=5),
+)
+SELECTOR_NOISE = st.sampled_from([{"type": "OTHER"}, {"type": "OTHER", "value": None}, {"value": {}}])
+OTHER_TRANSFORMATIONS = st.sampled_from(
+    [
+        {"name": "Copy", "params": {"a": 1}},
+        {"name": "NoParams"},
+        {"name": "Null", "params": None},
+        {"name": "Half", "params": {"segmentSelectors": {"selectors": None}}},
+    ]
+)
+FLOWS = st.builds(
+    lambda before, main, after: flow(*copy.deepcopy([*before, main, *after])),
+    st.lists(OTHER_TRANSFORMATIONS, max_size=2),
+    st.builds(
+        transformation,
+        st.lists(SEGMENT_SELECTORS | SELECTOR_NOISE, max_size=6),
+        st.lists(PATHS.map(attribute_selector) | SELECTOR_NOISE, max_size=6),
+        mandatoryFields=st.lists(PATHS, max_size=2),
+    ),
+    st.lists(OTHER_TRANSFORMATIONS, max_size=2),
+)
+
+
+@given(before=FLOWS, segments=st.lists(SEGMENT_IDS, max_size=8), paths=st.lists(PATHS, max_size=8))
+@examples(300)
+def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
+    before: Flow, segments: list[str], paths: list[str]
+) -> None:
+    untouched = copy.deepcopy(before.transformations)
+    wanted = dataflow.read_segments(segments)
+    attributes = dataflow.read_attributes(paths)
+    plan = dataflow.plan_addition(before, wanted, attributes)
+    after = patched(before, plan)
+
+    assert before.transformations == untouched
+    assert not dataflow.missing(after, segments, paths)
+    assert dataflow.plan_addition(after, wanted, attributes).operations == ()
+    assert set(plan.segments_added) | set(plan.segments_present) == set(segments)
+    for kind, added in (
+        (SelectorKind.SEGMENT, plan.segments_added),
+        (SelectorKind.ATTRIBUTE, plan.attributes_added),
+    ):
+        old = [selector.key for selector in before.selectors(kind)]
+        assert [selector.key for selector in after.selectors(kind)] == [*old, *added]
+        assert not {key.lower() for key in old} & set(added)
+    assert [t["name"] for t in after.transformations] == [t["name"] for t in before.transformations]
+
+
+@given(before=FLOWS, segments=st.lists(SEGMENT_IDS, max_size=8), paths=st.lists(PATHS, max_size=8))
+@examples(50)
+def test_the_library_applies_the_patch_as_we_do_by_hand(
+    before: Flow, segments: list[str], paths: list[str]
+) -> None:
+    plan = dataflow.plan_addition(before, dataflow.read_segments(segments), dataflow.read_attributes(paths))
+    assert dataflow.apply(before, plan.operations) == list(patched(before, plan).transformations)
+
+
+def test_segments_are_read_from_ids_and_mappings_each_once() -> None:
+    read = dataflow.read_segments(
+        [FIRST, {"id": SECOND, "name": "Women", "description": "over 50"}, FIRST.upper(), {"id": FIRST}]
+    )
+    assert read == (Segment(FIRST), Segment(SECOND, "Women", "over 50"))
+
+
+@pytest.mark.parametrize(
+    ("segments", "field", "problem"),
+    [
+        (FIRST, "segments", "is one text"),
+        (["Men over 50"], r"segments\[0\]", "'Men over 50' is no segment id"),
+        ([FIRST, ""], r"segments\[1\]", "'' is no segment id"),
+        ([{"name": "x"}], r"segments\[0\]", "None is no segment id"),
+        ([{"id": 5}], r"segments\[0\]", "5 is no segment id"),
+        ([{"id": FIRST, "nme": "x"}], r"segments\[0\]", "unknown key 'nme'"),
+    ],
+)
+def test_a_segment_that_is_none_is_refused_by_its_place(segments: Any, field: str, problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{field}: .*{problem}"):
+        dataflow.read_segments(segments)
+
+
+@pytest.mark.parametrize("segments", [[None], [5], [["a", "b"]], None, 5])
+def test_segments_of_a_wrong_type_are_refused(segments: Any) -> None:
+    with pytest.raises(InvalidInputError, match="^segments"):
+        dataflow.read_segments(segments)
+
+
+def test_attributes_are_read_each_once() -> None:
+    assert dataflow.read_attributes(["b", "a", "b"]) == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "field"),
+    [
+        ("person.name", "profile_attributes"),
+        (None, "profile_attributes"),
+        (["a", " "], r"profile_attributes\[1\]"),
+        ([5], r"profile_attributes\[0\]"),
+        ([None], r"profile_attributes\[0\]"),
+    ],
+)
+def test_an_attribute_that_is_none_is_refused_by_its_place(attributes: Any, field: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{field}: "):
+        dataflow.read_attributes(attributes)
+
+
+def test_what_is_missing_says_so_in_words_and_survives_json() -> None:
+    missing = dataflow.missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
+    assert missing == Missing((SECOND,), ("a",))
+    assert str(missing) == f"segments {SECOND} and profile attributes a"
+    assert Missing.from_json(missing.to_json()) == missing
+    assert not Missing((), ())
+    assert str(Missing((), ())) == "nothing"

@@ -1,0 +1,61 @@
+"""A clock that jumps instead of waiting, for :mod:`airflow_provider_flowservice.client.clock`."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Callable, Generator
+
+from typing_extensions import override
+
+from airflow_provider_flowservice.client.clock import Clock
+
+START = 1_700_000_000.0
+
+
+@types.coroutine
+def _next_turn() -> Generator[None, None, None]:
+    """Let the event loop run everything else that is ready."""
+    yield
+
+
+class VirtualClock(Clock):
+    """Sleeping takes no time and moves this clock ahead.
+
+    :param moved: called with the seconds of each move, for example to move an emulator in step.
+    """
+
+    def __init__(self, moved: Callable[[float], None] | None = None) -> None:
+        self.sleeps: list[float] = []
+        self._now = 0.0
+        self._moved = moved
+        self._lock = threading.Lock()
+
+    @override
+    def wall(self) -> float:
+        return START + self._now
+
+    @override
+    def monotonic(self) -> float:
+        return self._now
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+
+    @override
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+        await _next_turn()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass while nobody sleeps."""
+        with self._lock:
+            self._now += seconds
+        if self._moved:
+            self._moved(seconds)
+
+    def follow(self, moved: Callable[[float], None]) -> None:
+        """From now on tell ``moved`` about each move."""
+        self._moved = moved
