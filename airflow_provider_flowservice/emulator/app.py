@@ -7,15 +7,30 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from airflow_provider_flowservice.emulator.catalog.routes import router as catalog_router
+from airflow_provider_flowservice.emulator.collection.routes import router as collection_router
 from airflow_provider_flowservice.emulator.control_api.routes import router as control_router
+from airflow_provider_flowservice.emulator.dataprep.routes import router as data_prep_router
 from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.exchange import marks_of
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
+from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
 from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.world import World
+
+_ROUTERS = (
+    control_router,
+    ims_router,
+    flow_router,
+    segmentation_router,
+    schema_router,
+    catalog_router,
+    data_prep_router,
+    collection_router,
+)
 
 
 def build_app(settings: Settings) -> ASGIApp:
@@ -25,7 +40,7 @@ def build_app(settings: Settings) -> ASGIApp:
     app.state.world = world
     app.add_exception_handler(ApiError, _refuse)
     app.add_exception_handler(HTTPException, _refuse_route)
-    for router in (control_router, ims_router, flow_router, segmentation_router):
+    for router in _ROUTERS:
         app.include_router(router)
     return Edge(app, world)
 

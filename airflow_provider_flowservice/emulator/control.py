@@ -121,6 +121,10 @@ class EmulatorControl:
         params = {"sandbox": sandbox} if sandbox else None
         return list(self._json("GET", f"/flows/{flow_id}/exports", params=params))
 
+    def messages(self, inlet_id: str) -> list[dict[str, Any]]:
+        """What an inlet took, oldest first: message, mapped, flowId, xactionId, dropped, reason."""
+        return list(self._json("GET", f"/inlets/{inlet_id}/messages"))
+
     def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> Any:
         return self._call(method, path, params=params).json()
 

@@ -23,7 +23,7 @@ class ApiError(Exception):
         self.status = status
         self.message = message
 
-    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002 (most bodies need neither)
+    def body(self, switches: Switches, request_id: str) -> Any:
         """The JSON body.
 
         :param switches: decide where AEP knows several shapes.
@@ -52,7 +52,7 @@ class GatewayError(ApiError):
         status, self.code, message = fault.value
         super().__init__(status, message)
 
-    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002
+    def body(self, switches: Switches, request_id: str) -> Any:
         """The gateway's body; ``error_code`` is text or a number, by switch."""
         code = int(self.code) if switches.error_code_type == "integer" else self.code
         return {"error_code": code, "message": self.message}
@@ -68,7 +68,7 @@ class PlatformError(ApiError):
         super().__init__(status, message)
         self.title = title
 
-    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002
+    def body(self, switches: Switches, request_id: str) -> Any:
         """The problem body."""
         return {
             "type": "/placeholder/type/uri",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from airflow_provider_flowservice.emulator.catalog.store import DatasetStore
 from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.collection.store import InletStore
+from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
 from airflow_provider_flowservice.emulator.flow.store import FlowStore
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 from airflow_provider_flowservice.emulator.segmentation.store import SegmentStore
 from airflow_provider_flowservice.emulator.settings import stable_uuid
 
@@ -20,3 +24,7 @@ class Sandbox:
         self.id = stable_uuid(f"sandbox {name}")
         self.flow = FlowStore(clock)
         self.segments = SegmentStore(clock)
+        self.schemas = SchemaStore(clock)
+        self.datasets = DatasetStore(clock)
+        self.mappings = MappingStore(clock)
+        self.inlets = InletStore()

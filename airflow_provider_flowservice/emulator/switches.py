@@ -46,6 +46,20 @@ class Switches:
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or not looked at"
     )
 
+    settling_seconds: int = _number(300, "messages within this time of a flow's update are taken and dropped")
+    batch_style: str = _choice(
+        "statusCode",
+        "status",
+        doc="a failed message of a batch has statusCode and no xactionId, or status and an xactionId",
+    )
+    sync_validation: str = _choice("supported", "unsupported", doc="validation on arrival, or 501")
+    gzip: str = _choice("refuse", "accept", doc="a body with Content-Encoding gzip: 415, or read")
+    inlet_bad_token: str = _choice("401", "403", doc="a wrong or expired token at an authenticated inlet")
+    inlet_org_header: str = _choice("optional", "required", doc="x-gw-ims-org-id at an authenticated inlet")
+    inlet_limit_bytes: int = _number(
+        1_000_000, "a larger body gets 413 (1 MB, by the smaller meaning)", least=1
+    )
+
     def changed(self, changes: Mapping[str, object]) -> Switches:
         """Give a copy with some switches set.
 

@@ -7,6 +7,7 @@ from typing import cast
 from fastapi import Request
 
 from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.collection.store import Inlet
 from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
 from airflow_provider_flowservice.emulator.ims.tokens import TokenStore
 from airflow_provider_flowservice.emulator.journal import Journal
@@ -49,6 +50,14 @@ class World:
         if name not in self.sandboxes:
             self.sandboxes[name] = Sandbox(name, self.clock)
         return self.sandboxes[name]
+
+    def find_inlet(self, inlet_id: str) -> tuple[Sandbox, Inlet] | None:
+        """Find an inlet in any sandbox: its URL says nothing of one."""
+        for sandbox in self.sandboxes.values():
+            inlet = sandbox.inlets.find(inlet_id)
+            if inlet is not None:
+                return sandbox, inlet
+        return None
 
     def _open_built_in_sandboxes(self) -> None:
         for name in (PRODUCTION_SANDBOX, self.settings.sandbox):

@@ -14,6 +14,14 @@ UNIFIED_PROFILE = {"id": "8a9c3494-9708-43d7-ae3f-cda01e5030e1", "version": "1.0
 KINESIS = {"id": "86043421-563b-46ec-8e6c-e23184711bf6", "version": "1.0"}
 PROFILE_FLOW = {"id": "71471eba-b620-49e4-90fd-23f1fa0174d8", "version": "1.0"}
 SECRET = "kinesis/secret+value"
+PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
+REGISTRY = "/data/foundation/schemaregistry"
+CATALOG = "/data/foundation/catalog"
+DATA_PREP = "/data/foundation/conversion"
+XDM_FULL = "application/vnd.adobe.xed-full+json;version=1"
+HTTP_API = {"id": "bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb", "version": "1.0"}
+DATA_LAKE = {"id": "c604ff05-7f1a-43c0-8e18-33bf874cb11c", "version": "1.0"}
+SETTLED = 301
 SEGMENT_PATH = "/transformations/0/params/segmentSelectors/selectors"
 ATTRIBUTE_PATH = "/transformations/0/params/profileSelectors/selectors"
 
@@ -115,6 +123,17 @@ class Api:
     def flow(self, name: str = "flow") -> dict[str, str]:
         return self.create("/flows", self.flow_body(name))
 
+    def schema(self, title: str = "Customers") -> str:
+        groups = ("profile-person-details", "profile-work-details")
+        parts = [PROFILE_CLASS, *(f"https://ns.adobe.com/xdm/context/{group}" for group in groups)]
+        body = {
+            "type": "object",
+            "title": title,
+            "description": "",
+            "allOf": [{"$ref": part} for part in parts],
+        }
+        return str(self.create(f"{REGISTRY}/tenant/schemas", body)["$id"])
+
 
 def add_segment(segment_id: str) -> dict[str, Any]:
     value = {"type": "PLATFORM_SEGMENT", "value": {"id": segment_id}}
@@ -151,3 +170,90 @@ def api(emulator_server: EmulatorServer, control: EmulatorControl) -> Iterator[A
     control.clear_requests()
     yield api
     api.session.close()
+
+
+class Streaming:
+    """An HTTP API source from schema to flow, as the second tutorial builds it."""
+
+    def __init__(
+        self, api: Api, data_type: str = "xdm", authenticated: bool = False, mapped: bool = False
+    ) -> None:
+        self.api = api
+        self.schema_id = api.schema()
+        self.dataset_id = self.make_dataset()
+        self.base_id = self.make_base(data_type, authenticated)
+        self.flow_id = self.make_flow(mapped)
+        params = api.item(f"/connections/{self.base_id}")["auth"]["params"]
+        self.inlet_id, self.inlet_url = params["inletId"], params["inletUrl"]
+
+    def make_dataset(self) -> str:
+        reference = {"id": self.schema_id, "contentType": "application/vnd.adobe.xed+json;version=1"}
+        made = self.api.call(
+            "POST", f"{CATALOG}/dataSets", json={"name": "customers", "schemaRef": reference}
+        )
+        return str(made.json()[0].rpartition("/")[2])
+
+    def make_base(self, data_type: str, authenticated: bool) -> str:
+        params: dict[str, Any] = {"dataType": data_type}
+        if authenticated:
+            params |= {"sourceId": "acme", "name": "acme", "authenticationRequired": True}
+        auth = {"specName": "Streaming Connection", "params": params}
+        return self.api.create("/connections", {"name": "inlet", "connectionSpec": HTTP_API, "auth": auth})[
+            "id"
+        ]
+
+    def make_mapping(self, **paths: str) -> str:
+        mappings = [{"sourceAttribute": source, "destinationXdmPath": paths[source]} for source in paths]
+        body = {"version": 0, "xdmSchema": self.schema_id, "xdmVersion": "1.0", "mappings": mappings}
+        made = self.api.call("POST", f"{DATA_PREP}/mappingSets", json=body)
+        assert made.status_code == 200, made.text
+        return str(made.json()["id"])
+
+    def flow_body(self, mapped: bool) -> dict[str, Any]:
+        source = {"name": "source", "baseConnectionId": self.base_id, "connectionSpec": HTTP_API}
+        target = {
+            "name": "target",
+            "connectionSpec": DATA_LAKE,
+            "data": {
+                "schema": {"id": self.schema_id, "version": "application/vnd.adobe.xed-full+json;version=1.0"}
+            },
+            "params": {"dataSetId": self.dataset_id},
+        }
+        body: dict[str, Any] = {
+            "name": "stream",
+            "flowSpec": {"id": "d8a6f005-7eaf-4153-983e-e8574508b877", "version": "1.0"},
+            "sourceConnectionIds": [self.api.create("/sourceConnections", source)["id"]],
+            "targetConnectionIds": [self.api.create("/targetConnections", target)["id"]],
+        }
+        if mapped:
+            mapping_id = self.make_mapping(first="person.name.firstName", mail="workEmail.address")
+            body["flowSpec"] = {"id": "c1a19761-d2c7-4702-b9fa-fe91f0613e81", "version": "1.0"}
+            params = {"mappingId": mapping_id, "mappingVersion": 0}
+            body["transformations"] = [{"name": "Mapping", "params": params}]
+        return body
+
+    def make_flow(self, mapped: bool) -> str:
+        return self.api.create("/flows", self.flow_body(mapped))["id"]
+
+    def envelope(self, **entity: Any) -> dict[str, Any]:
+        reference = {
+            "id": self.schema_id,
+            "contentType": "application/vnd.adobe.xed-full-notext+json; version=1.0",
+        }
+        header = {
+            "schemaRef": reference,
+            "flowId": self.flow_id,
+            "datasetId": self.dataset_id,
+            "imsOrgId": self.api.credential.org_id,
+        }
+        return {"header": header, "body": {"xdmMeta": {"schemaRef": reference}, "xdmEntity": entity}}
+
+    def send(self, body: Any, batch: bool = False, query: str = "", **headers: str) -> requests.Response:
+        url = self.inlet_url.replace("/collection/", "/collection/batch/") if batch else self.inlet_url
+        return requests.post(f"{url}{query}", json=body, headers=headers, timeout=10)
+
+    def settle(self) -> None:
+        self.api.control.advance(SETTLED)
+
+    def messages(self) -> list[dict[str, Any]]:
+        return self.api.control.messages(self.inlet_id)

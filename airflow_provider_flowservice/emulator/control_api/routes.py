@@ -189,3 +189,12 @@ async def exports(flow_id: str, request: Request, world: Here) -> Response:
     if flow is None:
         raise ControlError(404, f"there is no flow {flow_id!r}")
     return JSONResponse(exported_profiles(flow))
+
+
+@router.get("/inlets/{inlet_id}/messages")
+async def messages(inlet_id: str, world: Here) -> Response:
+    """What an inlet took, oldest first; messages that will not be ingested are marked as dropped."""
+    found = world.find_inlet(inlet_id)
+    if found is None:
+        raise ControlError(404, f"there is no inlet {inlet_id!r}")
+    return JSONResponse([each.as_json() for each in found[1].messages])

@@ -19,5 +19,7 @@ def state_of(world: World, sandbox: Sandbox, base_url: str) -> dict[str, Any]:
     state: dict[str, Any] = {
         kind.value: [renderer.item(resource) for resource in sandbox.flow.all(kind)] for kind in Kind
     }
-    state["messages"] = {}
+    state["messages"] = {
+        inlet.id: [each.as_json() for each in inlet.messages] for inlet in sandbox.inlets.all()
+    }
     return state

@@ -64,7 +64,7 @@ class StatusFault(Fault):
         if not isinstance(self.status, int) or not 200 <= self.status <= 599:
             raise ValueError("status must be a number from 200 to 599")
 
-    async def meet(self, victim: Victim) -> Reply | None:  # noqa: ARG002
+    async def meet(self, victim: Victim) -> Reply | None:
         """Answer at once."""
         body = {"message": HTTPStatus(self.status).phrase} if self.body is None else self.body
         return Reply.of(self.status, body, self.headers)
@@ -92,7 +92,7 @@ class ResetFault(Fault):
 
     kind: ClassVar[str] = "reset"
 
-    async def meet(self, victim: Victim) -> Reply | None:  # noqa: ARG002
+    async def meet(self, victim: Victim) -> Reply | None:
         """Give no answer."""
         return None
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
 from airflow_provider_flowservice.emulator.flow.validation import check
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
 
 
-def perform(store: FlowStore, resource: Resource, op: str) -> None:
+def perform(sandbox: Sandbox, resource: Resource, op: str) -> None:
     """Do what ``POST /{collection}/{id}/action?op=`` asks, in either case of letters.
 
     :raises FlowError: when the action is unknown, reserved for providers, or does not apply in this state.
     """
     action = op.lower()
     if action == "publish":
-        _publish(store, resource)
+        _publish(sandbox, resource)
     elif action in ("enable", "disable") and resource.kind is Kind.FLOWS:
-        _switch(store, resource, State.ENABLED if action == "enable" else State.DISABLED)
+        _switch(sandbox, resource, State.ENABLED if action == "enable" else State.DISABLED)
     else:
         raise FlowError(
             FlowCode.ACTION_NOT_PERMITTED,
@@ -26,21 +27,21 @@ def perform(store: FlowStore, resource: Resource, op: str) -> None:
         )
 
 
-def _switch(store: FlowStore, resource: Resource, wanted: State) -> None:
+def _switch(sandbox: Sandbox, resource: Resource, wanted: State) -> None:
     if resource.state is State.DRAFT:
         raise _refused(FlowCode.TRANSITION_REFUSED, resource, f"cannot go from draft to {wanted.value}")
     if resource.state is wanted:
         raise _refused(FlowCode.ACTION_NOT_APPLICABLE, resource, f"is already {wanted.value}")
     resource.state = wanted
-    store.touch(resource)
+    sandbox.flow.touch(resource)
 
 
-def _publish(store: FlowStore, resource: Resource) -> None:
+def _publish(sandbox: Sandbox, resource: Resource) -> None:
     if resource.state is not State.DRAFT:
         raise _refused(FlowCode.ACTION_NOT_APPLICABLE, resource, "is not a draft")
-    check(resource.kind, resource.body, store, draft=False)
+    check(resource.kind, resource.body, sandbox, draft=False)
     resource.state = State.ENABLED
-    store.touch(resource)
+    sandbox.flow.touch(resource)
 
 
 def _refused(code: FlowCode, resource: Resource, why: str) -> FlowError:

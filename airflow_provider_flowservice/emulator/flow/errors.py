@@ -108,7 +108,7 @@ class MissingFieldError(ApiError):
     def __init__(self, message: str) -> None:
         super().__init__(422, message)
 
-    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002
+    def body(self, switches: Switches, request_id: str) -> Any:
         """The body."""
         return {"errorMessage": self.message, "errorDetails": self.message}
 

@@ -59,6 +59,10 @@ class Renderer:
         params = item.get("auth", {}).get("params")
         if params is None:
             return
+        inlet = self.sandbox.inlets.of(item["id"])
+        if inlet is not None:
+            params = inlet.shown_params(self.base_url)
+            item["auth"]["params"] = params
         if self.mask:
             secrets = credential_names(item)
             item["auth"]["params"] = {

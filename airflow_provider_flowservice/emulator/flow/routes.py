@@ -11,7 +11,7 @@ from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.exchange import marks_of
 from airflow_provider_flowservice.emulator.flow import deletion, validation
 from airflow_provider_flowservice.emulator.flow.actions import perform
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, HTTP_API
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, not_found
 from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, answer
 from airflow_provider_flowservice.emulator.flow.patching import check_if_match, patched, read_operations
@@ -59,8 +59,10 @@ async def create(collection: str, call: Authorised) -> Response:
     ignore_legacy = call.world.switches.legacy_base_connection == "ignore"
     body = validation.accepted_body(await call.json(), ignore_legacy=ignore_legacy)
     store = call.sandbox.flow
-    validation.check(kind, body, store, draft=draft)
+    validation.check(kind, body, call.sandbox, draft=draft)
     resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
+    if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
+        call.sandbox.inlets.open(resource)
     location = f"{call.base_url}{BASE_PATH}/{collection}/{resource.id}"
     return JSONResponse(resource.receipt, 201, {"Location": location})
 
@@ -75,7 +77,7 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
     check_if_match(call.request.headers.get("if-match"), resource, required=True)
     body = patched(resource.body, operations)
     _check_specs_kept(resource, body)
-    validation.check(kind, body, store, draft=resource.state is State.DRAFT)
+    validation.check(kind, body, call.sandbox, draft=resource.state is State.DRAFT)
     if not _changes_nothing(kind, call):
         resource.body = body
         store.touch(resource)
@@ -91,6 +93,7 @@ async def delete(collection: str, item_id: str, call: Authorised) -> Response:
     resource = store.get(_editable(collection), item_id)
     status = deletion.answer_status(resource, call.world.switches)
     deletion.delete(store, resource)
+    call.sandbox.inlets.close(resource.id)
     return Response(status_code=status)
 
 
@@ -100,7 +103,7 @@ async def act(collection: str, item_id: str, call: Authorised) -> Response:
     store = call.sandbox.flow
     resource = store.get(_editable(collection), item_id)
     check_if_match(call.request.headers.get("if-match"), resource, required=False)
-    perform(store, resource, call.request.query_params.get("op", ""))
+    perform(call.sandbox, resource, call.request.query_params.get("op", ""))
     return JSONResponse(resource.receipt)
 
 

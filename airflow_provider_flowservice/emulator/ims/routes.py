@@ -29,7 +29,7 @@ class ImsError(ApiError):
         super().__init__(status, description)
         self.error = error
 
-    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002
+    def body(self, switches: Switches, request_id: str) -> Any:
         """The body after RFC 6749."""
         return {"error": self.error, "error_description": self.message}
 

@@ -28,7 +28,7 @@ class SegmentationError(ApiError):
         super().__init__(status, message)
         self.number = number
 
-    def body(self, switches: Switches, request_id: str) -> Any:  # noqa: ARG002
+    def body(self, switches: Switches, request_id: str) -> Any:
         """Errors by status, and the title of the whole."""
         return {
             "requestId": request_id,

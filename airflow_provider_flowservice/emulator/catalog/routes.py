@@ -1,0 +1,153 @@
+"""Endpoints of Catalog: datasets, and an empty list of batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonpatch
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from airflow_provider_flowservice.emulator.catalog.store import Dataset
+from airflow_provider_flowservice.emulator.errors import PlatformError
+from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+
+router = APIRouter(prefix="/data/foundation/catalog")
+
+_MAX_LIMIT = 100
+_DEFAULT_LIMIT = 20
+
+
+@router.post("/dataSets")
+async def create(call: Authorised) -> Response:
+    """Create a dataset; answers a list with one reference to it."""
+    body = await call.json()
+    _check(body, call)
+    return JSONResponse([call.sandbox.datasets.create(body).reference], 201)
+
+
+@router.get("/dataSets")
+async def list_datasets(call: Authorised) -> Response:
+    """List datasets as an object keyed by id. There is no link to a next page."""
+    params = call.request.query_params
+    found = [each for each in call.sandbox.datasets.all() if _matches(each, call)]
+    for field, descending in reversed(_orders(params.get("orderBy", "desc:created"))):
+        found.sort(key=lambda each: each.as_json(_identity(call)).get(field) or 0, reverse=descending)
+    start = _number(params.get("start"), 0)
+    limit = min(_number(params.get("limit"), _DEFAULT_LIMIT), _MAX_LIMIT)
+    return JSONResponse({each.id: _shown(each, call) for each in found[start : start + limit]})
+
+
+@router.get("/dataSets/{dataset_id}")
+async def get_dataset(dataset_id: str, call: Authorised) -> Response:
+    """Read one dataset, keyed by its id."""
+    dataset = _find(dataset_id, call)
+    return JSONResponse({dataset.id: _shown(dataset, call)})
+
+
+@router.patch("/dataSets/{dataset_id}")
+async def patch_dataset(dataset_id: str, call: Authorised) -> Response:
+    """Change a dataset: a list is a JSON Patch, an object is merged at the top level."""
+    dataset = _find(dataset_id, call)
+    changes = await call.json()
+    changed = (
+        _patched(dataset.body, changes) if isinstance(changes, list) else {**dataset.body, **(changes or {})}
+    )
+    return _store(dataset, changed, call)
+
+
+@router.put("/dataSets/{dataset_id}")
+async def put_dataset(dataset_id: str, call: Authorised) -> Response:
+    """Replace a dataset."""
+    return _store(_find(dataset_id, call), await call.json(), call)
+
+
+@router.delete("/dataSets/{dataset_id}")
+async def delete_dataset(dataset_id: str, call: Authorised) -> Response:
+    """Delete a dataset."""
+    dataset = _find(dataset_id, call)
+    call.sandbox.datasets.delete(dataset)
+    return JSONResponse([dataset.reference])
+
+
+@router.get("/batches")
+async def list_batches(call: Authorised) -> Response:  # noqa: ARG001
+    """List batches: the emulator has none, since what is streamed never becomes a file here."""
+    return JSONResponse({})
+
+
+def _store(dataset: Dataset, changed: Any, call: Call) -> Response:
+    _check(changed, call)
+    call.sandbox.datasets.replace(dataset, changed)
+    return JSONResponse([dataset.reference])
+
+
+def _check(body: Any, call: Call) -> None:
+    """Wording and status of these refusals are guesses."""
+    if not isinstance(body, dict) or not body.get("name"):
+        raise PlatformError(400, "BadRequestError", "name is required")
+    reference = body.get("schemaRef")
+    if not isinstance(reference, dict) or not reference.get("id"):
+        raise PlatformError(400, "BadRequestError", "schemaRef.id is required")
+    if call.sandbox.schemas.find(reference["id"]) is None:
+        raise PlatformError(400, "BadRequestError", f"schemaRef.id {reference['id']} is not found")
+
+
+def _patched(body: dict[str, Any], operations: list[Any]) -> Any:
+    try:
+        return jsonpatch.JsonPatch(operations).apply(body)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+        raise PlatformError(400, "BadRequestError", f"The patch cannot be applied: {error}") from error
+
+
+def _identity(call: Call) -> dict[str, str]:
+    credential = call.world.settings.credential
+    return {
+        "imsOrg": credential.org_id,
+        "sandboxId": call.sandbox.id,
+        "createdClient": credential.client_id,
+        "createdUser": credential.technical_account,
+        "updatedUser": credential.technical_account,
+    }
+
+
+def _find(dataset_id: str, call: Call) -> Dataset:
+    dataset = call.sandbox.datasets.find(dataset_id)
+    if dataset is None:
+        raise PlatformError(404, "NotFoundError", "DataSet not found.")
+    return dataset
+
+
+def _matches(dataset: Dataset, call: Call) -> bool:
+    params = call.request.query_params
+    filters = {name: params[name] for name in ("name", "description") if name in params}
+    for expression in params.getlist("property"):
+        field, _, wanted = expression.partition("==")
+        filters[field] = wanted
+    item = dataset.as_json(_identity(call))
+    return all(str(item.get(field)) == wanted for field, wanted in filters.items())
+
+
+def _orders(text: str) -> list[tuple[str, bool]]:
+    """Fields and directions of ``asc:created,updated``: a direction holds until the next one."""
+    orders, descending = [], False
+    for part in text.split(","):
+        direction, colon, field = part.partition(":")
+        if colon:
+            descending = direction == "desc"
+        orders.append((field if colon else direction, descending))
+    return orders
+
+
+def _number(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal():
+        raise PlatformError(400, "BadRequestError", f"{text!r} is not a number")
+    return int(text)
+
+
+def _shown(dataset: Dataset, call: Call) -> dict[str, Any]:
+    item = dataset.as_json(_identity(call))
+    wanted = call.request.query_params.get("properties")
+    return {name: item[name] for name in wanted.split(",") if name in item} if wanted else item

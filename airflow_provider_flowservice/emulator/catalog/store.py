@@ -1,0 +1,78 @@
+"""The datasets of one sandbox."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_flowservice.emulator.clock import EmulatorClock
+
+
+@dataclass
+class Dataset:
+    """A dataset.
+
+    :param body: what the caller owns.
+    :param created_at: milliseconds since the epoch; so is ``updated_at``.
+    """
+
+    id: str
+    body: dict[str, Any]
+    created_at: int
+    updated_at: int
+
+    @property
+    def reference(self) -> str:
+        """How Catalog points to it."""
+        return f"@/dataSets/{self.id}"
+
+    def as_json(self, identity: dict[str, str]) -> dict[str, Any]:
+        """The dataset as GET shows it.
+
+        :param identity: organisation and user.
+        """
+        return {
+            "tags": {},
+            **self.body,
+            "version": "1.0.0",
+            "created": self.created_at,
+            "updated": self.updated_at,
+            "state": "DRAFT",
+            **identity,
+        }
+
+
+class DatasetStore:
+    """All datasets.
+
+    :param clock: stamps what is written.
+    """
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._datasets: dict[str, Dataset] = {}
+
+    def create(self, body: dict[str, Any]) -> Dataset:
+        """Add a dataset."""
+        now = self._clock.now_ms()
+        dataset = Dataset(secrets.token_hex(12), body, now, now)
+        self._datasets[dataset.id] = dataset
+        return dataset
+
+    def replace(self, dataset: Dataset, body: dict[str, Any]) -> None:
+        """Store a changed body."""
+        dataset.body = body
+        dataset.updated_at = self._clock.now_ms()
+
+    def find(self, dataset_id: object) -> Dataset | None:
+        """Give a dataset, or None."""
+        return self._datasets.get(dataset_id) if isinstance(dataset_id, str) else None
+
+    def all(self) -> list[Dataset]:
+        """Every dataset, oldest first."""
+        return list(self._datasets.values())
+
+    def delete(self, dataset: Dataset) -> None:
+        """Remove a dataset."""
+        del self._datasets[dataset.id]

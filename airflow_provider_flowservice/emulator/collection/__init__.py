@@ -1,0 +1,1 @@
+"""Data Collection: the inlets at ``/collection``."""

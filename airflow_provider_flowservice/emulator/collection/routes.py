@@ -1,0 +1,141 @@
+"""Endpoints of the inlets: one message, or a batch."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from airflow_provider_flowservice.emulator.collection.envelope import Arrival
+from airflow_provider_flowservice.emulator.collection.errors import InletAuthorizationError, InletError
+from airflow_provider_flowservice.emulator.collection.intake import take_in, transaction_id
+from airflow_provider_flowservice.emulator.collection.store import Inlet
+from airflow_provider_flowservice.emulator.gateway import bearer
+from airflow_provider_flowservice.emulator.world import World, world_of
+
+router = APIRouter(prefix="/collection")
+Here = Annotated[World, Depends(world_of)]
+
+_VALIDATIONS_PER_MINUTE = 60
+_FLOW_PARAMETER = "x-adobe-flow-id"
+
+
+@router.post("/{inlet_id}")
+async def collect(inlet_id: str, request: Request, world: Here) -> Response:
+    """Take one message."""
+    arrival = _arrival(inlet_id, request, world)
+    synchronous = _is_synchronous(request)
+    if synchronous:
+        _check_validation_allowed(arrival.inlet, world)
+    message = await _json(arrival, request, world)
+    flow = arrival.flow_of(message)
+    if synchronous:
+        arrival.check_record(message)
+    xaction_id = transaction_id(world)
+    take_in(world, arrival, message, flow, xaction_id)
+    receipt = {"inletId": inlet_id, "xactionId": xaction_id, "receivedTimeMs": world.clock.now_ms()}
+    if synchronous:
+        receipt["synchronousValidation"] = {"status": "pass"}
+    return JSONResponse(receipt)
+
+
+@router.post("/batch/{inlet_id}")
+async def collect_batch(inlet_id: str, request: Request, world: Here) -> Response:
+    """Take a batch; the answer is 207 whatever becomes of the messages."""
+    arrival = _arrival(inlet_id, request, world)
+    body = await _json(arrival, request, world)
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(messages, list):
+        raise arrival.refusal("The 'messages' field is mandatory.", "Invalid Batch")
+    batch_id = transaction_id(world)
+    return JSONResponse(
+        {
+            "inletId": inlet_id,
+            "batchId": batch_id,
+            "receivedTimeMs": world.clock.now_ms(),
+            "responses": [_collect_one(arrival, each, batch_id, n, world) for n, each in enumerate(messages)],
+        },
+        207,
+    )
+
+
+def _collect_one(arrival: Arrival, message: Any, batch_id: str, number: int, world: World) -> dict[str, Any]:
+    newer_style = world.switches.batch_style == "status"
+    xaction_id = f"{batch_id}-{number}" if newer_style else f"{batch_id}:{number}"
+    try:
+        flow = arrival.flow_of(message)
+    except InletError as error:
+        if newer_style:
+            return {"xactionId": xaction_id, "status": error.status, "message": error.message}
+        return {"statusCode": error.status, "message": error.message}
+    take_in(world, arrival, message, flow, xaction_id)
+    return {"xactionId": xaction_id}
+
+
+def _arrival(inlet_id: str, request: Request, world: World) -> Arrival:
+    found = world.find_inlet(inlet_id)
+    if found is None:
+        raise InletError(404, "Not Found", f"inletId: [{inlet_id}] is not found")
+    sandbox, inlet = found
+    _check_caller(inlet, request, world)
+    flow_id = request.headers.get(_FLOW_PARAMETER) or request.query_params.get(_FLOW_PARAMETER)
+    return Arrival(inlet, sandbox, world.settings.credential.org_id, flow_id)
+
+
+def _check_caller(inlet: Inlet, request: Request, world: World) -> None:
+    if not inlet.needs_token:
+        return
+    token = bearer(request)
+    if token is None:
+        raise InletAuthorizationError(401, f"[{inlet.id}] Ims service token is empty")
+    if world.tokens.find(token) is None:
+        status = int(world.switches.inlet_bad_token)
+        raise InletAuthorizationError(status, f"[{inlet.id}] Ims service token is invalid")
+    org_id = request.headers.get("x-gw-ims-org-id")
+    required = world.switches.inlet_org_header == "required"
+    if (org_id is None and required) or org_id not in (None, world.settings.credential.org_id):
+        raise InletAuthorizationError(403, f"[{inlet.id}] Ims org is missing or wrong")
+
+
+def _is_synchronous(request: Request) -> bool:
+    params = request.query_params
+    return "true" in (params.get("syncValidation"), params.get("synchronousValidation"))
+
+
+def _check_validation_allowed(inlet: Inlet, world: World) -> None:
+    if world.switches.sync_validation == "unsupported":
+        raise InletError(501, "Not Implemented", "Synchronous validation is not available here")
+    now = world.clock.now()
+    while inlet.validations and inlet.validations[0] <= now - 60:
+        inlet.validations.popleft()
+    if len(inlet.validations) >= _VALIDATIONS_PER_MINUTE:
+        raise InletError(429, "Too Many Requests", "At most 60 messages a minute are validated synchronously")
+    inlet.validations.append(now)
+
+
+async def _json(arrival: Arrival, request: Request, world: World) -> Any:
+    body = await request.body()
+    if len(body) > world.switches.inlet_limit_bytes:
+        raise InletError(413, "Payload Too Large", "The request is larger than 1 MB")
+    if "json" not in request.headers.get("content-type", ""):
+        raise InletError(415, "Unsupported Media Type", "Content-Type must be application/json")
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding == "gzip" and world.switches.gzip == "accept":
+        body = _unzipped(arrival, body)
+    elif encoding != "identity":
+        raise InletError(415, "Unsupported Media Type", f"Content-Encoding {encoding} is not supported")
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise arrival.refusal(f"Message is not JSON: {error}", "Invalid JSON") from error
+
+
+def _unzipped(arrival: Arrival, body: bytes) -> bytes:
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        raise arrival.refusal(f"Message is not gzip: {error}", "Invalid Encoding") from error

@@ -1,0 +1,1 @@
+"""Data Prep: ``/data/foundation/conversion``."""

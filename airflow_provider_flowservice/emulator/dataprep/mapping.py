@@ -1,0 +1,115 @@
+"""One mapping: where a value comes from and where it goes.
+
+The emulator maps attributes and fixed values. It does not evaluate Data Prep's expressions: such a field
+stays empty in the mapped message, and a preview says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class SourceType(str, Enum):
+    """What the source of a mapping is."""
+
+    ATTRIBUTE = "ATTRIBUTE"
+    STATIC = "STATIC"
+    EXPRESSION = "EXPRESSION"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A value's way.
+
+    :param source: dotted path, fixed value, or expression.
+    :param destination: dotted path in the output.
+    """
+
+    source_type: SourceType
+    source: str
+    destination: str
+
+    @classmethod
+    def parse(cls, body: Any) -> Mapping:
+        """Read ``source`` and ``destination``, or the older ``sourceAttribute`` and ``destinationXdmPath``.
+
+        :raises ValueError: when a field is missing or the type is unknown.
+        """
+        if not isinstance(body, dict):
+            raise ValueError("each mapping must be an object")
+        source = body.get("source", body.get("sourceAttribute"))
+        destination = body.get("destination", body.get("destinationXdmPath"))
+        if not isinstance(source, str) or not source:
+            raise ValueError("source is required")
+        if not isinstance(destination, str) or not destination:
+            raise ValueError("destination is required")
+        return cls(_source_type(body.get("sourceType", "ATTRIBUTE")), source, destination)
+
+    def as_json(self) -> dict[str, Any]:
+        """The current form."""
+        return {"sourceType": self.source_type.value, "source": self.source, "destination": self.destination}
+
+    def value_from(self, record: dict[str, Any]) -> Any:
+        """The value that a record gives; None when there is none.
+
+        :raises ValueError: for an expression.
+        """
+        if self.source_type is SourceType.EXPRESSION:
+            raise ValueError("the emulator does not evaluate expressions")
+        return self.source if self.source_type is SourceType.STATIC else _at(record, self.source)
+
+
+def _source_type(name: object) -> SourceType:
+    # Adobe's older pages write text/x.schema-path for an attribute.
+    known = {"text/x.schema-path": SourceType.ATTRIBUTE, "text/x.aep-xl": SourceType.EXPRESSION}
+    return known.get(str(name)) or SourceType(str(name))
+
+
+def _at(record: Any, path: str) -> Any:
+    # A field may have a dot in its name, and then it is taken as it stands.
+    if isinstance(record, dict) and path in record:
+        return record[path]
+    for name in path.split("."):
+        record = record.get(name) if isinstance(record, dict) else None
+    return record
+
+
+def apply_mappings(
+    mappings: tuple[Mapping, ...], record: dict[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Map a record.
+
+    :return: the mapped record, and for each mapping that failed its error in Data Prep's form.
+    """
+    mapped: dict[str, Any] = {}
+    errors: list[dict[str, Any]] = []
+    for mapping in mappings:
+        try:
+            _put(mapped, mapping.destination, mapping.value_from(record))
+        except ValueError as error:  # noqa: PERF203 (each mapping fails on its own)
+            errors.append(explain(mapping, str(error)))
+    return mapped, errors
+
+
+def explain(mapping: Mapping, message: str) -> dict[str, Any]:
+    """An error about one mapping."""
+    return {
+        "sourceType": mapping.source_type.value,
+        "source": mapping.source,
+        "destination": mapping.destination,
+        "exception": message,
+    }
+
+
+def _put(target: dict[str, Any], path: str, value: Any) -> None:
+    if value is None:
+        return
+    *parents, last = path.split(".")
+    for name in parents:
+        inner = target.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ValueError(f"{name} holds a value already and cannot hold fields")
+        target = inner
+    target[last] = value

@@ -1,0 +1,86 @@
+"""The mapping sets of one sandbox."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping
+
+
+@dataclass(frozen=True)
+class MappingSetVersion:
+    """A mapping set as it was stored once.
+
+    :param schema_id: the schema that it maps to; empty when it maps to none of the registry's.
+    """
+
+    schema_id: str
+    mappings: tuple[Mapping, ...]
+    body: dict[str, Any]
+    number: int = 0
+
+
+@dataclass
+class MappingSet:
+    """A mapping set.
+
+    :param versions: the position is the version's number.
+    :param created_at: milliseconds since the epoch; so is ``modified_at``.
+    """
+
+    id: str
+    created_at: int
+    modified_at: int
+    versions: list[MappingSetVersion] = field(default_factory=list)
+
+    def version(self, number: object) -> MappingSetVersion | None:
+        """Give a version, the latest for None; None when there is no such version. Texts count as numbers."""
+        if number is None:
+            return self.versions[-1]
+        text = str(number)
+        return self.versions[int(text)] if text.isdecimal() and int(text) < len(self.versions) else None
+
+
+class MappingStore:
+    """All mapping sets.
+
+    :param clock: stamps what is written.
+    """
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._sets: dict[str, MappingSet] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
+
+    def create(self, version: MappingSetVersion) -> MappingSet:
+        """Add a mapping set with its version 0."""
+        now = self._clock.now_ms()
+        mapping_set = MappingSet(uuid.uuid4().hex, now, now, [version])
+        self._sets[mapping_set.id] = mapping_set
+        return mapping_set
+
+    def add_version(self, mapping_set: MappingSet, version: MappingSetVersion) -> None:
+        """Store the next version of a mapping set."""
+        mapping_set.versions.append(replace(version, number=len(mapping_set.versions)))
+        mapping_set.modified_at = self._clock.now_ms()
+
+    def find(self, mapping_id: object) -> MappingSet | None:
+        """Give a mapping set, or None."""
+        return self._sets.get(mapping_id) if isinstance(mapping_id, str) else None
+
+    def all(self) -> list[MappingSet]:
+        """Every mapping set, oldest first."""
+        return list(self._sets.values())
+
+    def create_schema(self, body: dict[str, Any]) -> str:
+        """Keep a schema of Data Prep's own, as mapping sets of destinations use them, and give its id."""
+        schema_id = uuid.uuid4().hex
+        self._schemas[schema_id] = body
+        return schema_id
+
+    def has_schema(self, schema_id: object) -> bool:
+        """Tell whether Data Prep keeps a schema of that id."""
+        return schema_id in self._schemas

@@ -1,0 +1,1 @@
+"""Schema Registry: ``/data/foundation/schemaregistry``."""

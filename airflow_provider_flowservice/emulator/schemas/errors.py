@@ -1,0 +1,37 @@
+"""Schema Registry's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_flowservice.emulator.errors import ApiError
+from airflow_provider_flowservice.emulator.switches import Switches
+
+
+class SchemaError(ApiError):
+    """A refusal by Schema Registry.
+
+    Numbers 1006, 1007 and 1012 are documented; those of other refusals are guesses.
+
+    :param number: four digits that name the error.
+    """
+
+    def __init__(self, status: int, number: str, title: str, message: str) -> None:
+        super().__init__(status, message)
+        self.number = number
+        self.title = title
+
+    def body(self, switches: Switches, request_id: str) -> Any:
+        """The body: type, title, status, report, detail."""
+        return {
+            "type": f"http://ns.adobe.com/aep/errors/XDM-{self.number}-{self.status}",
+            "title": self.title,
+            "status": self.status,
+            "report": {"registryRequestId": request_id, "detailed-message": self.message, "sub-errors": []},
+            "detail": self.message,
+        }
+
+
+def invalid(message: str) -> SchemaError:
+    """A resource that is not well formed."""
+    return SchemaError(400, "1521", "Validation error", message)

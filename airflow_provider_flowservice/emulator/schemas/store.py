@@ -1,0 +1,163 @@
+"""The schemas, classes, field groups and data types of one sandbox, and the references between them."""
+
+from __future__ import annotations
+
+import secrets
+from copy import deepcopy
+from typing import Any
+
+from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.schemas.core import GLOBAL_RESOURCES
+from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
+
+TENANT = "emulator"
+# Field groups were called mixins, and are still stored under that name.
+_STORED_AS = {
+    "schemas": "schemas",
+    "classes": "classes",
+    "datatypes": "datatypes",
+    "fieldgroups": "mixins",
+    "mixins": "mixins",
+}
+
+
+class SchemaStore:
+    """What a tenant made, beside the global resources that everybody has.
+
+    :param clock: stamps what is created.
+    """
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._tenant: dict[str, dict[str, Any]] = {}
+
+    def create(self, collection: str, body: Any, org_id: str) -> dict[str, Any]:
+        """Add a resource of the tenant's.
+
+        :param collection: ``schemas``, ``classes``, ``fieldgroups`` or ``datatypes``.
+        :raises SchemaError: when the body is not well formed or refers to something unknown.
+        """
+        kind = stored_kind(collection)
+        self._check(kind, body)
+        name = secrets.token_hex(24)
+        now = self._clock.now_ms()
+        extends = [entry["$ref"] for entry in body.get("allOf", []) if "$ref" in entry]
+        resource = {
+            **body,
+            "$id": f"https://ns.adobe.com/{TENANT}/{kind}/{name}",
+            "meta:altId": f"_{TENANT}.{kind}.{name}",
+            "meta:resourceType": kind,
+            "version": "1.0",
+            "imsOrg": org_id,
+            "meta:extensible": False,
+            "meta:abstract": False,
+            "meta:extends": extends,
+            "meta:xdmType": "object",
+            "meta:containerId": "tenant",
+            "meta:tenantNamespace": f"_{TENANT}",
+            "meta:registryMetadata": {"repo:createdDate": now, "repo:lastModifiedDate": now},
+        }
+        if kind == "schemas":
+            resource["meta:class"] = self._class_of(extends)
+        self._tenant[resource["$id"]] = resource
+        return resource
+
+    def all(self, container: str, collection: str) -> list[dict[str, Any]]:
+        """Every resource of a collection.
+
+        :param container: ``tenant`` or ``global``.
+        """
+        kind = stored_kind(collection)
+        resources = GLOBAL_RESOURCES if container == "global" else self._tenant
+        return [resource for resource in resources.values() if resource["meta:resourceType"] == kind]
+
+    def find(self, resource_id: object) -> dict[str, Any] | None:
+        """Give a resource by ``$id`` or ``meta:altId``, or None."""
+        if not isinstance(resource_id, str):
+            return None
+        for resources in (self._tenant, GLOBAL_RESOURCES):
+            if resource_id in resources:
+                return resources[resource_id]
+            for resource in resources.values():
+                if resource["meta:altId"] == resource_id:
+                    return resource
+        return None
+
+    def replace(self, resource: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+        """Store a changed resource under the id of the old one.
+
+        :raises SchemaError: when the change makes it ill-formed.
+        """
+        self._check(resource["meta:resourceType"], changed)
+        metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self._clock.now_ms()}
+        self._tenant[resource["$id"]] = {**changed, "$id": resource["$id"], "meta:registryMetadata": metadata}
+        return self._tenant[resource["$id"]]
+
+    def delete(self, resource: dict[str, Any]) -> None:
+        """Remove a resource of the tenant's."""
+        del self._tenant[resource["$id"]]
+
+    def resolved(self, resource: dict[str, Any]) -> dict[str, Any]:
+        """Give a resource with all references replaced by what they refer to."""
+        full: dict[str, Any] = self._expand(resource)
+        return full
+
+    def _expand(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._expand(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            referred = self.find(value["$ref"])
+            return self._expand(_only_schema(referred)) if referred else {}
+        expanded = {name: self._expand(entry) for name, entry in value.items() if name != "allOf"}
+        for part in value.get("allOf", []):
+            _merge(expanded, self._expand(part))
+        return expanded
+
+    def _check(self, kind: str, body: Any) -> None:
+        if not isinstance(body, dict) or not isinstance(body.get("title"), str) or not body["title"]:
+            raise invalid("title is required")
+        parts = body.get("allOf", [])
+        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+            raise invalid("allOf must be a list of objects")
+        for part in parts:
+            if "$ref" in part and self.find(part["$ref"]) is None:
+                raise invalid(f"allOf refers to {part['$ref']}, which does not exist")
+        if kind == "schemas":
+            self._class_of([part["$ref"] for part in parts if "$ref" in part])
+
+    def _class_of(self, references: list[str]) -> str:
+        found = [reference for reference in references if self._is_class(reference)]
+        if len(found) != 1:
+            raise invalid(f"allOf must refer to exactly one class, not {len(found)}")
+        return found[0]
+
+    def _is_class(self, reference: str) -> bool:
+        resource = self.find(reference)
+        return resource is not None and resource["meta:resourceType"] == "classes"
+
+
+def stored_kind(collection: str) -> str:
+    """The kind under which a collection's resources are stored.
+
+    :raises SchemaError: 404 for an unknown collection.
+    """
+    if collection not in _STORED_AS:
+        raise SchemaError(404, "1012", "Resource Not Found", f"There is no collection {collection}")
+    return _STORED_AS[collection]
+
+
+def _only_schema(resource: dict[str, Any]) -> dict[str, Any]:
+    parts = ("type", "properties", "required", "allOf", "items", "definitions")
+    return {name: resource[name] for name in parts if name in resource}
+
+
+def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
+    for name, value in source.items():
+        if isinstance(value, dict) and isinstance(target.get(name), dict):
+            _merge(target[name], value)
+        elif name == "required" and name in target:
+            target[name] = sorted({*target[name], *value})
+        else:
+            target.setdefault(name, deepcopy(value))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, XDM_FULL, Api
+
+LIST_ID = "application/vnd.adobe.xed-id+json"
+LIST = "application/vnd.adobe.xed+json"
+LOOKUP = "application/vnd.adobe.xed+json;version=1"
+
+
+def get(api: Api, path: str, accept: str, **params: Any) -> Any:
+    return api.call("GET", f"{REGISTRY}{path}", headers={"Accept": accept}, params=params)
+
+
+@pytest.fixture
+def schema_id(api: Api) -> str:
+    return api.schema()
+
+
+def test_a_created_schema_answers_whole_and_can_be_found_by_both_ids(api: Api, schema_id: str) -> None:
+    schema = get(api, f"/tenant/schemas/{quote(schema_id, safe='')}", LOOKUP).json()
+    assert schema["$id"] == schema_id
+    assert schema["meta:class"] == PROFILE_CLASS
+    assert schema["version"] == "1.0"
+    assert get(api, f"/tenant/schemas/{schema['meta:altId']}", LOOKUP).json() == schema
+
+
+def test_the_full_form_has_the_fields_of_class_and_groups(api: Api, schema_id: str) -> None:
+    full = get(api, f"/tenant/schemas/{quote(schema_id, safe='')}", XDM_FULL).json()
+    assert "allOf" not in full
+    assert {"_id", "person", "workEmail"} <= set(full["properties"])
+    assert full["properties"]["person"]["properties"]["name"]["properties"]["firstName"] == {"type": "string"}
+    plain = get(api, f"/tenant/schemas/{quote(schema_id, safe='')}", LOOKUP).json()
+    assert "properties" not in plain
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "code"),
+    [
+        ("/tenant/schemas", LOOKUP, "XDM-1006-400"),
+        ("/tenant/schemas", "application/json", "XDM-1006-400"),
+        ("/tenant/schemas/{id}", LIST, "XDM-1007-400"),
+        ("/tenant/schemas/{id}", LIST_ID, "XDM-1007-400"),
+        ("/tenant/schemas/{id}", "*/*", "XDM-1007-400"),
+        ("/tenant/schemas/_emulator.schemas.none", LOOKUP, "XDM-1012-404"),
+        ("/tenant/schemas/{id}", "application/vnd.adobe.xed+json;version=2", "XDM-1012-404"),
+    ],
+)
+def test_a_wrong_accept_or_id_is_refused(api: Api, schema_id: str, path: str, accept: str, code: str) -> None:
+    refused = get(api, path.format(id=quote(schema_id, safe="")), accept)
+    assert refused.json()["type"] == f"http://ns.adobe.com/aep/errors/{code}"
+    assert refused.status_code == refused.json()["status"] == int(code[-3:])
+    assert refused.json()["report"]["detailed-message"]
+
+
+def test_lists_are_summaries_or_whole_and_can_be_filtered(api: Api) -> None:
+    for title in ("One", "Two, too", "Three"):
+        api.schema(title)
+    (found,) = get(api, "/tenant/schemas", LIST_ID, property="title==Two, too").json()["results"]
+    assert set(found) == {"title", "$id", "meta:altId", "version"}
+    whole = get(api, "/tenant/schemas", LIST, property="title~T").json()["results"]
+    assert {each["title"] for each in whole} == {"Two, too", "Three"}
+    assert all("allOf" in each for each in whole)
+
+
+def test_pages_start_after_the_last_value(api: Api) -> None:
+    titles = [f"Schema {letter}" for letter in "ABCDE"]
+    for title in titles:
+        api.schema(title)
+    found, start = [], {}
+    while True:
+        page = get(api, "/tenant/schemas", LIST_ID, orderby="title", limit=2, **start).json()
+        found += [each["title"] for each in page["results"]]
+        if page["_page"]["next"] is None:
+            break
+        assert page["_page"]["next"] == found[-1]
+        assert page["_links"]["next"]["href"].startswith(api.url)
+        start = {"start": page["_page"]["next"]}
+    assert found == titles
+    assert page["_links"]["next"] is None
+    assert get(api, "/tenant/schemas", LIST_ID, limit=2).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": ""},
+        {"allOf": []},
+        {"allOf": [{"$ref": "https://ns.adobe.com/xdm/context/profile-person-details"}]},
+        {"allOf": [{"$ref": PROFILE_CLASS}, {"$ref": "https://ns.adobe.com/none"}]},
+        {"allOf": [{"$ref": PROFILE_CLASS}, {"$ref": "https://ns.adobe.com/xdm/context/experienceevent"}]},
+    ],
+)
+def test_a_bad_schema_is_refused(api: Api, change: dict[str, Any]) -> None:
+    body = {"type": "object", "title": "x", "description": "", "allOf": [{"$ref": PROFILE_CLASS}]}
+    assert api.call("POST", f"{REGISTRY}/tenant/schemas", json={**body, **change}).status_code == 400
+    assert get(api, "/tenant/schemas", LIST_ID).json()["results"] == []
+
+
+def test_a_tenants_own_field_group_can_be_used(api: Api) -> None:
+    loyalty = {
+        "type": "object",
+        "properties": {"_emulator": {"type": "object", "properties": {"tier": {"type": "string"}}}},
+    }
+    group = {"type": "object", "title": "Loyalty", "definitions": {}, "allOf": [loyalty]}
+    made = api.create(f"{REGISTRY}/tenant/fieldgroups", group)
+    parts = [{"$ref": PROFILE_CLASS}, {"$ref": made["$id"]}]
+    schema = api.create(
+        f"{REGISTRY}/tenant/schemas", {"type": "object", "title": "With loyalty", "allOf": parts}
+    )
+    full = get(api, f"/tenant/schemas/{quote(schema['$id'], safe='')}", XDM_FULL).json()
+    assert full["properties"]["_emulator"]["properties"]["tier"] == {"type": "string"}
+
+
+def test_a_schema_can_be_tagged_and_deleted(api: Api, schema_id: str) -> None:
+    path = f"{REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}"
+    tag = [{"op": "add", "path": "/meta:immutableTags", "value": ["union"]}]
+    assert api.call("PATCH", path, json=tag).json()["meta:immutableTags"] == ["union"]
+    assert api.call("PATCH", path, json=[{"op": "remove", "path": "/none"}]).status_code == 400
+    assert api.call("DELETE", path).status_code == 204
+    assert api.call("GET", path, headers={"Accept": LOOKUP}).status_code == 404
+
+
+def test_global_resources_can_be_read_and_stats_name_the_tenant(api: Api) -> None:
+    classes = get(api, "/global/classes", LIST_ID).json()["results"]
+    assert PROFILE_CLASS in {each["$id"] for each in classes}
+    stats = get(api, "/stats", "application/json").json()
+    assert stats["tenantId"] == "emulator"
+    assert stats["counts"]["schemas"] == 0
