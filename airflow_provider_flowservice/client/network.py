@@ -30,22 +30,21 @@ def proxy_for(origin: str, settings: Settings) -> str | None:
     if proxy_bypass(host):
         return None
     proxies = getproxies_environment()
-    return proxies.get(url.scheme) or proxies.get("all")
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    # curl takes a bare host and port; of the two libraries, only requests does.
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
 def ca_file(settings: Settings) -> str | None:
     """Path of the CA certificates to trust, or None for the ones that come with Python.
 
-    :raises InvalidInputError: if the file is not there.
+    :raises InvalidInputError: if the file is not there, or is no file of certificates.
     """
     candidates = [("extra 'ca_file'", settings.ca_file)]
     candidates += [(name, os.environ.get(name)) for name in _CA_VARIABLES]
     for name, path in candidates:
         if path:
-            if not Path(path).exists():
-                raise InvalidInputError(
-                    name, f"there is no file {path!r}", "Name a file of PEM certificates."
-                )
+            _check_ca_file(name, path)
             return path
     return None
 
@@ -60,3 +59,15 @@ def ssl_context(settings: Settings) -> ssl.SSLContext:
     if Path(path).is_dir():
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)
+
+
+def _check_ca_file(name: str, path: str) -> None:
+    remedy = "Name a file of PEM certificates."
+    if not Path(path).exists():
+        raise InvalidInputError(name, f"there is no file {path!r}", remedy)
+    if Path(path).is_dir():
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as problem:
+        raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from problem

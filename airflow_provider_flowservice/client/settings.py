@@ -93,22 +93,22 @@ def settings_from(
         )
     return Settings(
         gateway=_origin("host", host or DEFAULT_GATEWAY, where),
-        ims_host=_origin("ims_host", known.get("ims_host", DEFAULT_IMS_HOST), where),
+        ims_host=_origin("ims_host", _text("ims_host", known, where) or DEFAULT_IMS_HOST, where),
         collection_host=_origin(
-            "collection_host", known.get("collection_host", DEFAULT_COLLECTION_HOST), where
+            "collection_host", _text("collection_host", known, where) or DEFAULT_COLLECTION_HOST, where
         ),
-        org_id=_org_id(known.get("org_id"), where),
-        sandbox=_sandbox(sandbox or known.get("sandbox"), where),
+        org_id=_org_id(_text("org_id", known, where), where),
+        sandbox=_sandbox(sandbox or _text("sandbox", known, where), where),
         client_id=_required("login", client_id, where, "Put the credential's client id there."),
         client_secret=client_secret or None,
-        access_token=_access_token(known.get("access_token"), client_secret, where),
-        scopes=str(known.get("scopes", DEFAULT_SCOPES)).replace(" ", ""),
+        access_token=_access_token(_text("access_token", known, where), client_secret, where),
+        scopes=(_text("scopes", known, where) or DEFAULT_SCOPES).replace(" ", ""),
         connect_timeout=_positive("connect_timeout", known.get("connect_timeout", 10.0), where),
         read_timeout=_positive("read_timeout", known.get("read_timeout", 60.0), where),
         retries=_whole("retries", known.get("retries", 4), where),
         retry_budget=_positive("retry_budget", known.get("retry_budget", 300.0), where),
-        proxy=known.get("proxy"),
-        ca_file=known.get("ca_file"),
+        proxy=_proxy(_text("proxy", known, where), where),
+        ca_file=_text("ca_file", known, where),
     )
 
 
@@ -139,6 +139,14 @@ def _required(name: str, value: str | None, where: str, remedy: str) -> str:
     if not value or not str(value).strip():
         raise InvalidInputError(f"{name} of {where}", "is empty", remedy)
     return str(value).strip()
+
+
+def _text(name: str, extras: Mapping[str, Any], where: str) -> str | None:
+    value = extras.get(name)
+    if value is not None and not isinstance(value, str):
+        # The value is not shown: it may be a credential.
+        raise InvalidInputError(f"extra {name!r} of {where}", "is no text", "Write it in quotes.")
+    return value
 
 
 def _org_id(value: str | None, where: str) -> str:
@@ -173,9 +181,8 @@ def _access_token(token: str | None, client_secret: str | None, where: str) -> s
 
 
 def _origin(name: str, value: str, where: str) -> str:
-    text = value.strip().rstrip("/")
-    url = urlsplit(text if "://" in text else f"https://{text}")
-    if not url.hostname or url.path or url.query or url.username:
+    url = _split(value, "https")
+    if url is None or url.path.strip("/") or url.query or url.username:
         raise InvalidInputError(
             f"{name} of {where}",
             f"{value!r} is no host",
@@ -186,6 +193,29 @@ def _origin(name: str, value: str, where: str) -> str:
             f"{name} of {where}", f"{value!r} is not https", "Plain http is accepted for loopback only."
         )
     return origin_of(url)
+
+
+def _proxy(value: str | None, where: str) -> str | None:
+    if value is None:
+        return None
+    url = _split(value, "http")
+    if url is None or url.scheme not in ("http", "https"):
+        # The value is not shown: it may hold a password.
+        raise InvalidInputError(
+            f"extra 'proxy' of {where}", "is no proxy URL", "Write one such as http://proxy.example.com:3128."
+        )
+    return url.geturl()
+
+
+def _split(value: str, scheme: str) -> SplitResult | None:
+    """The parts of a URL that has a host, or None; without a scheme it gets ``scheme``."""
+    text = value.strip()
+    try:
+        url = urlsplit(text if "://" in text else f"{scheme}://{text}")
+        port_is_a_number = url.port is None or url.port > 0
+    except ValueError:
+        return None
+    return url if url.hostname and port_is_a_number and not set(url.netloc) & set(" \t\\") else None
 
 
 def _positive(name: str, value: Any, where: str) -> float:
