@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.settings import Settings, settings_from
+
+SECRET = "client/secret+of=tests"
+TOKEN = "eyJ.ready.token"
+
+
+def read(**changes: Any) -> Settings:
+    """Settings from a valid connection; ``changes`` go to arguments or extras, None leaves one out."""
+    arguments: dict[str, Any] = {"host": None, "client_id": "me", "client_secret": SECRET, "sandbox": None}
+    extras: dict[str, Any] = {"org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev"}
+    for name, value in changes.items():
+        (arguments if name in ("host", "client_id", "client_secret") else extras)[name] = value
+    return settings_from(**arguments, extras=extras, where="connection 'aep'")
+
+
+def test_what_is_left_out_has_adobes_values() -> None:
+    settings = read()
+    assert settings.gateway == "https://platform.adobe.io"
+    assert settings.ims_host == "https://ims-na1.adobelogin.com"
+    assert settings.collection_host == "https://dcs.adobedc.net"
+    assert settings.scopes.startswith("openid,AdobeID,")
+    assert (settings.connect_timeout, settings.read_timeout) == (10.0, 60.0)
+    assert (settings.retries, settings.retry_budget) == (4, 300.0)
+    assert (settings.proxy, settings.ca_file, settings.access_token) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "attribute", "read_as"),
+    [
+        ("host", "platform.adobe.io", "gateway", "https://platform.adobe.io"),
+        ("host", "https://Platform.Adobe.IO/", "gateway", "https://platform.adobe.io"),
+        ("host", "https://gateway:8443", "gateway", "https://gateway:8443"),
+        ("host", "http://127.0.0.1:8765", "gateway", "http://127.0.0.1:8765"),
+        ("host", "http://localhost", "gateway", "http://localhost"),
+        ("host", "http://[::1]:80", "gateway", "http://[::1]:80"),
+        ("ims_host", "ims-eu.adobelogin.com", "ims_host", "https://ims-eu.adobelogin.com"),
+        ("collection_host", "dcs.example.com", "collection_host", "https://dcs.example.com"),
+        ("scopes", "openid, AdobeID", "scopes", "openid,AdobeID"),
+        ("connect_timeout", "2.5", "connect_timeout", 2.5),
+        ("read_timeout", 90, "read_timeout", 90.0),
+        ("retries", "0", "retries", 0),
+        ("retry_budget", 5, "retry_budget", 5.0),
+        ("client_id", " me ", "client_id", "me"),
+        ("sandbox", "prod", "sandbox", "prod"),
+        ("proxy", "http://proxy:3128", "proxy", "http://proxy:3128"),
+        ("proxy", "proxy:3128", "proxy", "http://proxy:3128"),
+        ("proxy", "", "proxy", None),
+        ("ca_file", None, "ca_file", None),
+    ],
+)
+def test_a_value_is_read(field: str, value: object, attribute: str, read_as: object) -> None:
+    assert getattr(read(**{field: value}), attribute) == read_as
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("org_id", None, "extra 'org_id' of connection 'aep': is empty. Write the organisation id there"),
+        ("org_id", " ", "extra 'org_id' of connection 'aep': is empty"),
+        (
+            "org_id",
+            "5C0FFEE",
+            "extra 'org_id' of connection 'aep': '5C0FFEE' is no organisation id. It ends with @AdobeOrg",
+        ),
+        (
+            "sandbox",
+            None,
+            "extra 'sandbox' of connection 'aep': is empty. Write the sandbox name there or give",
+        ),
+        ("sandbox", "", "so prod must be written out"),
+        ("client_id", None, "login of connection 'aep': is empty. Put the credential's client id there"),
+        ("client_id", "  ", "login of connection 'aep': is empty"),
+        ("client_secret", None, "password of connection 'aep': is empty. Put the client secret there, or"),
+        (
+            "host",
+            "http://platform.adobe.io",
+            "host of connection 'aep': 'http://platform.adobe.io' is not https",
+        ),
+        ("host", "http://127.0.0.1.evil.test", "Plain http is accepted for loopback only"),
+        ("host", "ftp://platform.adobe.io", "is not https"),
+        ("host", "https://platform.adobe.io/data", "is no host. Write a host name or an origin such as"),
+        ("host", "https://host?x=1", "is no host"),
+        ("host", "https://me:pw@host", "is no host"),
+        ("host", "https://", "is no host"),
+        ("ims_host", "http://ims", "ims_host of connection 'aep': 'http://ims' is not https"),
+        ("collection_host", "https://h/collection", "collection_host of connection 'aep': "),
+        ("connect_timeout", 0, "extra 'connect_timeout' of connection 'aep': 0 is no positive number"),
+        ("connect_timeout", "fast", "'fast' is no positive number. Write seconds, such as 30"),
+        ("read_timeout", -1, "extra 'read_timeout' of connection 'aep': -1 is no positive number"),
+        ("read_timeout", "inf", "'inf' is no positive number"),
+        ("read_timeout", "nan", "'nan' is no positive number"),
+        ("retry_budget", [5], "extra 'retry_budget' of connection 'aep': [5] is no positive number"),
+        ("retries", -1, "extra 'retries' of connection 'aep': -1 is no whole number. Write 0 or more"),
+        ("retries", "2.5", "'2.5' is no whole number"),
+        ("retries", "many", "'many' is no whole number"),
+        (
+            "verify",
+            False,
+            "extra 'verify' of connection 'aep': is not known. Known are: access_token, ca_file",
+        ),
+        ("sandbx", "dev", "extra 'sandbx' of connection 'aep': is not known"),
+    ],
+)
+def test_a_bad_value_is_refused_with_field_value_and_remedy(field: str, value: object, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read(**{field: value})
+    assert problem in caught.value.message
+    assert caught.value.remedy
+    assert SECRET not in caught.value.message
+
+
+@pytest.mark.parametrize("host", ["https://host:port", "https://host:99999", "https://[::1", "https://h h"])
+def test_a_host_that_no_url_can_hold_is_refused(host: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"^host of connection 'aep': "):
+        read(host=host)
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["sandbox", "proxy", "ca_file", "access_token", "org_id", "ims_host", "collection_host", "scopes"],
+)
+def test_a_text_that_is_no_text_is_refused(field: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"extra '{field}' of connection 'aep': is no text"):
+        read(**{field: {"a": 1}})
+
+
+@pytest.mark.parametrize("proxy", ["ftp://me:pr0xy-pw@proxy:3128", "http://", "http://proxy:port", "a proxy"])
+def test_a_proxy_that_is_no_address_is_refused(proxy: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"extra 'proxy' of connection 'aep': ") as caught:
+        read(proxy=proxy)
+    assert "pr0xy-pw" not in caught.value.message
+
+
+def test_the_operators_sandbox_comes_before_the_connections() -> None:
+    extras = {"org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev"}
+    settings = settings_from(
+        host=None, client_id="me", client_secret=SECRET, extras=extras, sandbox="onboarding"
+    )
+    assert settings.sandbox == "onboarding"
+    assert settings.in_sandbox("prod").sandbox == "prod"
+
+
+def test_a_ready_token_stands_for_a_client_secret() -> None:
+    assert read(client_secret=None, access_token=TOKEN).access_token == TOKEN
+
+
+def test_secrets_are_known_and_not_shown() -> None:
+    settings = read(access_token=TOKEN, proxy="http://user:pr0xy-pw@proxy:3128")
+    assert set(settings.secrets) == {SECRET, TOKEN, "pr0xy-pw"}
+    assert not [secret for secret in settings.secrets if secret in repr(settings)]
+
+
+def test_settings_with_the_same_values_are_one_key() -> None:
+    assert len({read(), read(), read(sandbox="other")}) == 2
