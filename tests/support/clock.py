@@ -28,12 +28,13 @@ class VirtualClock(Clock):
     def __init__(self, moved: Callable[[float], None] | None = None) -> None:
         self.sleeps: list[float] = []
         self._now = 0.0
+        self._wall_ahead = 0.0
         self._moved = moved
         self._lock = threading.Lock()
 
     @override
     def wall(self) -> float:
-        return START + self._now
+        return START + self._now + self._wall_ahead
 
     @override
     def monotonic(self) -> float:
@@ -55,6 +56,10 @@ class VirtualClock(Clock):
             self._now += seconds
         if self._moved:
             self._moved(seconds)
+
+    def set_wall_ahead(self, seconds: float) -> None:
+        """Set the wall clock alone, as a person or NTP does."""
+        self._wall_ahead = seconds
 
     def follow(self, moved: Callable[[float], None]) -> None:
         """From now on tell ``moved`` about each move."""
