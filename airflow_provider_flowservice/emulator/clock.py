@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime, timezone
+from email.utils import formatdate
 
 
 class EmulatorClock:
@@ -53,3 +54,8 @@ async def pause(seconds: float) -> None:
 def iso(seconds: float) -> str:
     """Write a time as ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def http_date(seconds: float) -> str:
+    """Write a time as HTTP headers have it."""
+    return formatdate(seconds, usegmt=True)

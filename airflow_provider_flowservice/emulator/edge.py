@@ -9,12 +9,14 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from airflow_provider_flowservice.emulator.clock import pause
 from airflow_provider_flowservice.emulator.exchange import SCOPE_KEY, Marks, Reply
-from airflow_provider_flowservice.emulator.faults.kinds import Victim
+from airflow_provider_flowservice.emulator.faults.base import Victim
 from airflow_provider_flowservice.emulator.journal import Exchange
 from airflow_provider_flowservice.emulator.world import World
 
 CONTROL_PREFIX = "/_emulator"
+_PORTIONS = 20
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
@@ -46,6 +48,7 @@ class Edge:
         # Adobe prints some paths with a slash at the end and some without.
         scope["path"] = scope["path"].rstrip("/") or "/"
         scope[SCOPE_KEY] = marks
+        self._world.agenda.run_due()
         if scope["path"].startswith(CONTROL_PREFIX):
             await self._app(scope, receive, send)
             return
@@ -60,6 +63,8 @@ class Edge:
             return
         exchange.status = reply.status
         await _send(reply, marks, send)
+        if reply.cut_after is not None:
+            await _close(receive)
 
     async def _answer(self, scope: Scope, exchange: Exchange, marks: Marks) -> Reply | None:
         async def serve() -> Reply:
@@ -107,17 +112,41 @@ async def _run(app: ASGIApp, scope: Scope, body: bytes) -> Reply:
 async def _send(reply: Reply, marks: Marks, send: Send) -> None:
     headers = [*reply.headers, (b"x-request-id", marks.request_id.encode("latin-1"))]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    if reply.cut_after is not None:
+        await send({"type": "http.response.body", "body": reply.body[: reply.cut_after], "more_body": True})
+    elif reply.drip_seconds:
+        await _drip(reply, send)
+    else:
+        await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _drip(reply: Reply, send: Send) -> None:
+    size = -(-len(reply.body) // _PORTIONS) or 1
+    for start in range(0, len(reply.body), size):
+        portion = reply.body[start : start + size]
+        await send({"type": "http.response.body", "body": portion, "more_body": True})
+        await pause(reply.drip_seconds / _PORTIONS)
+    await send({"type": "http.response.body"})
+
+
+async def _close(receive: Receive) -> None:
+    """End the TCP connection in order, so that what was sent still arrives."""
+    _transport(receive).close()
+    await receive()
+
+
+def _transport(receive: Receive) -> Any:
+    """The transport under a request.
+
+    ASGI has no word for closing a connection. uvicorn's ``receive`` is a method of the object that holds the
+    transport. After a close one more ``receive`` lets uvicorn notice it, so that it does not miss an answer.
+    """
+    return receive.__self__.transport  # type: ignore[attr-defined]
 
 
 async def _hang_up(receive: Receive) -> None:
-    """Reset the TCP connection.
-
-    ASGI has no word for this. uvicorn's ``receive`` is a method of the object that holds the transport.
-    After the abort one more ``receive`` lets uvicorn notice that the connection is gone, so that it does
-    not miss an answer.
-    """
-    transport: Any = receive.__self__.transport  # type: ignore[attr-defined]
+    """Reset the TCP connection."""
+    transport = _transport(receive)
     connection = transport.get_extra_info("socket")
     if connection is not None:
         # With a linger time of zero the peer gets a reset and not an orderly end.

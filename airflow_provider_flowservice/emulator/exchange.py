@@ -25,11 +25,17 @@ class Marks:
 
 @dataclass
 class Reply:
-    """A whole answer, held back until every fault has had its say."""
+    """A whole answer, held back until a fault has had its say.
+
+    :param cut_after: bytes of the body after which the connection is closed; None to send all.
+    :param drip_seconds: real time over which the body is sent.
+    """
 
     status: int
     body: bytes = b""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    cut_after: int | None = None
+    drip_seconds: float = 0.0
 
     @classmethod
     def of(cls, status: int, body: Any, headers: dict[str, str] | None = None) -> Reply:

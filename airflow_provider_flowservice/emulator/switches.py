@@ -46,6 +46,9 @@ class Switches:
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or not looked at"
     )
 
+    finalisation_seconds: int = _number(
+        0, "seconds after which the etag of a patched resource moves once more"
+    )
     settling_seconds: int = _number(300, "messages within this time of a flow's update are taken and dropped")
     batch_style: str = _choice(
         "statusCode",

@@ -6,6 +6,7 @@ from typing import cast
 
 from fastapi import Request
 
+from airflow_provider_flowservice.emulator.agenda import Agenda
 from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.collection.store import Inlet
 from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
@@ -28,6 +29,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = EmulatorClock()
+        self.agenda = Agenda(self.clock)
         self.tokens = TokenStore(self.clock)
         self.journal = Journal()
         self.faults = FaultQueue()
@@ -38,6 +40,7 @@ class World:
     def reset(self) -> None:
         """Forget everything: resources, tokens, journal, faults; put clock and switches back."""
         self.clock.reset()
+        self.agenda.clear()
         self.tokens.clear()
         self.journal.clear()
         self.faults.clear()

@@ -30,7 +30,11 @@ async def create(call: Authorised) -> Response:
 async def list_datasets(call: Authorised) -> Response:
     """List datasets as an object keyed by id. There is no link to a next page."""
     params = call.request.query_params
-    found = [each for each in call.sandbox.datasets.all() if _matches(each, call)]
+    found = [
+        each
+        for each in call.sandbox.datasets.all()
+        if call.sandbox.is_listed(each.id) and _matches(each, call)
+    ]
     for field, descending in reversed(_orders(params.get("orderBy", "desc:created"))):
         found.sort(key=lambda each: each.as_json(_identity(call)).get(field) or 0, reverse=descending)
     start = _number(params.get("start"), 0)

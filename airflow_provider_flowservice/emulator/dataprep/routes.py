@@ -34,7 +34,8 @@ async def create(call: Authorised) -> Response:
 async def list_mapping_sets(call: Authorised) -> Response:
     """List mapping sets; ``start`` and ``limit`` are required."""
     start, limit = (_number(call, name) for name in ("start", "limit"))
-    found = call.sandbox.mappings.all()[start : start + limit]
+    listed = [each for each in call.sandbox.mappings.all() if call.sandbox.is_listed(each.id)]
+    found = listed[start : start + limit]
     return JSONResponse(
         {
             "data": [_shown(each, each.versions[-1], call) for each in found],

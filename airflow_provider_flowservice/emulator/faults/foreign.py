@@ -1,8 +1,9 @@
-"""What another editor does to a resource behind a caller's back."""
+"""What another editor does to resources behind a caller's back."""
 
 from __future__ import annotations
 
 import itertools
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
@@ -10,9 +11,11 @@ from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator.journal import Exchange
+    from airflow_provider_flowservice.emulator.sandbox import Sandbox
     from airflow_provider_flowservice.emulator.world import World
 
 FOREIGN_EDIT = "edited by someone else"
+_COLLECTIONS = {kind.value: kind for kind in Kind}
 
 
 def edit_as_someone_else(world: World, exchange: Exchange, segment_id: str) -> None:
@@ -20,31 +23,42 @@ def edit_as_someone_else(world: World, exchange: Exchange, segment_id: str) -> N
 
     :param segment_id: the segment that a flow gets.
     """
-    resource = addressed_resource(world, exchange)
-    if resource is None:
+    sandbox, resource = sandbox_of(world, exchange), addressed_resource(world, exchange)
+    if sandbox is None or resource is None:
         return
     selectors = _segment_selectors(resource)
     if selectors is None:
         resource.body["description"] = FOREIGN_EDIT
     else:
         selectors.append({"type": "PLATFORM_SEGMENT", "value": {"id": segment_id, "name": FOREIGN_EDIT}})
-    world.sandboxes[_sandbox_name(exchange)].flow.touch(resource)
+    sandbox.flow.touch(resource)
+
+
+def add_as_someone_else(world: World, exchange: Exchange) -> None:
+    """Add a copy of the latest resource to the collection that a request lists, if it has any."""
+    sandbox, kind = (
+        sandbox_of(world, exchange),
+        _COLLECTIONS.get(exchange.path.rstrip("/").rpartition("/")[2]),
+    )
+    resources = sandbox.flow.all(kind) if sandbox is not None and kind is not None else []
+    if sandbox is not None and kind is not None and resources:
+        sandbox.flow.create(kind, deepcopy(resources[-1].body), resources[-1].state)
+
+
+def sandbox_of(world: World, exchange: Exchange) -> Sandbox | None:
+    """The sandbox that a request is meant for, if there is such a one."""
+    return world.sandboxes.get(exchange.header("x-sandbox-name") or PRODUCTION_SANDBOX)
 
 
 def addressed_resource(world: World, exchange: Exchange) -> Resource | None:
     """Find the Flow Service resource that stands in a request's path."""
-    sandbox = world.sandboxes.get(_sandbox_name(exchange))
-    parts = exchange.path.split("/")
+    sandbox = sandbox_of(world, exchange)
     if sandbox is None:
         return None
-    for collection, resource_id in itertools.pairwise(parts):
-        if collection in {kind.value for kind in Kind}:
-            return sandbox.flow.find(Kind(collection), resource_id)
+    for collection, resource_id in itertools.pairwise(exchange.path.split("/")):
+        if collection in _COLLECTIONS:
+            return sandbox.flow.find(_COLLECTIONS[collection], resource_id)
     return None
-
-
-def _sandbox_name(exchange: Exchange) -> str:
-    return exchange.header("x-sandbox-name") or PRODUCTION_SANDBOX
 
 
 def _segment_selectors(resource: Resource) -> list[Any] | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from airflow_provider_flowservice.emulator.faults.kinds import Fault, parse_fault
+from airflow_provider_flowservice.emulator.faults.base import Fault
+from airflow_provider_flowservice.emulator.faults.kinds import parse_fault
 
 
 @dataclass

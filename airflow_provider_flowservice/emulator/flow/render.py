@@ -47,7 +47,7 @@ class Renderer:
             "createdAt": resource.created_at,
             "updatedAt": resource.updated_at,
             "createdBy": account,
-            "updatedBy": account,
+            "updatedBy": resource.updated_by or account,
             "createdClient": client,
             "updatedClient": client,
             "sandboxId": self.sandbox.id,

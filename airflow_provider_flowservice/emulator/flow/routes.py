@@ -81,6 +81,8 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
     if not _changes_nothing(kind, call):
         resource.body = body
         store.touch(resource)
+        if call.world.switches.finalisation_seconds:
+            call.world.agenda.add(call.world.switches.finalisation_seconds, lambda: store.finalise(resource))
     if call.world.switches.patch_answer == "202":
         return Response(status_code=202)
     return JSONResponse(resource.receipt)
@@ -143,12 +145,11 @@ def _draft_mode(call: Call) -> bool:
 
 
 def _listed(kind: Kind, call: Call) -> list[dict[str, Any]]:
-    now = call.world.clock.now()
     renderer = _renderer(call)
     resources = sorted(
         call.sandbox.flow.all(kind), key=lambda each: (each.created_at, each.order), reverse=True
     )
-    return [renderer.item(resource) for resource in resources if resource.listed_from <= now]
+    return [renderer.item(resource) for resource in resources if call.sandbox.is_listed(resource.id)]
 
 
 def _renderer(call: Call) -> Renderer:

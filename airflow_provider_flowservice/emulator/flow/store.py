@@ -11,6 +11,8 @@ from typing import Any
 from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.flow.errors import not_found
 
+FINALISER = "acp_foundation_connectors@AdobeID"
+
 
 class Kind(str, Enum):
     """The collections, by the name in their path."""
@@ -38,7 +40,7 @@ class Resource:
     :param etag: the version, with its quotes.
     :param created_at: milliseconds since the epoch; so is ``updated_at``.
     :param order: position among everything created; tells twins of one millisecond apart.
-    :param listed_from: seconds since the epoch before which lists leave it out.
+    :param updated_by: who wrote last; None for the caller.
     """
 
     kind: Kind
@@ -49,7 +51,7 @@ class Resource:
     updated_at: int
     etag: str
     order: int
-    listed_from: float = 0.0
+    updated_by: str | None = None
 
     @property
     def receipt(self) -> dict[str, str]:
@@ -81,6 +83,12 @@ class FlowStore:
         """Move the etag and the time of update: the resource was written."""
         resource.etag = self._next_etag()
         resource.updated_at = self._clock.now_ms()
+        resource.updated_by = None
+
+    def finalise(self, resource: Resource) -> None:
+        """Write a resource once more in AEP's own name, as its asynchronous updates end."""
+        self.touch(resource)
+        resource.updated_by = FINALISER
 
     def find(self, kind: Kind, resource_id: object) -> Resource | None:
         """Give a resource, or None."""

@@ -61,7 +61,8 @@ async def list_resources(container: str, collection: str, call: Authorised) -> R
     found = [
         resource
         for resource in call.sandbox.schemas.all(_container(container), collection)
-        if all(_matches(resource, expression) for expression in params.getlist("property"))
+        if call.sandbox.is_listed(resource["$id"])
+        and all(_matches(resource, expression) for expression in params.getlist("property"))
     ]
     page, following = _page(found, orderby or "updated", params.get("start"), _limit(params.get("limit")))
     shown = [_summary(resource) if form == "xed-id" else resource for resource in page]

@@ -43,7 +43,7 @@ class SegmentationError(ApiError):
 async def list_definitions(call: Authorised) -> Response:
     """List segment definitions; all of them when neither start, page nor limit is given."""
     params = call.request.query_params
-    segments = _sorted(call.sandbox.segments.all(), params.get("sort", "updateTime:desc"))
+    segments = _listed(call)
     limit = _number(params.get("limit"), default=max(len(segments), 1), least=1)
     start = _number(params.get("start"), default=_number(params.get("page"), default=0) * limit)
     shown = segments[start : start + limit]
@@ -117,7 +117,7 @@ async def get_audience(audience_id: str, call: Authorised) -> Response:
 
 def _matching(call: Call) -> list[Segment]:
     params = call.request.query_params
-    segments = _sorted(call.sandbox.segments.all(), params.get("sort", "updateTime:desc"))
+    segments = _listed(call)
     name = params.get("name", "").lower()
     field, _, wanted = params.get("property", "").partition("==")
     if field and (field not in ("audienceId", "id", "name") or not wanted):
@@ -127,6 +127,12 @@ def _matching(call: Call) -> list[Segment]:
         for each in segments
         if name in each.name.lower() and (not field or wanted == (each.name if field == "name" else each.id))
     ]
+
+
+def _listed(call: Call) -> list[Segment]:
+    """Every segment that lists show, in the order that is asked for."""
+    segments = [each for each in call.sandbox.segments.all() if call.sandbox.is_listed(each.id)]
+    return _sorted(segments, call.request.query_params.get("sort", "updateTime:desc"))
 
 
 def _sorted(segments: list[Segment], sort: str) -> list[Segment]:

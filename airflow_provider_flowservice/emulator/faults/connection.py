@@ -1,0 +1,150 @@
+"""Faults of the connection and of the answer: late, cut, missing, or not what was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from airflow_provider_flowservice.emulator.clock import http_date, pause
+from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault
+from airflow_provider_flowservice.emulator.exchange import Reply
+from airflow_provider_flowservice.emulator.faults.base import Fault, Victim
+
+
+@dataclass(frozen=True)
+class StatusFault(Fault):
+    """Answers with a status of your choice; the service never sees the request.
+
+    :param body: text, or anything that JSON can hold; a plain message by default.
+    """
+
+    kind: ClassVar[str] = "status"
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.status, int) or not 200 <= self.status <= 599:
+            raise ValueError("status must be a number from 200 to 599")
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Answer at once."""
+        body = {"message": HTTPStatus(self.status).phrase} if self.body is None else self.body
+        return Reply.of(self.status, body, self.headers)
+
+
+@dataclass(frozen=True)
+class DelayFault(Fault):
+    """Keeps the caller waiting, then serves.
+
+    :param seconds: of real time.
+    """
+
+    kind: ClassVar[str] = "delay"
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _check_seconds(self.seconds)
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Wait and serve."""
+        await pause(self.seconds)
+        return await victim.serve()
+
+
+@dataclass(frozen=True)
+class ResetFault(Fault):
+    """Closes the connection before the request is applied."""
+
+    kind: ClassVar[str] = "reset"
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Give no answer."""
+        return None
+
+
+@dataclass(frozen=True)
+class ResetAfterFault(Fault):
+    """Applies the request and closes the connection without an answer."""
+
+    kind: ClassVar[str] = "reset_after"
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Serve, and keep the answer back."""
+        await victim.serve()
+        return None
+
+
+@dataclass(frozen=True)
+class TruncateFault(Fault):
+    """Applies the request, and closes the connection in the middle of the answer's body."""
+
+    kind: ClassVar[str] = "truncate"
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Serve, and let half of the body out."""
+        reply = await victim.serve()
+        return replace(reply, cut_after=len(reply.body) // 2)
+
+
+@dataclass(frozen=True)
+class SlowBodyFault(Fault):
+    """Applies the request, and lets the answer's body drip.
+
+    :param seconds: of real time, until the body is complete.
+    """
+
+    kind: ClassVar[str] = "slow_body"
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _check_seconds(self.seconds)
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Serve, and slow the answer down."""
+        return replace(await victim.serve(), drip_seconds=self.seconds)
+
+
+@dataclass(frozen=True)
+class HtmlFault(Fault):
+    """Answers with a page, as a load balancer does; the service never sees the request."""
+
+    kind: ClassVar[str] = "html"
+    status: int = 502
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Answer at once."""
+        title = f"{self.status} {HTTPStatus(self.status).phrase}"
+        page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+        return Reply.of(self.status, page, {"Content-Type": "text/html"})
+
+
+@dataclass(frozen=True)
+class RateLimitFault(Fault):
+    """Answers 429, as the gateway does; the service never sees the request.
+
+    :param retry_after: seconds; no Retry-After header by default.
+    :param as_date: write Retry-After as a date, by the emulator's clock.
+    """
+
+    kind: ClassVar[str] = "rate_limit"
+    retry_after: int | None = None
+    as_date: bool = False
+
+    async def meet(self, victim: Victim) -> Reply | None:
+        """Answer at once."""
+        error = GatewayError(GatewayFault.TOO_MANY_REQUESTS)
+        body = error.body(victim.world.switches, victim.marks.request_id)
+        return Reply.of(error.status, body, self._headers(victim))
+
+    def _headers(self, victim: Victim) -> dict[str, str]:
+        if self.retry_after is None:
+            return {}
+        date = http_date(victim.world.clock.now() + self.retry_after)
+        return {"Retry-After": date if self.as_date else str(self.retry_after)}
+
+
+def _check_seconds(seconds: object) -> None:
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds < 0:
+        raise ValueError("seconds must be a number that is not negative")
