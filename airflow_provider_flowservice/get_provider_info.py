@@ -25,12 +25,26 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": name,
                 "python-modules": [
-                    f"{package}.operators.{module}" for module in ("activation", "connections", "flows")
+                    f"{package}.operators.{module}"
+                    for module in (
+                        "activation",
+                        "connections",
+                        "data_prep",
+                        "datasets",
+                        "flows",
+                        "inlet",
+                        "schemas",
+                    )
                 ],
             }
         ],
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.flows"]}],
-        "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.flows"]}],
+        "triggers": [
+            {
+                "integration-name": name,
+                "python-modules": [f"{package}.triggers.flows", f"{package}.triggers.inlet"],
+            }
+        ],
         "extra-links": [f"{package}.links.FlowServiceLink"],
         "connection-types": [
             {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from airflow_provider_flowservice.client.errors import (
     is_ambiguous,
 )
 from airflow_provider_flowservice.client.model import Flow
-from airflow_provider_flowservice.client.retry import backoff
+from airflow_provider_flowservice.client.retry import delay_after
 from airflow_provider_flowservice.client.transport import Sender
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ def add_segments(
             if attempt == ATTEMPTS:
                 raise
             log.info("The patch of flow %s is computed again: %s", flow_id, error)
-            clock.current().sleep(backoff(attempt, random.random(), cap=MAX_DELAY))  # noqa: S311
+            clock.current().sleep(min(delay_after(error, attempt), MAX_DELAY))
             continue
         return _outcome(_read_back(sender, flow_id, segments, attributes), first)
     raise AssertionError("the last attempt returns or raises")

@@ -86,7 +86,7 @@ class AiohttpTransport:
             aiohttp.ClientHttpProxyError,
             aiohttp.ConnectionTimeoutError,
         ) as problem:
-            return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
+            return NotSentError(f"{step.method} {step.path}: no connection: {_reason(problem)}", **where)
         except (aiohttp.ClientError, asyncio.TimeoutError) as problem:
             return AnswerLostError(f"{step.method} {step.path}: no whole answer: {problem!r}", **where)
 
@@ -114,3 +114,10 @@ class AiohttpTransport:
                 headers={name.lower(): value for name, value in answer.headers.items()},
                 body=await answer.read(),
             )
+
+
+def _reason(problem: aiohttp.ClientError) -> str:
+    # aiohttp's own text of a proxy's refusal shows the proxy's URL, and with it the password.
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        return f"the proxy answers {problem.status} {problem.message}"
+    return str(problem)

@@ -1,4 +1,4 @@
-"""What a create operator wants to exist: how it is found again, how it is compared, how it is sent. Pure.
+"""What a create operator wants to exist: how it is found again, how it is compared, how it is sent.
 
 A resource is one's own earlier work when name, spec and parents agree. Then its settings are compared; what
 AEP adds, masks or does not show is not.
@@ -7,20 +7,39 @@ AEP adds, masks or does not show is not.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import model, request, specs
 from airflow_provider_flowservice.client.dataflow import EMPTY_GENERAL_TRANSFORM
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.listing import iterate
 from airflow_provider_flowservice.client.model import JsonObject, Operation
-from airflow_provider_flowservice.client.request import Kind
+from airflow_provider_flowservice.client.request import Kind, Request
+from airflow_provider_flowservice.client.transport import Sender
 
-R = TypeVar("R", bound=model.Resource)
+R = TypeVar("R", bound="Found")
+F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
+
+
+class Found(Protocol):
+    """What every existing object has."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def created_at(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+
+    @property
+    def etag(self) -> str | None:
+        """Its version, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +59,76 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Desired(ABC, Generic[R]):
-    """A resource that shall exist once.
+    """An object that shall exist once, in whichever of AEP's services.
 
     :param name: its name.
-    :param spec_id: UUID of its connection spec or flow spec.
     :param description: for people; never compared.
     """
 
     name: str
-    spec_id: str
     description: str | None = None
 
     @property
     @abstractmethod
-    def kind(self) -> Kind[R]:
+    def label(self) -> str:
+        """What a person calls such an object."""
+
+    @abstractmethod
+    def candidates(self, sender: Sender) -> Iterable[R]:
+        """The existing objects among which this one is, if it exists."""
+
+    @abstractmethod
+    def is_ours(self, found: R) -> bool:
+        """Whether an object is this one: name, spec and parents agree."""
+
+    @abstractmethod
+    def differences(self, found: R) -> tuple[Difference, ...]:
+        """The settings in which an object that is this one differs."""
+
+    @abstractmethod
+    def create(self) -> Request[model.Created]:
+        """The request that makes it."""
+
+    @abstractmethod
+    def read(self, found_id: str) -> Request[R]:
+        """The request that reads it."""
+
+    @abstractmethod
+    def update(self, found: R) -> Request[Any] | None:
+        """The request that makes an object agree; None when it does.
+
+        :raises DriftError: if AEP cannot change what differs.
+        """
+
+    @abstractmethod
+    def delete(self, found_id: str) -> Request[None]:
+        """The request that deletes it."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Values in the create that must not be shown."""
+        return ()
+
+    def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
+        """The error for differences that AEP cannot remove."""
+        return DriftError(
+            f"{self.label} {found.id} ({self.name!r}) exists with other settings, and AEP cannot change"
+            f" them: {'; '.join(map(str, differing))}. {remedy}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredResource(Desired[F]):
+    """A Flow Service resource that shall exist once.
+
+    :param spec_id: UUID of its connection spec or flow spec.
+    """
+
+    spec_id: str
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind[F]:
         """What kind of resource it is."""
 
     @property
@@ -67,29 +142,44 @@ class Desired(ABC, Generic[R]):
         """A filter on spec or parent that finds it whatever its name."""
 
     @abstractmethod
-    def is_ours(self, found: R) -> bool:
-        """Whether a resource is this one: name, spec and parents agree."""
-
-    @abstractmethod
-    def differences(self, found: R) -> tuple[Difference, ...]:
-        """The settings in which a resource that is this one differs."""
-
-    @abstractmethod
-    def updates(self, found: R) -> tuple[Operation, ...]:
+    def updates(self, found: F) -> tuple[Operation, ...]:
         """The patch that makes a resource agree; empty when it does.
 
         :raises DriftError: if AEP cannot change what differs.
         """
 
     @property
-    def secrets(self) -> tuple[str, ...]:
-        """Values in the body that must not be shown."""
-        return ()
+    @override
+    def label(self) -> str:
+        return self.kind.label
 
     @property
     def filters(self) -> tuple[str, ...]:
         """The filter that finds candidates; the name is compared again on our side."""
         return (request.equals("name", self.name) if request.is_plain(self.name) else self.parent_filter,)
+
+    @override
+    def candidates(self, sender: Sender) -> Iterable[F]:
+        return iterate(sender, self.kind, filters=self.filters)
+
+    @override
+    def create(self) -> Request[model.Created]:
+        return request.create(self.kind, self.body, secrets=self.secrets)
+
+    @override
+    def read(self, found_id: str) -> Request[F]:
+        return request.get(self.kind, found_id)
+
+    @override
+    def update(self, found: F) -> Request[Any] | None:
+        operations = self.updates(found)
+        if not operations:
+            return None
+        return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
+
+    @override
+    def delete(self, found_id: str) -> Request[None]:
+        return request.delete(self.kind, found_id)
 
     def _body(self, spec_field: str) -> JsonObject:
         body: JsonObject = {"name": self.name, spec_field: {"id": self.spec_id, "version": "1.0"}}
@@ -97,21 +187,16 @@ class Desired(ABC, Generic[R]):
             body["description"] = self.description
         return body
 
-    def _description_update(self, found: R) -> tuple[Operation, ...]:
+    def _description_update(self, found: F) -> tuple[Operation, ...]:
         if self.description is None or self.description == found.description:
             return ()
-        verb = "add" if found.description is None else "replace"
+        # AEP also shows an empty description where there is none, and a replacement needs one that is there.
+        verb = "replace" if found.description else "add"
         return (Operation(op=verb, path="/description", value=self.description),)
-
-    def _cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
-        return DriftError(
-            f"{self.kind.label} {found.id} ({self.name!r}) exists with other settings, and AEP cannot change"
-            f" them: {'; '.join(map(str, differing))}. {remedy}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class DesiredBaseConnection(Desired[model.BaseConnection]):
+class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
     """A base connection (``/connections``).
 
     :param auth_spec: how it authenticates; None for a system that needs no credentials.
@@ -162,7 +247,7 @@ class DesiredBaseConnection(Desired[model.BaseConnection]):
     def updates(self, found: model.BaseConnection) -> tuple[Operation, ...]:
         differing = self.differences(found)
         if differing and self.spec_id in specs.SOURCE_ONLY:
-            raise self._cannot_change(
+            raise self.cannot_change(
                 found, differing, "Create a connection, and what follows it, under new names."
             )
         operations = self._description_update(found)
@@ -176,7 +261,7 @@ class DesiredBaseConnection(Desired[model.BaseConnection]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DesiredEnd(Desired[E]):
+class _DesiredEnd(DesiredResource[E]):
     """A source or target connection: one shape in two collections.
 
     :param base_connection_id: the base connection it hangs on, where it has one.
@@ -228,7 +313,7 @@ class DesiredSourceConnection(_DesiredEnd[model.SourceConnection]):
     @override
     def updates(self, found: model.SourceConnection) -> tuple[Operation, ...]:
         if differing := self.differences(found):
-            raise self._cannot_change(
+            raise self.cannot_change(
                 found, differing, "Create a source connection and a flow under new names."
             )
         return self._description_update(found)
@@ -248,15 +333,16 @@ class DesiredTargetConnection(_DesiredEnd[model.TargetConnection]):
         differing = self.differences(found)
         fixed = [d for d in differing if self.spec_id in specs.SOURCE_ONLY or d.setting.startswith("data")]
         if fixed:
-            raise self._cannot_change(found, fixed, "Create a target connection and a flow under new names.")
+            raise self.cannot_change(found, fixed, "Create a target connection and a flow under new names.")
         operations = self._description_update(found)
         if differing:
-            operations += (Operation(op="replace", path="/params", value=dict(self.params or {})),)
+            verb = "add" if found.params is None else "replace"
+            operations += (Operation(op=verb, path="/params", value=dict(self.params or {})),)
         return operations
 
 
 @dataclass(frozen=True, kw_only=True)
-class DesiredFlow(Desired[model.Flow]):
+class DesiredFlow(DesiredResource[model.Flow]):
     """A flow (``/flows``). Its selectors belong to activation: they are neither compared nor updated.
 
     :param transformations: None takes what the flow spec needs: empty selectors for profile destinations.
@@ -314,8 +400,9 @@ class DesiredFlow(Desired[model.Flow]):
         operations = self._description_update(found)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
+            verb = "add" if found.schedule_params is None else "replace"
             operations += (
-                Operation(op="replace", path="/scheduleParams", value=dict(self.schedule_params or {})),
+                Operation(op=verb, path="/scheduleParams", value=dict(self.schedule_params or {})),
             )
         if "mapping" in differing:
             operations += (self._mapping_update(found),)
@@ -333,7 +420,7 @@ class DesiredFlow(Desired[model.Flow]):
             if transformation.get("name") == "Mapping":
                 return Operation(op="replace", path=f"/transformations/{index}", value=wanted)
         remedy = "Create a flow with the mapping under a new name."
-        raise self._cannot_change(found, self.differences(found), remedy)
+        raise self.cannot_change(found, self.differences(found), remedy)
 
 
 def compare(prefix: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Difference, ...]:

@@ -7,20 +7,23 @@ takes back its own twin when another worker was faster.
 from __future__ import annotations
 
 import logging
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from airflow_provider_flowservice.client import clock, model, request
-from airflow_provider_flowservice.client.desired import Desired
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
-from airflow_provider_flowservice.client.listing import iterate
-from airflow_provider_flowservice.client.retry import backoff
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.desired import Desired, Found
+from airflow_provider_flowservice.client.errors import (
+    DriftError,
+    FlowServiceError,
+    PreconditionError,
+    is_ambiguous,
+)
+from airflow_provider_flowservice.client.retry import delay_after
 from airflow_provider_flowservice.client.transport import Sender
 
 log = logging.getLogger(__name__)
-R = TypeVar("R", bound=model.Resource)
+R = TypeVar("R", bound=Found)
 
 #: How often a create is sent when its answer is lost each time and nothing was made.
 ATTEMPTS = 4
@@ -36,18 +39,20 @@ class IfExists(str, Enum):
 
 
 @dataclass(frozen=True)
-class Ensured:
+class Ensured(Generic[R]):
     """The one object.
 
     :param created: whether this call made it.
+    :param resource: the object as AEP holds it; None where it was made and is not in AEP's list yet.
     """
 
     id: str
     etag: str | None
     created: bool
+    resource: R | None = None
 
 
-def ensure(sender: Sender, desired: Desired[R], if_exists: IfExists = IfExists.REUSE) -> Ensured:
+def ensure(sender: Sender, desired: Desired[R], if_exists: IfExists = IfExists.REUSE) -> Ensured[R]:
     """Make sure that a resource exists once, and say which it is.
 
     :param if_exists: what to do about one that is there already.
@@ -65,16 +70,15 @@ def ensure(sender: Sender, desired: Desired[R], if_exists: IfExists = IfExists.R
 
 def _matches(sender: Sender, desired: Desired[R]) -> list[R]:
     """What is ours, oldest first."""
-    found = iterate(sender, desired.kind, filters=desired.filters)
-    return sorted(filter(desired.is_ours, found), key=_age)
+    return sorted(filter(desired.is_ours, desired.candidates(sender)), key=_age)
 
 
-def _age(resource: model.Resource) -> tuple[int, str]:
+def _age(resource: Found) -> tuple[int, str]:
     return resource.created_at, resource.id
 
 
-def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists) -> Ensured:
-    label, oldest = desired.kind.label, known[0]
+def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists) -> Ensured[R]:
+    label, oldest = desired.label, known[0]
     if if_exists is IfExists.FAIL:
         raise DriftError(
             f"{label} {desired.name!r} exists already: {', '.join(r.id for r in known)}."
@@ -92,7 +96,7 @@ def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exist
         log.info("%s %s is reused; whether its credentials are the same cannot be seen", label, oldest.id)
     else:
         log.info("%s %s is reused", label, oldest.id)
-    return Ensured(oldest.id, oldest.etag, created=False)
+    return Ensured(oldest.id, oldest.etag, created=False, resource=oldest)
 
 
 def _refuse_ambiguity(desired: Desired[R], known: list[R]) -> None:
@@ -104,71 +108,90 @@ def _refuse_ambiguity(desired: Desired[R], known: list[R]) -> None:
     if any(differing.values()):
         details = " ".join(f"{i}: {'; '.join(map(str, d)) or 'as wanted'}." for i, d in differing.items())
         raise DriftError(
-            f"{len(known)} {desired.kind.label}s are called {desired.name!r} and differ. {details}"
+            f"{len(known)} {desired.label}s are called {desired.name!r} and differ. {details}"
             " Delete those that are not meant, or choose another name."
         )
     log.warning(
         "%d equal %ss are called %r (%s); the oldest is used",
         len(known),
-        desired.kind.label,
+        desired.label,
         desired.name,
         ids,
     )
 
 
-def _update(sender: Sender, desired: Desired[R], found: R) -> Ensured:
-    operations = desired.updates(found)
-    if not operations:
-        return Ensured(found.id, found.etag, created=False)
-    sender.send(request.patch(desired.kind, found.id, found.etag or "", operations, secrets=desired.secrets))
-    after = sender.send(request.get(desired.kind, found.id))
+def _update(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
+    """Change what differs; after a conflict or a lost answer, read again and compute again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        update = desired.update(found)
+        if update is None:
+            return Ensured(found.id, found.etag, created=False, resource=found)
+        try:
+            sender.send(update)
+        except FlowServiceError as error:
+            passes = isinstance(error, PreconditionError) or is_ambiguous(error)
+            if not passes or attempt == ATTEMPTS:
+                raise
+            log.info("The change of %s %s is computed again: %s", desired.label, found.id, error)
+            clock.current().sleep(delay_after(error, attempt))
+            found = sender.send(desired.read(found.id))
+        else:
+            return _changed(sender, desired, found)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _changed(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
+    """Read back: some changes are answered with success and change nothing."""
+    after = sender.send(desired.read(found.id))
     if differences := desired.differences(after):
         raise DriftError(
-            f"{desired.kind.label} {found.id}: AEP answered success to the change, but"
+            f"{desired.label} {found.id}: AEP answered success to the change, but"
             f" {'; '.join(map(str, differences))}."
         )
-    log.info("%s %s is updated", desired.kind.label, found.id)
-    return Ensured(after.id, after.etag, created=False)
+    log.info("%s %s is updated", desired.label, found.id)
+    return Ensured(after.id, after.etag, created=False, resource=after)
 
 
-def _create(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured:
+def _create(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R]:
     """Send the create; after a lost answer look whether it had its effect before sending it again."""
-    send_create = request.create(desired.kind, desired.body, secrets=desired.secrets)
+    request = desired.create()
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            created = sender.send(send_create)
+            created = sender.send(request)
         except FlowServiceError as error:
             if not is_ambiguous(error):
                 raise
-            log.warning("The answer to creating %s %r was lost: %s", desired.kind.label, desired.name, error)
+            log.warning("The answer to creating %s %r was lost: %s", desired.label, desired.name, error)
             lost = error
+            delay = delay_after(error, attempt)
         else:
-            log.info("%s %s is created (%r)", desired.kind.label, created.id, desired.name)
+            log.info("%s %s is created (%r)", desired.label, created.id, desired.name)
             return Ensured(created.id, created.etag, created=True)
-        clock.current().sleep(backoff(attempt, random.random()))  # noqa: S311
+        clock.current().sleep(delay)
         fresh = [resource for resource in _matches(sender, desired) if resource.id not in known]
         if fresh:
-            log.info("%s %s was made all the same and is taken", desired.kind.label, fresh[0].id)
-            return Ensured(fresh[0].id, fresh[0].etag, created=True)
+            log.info("%s %s was made all the same and is taken", desired.label, fresh[0].id)
+            return Ensured(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
     raise lost
 
 
-def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured) -> Ensured:
+def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured[R]) -> Ensured[R]:
     """Take back the object just made if an older equal one turns up: another worker was faster.
 
     Only what this call made is ever deleted, before its id is known to anybody, so nothing can refer to it.
     Both workers order the twins alike, so one remains.
     """
     equal = [r for r in _matches(sender, desired) if not desired.differences(r)]
-    if not equal or equal[0].id == ours.id or all(r.id != ours.id for r in equal):
-        return ours
+    itself = next((r for r in equal if r.id == ours.id), None)
+    if itself is None or equal[0].id == ours.id:
+        return replace(ours, resource=itself)
     oldest = equal[0]
     log.warning(
         "Another worker made %s %s (%r) at the same time; the twin %s made here is deleted",
-        desired.kind.label,
+        desired.label,
         oldest.id,
         desired.name,
         ours.id,
     )
-    sender.send(request.delete(desired.kind, ours.id))
-    return Ensured(oldest.id, oldest.etag, created=False)
+    sender.send(desired.delete(ours.id))
+    return Ensured(oldest.id, oldest.etag, created=False, resource=oldest)

@@ -63,6 +63,13 @@ class NeedToken:
     rejected: str | None = field(default=None, repr=False)
 
 
+#: An inlet says 403 to a token that is invalid; for the gateway that is a matter of permission.
+_TOKEN_REFUSALS = {
+    Host.GATEWAY: frozenset({401}),
+    Host.COLLECTION: frozenset({401, 403}),
+    Host.IMS: frozenset({401}),
+}
+
 Step = Send | Pause | NeedToken
 #: What a step is answered with: a response or the way it failed, a token, or nothing after a pause.
 Result = Response | FlowServiceError | str | None
@@ -79,7 +86,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
     attempt, refreshed = 1, False
     token: str | None = None
     while True:
-        if token is None and request.host is not Host.IMS:
+        if token is None and request.authorized:
             token = _expect_token((yield NeedToken()))
         elapsed = clock.current().monotonic() - start
         result = yield _prepare(request, settings, token, max(policy.budget - elapsed, 0.001))
@@ -92,7 +99,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             request.repeat,
             attempt=attempt,
             elapsed=clock.current().monotonic() - start,
-            refreshed=refreshed or request.host is Host.IMS,
+            refreshed=refreshed or not request.authorized,
             policy=policy,
             jitter=random.random(),  # noqa: S311
         )
@@ -118,7 +125,7 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
     if not isinstance(result, Response):
         raise TypeError(f"a Send is answered with a response or an error, not with {type(result).__name__}")
     if not result.is_success:
-        return _Failure(response.error(result))
+        return _Failure(response.error(result, token_refusals=_TOKEN_REFUSALS[request.host]))
     try:
         return request.parse(result)
     except FlowServiceError as unreadable:
@@ -137,10 +144,11 @@ def _prepare(request: Request[Any], settings: Settings, token: str | None, secon
     if request.form is not None:
         body = urlencode(request.form).encode()
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    elif request.json is not None:
-        body = msgspec.json.encode(request.json)
+    elif request.content is not None or request.json is not None:
+        body = request.content if request.content is not None else msgspec.json.encode(request.json)
         headers["Content-Type"] = "application/json"
-    headers.update(_credentials(request.host, settings, token))
+    if token is not None:
+        headers.update(_credentials(request.host, settings, token))
     headers.update(request.headers)
     return Send(
         method=request.method,
@@ -161,9 +169,7 @@ def _origin(host: Host, settings: Settings) -> str:
     }[host]
 
 
-def _credentials(host: Host, settings: Settings, token: str | None) -> dict[str, str]:
-    if host is Host.IMS:
-        return {}
+def _credentials(host: Host, settings: Settings, token: str) -> dict[str, str]:
     headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
     if host is Host.GATEWAY:
         headers["x-api-key"] = settings.client_id

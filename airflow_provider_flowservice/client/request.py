@@ -48,6 +48,8 @@ class Request(Generic[T]):
     :param params: query parameters in order; a name may repeat.
     :param json: body, sent as JSON; never shown, since it may hold credentials.
     :param form: body, sent form-encoded; never shown.
+    :param content: body, sent as it is; JSON already.
+    :param authorized: whether a token goes with it.
     :param headers: headers beside the ones every request of that host gets.
     :param host: which server it is for.
     :param repeat: whether it may be sent again without looking.
@@ -60,9 +62,11 @@ class Request(Generic[T]):
     params: tuple[tuple[str, str], ...] = ()
     json: Any = field(default=None, repr=False)
     form: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
+    content: bytes | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     host: Host = Host.GATEWAY
     repeat: Repeat = Repeat.FREELY
+    authorized: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -187,7 +191,13 @@ def ims_token(client_id: str, client_secret: str, scopes: str) -> Request[respon
         ("scope", scopes),
     )
     return Request(
-        "POST", "/ims/token/v3", response.token, form=form, host=Host.IMS, secrets=(client_secret,)
+        "POST",
+        "/ims/token/v3",
+        response.token,
+        form=form,
+        host=Host.IMS,
+        authorized=False,
+        secrets=(client_secret,),
     )
 
 

@@ -19,6 +19,7 @@ import msgspec
 from airflow_provider_flowservice.client import clock, model
 from airflow_provider_flowservice.client.errors import (
     ApiError,
+    AuthenticationError,
     NotFoundError,
     UnreadableAnswerError,
     api_error_class,
@@ -72,12 +73,16 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
-def error(answer: Response) -> ApiError:
-    """The error that an answer without success stands for, whichever service or gateway wrote it."""
+def error(answer: Response, *, token_refusals: frozenset[int] = frozenset({401})) -> ApiError:
+    """The error that an answer without success stands for, whichever service or gateway wrote it.
+
+    :param token_refusals: statuses that mean that the token is not accepted.
+    """
     document = _lenient_json(answer.body)
     code = _error_code(document)
     text = _error_text(document) or _raw_text(answer.body)
-    kind = api_error_class(answer.status, code)
+    refused = answer.status in token_refusals
+    kind = AuthenticationError if refused else api_error_class(answer.status, code)
     label = f"HTTP {answer.status}" + (f" {code}" if code else "")
     return kind(
         f"{answer.method} {answer.path}: {label}: {text}",
@@ -95,7 +100,7 @@ def first_item(answer: Response, kind: type[T]) -> T:
 
     :raises NotFoundError: if the wrapper is empty.
     """
-    items = _decode(answer, _Items).items
+    items = decode(answer, _Items).items
     if not items:
         raise NotFoundError(
             f"{answer.method} {answer.path}: the answer holds no resource",
@@ -103,29 +108,29 @@ def first_item(answer: Response, kind: type[T]) -> T:
             method=answer.method,
             path=answer.path,
         )
-    return _decode(answer, kind, items[0])
+    return decode(answer, kind, items[0])
 
 
 def page(answer: Response, kind: type[T]) -> model.Page[T]:
     """A page of resources with the token of the next one."""
-    wrapper = _decode(answer, _Items)
-    items = tuple(_decode(answer, kind, item) for item in wrapper.items)
+    wrapper = decode(answer, _Items)
+    items = tuple(decode(answer, kind, item) for item in wrapper.items)
     return model.Page(items=items, continuation_token=_next_token(wrapper.links))
 
 
 def count(answer: Response) -> int:
     """The number in a ``{"count": n}`` answer."""
-    return _decode(answer, _Count).count
+    return decode(answer, _Count).count
 
 
 def created(answer: Response) -> model.Created:
     """Id and etag of a created resource."""
-    return _decode(answer, model.Created)
+    return decode(answer, model.Created)
 
 
 def changed(answer: Response) -> model.Created | None:
     """Id and new etag of a changed resource, None where AEP answers 202 or 204 without a body."""
-    return _decode(answer, model.Created) if answer.body.strip() else None
+    return decode(answer, model.Created) if answer.body.strip() else None
 
 
 def nothing(answer: Response) -> None:
@@ -161,7 +166,11 @@ def retry_after(header: str | None) -> float | None:
         return None
 
 
-def _decode(answer: Response, kind: type[T], part: bytes | msgspec.Raw | None = None) -> T:
+def decode(answer: Response, kind: type[T], part: bytes | msgspec.Raw | None = None) -> T:
+    """Read an answer, or a part of it, into a record.
+
+    :raises UnreadableAnswerError: if it is no JSON of that shape.
+    """
     try:
         return msgspec.json.decode(answer.body if part is None else part, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:

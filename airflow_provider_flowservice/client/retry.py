@@ -5,6 +5,7 @@ One rule set for both transports. What it decides is laid out as a table in the 
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 from airflow_provider_flowservice.client.errors import (
@@ -81,7 +82,7 @@ def decide(
         return GiveUp() if refreshed else RefreshToken()
     if attempt > policy.retries or not _passes(error, repeat):
         return GiveUp()
-    delay = _delay(error, attempt, jitter)
+    delay = delay_after(error, attempt, jitter)
     return Retry(delay) if elapsed + delay < policy.budget else GiveUp()
 
 
@@ -100,7 +101,12 @@ def _passes(error: FlowServiceError, repeat: Repeat) -> bool:
     return is_ambiguous(error) and repeat is Repeat.FREELY
 
 
-def _delay(error: FlowServiceError, attempt: int, jitter: float) -> float:
+def delay_after(error: FlowServiceError, attempt: int, jitter: float | None = None) -> float:
+    """Seconds to wait after the ``attempt``-th failure: what the server asks for, else a growing back-off.
+
+    :param jitter: random number in [0, 1); drawn here if it is not given.
+    """
+    share = random.random() if jitter is None else jitter  # noqa: S311
     if error.retry_after is not None:
-        return min(error.retry_after, MAX_DELAY) + backoff(1, jitter)
-    return backoff(attempt, jitter)
+        return min(error.retry_after, MAX_DELAY) + backoff(1, share)
+    return backoff(attempt, share)

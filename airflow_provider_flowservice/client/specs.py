@@ -17,6 +17,9 @@ HTTP_API = "bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb"
 
 #: Flow spec of profile based destinations: streaming ones and the older file ones.
 PROFILE_DESTINATION_FLOW = "71471eba-b620-49e4-90fd-23f1fa0174d8"
+#: Flow specs of HTTP API sources: for XDM records, and for raw ones that are mapped.
+HTTP_API_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
+HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 
 #: Connections of these are parts of source flows: AEP does not carry a later change into the flow.
 SOURCE_ONLY = frozenset({UNIFIED_PROFILE_SERVICE, DATA_LAKE, DATA_LAKE_EXPORT, HTTP_API})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http.cookiejar import DefaultCookiePolicy
 from typing import Protocol, TypeVar
 
 import requests
@@ -47,6 +48,7 @@ class RequestsTransport:
         self._session = requests.Session()
         # Proxies and certificates are resolved in network.py; a .netrc must not replace our Authorization.
         self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.verify = network.ca_file(settings) or True
 
     def send(self, request: Request[T]) -> T:

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_flowservice.client.activation import Activation
-    from airflow_provider_flowservice.client.desired import Desired
+    from airflow_provider_flowservice.client.audiences import Audience, SegmentDefinition
+    from airflow_provider_flowservice.client.desired import Desired, Found
     from airflow_provider_flowservice.client.ensure import Ensured, IfExists
+    from airflow_provider_flowservice.client.inlet import Inlet
     from airflow_provider_flowservice.client.transport import RequestsTransport
     from airflow_provider_flowservice.hooks.credentials import AuthParams
 
 T = TypeVar("T")
-R = TypeVar("R", bound=model.Resource)
+R = TypeVar("R", bound="Found")
 SPEC = TypeVar("SPEC", model.ConnectionSpec, model.FlowSpec)
 
 
@@ -132,8 +134,8 @@ class FlowServiceHook(BaseHook):
         """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""
         return self.send(request.action(kind, resource_id, operation))
 
-    def ensure(self, desired: Desired[R], if_exists: IfExists) -> Ensured:
-        """Make sure that a resource exists once; see :mod:`airflow_provider_flowservice.client.ensure`."""
+    def ensure(self, desired: Desired[R], if_exists: IfExists) -> Ensured[R]:
+        """Make sure that an object exists once; see :mod:`airflow_provider_flowservice.client.ensure`."""
         from airflow_provider_flowservice.client.ensure import ensure
 
         return ensure(self, desired, if_exists)
@@ -154,6 +156,30 @@ class FlowServiceHook(BaseHook):
         return add_segments(
             self, flow_id, dataflow.read_segments(segments), dataflow.read_attributes(profile_attributes)
         )
+
+    def iterate_segments(self) -> Iterator[SegmentDefinition]:
+        """Read all segment definitions (``GET /segment/definitions``)."""
+        from airflow_provider_flowservice.client.audiences import iterate_segments
+
+        return iterate_segments(self)
+
+    def iterate_audiences(self, *, name: str | None = None) -> Iterator[Audience]:
+        """Read all audiences, those that came from elsewhere included (``GET /audiences``).
+
+        :param name: only audiences whose name contains this.
+        """
+        from airflow_provider_flowservice.client.audiences import iterate_audiences
+
+        return iterate_audiences(self, name=name)
+
+    def inlet(self, connection_id: str) -> Inlet:
+        """The inlet that a base connection of spec ``HTTP API`` opened (``GET /connections/{id}``).
+
+        :raises DriftError: if it opened none.
+        """
+        from airflow_provider_flowservice.client.inlet import inlet_of
+
+        return inlet_of(self.get(request.CONNECTIONS, connection_id))
 
     def find_connection_spec(self, name_or_id: str) -> model.ConnectionSpec:
         """Look up a connection spec by name or id (``GET /connectionSpecs``).

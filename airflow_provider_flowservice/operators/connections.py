@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client import specs
+from airflow_provider_flowservice.client.inlet import inlet_of
 from airflow_provider_flowservice.operators.base import optional_mapping, required_text
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
         DesiredSourceConnection,
         DesiredTargetConnection,
     )
+    from airflow_provider_flowservice.client.ensure import Ensured
+
+#: The form of a schema that a target connection of the data lake names.
+SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
 
 
 class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
@@ -23,7 +29,8 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
     :param auth_conn_id: Airflow connection with the credentials; templated. Type ``aws`` for Amazon Kinesis
         (login, password, and ``region_name`` or ``connectionUrl`` in the extras), ``generic`` for Azure Event
         Hubs (login = SAS key name, password = SAS key, host = namespace).
-    :param auth: parameters that are no secret; templated.
+    :param auth: parameters that are no secret, such as ``{"dataType": "xdm"}`` for ``HTTP API``; templated.
+        The URL of the inlet that such a connection opens goes to the XCom key ``inlet_url``.
     """
 
     template_fields: Sequence[str] = (
@@ -60,6 +67,13 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
             auth_spec=found.spec,
             auth_params=found.params,
         )
+
+    def worth_knowing(self, desired: DesiredBaseConnection, ensured: Ensured[Any]) -> dict[str, Any]:
+        """The inlet's URL, where the connection opened one."""
+        if desired.spec_id != specs.HTTP_API:
+            return {}
+        inlet = inlet_of(ensured.resource) if ensured.resource else self.hook.inlet(ensured.id)
+        return {"inlet_url": inlet.url}
 
 
 class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
@@ -116,7 +130,8 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
     :param base_connection_id: the base connection it hangs on, where it has one; templated.
     :param target_params: the spec's own parameters, such as ``{"stream": ..., "region": ...}`` for Amazon
         Kinesis or ``{"eventHubName": ...}`` for Azure Event Hubs; templated.
-    :param data_format: such as ``json``; None sends no format; templated.
+    :param schema_id: ``$id`` of the schema, where the data lake is written; templated.
+    :param data_format: such as ``json``, where there is no schema; None sends no ``data``; templated.
     """
 
     template_fields: Sequence[str] = (
@@ -124,6 +139,7 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
         "connection_spec",
         "base_connection_id",
         "target_params",
+        "schema_id",
         "data_format",
     )
 
@@ -133,6 +149,7 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
         connection_spec: str,
         base_connection_id: str | None = None,
         target_params: Mapping[str, Any],
+        schema_id: str | None = None,
         data_format: str | None = "json",
         **kwargs: Any,
     ) -> None:
@@ -140,6 +157,7 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
         self.connection_spec = connection_spec
         self.base_connection_id = base_connection_id
         self.target_params = target_params
+        self.schema_id = schema_id
         self.data_format = data_format
 
     def desired(self) -> DesiredTargetConnection:
@@ -152,6 +170,11 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
             spec_id=self.hook.connection_spec_id(required_text("connection_spec", self.connection_spec)),
             description=self.description,
             base_connection_id=self.base_connection_id,
-            data={"format": self.data_format} if self.data_format else None,
+            data=self._data(),
             params=params,
         )
+
+    def _data(self) -> dict[str, Any] | None:
+        if self.schema_id:
+            return {"schema": {"id": self.schema_id, "version": SCHEMA_VERSION}}
+        return {"format": self.data_format} if self.data_format else None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.desired import Desired
+    from airflow_provider_flowservice.client.ensure import Ensured
 
 _IF_EXISTS = ("reuse", "update", "fail", "create")
 
@@ -50,21 +51,23 @@ class FlowServiceCreateOperator(FlowServiceOperator):
         """
         from airflow_provider_flowservice.client.ensure import IfExists
 
-        required_text("name", self.name)
+        self.check_name()
         desired = self.desired()
         ensured = self.hook.ensure(desired, IfExists(self.if_exists))
-        push(
-            context,
-            etag=ensured.etag,
-            created=ensured.created,
-            console_url=self.console_url(desired, ensured.id),
-        )
+        push(context, etag=ensured.etag, created=ensured.created, **self.worth_knowing(desired, ensured))
         return ensured.id
+
+    def check_name(self) -> None:
+        """Refuse an empty name.
+
+        :raises InvalidInputError: naming it.
+        """
+        required_text("name", self.name)
 
     @abstractmethod
     def desired(self) -> Desired[Any]:
         """The resource that shall exist."""
 
-    def console_url(self, desired: Desired[Any], resource_id: str) -> str | None:
-        """Where AEP's user interface shows it, if it does."""
-        return None
+    def worth_knowing(self, desired: Any, ensured: Ensured[Any]) -> dict[str, Any]:
+        """What else goes to XCom, by key."""
+        return {}

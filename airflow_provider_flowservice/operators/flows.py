@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.links import FlowServiceLink, flow_url
+from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.base import id_list, optional_mapping, required_text
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.desired import Desired, DesiredFlow
+    from airflow_provider_flowservice.client.desired import DesiredFlow
+    from airflow_provider_flowservice.client.ensure import Ensured
 
 
 class FlowServiceCreateFlowOperator(FlowServiceCreateOperator):
@@ -68,6 +69,6 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateOperator):
             schedule_params=schedule,
         )
 
-    def console_url(self, desired: Desired[Any], resource_id: str) -> str:
+    def worth_knowing(self, desired: DesiredFlow, ensured: Ensured[Any]) -> dict[str, Any]:
         """Where AEP's user interface shows the flow."""
-        return flow_url(self.hook.settings.sandbox, resource_id, desired.spec_id)
+        return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, ensured.id, desired.spec_id)}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from typing_extensions import override
 
 from airflow_provider_flowservice.client.clock import Clock
+from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 START = 1_700_000_000.0
 
@@ -31,6 +32,13 @@ class VirtualClock(Clock):
         self._wall_ahead = 0.0
         self._moved = moved
         self._lock = threading.Lock()
+
+    @classmethod
+    def in_step_with(cls, control: EmulatorControl) -> VirtualClock:
+        """A clock that shows an emulator's time, and moves it."""
+        clock = cls(moved=control.advance)
+        clock.set_wall_ahead(control.now() - START)
+        return clock
 
     @override
     def wall(self) -> float:

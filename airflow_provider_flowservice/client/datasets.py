@@ -1,0 +1,176 @@
+"""Datasets of the Catalog (``/data/foundation/catalog``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from typing_extensions import override
+
+from airflow_provider_flowservice.client import model, response
+from airflow_provider_flowservice.client.desired import Desired, Difference
+from airflow_provider_flowservice.client.errors import NotFoundError, UnreadableAnswerError
+from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.request import Repeat, Request, is_plain
+from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.transport import Sender
+
+CATALOG = "/data/foundation/catalog"
+PAGE_LIMIT = 100
+SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"
+#: The tags that put a dataset's records into profiles and into the identity graph.
+PROFILE_TAGS: JsonObject = {"unifiedProfile": ["enabled:true"], "unifiedIdentity": ["enabled:true"]}
+
+
+class _SchemaRef(model.Record, frozen=True, kw_only=True):
+    id: str = ""
+
+
+class _Body(model.Record, frozen=True, kw_only=True):
+    name: str = ""
+    created: int = 0
+    schema_ref: _SchemaRef | None = None
+    tags: JsonObject = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset.
+
+    :param created_at: milliseconds since 1970-01-01 UTC.
+    :param schema_id: ``$id`` of its schema.
+    :param profile_enabled: whether its records go into profiles.
+    """
+
+    id: str
+    name: str
+    created_at: int
+    schema_id: str | None
+    profile_enabled: bool
+    etag: None = None
+
+
+def page(*, name: str | None = None, start: int = 0) -> Request[tuple[Dataset, ...]]:
+    """A page of datasets, oldest first: ``GET /dataSets``. The answer is an object keyed by id, with no link.
+
+    :param name: only datasets of this name.
+    :param start: how many to pass over.
+    """
+    params = [("limit", str(PAGE_LIMIT)), ("start", str(start)), ("orderBy", "asc:created")]
+    if name is not None:
+        params.append(("property", f"name=={name}"))
+    return Request("GET", f"{CATALOG}/dataSets", _datasets, params=tuple(params))
+
+
+def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
+    """Every dataset, each once; the last page is the one that is not full."""
+    seen: set[str] = set()
+    start = 0
+    while True:
+        found = sender.send(page(name=name, start=start))
+        for dataset in found:
+            if dataset.id not in seen:
+                seen.add(dataset.id)
+                yield dataset
+        if len(found) < PAGE_LIMIT:
+            return
+        start += len(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredDataset(Desired[Dataset]):
+    """A dataset that shall exist once.
+
+    :param schema_id: ``$id`` of its schema.
+    :param enable_for_profile: whether its records shall go into profiles and the identity graph.
+    """
+
+    schema_id: str
+    enable_for_profile: bool = False
+
+    @property
+    @override
+    def label(self) -> str:
+        return "dataset"
+
+    @override
+    def candidates(self, sender: Sender) -> Iterator[Dataset]:
+        return iterate(sender, name=self.name if is_plain(self.name) else None)
+
+    @override
+    def is_ours(self, found: Dataset) -> bool:
+        return found.name == self.name and found.schema_id == self.schema_id
+
+    @override
+    def differences(self, found: Dataset) -> tuple[Difference, ...]:
+        if self.enable_for_profile and not found.profile_enabled:
+            return (Difference("tags.unifiedProfile", "not enabled", "enabled:true"),)
+        return ()
+
+    @override
+    def create(self) -> Request[model.Created]:
+        body: JsonObject = {
+            "name": self.name,
+            "schemaRef": {"id": self.schema_id, "contentType": SCHEMA_CONTENT_TYPE},
+        }
+        if self.description is not None:
+            body["description"] = self.description
+        if self.enable_for_profile:
+            body["tags"] = PROFILE_TAGS
+        return Request("POST", f"{CATALOG}/dataSets", _created, json=body, repeat=Repeat.LOOK_FIRST)
+
+    @override
+    def read(self, found_id: str) -> Request[Dataset]:
+        return Request("GET", _path(found_id), _one)
+
+    @override
+    def update(self, found: Dataset) -> Request[Any] | None:
+        if not self.differences(found):
+            return None
+        operations = [
+            {"op": "add", "path": f"/tags/{tag}", "value": value} for tag, value in PROFILE_TAGS.items()
+        ]
+        # Adding a tag that is there replaces it, so this may be sent twice.
+        return Request("PATCH", _path(found.id), response.nothing, json=operations)
+
+    @override
+    def delete(self, found_id: str) -> Request[None]:
+        return Request("DELETE", _path(found_id), response.nothing)
+
+
+def _path(dataset_id: str) -> str:
+    return f"{CATALOG}/dataSets/{quote(dataset_id, safe='')}"
+
+
+def _datasets(answer: Response) -> tuple[Dataset, ...]:
+    bodies = response.decode(answer, dict[str, _Body])
+    return tuple(
+        Dataset(
+            id=dataset_id,
+            name=body.name,
+            created_at=body.created,
+            schema_id=body.schema_ref.id if body.schema_ref else None,
+            profile_enabled="enabled:true" in (body.tags.get("unifiedProfile") or ()),
+        )
+        for dataset_id, body in bodies.items()
+    )
+
+
+def _one(answer: Response) -> Dataset:
+    found = _datasets(answer)
+    if not found:
+        message = f"{answer.method} {answer.path}: the answer holds no dataset"
+        raise NotFoundError(message, status=404, method=answer.method, path=answer.path)
+    return found[0]
+
+
+def _created(answer: Response) -> model.Created:
+    """Read ``["@/dataSets/5c8c..."]``; Adobe writes ``@/datasets/`` as well."""
+    references = response.decode(answer, tuple[str, ...])
+    if not references or not references[0].lower().startswith("@/datasets/"):
+        message = f"{answer.method} {answer.path}: the answer names no dataset"
+        raise UnreadableAnswerError(message, method=answer.method, path=answer.path)
+    return model.Created(id=references[0].rpartition("/")[2])

@@ -1,0 +1,291 @@
+"""Mapping sets of Data Prep (``/data/foundation/conversion``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from airflow_provider_flowservice.client import model, response
+from airflow_provider_flowservice.client.desired import Desired, Difference
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.request import Repeat, Request
+from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.transport import Sender
+
+DATA_PREP = "/data/foundation/conversion"
+PAGE_LIMIT = 100
+SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed-full+json;version=1"
+
+
+class BodyForm(str, Enum):
+    """The two bodies that Data Prep takes."""
+
+    #: ``outputSchema`` with ``source`` and ``destination``, as in the API reference.
+    NEW = "new"
+    #: ``xdmSchema`` with ``sourceAttribute`` and ``destinationXdmPath``, as in the tutorials.
+    OLD = "old"
+
+
+@dataclass(frozen=True)
+class FieldMapping:
+    """One field that a mapping set fills.
+
+    :param source: name of a source field, or an expression.
+    :param destination: path in the schema, such as ``person.name.firstName``.
+    :param source_type: ``ATTRIBUTE``, ``EXPRESSION`` or ``STATIC``.
+    """
+
+    source: str
+    destination: str
+    source_type: str = "ATTRIBUTE"
+
+
+class _SchemaRef(model.Record, frozen=True, kw_only=True):
+    id: str = ""
+
+
+class _OutputSchema(model.Record, frozen=True, kw_only=True):
+    schema_ref: _SchemaRef | None = None
+
+
+class _Mapping(model.Record, frozen=True, kw_only=True):
+    source: str | None = None
+    destination: str | None = None
+    source_attribute: str | None = None
+    destination_xdm_path: str | None = None
+
+
+class MappingSet(model.Record, frozen=True, kw_only=True):
+    """A mapping set, whichever of the two bodies made it."""
+
+    id: str
+    version: int = 0
+    name: str | None = None
+    created_date: int | str = 0
+    output_schema: _OutputSchema | None = None
+    xdm_schema: str | None = None
+    mappings: tuple[_Mapping, ...] = ()
+
+    @property
+    def created_at(self) -> int:
+        """Milliseconds since 1970-01-01 UTC; 0 where AEP writes a date."""
+        return self.created_date if isinstance(self.created_date, int) else 0
+
+    @property
+    def etag(self) -> str:
+        """The version, which a flow's ``Mapping`` transformation names."""
+        return str(self.version)
+
+    @property
+    def schema_id(self) -> str | None:
+        """``$id`` of the schema that is filled."""
+        reference = self.output_schema.schema_ref if self.output_schema else None
+        return reference.id if reference else self.xdm_schema
+
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Source and destination of every field."""
+        return frozenset(
+            (m.source or m.source_attribute or "", m.destination or m.destination_xdm_path or "")
+            for m in self.mappings
+        )
+
+
+class _Page(model.Record, frozen=True, kw_only=True):
+    data: tuple[MappingSet, ...] = ()
+
+
+class _Problem(model.Record, frozen=True, kw_only=True):
+    source: str | None = None
+    destination: str | None = None
+    exception: str | None = None
+
+
+class _Verdict(model.Record, frozen=True, kw_only=True):
+    status: str
+    errors: tuple[_Problem, ...] | None = None
+
+
+class _Verdicts(model.Record, frozen=True, kw_only=True):
+    validation_response: tuple[_Verdict, ...] = ()
+
+
+def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, ...]:
+    """Check mappings as a user gives them, in the words of either body.
+
+    :raises InvalidInputError: if one has no source or no destination, or a destination is filled twice.
+    """
+    found: dict[str, FieldMapping] = {}
+    for position, entry in enumerate(mappings):
+        where = f"mappings[{position}]"
+        source = entry.get("source") or entry.get("sourceAttribute")
+        destination = entry.get("destination") or entry.get("destinationXdmPath")
+        if not source or not destination:
+            raise InvalidInputError(
+                where, f"{dict(entry)!r} lacks source or destination", "Give both, as texts."
+            )
+        if destination in found:
+            raise InvalidInputError(where, f"fills {destination!r} a second time", "Leave one of them out.")
+        found[destination] = FieldMapping(source, destination, entry.get("sourceType", "ATTRIBUTE"))
+    if not found:
+        raise InvalidInputError("mappings", "is empty", "Give at least one field.")
+    return tuple(found.values())
+
+
+def page(*, start: int = 0, name: str | None = None) -> Request[tuple[MappingSet, ...]]:
+    """A page of mapping sets: ``GET /mappingSets``.
+
+    :param start: how many to pass over.
+    :param name: only mapping sets of this name.
+    """
+    params = [("limit", str(PAGE_LIMIT)), ("start", str(start))]
+    if name is not None:
+        params.append(("name", name))
+    return Request("GET", f"{DATA_PREP}/mappingSets", _data, params=tuple(params))
+
+
+def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
+    """Every mapping set, each once; the last page is the one that is not full."""
+    seen: set[str] = set()
+    start = 0
+    while True:
+        found = sender.send(page(start=start, name=name))
+        for mapping_set in found:
+            if mapping_set.id not in seen:
+                seen.add(mapping_set.id)
+                yield mapping_set
+        if len(found) < PAGE_LIMIT:
+            return
+        start += len(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredMappingSet(Desired[MappingSet]):
+    """A mapping set that shall exist once.
+
+    With a name it is found by schema and name, and its fields are compared; without one, which the old body
+    cannot carry, it is found by schema and fields.
+
+    :param name: its name; empty for none.
+    :param schema_id: ``$id`` of the schema that is filled.
+    :param mappings: the fields.
+    :param form: which body is sent.
+    """
+
+    schema_id: str
+    mappings: tuple[FieldMapping, ...]
+    form: BodyForm = BodyForm.NEW
+
+    @property
+    @override
+    def label(self) -> str:
+        return "mapping set"
+
+    @override
+    def candidates(self, sender: Sender) -> Iterator[MappingSet]:
+        return iterate(sender, name=self.name or None)
+
+    @override
+    def is_ours(self, found: MappingSet) -> bool:
+        if found.schema_id != self.schema_id:
+            return False
+        return found.name == self.name if self.name else found.pairs == self._pairs
+
+    @override
+    def differences(self, found: MappingSet) -> tuple[Difference, ...]:
+        if found.pairs == self._pairs:
+            return ()
+        return (Difference("mappings", sorted(found.pairs), sorted(self._pairs)),)
+
+    @override
+    def create(self) -> Request[model.Created]:
+        return Request("POST", f"{DATA_PREP}/mappingSets", _created, json=self.body, repeat=Repeat.LOOK_FIRST)
+
+    def validate(self) -> Request[None]:
+        """The request that asks whether AEP accepts the mappings: ``POST /mappingSets/validate``.
+
+        Its answer is read with :class:`InvalidInputError` for fields that are refused.
+        """
+        return Request("POST", f"{DATA_PREP}/mappingSets/validate", self._read_verdicts, json=self.body)
+
+    @override
+    def read(self, found_id: str) -> Request[MappingSet]:
+        return Request("GET", _path(found_id), lambda answer: response.decode(answer, MappingSet))
+
+    @override
+    def update(self, found: MappingSet) -> Request[Any] | None:
+        if not self.differences(found):
+            return None
+        body = {**self.body, "id": found.id, "version": found.version}
+        return Request("PUT", _path(found.id), response.nothing, json=body, repeat=Repeat.LOOK_FIRST)
+
+    @override
+    def delete(self, found_id: str) -> Request[None]:
+        return Request("DELETE", _path(found_id), response.nothing)
+
+    @property
+    def body(self) -> JsonObject:
+        """What ``POST`` sends, in the chosen form."""
+        if self.form is BodyForm.OLD:
+            return {
+                "version": 0,
+                "xdmSchema": self.schema_id,
+                "xdmVersion": "1.0",
+                "mappings": [
+                    {
+                        "destinationXdmPath": m.destination,
+                        "sourceAttribute": m.source,
+                        "identity": False,
+                        "version": 0,
+                    }
+                    for m in self.mappings
+                ],
+            }
+        named = {"name": self.name} if self.name else {}
+        return {
+            **named,
+            "outputSchema": {"schemaRef": {"id": self.schema_id, "contentType": SCHEMA_CONTENT_TYPE}},
+            "mappings": [
+                {"sourceType": m.source_type, "source": m.source, "destination": m.destination}
+                for m in self.mappings
+            ],
+        }
+
+    @property
+    def _pairs(self) -> frozenset[tuple[str, str]]:
+        return frozenset((m.source, m.destination) for m in self.mappings)
+
+    def _read_verdicts(self, answer: Response) -> None:
+        verdicts = response.decode(answer, _Verdicts).validation_response
+        problems = []
+        for index, verdict in enumerate(verdicts):
+            if verdict.status != "SUCCESS":
+                mapping = self.mappings[index] if index < len(self.mappings) else None
+                field = mapping.destination if mapping else f"#{index}"
+                reasons = "; ".join(p.exception or "refused" for p in verdict.errors or ()) or "refused"
+                problems.append(f"{field}: {reasons}")
+        if problems:
+            raise InvalidInputError(
+                "mappings",
+                f"AEP refuses {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}",
+                "Check the paths against the schema.",
+            )
+
+
+def _path(mapping_set_id: str) -> str:
+    return f"{DATA_PREP}/mappingSets/{quote(mapping_set_id, safe='')}"
+
+
+def _data(answer: Response) -> tuple[MappingSet, ...]:
+    return response.decode(answer, _Page).data
+
+
+def _created(answer: Response) -> model.Created:
+    made = response.decode(answer, MappingSet)
+    return model.Created(id=made.id, etag=made.etag)

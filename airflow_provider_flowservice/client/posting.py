@@ -1,0 +1,227 @@
+"""Sends records to an inlet and accounts for every one of them.
+
+An inlet has no idempotency key: when an answer is lost, the batch is sent again, and its records are
+counted as maybe duplicated. Memory holds one batch, never the input.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from airflow_provider_flowservice.client import clock, inlet
+from airflow_provider_flowservice.client.errors import (
+    ApiError,
+    BadRequestError,
+    FlowServiceError,
+    is_ambiguous,
+)
+from airflow_provider_flowservice.client.inlet import Envelope, Fate, Inlet, Verdict
+from airflow_provider_flowservice.client.records import Record, UnreadableRecord
+from airflow_provider_flowservice.client.retry import backoff, delay_after
+from airflow_provider_flowservice.client.transport import Sender
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: How often a batch, or what of it the inlet was too busy for, is sent.
+ATTEMPTS = 5
+_NO_XDM = "is no XDM message, which this inlet takes; give schema_id and dataset_id to wrap plain records"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A record that was not accepted.
+
+    :param record: as it was read.
+    :param status: what AEP answered, where it did.
+    :param message: what is wrong.
+    """
+
+    record: Record | UnreadableRecord
+    status: int | None
+    message: str
+
+    @property
+    def place(self) -> str:
+        """Where the record stands in the input."""
+        return f"line {self.record.line}" if self.record.line else f"record {self.record.position}"
+
+
+@dataclass
+class Tally:
+    """What became of all records so far.
+
+    :param settled: how many records of the input need not be looked at again.
+    :param maybe_duplicated: accepted ones that were sent twice because an answer was lost.
+    """
+
+    settled: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    maybe_duplicated: int = 0
+    first_xaction_id: str | None = None
+    last_xaction_id: str | None = None
+
+    @property
+    def failures(self) -> int:
+        """Records that are not known to be accepted."""
+        return self.rejected + self.unknown
+
+
+@dataclass(frozen=True)
+class _Message:
+    record: Record
+    content: bytes = field(repr=False)
+
+
+def _ignore(_: object) -> None:
+    """For callers who do not listen."""
+
+
+@dataclass
+class Poster:
+    """Posts records to one inlet.
+
+    :param sender: carries requests through.
+    :param target: the inlet.
+    :param flow_id: flow that the records are for, where it is known.
+    :param envelope: wraps plain records; None sends them as they are.
+    :param batch_size: records in one request at most; 1 uses the endpoint for single messages.
+    :param sync_validation: let the inlet check each record against the schema; one by one, 60 a minute.
+    :param on_failure: told every record that is not accepted.
+    :param on_settled: told how many records of the input are settled, after each request.
+    """
+
+    sender: Sender
+    target: Inlet
+    flow_id: str | None = None
+    envelope: Envelope | None = None
+    batch_size: int = 500
+    sync_validation: bool = False
+    on_failure: Callable[[Failure], None] = _ignore
+    on_settled: Callable[[int], None] = _ignore
+    tally: Tally = field(default_factory=Tally)
+
+    def post(self, records: Iterable[Record | UnreadableRecord]) -> Tally:
+        """Send all records.
+
+        :raises FlowServiceError: if the inlet fails for good; ``tally`` says how far it came.
+        """
+        single = self.sync_validation or self.batch_size == 1
+        size = 1 if single else self.batch_size
+        pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
+        earliest = clock.current().monotonic()
+        for batch in _batches(self._messages(records), size):
+            clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
+            earliest = clock.current().monotonic() + pause
+            self._send(batch, single)
+            self.tally.settled = batch[-1].record.position + 1
+            self.on_settled(self.tally.settled)
+        return self.tally
+
+    def _messages(self, records: Iterable[Record | UnreadableRecord]) -> Iterator[_Message]:
+        for record in records:
+            message = self._message(record)
+            if isinstance(message, _Message):
+                yield message
+            else:
+                self._reject(record, Verdict(Fate.REJECTED, message=message))
+
+    def _message(self, record: Record | UnreadableRecord) -> _Message | str:
+        """The message for a record, or why it cannot be sent."""
+        if isinstance(record, UnreadableRecord):
+            return record.problem
+        content = self.envelope.wrap(record.raw) if self.envelope else record.raw
+        if len(content) + inlet.batch_overhead(1) > inlet.MAX_REQUEST_BYTES:
+            return f"has {len(content)} bytes, and a request may have {inlet.MAX_REQUEST_BYTES}"
+        if self.target.data_type == "xdm" and not self.envelope and not inlet.is_xdm_message(content):
+            return _NO_XDM
+        return _Message(record, content)
+
+    def _send(self, batch: list[_Message], single: bool) -> None:
+        """Send a batch, again what the inlet is too busy for, and all of it when the answer is lost."""
+        pending, sent_before = batch, False
+        for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS
+            delay = backoff(attempt, random.random())  # noqa: S311
+            try:
+                verdicts = self._verdicts(pending, single)
+            except FlowServiceError as error:
+                if isinstance(error, ApiError) and error.status == 413 and len(pending) > 1:
+                    middle = len(pending) // 2
+                    self._send(pending[:middle], single)
+                    self._send(pending[middle:], single)
+                    return
+                if not is_ambiguous(error):
+                    raise
+                if last:
+                    self.tally.unknown += len(pending)
+                    raise
+                log.warning("The answer to %d records was lost, they are sent again: %s", len(pending), error)
+                sent_before = True
+                delay = delay_after(error, attempt)
+            else:
+                pending = self._account(pending, verdicts, sent_before=sent_before, last=last)
+                if not pending:
+                    return
+            clock.current().sleep(delay)
+
+    def _verdicts(self, pending: list[_Message], single: bool) -> tuple[Verdict, ...]:
+        if not single:
+            contents = [message.content for message in pending]
+            return self.sender.send(inlet.post_batch(self.target, contents, self.flow_id))
+        request = inlet.post_single(
+            self.target, pending[0].content, self.flow_id, sync_validation=self.sync_validation
+        )
+        try:
+            return self.sender.send(request)
+        except BadRequestError as refusal:
+            # To a single message this is the verdict; to a batch it is about the request as a whole.
+            return (Verdict(Fate.REJECTED, status=refusal.status, message=refusal.message),)
+
+    def _account(
+        self, pending: list[_Message], verdicts: tuple[Verdict, ...], *, sent_before: bool, last: bool
+    ) -> list[_Message]:
+        """Count what is decided and return what is to be sent again."""
+        again: list[_Message] = []
+        for message, verdict in zip(pending, verdicts, strict=True):
+            if verdict.fate is Fate.ACCEPTED:
+                self._accept(verdict)
+                self.tally.maybe_duplicated += sent_before
+            elif verdict.fate is Fate.BUSY and not last:
+                again.append(message)
+            else:
+                self._reject(message.record, verdict)
+        return again
+
+    def _accept(self, verdict: Verdict) -> None:
+        self.tally.accepted += 1
+        self.tally.first_xaction_id = self.tally.first_xaction_id or verdict.xaction_id
+        self.tally.last_xaction_id = verdict.xaction_id
+
+    def _reject(self, record: Record | UnreadableRecord, verdict: Verdict) -> None:
+        if verdict.fate is Fate.UNKNOWN:
+            self.tally.unknown += 1
+        else:
+            self.tally.rejected += 1
+        self.on_failure(Failure(record, verdict.status, verdict.message or "AEP gives no reason"))
+
+
+def _batches(messages: Iterable[_Message], size: int) -> Iterator[list[_Message]]:
+    """Fill requests up to ``size`` messages and the bytes that a request may have."""
+    batch: list[_Message] = []
+    filled = 0
+    for message in messages:
+        full = inlet.batch_overhead(len(batch) + 1) + filled + len(message.content) > inlet.MAX_REQUEST_BYTES
+        if batch and (full or len(batch) == size):
+            yield batch
+            batch, filled = [], 0
+        batch.append(message)
+        filled += len(message.content)
+    if batch:
+        yield batch

@@ -1,0 +1,179 @@
+"""Schemas of the Schema Registry (``/data/foundation/schemaregistry``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from typing_extensions import override
+
+from airflow_provider_flowservice.client import model, response
+from airflow_provider_flowservice.client.desired import Desired, Difference
+from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.request import Repeat, Request
+from airflow_provider_flowservice.client.transport import Sender
+
+SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
+PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
+PAGE_LIMIT = 300
+
+#: Lists give whole schemas with their references; a look-up needs a version in the media type.
+_ACCEPT_LIST = (("Accept", "application/vnd.adobe.xed+json"),)
+_ACCEPT_ONE = (("Accept", "application/vnd.adobe.xed+json; version=1"),)
+
+
+class Reference(model.Record, frozen=True, kw_only=True):
+    """A class or field group that a schema is composed of."""
+
+    ref: str = msgspec.field(name="$ref", default="")
+
+
+class _Registry(model.Record, frozen=True, kw_only=True):
+    created: int = msgspec.field(name="repo:createdDate", default=0)
+
+
+class Schema(model.Record, frozen=True, kw_only=True):
+    """An XDM schema of the tenant.
+
+    :param id: its ``$id``, a URI.
+    :param parts: the class and field groups that it is composed of.
+    """
+
+    id: str = msgspec.field(name="$id")
+    title: str = ""
+    schema_class: str | None = msgspec.field(name="meta:class", default=None)
+    parts: tuple[Reference, ...] = msgspec.field(name="allOf", default=())
+    registry: _Registry = msgspec.field(name="meta:registryMetadata", default=_Registry())
+
+    @property
+    def created_at(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        return self.registry.created
+
+    @property
+    def etag(self) -> None:
+        """Schemas have no version that the provider uses."""
+        return
+
+
+class _Page(model.Record, frozen=True, kw_only=True):
+    next: str | None = None
+
+
+class SchemaPage(model.Record, frozen=True, kw_only=True):
+    """A page of schemas; ``page.next`` is the title that the next one starts after."""
+
+    results: tuple[Schema, ...] = ()
+    page: _Page = msgspec.field(name="_page", default=_Page())
+
+
+def page(*, start: str | None = None) -> Request[SchemaPage]:
+    """A page of the tenant's schemas ordered by title: ``GET /tenant/schemas``.
+
+    :param start: the title after which the page begins.
+    """
+    params = [("orderby", "title"), ("limit", str(PAGE_LIMIT))]
+    if start is not None:
+        params.append(("start", start))
+    return Request(
+        "GET",
+        f"{SCHEMA_REGISTRY}/tenant/schemas",
+        lambda answer: response.decode(answer, SchemaPage),
+        params=tuple(params),
+        headers=_ACCEPT_LIST,
+    )
+
+
+def iterate(sender: Sender) -> Iterator[Schema]:
+    """Every schema of the tenant."""
+    start: str | None = None
+    seen: set[str | None] = set()
+    while start not in seen:
+        seen.add(start)
+        found = sender.send(page(start=start))
+        yield from found.results
+        start = found.page.next
+        if start is None:
+            return
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredSchema(Desired[Schema]):
+    """A schema that shall exist once.
+
+    :param name: its title.
+    :param schema_class: ``$id`` of its class.
+    :param field_groups: ``$id`` of the field groups that it is composed of beside the class.
+    """
+
+    schema_class: str = PROFILE_CLASS
+    field_groups: Sequence[str] = ()
+
+    @property
+    @override
+    def label(self) -> str:
+        return "schema"
+
+    @override
+    def candidates(self, sender: Sender) -> Iterator[Schema]:
+        # Titles may repeat, and a page starts strictly after a title, so a list is read to its end.
+        return iterate(sender)
+
+    @override
+    def is_ours(self, found: Schema) -> bool:
+        return found.title == self.name
+
+    @override
+    def differences(self, found: Schema) -> tuple[Difference, ...]:
+        wanted, held = set(self._parts), {part.ref for part in found.parts}
+        if wanted == held:
+            return ()
+        return (Difference("allOf", sorted(held), sorted(wanted)),)
+
+    @override
+    def create(self) -> Request[model.Created]:
+        body: JsonObject = {
+            "type": "object",
+            "title": self.name,
+            "allOf": [{"$ref": part} for part in self._parts],
+        }
+        if self.description is not None:
+            body["description"] = self.description
+        return Request(
+            "POST", f"{SCHEMA_REGISTRY}/tenant/schemas", _created, json=body, repeat=Repeat.LOOK_FIRST
+        )
+
+    @override
+    def read(self, found_id: str) -> Request[Schema]:
+        return Request("GET", _path(found_id), _schema, headers=_ACCEPT_ONE)
+
+    @override
+    def update(self, found: Schema) -> Request[Any] | None:
+        if differing := self.differences(found):
+            raise self.cannot_change(
+                found, differing, "Change it in AEP's user interface, or choose another title."
+            )
+        return None
+
+    @override
+    def delete(self, found_id: str) -> Request[None]:
+        return Request("DELETE", _path(found_id), response.nothing)
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return self.schema_class, *self.field_groups
+
+
+def _path(schema_id: str) -> str:
+    return f"{SCHEMA_REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}"
+
+
+def _schema(answer: response.Response) -> Schema:
+    return response.decode(answer, Schema)
+
+
+def _created(answer: response.Response) -> model.Created:
+    return model.Created(id=_schema(answer).id)

@@ -1,0 +1,303 @@
+"""Operator that posts records to a streaming inlet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_flowservice.client import clock, request
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.exceptions import airflow_faces
+from airflow_provider_flowservice.operators.base import FlowServiceOperator, required_text
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_flowservice.client.inlet import Envelope, Inlet
+    from airflow_provider_flowservice.client.posting import Failure, Poster, Tally
+    from airflow_provider_flowservice.client.records import Record, UnreadableRecord
+
+#: How many refused records an error names.
+_SHOWN = 10
+
+
+class FlowServicePostToInletOperator(FlowServiceOperator):
+    """Post records to a streaming inlet (``POST /collection/batch/{inlet}``) and account for each of them.
+
+    AEP takes records to an inlet at any time, but drops those that come before a new flow is ready, about
+    five minutes after it was made or changed; ``settle_seconds`` waits for that. An inlet has no idempotency
+    key: where an answer is lost, records are sent again and may arrive twice. A stable ``_id`` in each lets
+    AEP tell.
+
+    :param connection_id: base connection whose inlet is looked up; templated. Give it or ``inlet_url``.
+    :param inlet_url: the inlet itself; templated.
+    :param flow_id: flow that the records are for; templated.
+    :param messages: records in memory, a list or an upstream ``.output``; templated. Give it or ``path``.
+    :param path: file of records, anything that ``ObjectStoragePath`` opens, ending in ``.jsonl``, ``.json``
+        (an array) or ``.csv``, or one of these with ``.gz``; templated.
+    :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``; templated.
+    :param schema_id: ``$id`` of the schema, to wrap plain records into XDM messages; templated.
+    :param dataset_id: dataset, together with ``schema_id``; templated.
+    :param batch_size: records in one request at most; 1 uses the endpoint for single messages. A request
+        never exceeds 1 MB.
+    :param sync_validation: let AEP check each record against the schema, one by one and 60 a minute.
+    :param max_failures: how many records may be refused before the task fails.
+    :param dead_letter_path: file that gets the refused records as JSON lines; templated.
+    :param skip_records: pass over this many records at the beginning, to go on after a failure.
+    :param allow_empty: whether an input without a record is a success.
+    :param settle_seconds: seconds that a flow must be old, with ``flow_id``; 0 does not wait.
+    :param deferrable: wait for that in the triggerer, without a worker slot.
+    """
+
+    template_fields: Sequence[str] = (
+        *FlowServiceOperator.template_fields,
+        "connection_id",
+        "inlet_url",
+        "flow_id",
+        "messages",
+        "path",
+        "storage_conn_id",
+        "schema_id",
+        "dataset_id",
+        "dead_letter_path",
+    )
+
+    def __init__(
+        self,
+        *,
+        connection_id: str | None = None,
+        inlet_url: str | None = None,
+        flow_id: str | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        path: str | None = None,
+        storage_conn_id: str | None = None,
+        schema_id: str | None = None,
+        dataset_id: str | None = None,
+        batch_size: int = 500,
+        sync_validation: bool = False,
+        max_failures: int = 0,
+        dead_letter_path: str | None = None,
+        skip_records: int = 0,
+        allow_empty: bool = False,
+        settle_seconds: float = 300,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _exactly_one(connection_id=connection_id, inlet_url=inlet_url)
+        _exactly_one(messages=messages, path=path)
+        if (schema_id is None) != (dataset_id is None):
+            raise InvalidInputError(
+                "dataset_id" if dataset_id is None else "schema_id", "is missing", "Give both, or neither."
+            )
+        if batch_size < 1:
+            raise InvalidInputError("batch_size", f"{batch_size} is too small", "Give 1 or more.")
+        self.connection_id = connection_id
+        self.inlet_url = inlet_url
+        self.flow_id = flow_id
+        self.messages = messages
+        self.path = path
+        self.storage_conn_id = storage_conn_id
+        self.schema_id = schema_id
+        self.dataset_id = dataset_id
+        self.batch_size = batch_size
+        self.sync_validation = sync_validation
+        self.max_failures = max_failures
+        self.dead_letter_path = dead_letter_path
+        self.skip_records = skip_records
+        self.allow_empty = allow_empty
+        self.settle_seconds = settle_seconds
+        self.deferrable = deferrable
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Wait until the flow is ready, then post.
+
+        :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
+            ``first_xaction_id``, ``last_xaction_id``.
+        """
+        if remaining := self._seconds_until_settled():
+            self.log.info("Flow %s takes records in %.0f seconds", self.flow_id, remaining)
+            if self.deferrable:
+                from airflow_provider_flowservice.triggers.inlet import FlowSettledTrigger
+
+                moment = clock.current().wall() + remaining
+                self.defer(trigger=FlowSettledTrigger(moment=moment), method_name="execute_settled")
+            clock.current().sleep(remaining)
+        return self._post()
+
+    def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Post, now that the flow is ready."""
+        try:
+            with airflow_faces():
+                return self._post()
+        finally:
+            self.hook.close()
+
+    def _seconds_until_settled(self) -> float:
+        if not self.flow_id or self.settle_seconds <= 0:
+            return 0.0
+        flow = self.hook.get(request.FLOWS, self.flow_id)
+        changed = max(flow.created_at, flow.updated_at) / 1000
+        return max(0.0, changed + self.settle_seconds - clock.current().wall())
+
+    def _post(self) -> dict[str, Any]:
+        from airflow_provider_flowservice.client.posting import Poster
+
+        target = self._inlet()
+        with self._records() as records, self._failures() as failures:
+            poster = Poster(
+                sender=self.hook,
+                target=target,
+                flow_id=self.flow_id,
+                envelope=self._envelope(),
+                batch_size=self.batch_size,
+                sync_validation=self.sync_validation,
+                on_failure=failures.add,
+            )
+            tally = self._carry_through(poster, islice(records, self.skip_records, None))
+        self._judge(tally, failures)
+        return {
+            "inlet_id": target.id,
+            "accepted": tally.accepted,
+            "rejected": tally.rejected,
+            "unknown": tally.unknown,
+            "maybe_duplicated": tally.maybe_duplicated,
+            "first_xaction_id": tally.first_xaction_id,
+            "last_xaction_id": tally.last_xaction_id,
+        }
+
+    def _carry_through(self, poster: Poster, records: Iterator[Record | UnreadableRecord]) -> Tally:
+        try:
+            return poster.post(records)
+        finally:
+            tally = poster.tally
+            self.log.info(
+                "%d records accepted, %d rejected, %d unknown, %d maybe twice; settled up to record %d",
+                tally.accepted,
+                tally.rejected,
+                tally.unknown,
+                tally.maybe_duplicated,
+                max(tally.settled, self.skip_records),
+            )
+
+    def _inlet(self) -> Inlet:
+        from airflow_provider_flowservice.client import inlet
+
+        if self.inlet_url is not None:
+            target = inlet.Inlet(required_text("inlet_url", self.inlet_url))
+        else:
+            connection_id = required_text("connection_id", self.connection_id)
+            target = self.hook.inlet(connection_id)
+        return target.checked(self.hook.settings.collection_host)
+
+    def _envelope(self) -> Envelope | None:
+        from airflow_provider_flowservice.client.inlet import Envelope
+
+        if self.schema_id is None:
+            return None
+        return Envelope(
+            schema_id=required_text("schema_id", self.schema_id),
+            dataset_id=required_text("dataset_id", self.dataset_id),
+            org_id=self.hook.settings.org_id,
+            flow_id=self.flow_id,
+        )
+
+    @contextmanager
+    def _records(self) -> Iterator[Iterable[Record | UnreadableRecord]]:
+        from airflow_provider_flowservice.client import records
+
+        if self.path is None:
+            if isinstance(self.messages, (str, bytes, Mapping)) or self.messages is None:
+                raise InvalidInputError(
+                    "messages", f"is a {type(self.messages).__name__}", "Give a list of objects."
+                )
+            yield records.from_messages(self.messages)
+            return
+        path = self._storage(required_text("path", self.path))
+        records.file_format(path.name)
+        if not path.exists():
+            raise InvalidInputError("path", f"{self.path!r} is not there", "Check it and its connection.")
+        with path.open("rb") as file:
+            yield records.from_file(file, path.name)
+
+    @contextmanager
+    def _failures(self) -> Iterator[_Failures]:
+        if self.dead_letter_path is None:
+            yield _Failures(None)
+            return
+        path = self._storage(required_text("dead_letter_path", self.dead_letter_path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            yield _Failures(file)
+
+    def _storage(self, path: str) -> ObjectStoragePath:
+        from airflow.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(path, conn_id=self.storage_conn_id)
+
+    def _judge(self, tally: Tally, failures: _Failures) -> None:
+        """Decide whether the task fails."""
+        if not tally.accepted and not tally.failures and not self.allow_empty:
+            raise InvalidInputError(
+                "messages" if self.path is None else "path",
+                "holds no record" if self.path is None else f"{self.path!r} holds no record",
+                "If that may be, say allow_empty=True.",
+            )
+        if tally.failures > self.max_failures:
+            kept = f" They are in {self.dead_letter_path}." if self.dead_letter_path else ""
+            raise DriftError(
+                f"{tally.accepted} records were accepted, {tally.rejected} rejected, {tally.unknown} got no"
+                f" verdict; max_failures is {self.max_failures}. {failures.summary()}{kept} Post those again"
+                " once they are right, not the others."
+            )
+
+
+class _Failures:
+    """Keeps the first refusals for the message, and all of them in the dead letters.
+
+    :param file: where dead letters go.
+    """
+
+    def __init__(self, file: IO[str] | None) -> None:
+        self._file = file
+        self._first: list[str] = []
+        self._count = 0
+
+    def add(self, failure: Failure) -> None:
+        """Note a refused record."""
+        self._count += 1
+        if len(self._first) < _SHOWN:
+            self._first.append(f"{failure.place}: {failure.message}")
+        if self._file is not None:
+            text = failure.record.raw.decode("utf-8", "replace")
+            letter = {
+                "position": failure.record.position,
+                "line": failure.record.line,
+                "status": failure.status,
+                "message": failure.message,
+                "record": _as_json(text),
+            }
+            self._file.write(json.dumps(letter, ensure_ascii=False) + "\n")
+
+    def summary(self) -> str:
+        """The first refusals in words."""
+        more = f" ... and {self._count - len(self._first)} more." if self._count > len(self._first) else "."
+        return "; ".join(self._first) + more
+
+
+def _as_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _exactly_one(**arguments: Any) -> None:
+    given = [name for name, value in arguments.items() if value is not None]
+    if len(given) != 1:
+        names = " or ".join(arguments)
+        problem = "are both given" if given else "is missing"
+        raise InvalidInputError(names, problem, "Give exactly one of them.")

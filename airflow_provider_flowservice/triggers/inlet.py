@@ -1,0 +1,32 @@
+"""Trigger that waits until a new flow takes what is sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_flowservice.client import clock
+
+
+class FlowSettledTrigger(BaseTrigger):
+    """Fires when a moment has come. It asks AEP nothing.
+
+    :param moment: seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, *, moment: float) -> None:
+        super().__init__()
+        self.moment = moment
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the moment."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"moment": self.moment}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait and fire."""
+        remaining = self.moment - clock.current().wall()
+        if remaining > 0:
+            await clock.current().sleep_async(remaining)
+        yield TriggerEvent({"status": "done"})
