@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.aio import AiohttpTransport
+from airflow_provider_flowservice.client.errors import (
+    AnswerLostError,
+    ApiError,
+    BadRequestError,
+    NotFoundError,
+    NotSentError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnreadableAnswerError,
+)
+from airflow_provider_flowservice.client.retry import MAX_DELAY
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from tests.client.conftest import Opener
+from tests.support.aep import FLOW_SERVICE, kinesis, make, profile_store
+from tests.support.clients import Client, emulator_settings
+from tests.support.clock import VirtualClock
+from tests.support.faults import fault
+
+COUNT = request.count(request.FLOWS)
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer) -> EmulatorControl:
+    return emulator.control
+
+
+def reads(control: EmulatorControl) -> list[int | None]:
+    return [entry["status"] for entry in control.requests("GET")]
+
+
+def test_every_request_says_who_asks_and_for_which_sandbox(client: Client, control: EmulatorControl) -> None:
+    make(client, profile_store())
+    client.send(COUNT)
+    credential = control.credential
+    for entry in control.requests(path=FLOW_SERVICE):
+        headers = entry["headers"]
+        assert headers["x-api-key"] == credential.client_id
+        assert headers["x-gw-ims-org-id"] == credential.org_id
+        assert headers["x-sandbox-name"] == credential.sandbox
+        assert headers["accept"] == "application/json"
+        assert ("content-type" in headers) == (entry["method"] == "POST")
+    identifiers = [entry["headers"]["x-request-id"] for entry in control.requests()]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_one_connection_never_sees_another_sandbox(open_to_emulator: Opener, transport: str) -> None:
+    made = make(open_to_emulator(transport), profile_store())
+    prod = open_to_emulator(transport, sandbox="prod")
+    assert prod.send(request.count(request.CONNECTIONS)) == 0
+    with pytest.raises(NotFoundError):
+        prod.send(request.get(request.CONNECTIONS, made))
+
+
+@pytest.mark.parametrize("faults", ["reset", "reset_after"])
+def test_a_read_that_is_lost_is_sent_again(client: Client, control: EmulatorControl, faults: str) -> None:
+    control.inject(fault(faults, "GET", "flows", times=2))
+    assert client.send(COUNT) == 0
+    assert reads(control) == [None, None, 200]
+    assert control.faults_left() == []
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
+def test_a_read_that_fails_for_a_while_is_sent_again(
+    client: Client, control: EmulatorControl, status: int
+) -> None:
+    control.inject(fault("status", "GET", "flows", times=4, status=status))
+    assert client.send(COUNT) == 0
+    assert reads(control) == [status] * 4 + [200]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, BadRequestError), (403, PermissionDeniedError), (404, NotFoundError), (501, ServerError)],
+)
+def test_what_a_retry_does_not_cure_is_not_retried(
+    client: Client, control: EmulatorControl, virtual_clock: VirtualClock, status: int, kind: type[ApiError]
+) -> None:
+    control.inject(fault("status", "GET", "flows", status=status, body={"message": "because"}))
+    with pytest.raises(kind, match="because"):
+        client.send(COUNT)
+    assert reads(control) == [status]
+    assert virtual_clock.sleeps == []
+
+
+def test_retries_end(open_to_emulator: Opener, transport: str, control: EmulatorControl) -> None:
+    control.inject(fault("status", "GET", "flows", times=3, status=503))
+    with pytest.raises(ServerError) as caught:
+        open_to_emulator(transport, retries=2).send(COUNT)
+    assert caught.value.status == 503
+    assert control.faults_left() == []
+
+
+@pytest.mark.parametrize(
+    ("header", "least"), [("7", 7), ("Tue, 14 Nov 2023 22:13:50 GMT", 30), ("1000000", MAX_DELAY)]
+)
+def test_the_servers_wish_to_wait_is_kept(
+    client: Client, control: EmulatorControl, virtual_clock: VirtualClock, header: str, least: float
+) -> None:
+    control.inject(fault("status", "GET", "flows", status=429, headers={"Retry-After": header}))
+    client.send(COUNT)
+    (slept,) = virtual_clock.sleeps
+    assert least <= slept <= least + 1
+
+
+def test_the_budget_bounds_all_attempts_together(
+    open_to_emulator: Opener, transport: str, control: EmulatorControl, virtual_clock: VirtualClock
+) -> None:
+    control.inject(fault("status", "GET", "flows", times=9, status=429, headers={"Retry-After": "30"}))
+    client = open_to_emulator(transport, retries=100, retry_budget=70)
+    with pytest.raises(RateLimitError) as caught:
+        client.send(COUNT)
+    assert caught.value.retry_after == 30
+    assert len(virtual_clock.sleeps) == 2
+    assert virtual_clock.monotonic() < 70
+
+
+def test_an_answer_that_does_not_come_in_time_is_lost_and_asked_for_again(
+    open_to_emulator: Opener, transport: str, control: EmulatorControl
+) -> None:
+    client = open_to_emulator(transport, read_timeout=0.2)
+    client.send(COUNT)
+    control.inject(fault("delay", "GET", "flows", seconds=1))
+    assert client.send(COUNT) == 0
+    assert control.faults_left() == []
+
+
+def test_an_answer_that_never_comes_in_time_is_an_error(
+    open_to_emulator: Opener, transport: str, control: EmulatorControl
+) -> None:
+    client = open_to_emulator(transport, read_timeout=0.1, retries=0)
+    client.send(COUNT)
+    control.inject(fault("delay", "GET", "flows", seconds=1))
+    with pytest.raises(AnswerLostError, match=f"GET {FLOW_SERVICE}/flows"):
+        client.send(COUNT)
+
+
+@pytest.mark.parametrize("faults", ["reset", "reset_after", "status"])
+def test_a_create_that_may_have_had_its_effect_is_not_sent_again_by_itself(
+    client: Client, control: EmulatorControl, faults: str
+) -> None:
+    control.inject(fault(faults, "POST", "connections", **({"status": 503} if faults == "status" else {})))
+    with pytest.raises((AnswerLostError, ServerError)):
+        make(client, kinesis())
+    assert len(control.requests("POST", FLOW_SERVICE)) == 1
+
+
+def test_a_create_that_surely_had_none_is_sent_again(client: Client, control: EmulatorControl) -> None:
+    control.inject(fault("status", "POST", "connections", times=2, status=429))
+    made = make(client, kinesis())
+    assert [item["id"] for item in control.state()["connections"]] == [made]
+
+
+def test_a_delete_whose_answer_is_lost_is_sent_again(client: Client, control: EmulatorControl) -> None:
+    made = make(client, kinesis())
+    control.inject(fault("status", "DELETE", "connections/*", status=503))
+    client.send(request.delete(request.CONNECTIONS, made))
+    assert control.state()["connections"] == []
+
+
+@pytest.mark.parametrize("answer", ["202", "204"])
+def test_a_delete_is_done_whatever_success_it_is_answered_with(
+    client: Client, control: EmulatorControl, answer: str
+) -> None:
+    control.set_switches(delete_answer=answer)
+    client.send(request.delete(request.CONNECTIONS, make(client, kinesis())))
+    assert control.state()["connections"] == []
+
+
+def test_a_server_that_does_not_listen_was_not_reached(open_to_emulator: Opener, transport: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    client = open_to_emulator(transport, ims_host=f"http://127.0.0.1:{port}", retries=1)
+    with pytest.raises(NotSentError, match="no connection"):
+        client.send(COUNT)
+
+
+def test_a_name_that_nobody_knows_was_not_reached(open_to_emulator: Opener, transport: str) -> None:
+    client = open_to_emulator(transport, ims_host="https://ims.invalid", retries=0)
+    with pytest.raises(NotSentError, match="no connection"):
+        client.send(COUNT)
+
+
+@pytest.mark.parametrize("body", ["<html>", {"items": []}, {"count": "many"}, [1]])
+def test_a_success_of_another_shape_is_asked_for_again_and_then_an_error(
+    client: Client, control: EmulatorControl, body: object
+) -> None:
+    control.inject(fault("status", "GET", "flows", status=200, body=body))
+    assert client.send(COUNT) == 0
+    control.inject(fault("status", "GET", "flows", times=5, status=200, body=body))
+    with pytest.raises(UnreadableAnswerError):
+        client.send(COUNT)
+    assert control.faults_left() == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed_with_a_token(
+    client: Client, control: EmulatorControl, emulator: EmulatorServer, status: int
+) -> None:
+    headers = {"Location": f"{emulator.url}{FLOW_SERVICE}/elsewhere"}
+    control.inject(fault("status", "GET", "flows", status=status, headers=headers))
+    with pytest.raises(BadRequestError, match=f"HTTP {status}"):
+        client.send(COUNT)
+    assert [entry["path"] for entry in control.requests("GET")] == [f"{FLOW_SERVICE}/flows"]
+
+
+def test_an_error_carries_what_adobes_support_asks_for(client: Client, control: EmulatorControl) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        client.send(request.get(request.FLOWS, "nothing"))
+    (entry,) = control.requests("GET")
+    error = caught.value
+    assert error.request_id == entry["headers"]["x-request-id"]
+    assert (error.method, error.path) == ("GET", f"{FLOW_SERVICE}/flows/nothing")
+    assert (error.status, error.code) == (404, "FLOW-1439-404")
+
+
+@pytest.mark.parametrize("resource_id", ["a b", "a%20b", "a+b", "é", "a?b#c"])
+def test_an_id_arrives_as_it_was_given(client: Client, control: EmulatorControl, resource_id: str) -> None:
+    with pytest.raises(NotFoundError):
+        client.send(request.get(request.FLOWS, resource_id))
+    (entry,) = control.requests("GET")
+    assert entry["path"] == f"{FLOW_SERVICE}/flows/{resource_id}"
+    assert entry["query"] == {}
+
+
+def test_neither_a_netrc_nor_a_cookie_takes_part(
+    client: Client, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    control.inject(
+        fault("status", "GET", "flows", status=200, headers={"Set-Cookie": "a=b"}, body={"count": 7})
+    )
+    assert client.send(COUNT) == 7
+    assert client.send(COUNT) == 0
+    for entry in control.requests("GET"):
+        assert entry["headers"]["authorization"].startswith("Bearer ")
+        assert "cookie" not in entry["headers"]
+
+
+def test_requests_of_one_loop_run_side_by_side(
+    emulator: EmulatorServer, control: EmulatorControl, virtual_clock: VirtualClock
+) -> None:
+    async def work() -> list[int]:
+        transport = AiohttpTransport(emulator_settings(emulator.url, control.credential))
+        try:
+            return await asyncio.gather(*(transport.send(COUNT) for _ in range(20)))
+        finally:
+            await transport.close()
+
+    control.inject(fault("reset", "GET", "flows", times=5), fault("status", "GET", "flows", status=503))
+    assert asyncio.run(work()) == [0] * 20
+    assert control.faults_left() == []
