@@ -3,12 +3,12 @@
 What to change:
 
 * The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The params below: the base connection whose inlet is used, the flow, and and the folder with a file for
-  each day, such as ``2026-01-31.jsonl``.
+* The params below: the base connection whose inlet is used, the flow, and the folder that has a file for each
+  day, such as ``2026-01-31.jsonl``.
 
-A scheduled or backfilled run takes the day that its data interval begins with. ``CronDataIntervalTimetable`` is
-what gives it one: with a plain cron string the interval has no length. A manual run takes
-the param ``date``, or where that is empty the day before it was started.
+A scheduled or backfilled run takes the day that its data interval begins with. It is
+``CronDataIntervalTimetable`` that gives it one: with a plain cron string the interval has no length. A manual run
+takes the param ``date``, or where that is empty the day before it was started.
 """
 
 from __future__ import annotations
