@@ -7,8 +7,8 @@ What to change:
   day, such as ``2026-01-31.jsonl``.
 
 A scheduled or backfilled run takes the day that its data interval begins with. It is
-``CronDataIntervalTimetable`` that gives it one: with a plain cron string the interval has no length. A manual run
-takes the param ``date``, or where that is empty the day before it was started.
+``CronDataIntervalTimetable`` that gives it one: with a plain cron string the interval has no length. A manual
+run takes the param ``date``, or where that is empty the day before it was started.
 """
 
 from __future__ import annotations

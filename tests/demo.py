@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client import clock
 from tests.support import airflow as support
+from tests.support.clock import VirtualClock
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator.control import EmulatorControl
 
-DAG_ID = "onboard_kinesis_destination"
+DESTINATION = "onboard_kinesis_destination"
+SOURCE = "onboard_http_api_source"
 CREATES = ("/connections", "/sourceConnections", "/targetConnections", "/flows")
 
 
@@ -63,7 +66,8 @@ def run(folder: Path) -> None:
         with output_to(log):
             support.migrate()
         try:
-            onboard_twice(server.control, log)
+            onboard_destination_twice(server.control, log)
+            onboard_source(server.control, log)
         finally:
             keep(folder, server.control)
         show(server.control)
@@ -71,21 +75,40 @@ def run(folder: Path) -> None:
     say(f"Airflow's log is {shown(log)}")
 
 
-def onboard_twice(control: EmulatorControl, log: Path) -> None:
+def onboard_destination_twice(control: EmulatorControl, log: Path) -> None:
     """Run the DAG, run it again, and hold the second run's journal against what it promises."""
     conf = {"segments": control.segments[:3]}
     for attempt in ("first", "second"):
         before = len(control.requests())
-        say(f"Airflow runs {DAG_ID} for the {attempt} time ...")
-        with output_to(log):
-            dag_run = support.run_dag(DAG_ID, conf)
-        if dag_run.state != "success":
-            raise DemoError(f"{DAG_ID} is {dag_run.state}: {support.task_states(dag_run)}; see {shown(log)}")
+        say(f"Airflow runs {DESTINATION} for the {attempt} time ...")
+        run_dag(DESTINATION, log, conf)
         calls = control.requests()[before:]
     writes = [f"{call['method']} {call['path']}" for call in calls if is_write(call)]
     if writes:
         raise DemoError(f"the second run changed something: {', '.join(writes)}")
     say(f"The second run made {len(calls)} calls: no create, no patch")
+
+
+def onboard_source(control: EmulatorControl, log: Path) -> None:
+    """Run the DAG that opens an inlet; the wait for the new flow passes on the emulator's clock."""
+    say(f"Airflow runs {SOURCE}, and the emulator's clock moves over the wait for the new flow ...")
+    with clock.installed(VirtualClock.in_step_with(control)):
+        run_dag(SOURCE, log)
+    arrived = [message for messages in control.state()["messages"].values() for message in messages]
+    if not arrived or any(message["dropped"] for message in arrived):
+        raise DemoError(f"records did not arrive: {arrived}")
+    say(f"The inlet took {len(arrived)} records and dropped none")
+
+
+def run_dag(dag_id: str, log: Path, conf: dict[str, Any] | None = None) -> None:
+    """Run an example DAG to success.
+
+    :raises DemoError: if it ends in another state.
+    """
+    with output_to(log):
+        dag_run = support.run_dag(dag_id, conf)
+    if dag_run.state != "success":
+        raise DemoError(f"{dag_id} is {dag_run.state}: {support.task_states(dag_run)}; see {shown(log)}")
 
 
 def is_write(call: dict[str, Any]) -> bool:
@@ -106,8 +129,13 @@ def show(control: EmulatorControl) -> None:
     ):
         for resource in state[collection]:
             row(label, resource["name"], resource["id"])
+    for messages in state["messages"].values():
+        for message in messages:
+            row("record mapped", message["mapped"]["_id"], message["xactionId"])
     for flow in state["flows"]:
         selected = flow["transformations"][0]["params"]
+        if "segmentSelectors" not in selected:
+            continue
         for selector in selected["segmentSelectors"]["selectors"]:
             row("segment mapped", selector["value"].get("name", ""), selector["value"]["id"])
         for selector in selected["profileSelectors"]["selectors"]:
