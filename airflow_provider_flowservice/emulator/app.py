@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from airflow_provider_flowservice.emulator.activation.routes import router as activation_router
 from airflow_provider_flowservice.emulator.catalog.routes import router as catalog_router
 from airflow_provider_flowservice.emulator.collection.routes import router as collection_router
 from airflow_provider_flowservice.emulator.control_api.routes import router as control_router
@@ -15,6 +16,7 @@ from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.exchange import marks_of
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
+from airflow_provider_flowservice.emulator.flow.run_routes import router as run_router
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
@@ -24,7 +26,9 @@ from airflow_provider_flowservice.emulator.world import World
 _ROUTERS = (
     control_router,
     ims_router,
+    run_router,
     flow_router,
+    activation_router,
     segmentation_router,
     schema_router,
     catalog_router,

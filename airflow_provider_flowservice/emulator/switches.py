@@ -46,6 +46,18 @@ class Switches:
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or not looked at"
     )
 
+    scheduled_runs: bool = _flag(True, "flows run by themselves, as their schedules say")
+    run_outcome: str = _choice(
+        "success",
+        "failed",
+        "partialSuccess",
+        "success-with-errors",
+        doc="how runs that start from now on will end",
+    )
+    run_seconds: int = _number(60, "how long runs that start from now on will take")
+    run_status_names: str = _choice(
+        "payload", "openapi", doc="inProgress and success, or Processing and Success"
+    )
     finalisation_seconds: int = _number(
         0, "seconds after which the etag of a patched resource moves once more"
     )

@@ -134,6 +134,62 @@ class Api:
         }
         return str(self.create(f"{REGISTRY}/tenant/schemas", body)["$id"])
 
+    def file_flow(self) -> dict[str, str]:
+        """A flow that exports audiences to files in Amazon S3."""
+        spec = {"id": "4fce964d-3f37-408f-9778-e597338a21ee", "version": "1.0"}
+        auth = {"specName": "Access Key", "params": {"s3AccessKey": "AKIA", "s3SecretKey": SECRET}}
+        base = self.create("/connections", {"name": "s3", "connectionSpec": spec, "auth": auth})["id"]
+        params = {"bucketName": "bucket", "path": "out", "fileType": "CSV", "compression": "NONE"}
+        target = {"name": "files", "baseConnectionId": base, "connectionSpec": spec, "params": params}
+        source = {"name": "profiles", "connectionSpec": UNIFIED_PROFILE}
+        transform = {
+            "mandatoryFields": [],
+            "primaryFields": [],
+            "profileMapping": {},
+            "segmentSelectors": {"selectors": []},
+        }
+        body = {
+            "name": "files",
+            "flowSpec": {"id": "1a0514a6-33d4-4c7f-aff8-594799c47549", "version": "1.0"},
+            "sourceConnectionIds": [self.create("/sourceConnections", source)["id"]],
+            "targetConnectionIds": [self.create("/targetConnections", target)["id"]],
+            "transformations": [{"name": "GeneralTransform", "params": transform}],
+        }
+        return self.create("/flows", body)
+
+    def batch_flow(self, **schedule: Any) -> requests.Response:
+        """Try to create a flow that reads files on a schedule."""
+        streaming = Streaming(self, "raw")
+        spec = {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "version": "1.0"}
+        base = self.create("/connections", {"name": "zone", "connectionSpec": spec})["id"]
+        source = {"name": "zone", "baseConnectionId": base, "connectionSpec": spec, "params": {"path": "in"}}
+        body = {
+            **streaming.flow_body(mapped=False),
+            "flowSpec": {"id": "9753525b-82c7-4dce-8a9b-5ccfce2b9876", "version": "1.0"},
+            "sourceConnectionIds": [self.create("/sourceConnections", source)["id"]],
+            "scheduleParams": schedule,
+        }
+        return self.call("POST", "/flows", json=body)
+
+
+def add_audience(segment_id: str, **changes: Any) -> dict[str, Any]:
+    """The operation that adds an audience with a schedule to a flow that exports files."""
+    schedule = {
+        "frequency": "DAILY",
+        "triggerType": "SCHEDULED",
+        "startDate": "2100-01-01",
+        "startTime": "10:00",
+        **changes.pop("schedule", {}),
+    }
+    operation = add_segment(segment_id)
+    operation["value"]["value"] |= {
+        "exportMode": "DAILY_FULL_EXPORT",
+        "filenameTemplate": "%DESTINATION_NAME%_%SEGMENT_ID%_%DATETIME(YYYYMMdd_HHmmss)%",
+        "schedule": {name: value for name, value in schedule.items() if value is not None},
+        **changes,
+    }
+    return operation
+
 
 def add_segment(segment_id: str) -> dict[str, Any]:
     value = {"type": "PLATFORM_SEGMENT", "value": {"id": segment_id}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.render import Renderer
+from airflow_provider_flowservice.emulator.flow.runs import bring_up_to_date
 from airflow_provider_flowservice.emulator.flow.store import Kind
 from airflow_provider_flowservice.emulator.sandbox import Sandbox
 from airflow_provider_flowservice.emulator.world import World
@@ -15,7 +16,8 @@ def state_of(world: World, sandbox: Sandbox, base_url: str) -> dict[str, Any]:
 
     :param base_url: where the caller reaches the emulator.
     """
-    renderer = Renderer(world.settings.credential, sandbox, base_url, mask=True)
+    bring_up_to_date(world, sandbox)
+    renderer = Renderer(world, sandbox, base_url, mask=True)
     state: dict[str, Any] = {
         kind.value: [renderer.item(resource) for resource in sandbox.flow.all(kind)] for kind in Kind
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
 
@@ -26,7 +27,7 @@ def edit_as_someone_else(world: World, exchange: Exchange, segment_id: str) -> N
     sandbox, resource = sandbox_of(world, exchange), addressed_resource(world, exchange)
     if sandbox is None or resource is None:
         return
-    selectors = _segment_selectors(resource)
+    selectors = selector_list(resource.body, SEGMENTS)
     if selectors is None:
         resource.body["description"] = FOREIGN_EDIT
     else:
@@ -58,14 +59,4 @@ def addressed_resource(world: World, exchange: Exchange) -> Resource | None:
     for collection, resource_id in itertools.pairwise(exchange.path.split("/")):
         if collection in _COLLECTIONS:
             return sandbox.flow.find(_COLLECTIONS[collection], resource_id)
-    return None
-
-
-def _segment_selectors(resource: Resource) -> list[Any] | None:
-    if resource.kind is not Kind.FLOWS:
-        return None
-    for transformation in resource.body.get("transformations", []):
-        selectors = transformation["params"].get("segmentSelectors", {}).get("selectors")
-        if isinstance(selectors, list):
-            return selectors
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from airflow_provider_flowservice.emulator.flow.selectors import ATTRIBUTES, segment_ids, selector_list
 from airflow_provider_flowservice.emulator.flow.store import Resource, State
 from airflow_provider_flowservice.emulator.segmentation.profiles import PROFILES, Profile, membership
 
@@ -16,19 +17,10 @@ def exported_profiles(flow: Resource) -> list[dict[str, Any]]:
     """
     if flow.state is not State.ENABLED:
         return []
-    segments = _selected(flow, "segmentSelectors", "id")
-    paths = _selected(flow, "profileSelectors", "path")
+    segments = segment_ids(flow.body)
+    paths = [str(each["value"].get("path")) for each in selector_list(flow.body, ATTRIBUTES) or []]
     payloads = (_payload(number, profile, segments, paths) for number, profile in enumerate(PROFILES))
     return [payload for payload in payloads if payload["segmentMembership"]["ups"]]
-
-
-def _selected(flow: Resource, selectors: str, field: str) -> list[str]:
-    found = [
-        selector.get("value", {}).get(field)
-        for transformation in flow.body.get("transformations", [])
-        for selector in transformation["params"].get(selectors, {}).get("selectors", [])
-    ]
-    return [value for value in found if isinstance(value, str)]
 
 
 def _payload(number: int, profile: Profile, segments: list[str], paths: list[str]) -> dict[str, Any]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS, MAPPING_TRANSFORM
+from airflow_provider_flowservice.emulator.flow.catalogue import (
+    FLOW_SPECS,
+    MAPPING_TRANSFORM,
+    PROFILE_TRANSFORM,
+    STREAMING_TARGETS,
+)
 from airflow_provider_flowservice.emulator.flow.errors import (
     FlowCode,
     FlowError,
@@ -17,6 +22,12 @@ from airflow_provider_flowservice.emulator.flow.rules import (
     schema_id_of,
     spec_reference,
 )
+from airflow_provider_flowservice.emulator.flow.schedules import (
+    check_audience_schedule,
+    check_dataset_schedule,
+    check_source_schedule,
+)
+from airflow_provider_flowservice.emulator.flow.selectors import ATTRIBUTES, SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.specs import FlowSpec
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.sandbox import Sandbox
@@ -37,9 +48,30 @@ def check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
     for ends, allowed in ((sources, spec.sources), (targets, spec.targets)):
         _check_ends(ends, allowed, spec, draft)
     _check_transformations(body.get("transformations", []), spec)
+    _check_schedules(body, spec, sandbox)
     for entry in body.get("transformations", []):
         if entry["name"] == MAPPING_TRANSFORM:
             _check_mapping(entry["params"], targets, sandbox)
+
+
+def exports_files(body: dict[str, Any], sandbox: Sandbox) -> bool:
+    """Tell whether a flow exports audiences to files, and so needs a schedule for each of them."""
+    spec = FLOW_SPECS.get(body.get("flowSpec", {}).get("id", ""))
+    if spec is None or PROFILE_TRANSFORM not in spec.transformations:
+        return False
+    targets = (sandbox.flow.find(Kind.TARGET_CONNECTIONS, each) for each in body["targetConnectionIds"])
+    return not any(each and each.body["connectionSpec"]["id"] in STREAMING_TARGETS for each in targets)
+
+
+def _check_schedules(body: dict[str, Any], spec: FlowSpec, sandbox: Sandbox) -> None:
+    schedule = body.get("scheduleParams")
+    if spec.scheduled and spec.is_destination:
+        check_dataset_schedule(schedule)
+    elif spec.scheduled and schedule:
+        check_source_schedule(schedule)
+    if exports_files(body, sandbox):
+        for selector in selector_list(body, SEGMENTS) or []:
+            check_audience_schedule(selector["value"])
 
 
 def _ends(body: dict[str, Any], field: str, kind: Kind, store: FlowStore) -> list[Resource]:
@@ -70,7 +102,7 @@ def _check_transformations(transformations: Any, spec: FlowSpec) -> None:
             raise invalid(
                 f"The flow spec {spec.id} does not take a transformation named {entry.get('name')}."
             )
-        for field in ("segmentSelectors", "profileSelectors"):
+        for field in (SEGMENTS, ATTRIBUTES):
             _check_selectors(field, entry["params"].get(field))
 
 

@@ -6,11 +6,14 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.runs import run_fields
 from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
+from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.masking import MASK, is_secret_key
 from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.settings import Credential
+from airflow_provider_flowservice.emulator.world import World
 
 _PROFILE_FRAGMENTS = {"type": "ProfileFragments", "id": "ups"}
 
@@ -23,13 +26,15 @@ class Renderer:
     :param mask: whether credentials are hidden.
     """
 
-    credential: Credential
+    world: World
     sandbox: Sandbox
     base_url: str
     mask: bool
 
     def item(self, resource: Resource) -> dict[str, Any]:
         """The resource as GET shows it."""
+        if resource.kind is Kind.RUNS:
+            return self._run(resource)
         item = self._common(resource) | deepcopy(resource.body)
         item |= {"state": resource.state.value, "version": resource.etag, "etag": resource.etag}
         if resource.kind is Kind.CONNECTIONS:
@@ -41,7 +46,8 @@ class Renderer:
         return item
 
     def _common(self, resource: Resource) -> dict[str, Any]:
-        account, client = self.credential.technical_account, self.credential.client_id
+        credential = self.world.settings.credential
+        account, client = credential.technical_account, credential.client_id
         return {
             "id": resource.id,
             "createdAt": resource.created_at,
@@ -52,13 +58,19 @@ class Renderer:
             "updatedClient": client,
             "sandboxId": self.sandbox.id,
             "sandboxName": self.sandbox.name,
-            "imsOrgId": self.credential.org_id,
+            "imsOrgId": credential.org_id,
         }
+
+    def _run(self, run: Resource) -> dict[str, Any]:
+        now, names = self.world.clock.now(), self.world.switches.run_status_names
+        return {**self._common(run), **run_fields(run, now, names), "etag": run.etag}
 
     def _finish_connection(self, item: dict[str, Any]) -> None:
         params = item.get("auth", {}).get("params")
         if params is None:
             return
+        if CONNECTION_SPECS[item["connectionSpec"]["id"]].is_destination:
+            params.setdefault("authorizedDate", iso(item["createdAt"] / 1000))
         inlet = self.sandbox.inlets.of(item["id"])
         if inlet is not None:
             params = inlet.shown_params(self.base_url)
@@ -107,6 +119,11 @@ class Renderer:
     def _base_of(self, body: dict[str, Any]) -> dict[str, Any] | None:
         base = self.sandbox.flow.find(Kind.CONNECTIONS, body.get("baseConnectionId"))
         return {"id": base.id, "connectionSpec": base.body["connectionSpec"]} if base else None
+
+
+def renderer_for(call: Call) -> Renderer:
+    """The renderer for the answer to a call."""
+    return Renderer(call.world, call.sandbox, call.base_url, call.world.switches.mask_secrets)
 
 
 def credential_names(connection: dict[str, Any]) -> frozenset[str]:

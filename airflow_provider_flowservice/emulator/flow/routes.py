@@ -13,9 +13,13 @@ from airflow_provider_flowservice.emulator.flow import deletion, validation
 from airflow_provider_flowservice.emulator.flow.actions import perform
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, HTTP_API
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, not_found
+from airflow_provider_flowservice.emulator.flow.flow_checks import exports_files
 from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, answer
 from airflow_provider_flowservice.emulator.flow.patching import check_if_match, patched, read_operations
-from airflow_provider_flowservice.emulator.flow.render import Renderer, credential_names
+from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
+from airflow_provider_flowservice.emulator.flow.runs import bring_up_to_date
+from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
+from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
 from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
 from airflow_provider_flowservice.emulator.masking import MASK
@@ -48,7 +52,7 @@ async def get_item(collection: str, item_id: str, call: Authorised) -> Response:
             raise not_found(collection, item_id)
         return JSONResponse({"items": [spec.as_json()]})
     resource = call.sandbox.flow.get(_kind(collection), item_id)
-    return JSONResponse({"items": [_renderer(call).item(resource)]})
+    return JSONResponse({"items": [renderer_for(call).item(resource)]})
 
 
 @router.post("/{collection}")
@@ -60,6 +64,7 @@ async def create(collection: str, call: Authorised) -> Response:
     body = validation.accepted_body(await call.json(), ignore_legacy=ignore_legacy)
     store = call.sandbox.flow
     validation.check(kind, body, call.sandbox, draft=draft)
+    _stamp({}, body, call)
     resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
     if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
         call.sandbox.inlets.open(resource)
@@ -78,6 +83,8 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
     body = patched(resource.body, operations)
     _check_specs_kept(resource, body)
     validation.check(kind, body, call.sandbox, draft=resource.state is State.DRAFT)
+    check_start_kept(resource.body.get("scheduleParams"), body.get("scheduleParams"), call.world.clock.now())
+    _stamp(resource.body, body, call)
     if not _changes_nothing(kind, call):
         resource.body = body
         store.touch(resource)
@@ -145,16 +152,13 @@ def _draft_mode(call: Call) -> bool:
 
 
 def _listed(kind: Kind, call: Call) -> list[dict[str, Any]]:
-    renderer = _renderer(call)
+    if kind is Kind.RUNS:
+        bring_up_to_date(call.world, call.sandbox)
+    renderer = renderer_for(call)
     resources = sorted(
         call.sandbox.flow.all(kind), key=lambda each: (each.created_at, each.order), reverse=True
     )
     return [renderer.item(resource) for resource in resources if call.sandbox.is_listed(resource.id)]
-
-
-def _renderer(call: Call) -> Renderer:
-    world = call.world
-    return Renderer(world.settings.credential, call.sandbox, call.base_url, world.switches.mask_secrets)
 
 
 def _check_specs_kept(resource: Resource, body: dict[str, Any]) -> None:
@@ -166,3 +170,8 @@ def _check_specs_kept(resource: Resource, body: dict[str, Any]) -> None:
 def _changes_nothing(kind: Kind, call: Call) -> bool:
     silent = call.world.switches.silent_patch and kind is Kind.FLOWS
     return silent or marks_of(call.request).patch_changes_nothing
+
+
+def _stamp(old: dict[str, Any], new: dict[str, Any], call: Call) -> None:
+    if exports_files(new, call.sandbox):
+        stamp_segments(old, new, call.world.clock.now())

@@ -62,12 +62,16 @@ class Resource:
 class FlowStore:
     """All collections, and the etags that move with each write.
 
+    ``runs_made_until`` holds for each flow the time, in seconds since the epoch, up to which its scheduled
+    runs exist.
+
     :param clock: stamps what is written.
     """
 
     def __init__(self, clock: EmulatorClock) -> None:
         self._clock = clock
         self._collections: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
+        self.runs_made_until: dict[str, float] = {}
         self._writes = 0
         self._etag_base = secrets.randbelow(2**31)
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
 from airflow_provider_flowservice.emulator.segmentation.store import Segment
+from airflow_provider_flowservice.emulator.settings import stable_uuid
 from airflow_provider_flowservice.emulator.switches import Switches
 
 router = APIRouter(prefix="/data/core/ups")
@@ -113,6 +114,13 @@ async def list_audiences(call: Authorised) -> Response:
 async def get_audience(audience_id: str, call: Authorised) -> Response:
     """Read one audience."""
     return JSONResponse(_audience(_find(audience_id, call), call))
+
+
+@router.get("/export/jobs")
+async def list_export_jobs(_call: Authorised) -> Response:
+    """List export jobs: one, of profiles, whose id ad-hoc activation asks for in its version 1."""
+    job = {"id": stable_uuid("export job"), "schema": {"name": "_xdm.context.profile"}, "status": "SUCCEEDED"}
+    return JSONResponse({"records": [job], "page": {"totalCount": 1, "pageSize": 1}, "link": {}})
 
 
 def _matching(call: Call) -> list[Segment]:

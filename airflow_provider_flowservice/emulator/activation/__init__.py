@@ -1,0 +1,1 @@
+"""Ad-hoc activation: ``/data/core/activation/disflowprovider``."""

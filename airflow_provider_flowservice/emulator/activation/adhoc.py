@@ -1,0 +1,88 @@
+"""Ad-hoc activation: exports today's members of some audiences to files, outside of the schedule.
+
+Documented: the limit of 80, the body for a busy audience and for one that is not part of the flow, that
+version 1 needs ``exportIds``. The wording of the other refusals is a guess. That an hour must pass after
+the first scheduled activation is documented too, but not with which answer; the emulator does not ask for
+it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_flowservice.emulator.errors import ApiError
+from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS, STREAMING_TARGETS
+from airflow_provider_flowservice.emulator.flow.runs import RunState, run_state, start_run
+from airflow_provider_flowservice.emulator.flow.selectors import segment_ids
+from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.world import World
+
+MOST_AUDIENCES = 80
+
+
+class ActivationError(ApiError):
+    """A refusal: a bare message."""
+
+
+def activate(world: World, sandbox: Sandbox, body: Any, *, needs_exports: bool) -> list[tuple[str, Resource]]:
+    """Start a run for each audience, or none.
+
+    :param needs_exports: version 1: the ids of profile exports must come with the request.
+    :return: audiences and their runs.
+    :raises ActivationError: 400, or 404 for an unknown flow.
+    """
+    wanted = _wanted(body)
+    if needs_exports and not body.get("exportIds"):
+        raise ActivationError(400, "exportIds is required")
+    if sum(map(len, wanted.values())) > MOST_AUDIENCES:
+        raise ActivationError(400, f"At most {MOST_AUDIENCES} audiences can be activated with one request")
+    orders = [
+        (_file_flow(flow_id, sandbox), segment)
+        for flow_id, segments in wanted.items()
+        for segment in segments
+    ]
+    for flow, segment in orders:
+        _check_free(world, sandbox, flow, segment)
+    return [(segment, start_run(world, sandbox, flow, segments=[segment])) for flow, segment in orders]
+
+
+def _wanted(body: Any) -> dict[str, list[str]]:
+    wanted = body.get("activationInfo") if isinstance(body, dict) else None
+    if not isinstance(wanted, dict) or not wanted:
+        raise ActivationError(400, "activationInfo is required")
+    for segments in wanted.values():
+        if (
+            not isinstance(segments, list)
+            or not segments
+            or not all(isinstance(each, str) for each in segments)
+        ):
+            raise ActivationError(400, "activationInfo must have a list of audiences for each flow")
+    return wanted
+
+
+def _file_flow(flow_id: str, sandbox: Sandbox) -> Resource:
+    flow = sandbox.flow.find(Kind.FLOWS, flow_id)
+    if flow is None:
+        raise ActivationError(404, f"Order {flow_id} is not found")
+    targets = (sandbox.flow.get(Kind.TARGET_CONNECTIONS, each) for each in flow.body["targetConnectionIds"])
+    streams = any(target.body["connectionSpec"]["id"] in STREAMING_TARGETS for target in targets)
+    if streams or not FLOW_SPECS[flow.body["flowSpec"]["id"]].is_destination:
+        raise ActivationError(400, f"Order {flow_id} does not export audiences to files")
+    if flow.state is not State.ENABLED:
+        raise ActivationError(400, f"Order {flow_id} is {flow.state.value}")
+    return flow
+
+
+def _check_free(world: World, sandbox: Sandbox, flow: Resource, segment: str) -> None:
+    if segment not in segment_ids(flow.body):
+        raise ActivationError(
+            400, f"Segments {segment} are not part of this dataflow or out of schedule range!"
+        )
+    busy = (RunState.SCHEDULED, RunState.IN_PROGRESS)
+    for run in sandbox.flow.all(Kind.RUNS):
+        is_same = run.body["flowId"] == flow.id and segment in run.body.get("segments", [])
+        if is_same and run_state(run, world.clock.now()) in busy:
+            raise ActivationError(
+                400, f"Run already going on for audience {segment} for order {flow.id} with run id {run.id}"
+            )

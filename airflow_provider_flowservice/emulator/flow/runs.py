@@ -1,0 +1,170 @@
+"""Runs of flows: made by hand or by schedule, and moving through their states with the emulator's clock."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
+from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.ticks import due_times
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.world import World
+
+_WAITING_SHARE = 0.1
+_RECORDS = 1000
+_BYTES_PER_RECORD = 512
+_FAILURE = {"code": "CONNECTOR-2001-500", "message": "The run could not process all of its data."}
+
+
+class RunState(str, Enum):
+    """Where a run stands, in the words of AEP's payloads."""
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "inProgress"
+    SUCCESS = "success"
+    PARTIAL_SUCCESS = "partialSuccess"
+    FAILED = "failed"
+
+
+# The destinations document knows four names only.
+_OPENAPI_NAMES = {
+    RunState.SCHEDULED: "Waiting",
+    RunState.IN_PROGRESS: "Processing",
+    RunState.SUCCESS: "Success",
+    RunState.PARTIAL_SUCCESS: "Success",
+    RunState.FAILED: "Failed",
+}
+
+
+def start_run(world: World, sandbox: Sandbox, flow: Resource, **details: Any) -> Resource:
+    """Start a run of a flow. How it ends, and when, is decided by the switches of this moment.
+
+    :param details: further fields of the run.
+    """
+    body = {
+        "flowId": flow.id,
+        "flowSpec": flow.body["flowSpec"],
+        "providerRefId": "",
+        "outcome": world.switches.run_outcome,
+        "seconds": world.switches.run_seconds,
+        **details,
+    }
+    return sandbox.flow.create(Kind.RUNS, body)
+
+
+def start_by_hand(world: World, sandbox: Sandbox, body: Any) -> Resource:
+    """Start a run as ``POST /runs`` asks: of a source flow that is scheduled once.
+
+    :raises FlowError: for another flow, or one that is not enabled.
+    """
+    if not isinstance(body, dict) or not body:
+        raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
+    flow = sandbox.flow.find(Kind.FLOWS, body.get("flowId"))
+    if flow is None:
+        raise FlowError(FlowCode.RUN_FLOW_NOT_FOUND, f"The flow {body.get('flowId')} is not found.")
+    if flow.body.get("scheduleParams", {}).get("frequency") != "once":
+        raise FlowError(
+            FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run by hand."
+        )
+    if flow.state is not State.ENABLED:
+        raise FlowError(FlowCode.FLOW_STATE_UNEXPECTED, f"The flow {flow.id} is {flow.state.value}.")
+    return start_run(world, sandbox, flow, params=body.get("params", {}))
+
+
+def retrigger(world: World, sandbox: Sandbox, run: Resource) -> Resource:
+    """Start a failed run again.
+
+    :raises FlowError: when it has not failed.
+    """
+    if run_state(run, world.clock.now()) is not RunState.FAILED:
+        raise FlowError(FlowCode.ACTION_NOT_APPLICABLE, f"The run {run.id} has not failed.")
+    flow = sandbox.flow.get(Kind.FLOWS, run.body["flowId"])
+    return start_run(world, sandbox, flow, params=run.body.get("params", {}))
+
+
+def bring_up_to_date(world: World, sandbox: Sandbox) -> None:
+    """Make the runs that schedules have asked for since the last time."""
+    now = world.clock.now()
+    for flow in sandbox.flow.all(Kind.FLOWS) if world.switches.scheduled_runs else []:
+        since = sandbox.flow.runs_made_until.get(flow.id, flow.created_at / 1000)
+        sandbox.flow.runs_made_until[flow.id] = now
+        if flow.state is State.ENABLED:
+            for moment in due_times(flow, since, now):
+                run = start_run(world, sandbox, flow)
+                run.created_at = run.updated_at = int(moment * 1000)
+
+
+def run_state(run: Resource, now: float) -> RunState:
+    """Where a run stands.
+
+    :param now: seconds since the epoch.
+    """
+    age, length = now - run.created_at / 1000, run.body["seconds"]
+    if age >= length:
+        outcome = str(run.body["outcome"])
+        return RunState.SUCCESS if outcome == "success-with-errors" else RunState(outcome)
+    return RunState.SCHEDULED if age < length * _WAITING_SHARE else RunState.IN_PROGRESS
+
+
+def run_fields(run: Resource, now: float, names: str) -> dict[str, Any]:
+    """What is special in a run's answer.
+
+    :param now: seconds since the epoch.
+    :param names: ``payload`` or ``openapi``: which words stand for the states.
+    """
+    state = run_state(run, now)
+    status = _OPENAPI_NAMES[state] if names == "openapi" else state.value
+    hidden = ("outcome", "seconds")
+    return {
+        **{name: value for name, value in run.body.items() if name not in hidden},
+        "state": status,
+        "metrics": _metrics(run, state, status),
+        "activities": [],
+    }
+
+
+def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
+    started = run.created_at + int(run.body["seconds"] * _WAITING_SHARE * 1000)
+    ended = run.created_at + int(run.body["seconds"] * 1000)
+    done = state not in (RunState.SCHEDULED, RunState.IN_PROGRESS)
+    duration = {} if state is RunState.SCHEDULED else {"startedAtUTC": started}
+    if done:
+        duration["completedAtUTC"] = ended
+    read = _RECORDS if done else 0
+    failed = _failed_records(run, state)
+    is_destination = FLOW_SPECS[run.body["flowSpec"]["id"]].is_destination
+    return {
+        "durationSummary": duration,
+        "sizeSummary": {
+            "inputBytes": read * _BYTES_PER_RECORD,
+            "outputBytes": (read - failed) * _BYTES_PER_RECORD,
+        },
+        "recordSummary": {
+            "inputRecordCount": read,
+            "outputRecordCount": read - failed,
+            "createdRecordCount": read - failed,
+            "updatedRecordCount": 0,
+            "skippedRecordCount": 0,
+            "failedRecordCount": failed,
+            "targetSummaries": _target_summaries(run, read - failed) if is_destination else [],
+        },
+        "fileSummary": {"inputFileCount": int(done), "outputFileCount": int(done and failed < read)},
+        "statusSummary": {"status": status, "errors": [dict(_FAILURE)] if failed else [], "activityRefs": []},
+    }
+
+
+def _failed_records(run: Resource, state: RunState) -> int:
+    if state is RunState.FAILED:
+        return _RECORDS
+    partly = state is RunState.PARTIAL_SUCCESS
+    with_errors = state is RunState.SUCCESS and run.body["outcome"] == "success-with-errors"
+    return 1 if partly or with_errors else 0
+
+
+def _target_summaries(run: Resource, written: int) -> list[dict[str, Any]]:
+    entities = [
+        {"id": f"segment:{segment}", "outputRecordCount": written} for segment in run.body.get("segments", [])
+    ]
+    return [{"id": run.body["flowId"], "entitySummaries": entities}] if entities else []

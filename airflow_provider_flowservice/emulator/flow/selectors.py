@@ -1,0 +1,43 @@
+"""The segment and attribute selectors inside a destination flow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SEGMENTS = "segmentSelectors"
+ATTRIBUTES = "profileSelectors"
+
+
+def selector_list(body: dict[str, Any], field: str) -> list[dict[str, Any]] | None:
+    """The list itself, so that a caller may add to it; None when the flow has no place for such selectors.
+
+    :param field: :data:`SEGMENTS` or :data:`ATTRIBUTES`.
+    """
+    for transformation in body.get("transformations", []):
+        selectors = transformation["params"].get(field, {}).get("selectors")
+        if isinstance(selectors, list):
+            return selectors
+    return None
+
+
+def segment_ids(body: dict[str, Any]) -> list[str]:
+    """Ids of the segments that a flow activates."""
+    found = (selector["value"].get("id") for selector in selector_list(body, SEGMENTS) or [])
+    return [value for value in found if isinstance(value, str)]
+
+
+def stamp_segments(old: dict[str, Any], new: dict[str, Any], now: float) -> None:
+    """Write ``createTime`` and ``updateTime`` into the selectors that are new or changed.
+
+    :param now: seconds since the epoch; AEP writes them as texts.
+    """
+    before = {
+        selector["value"].get("id"): selector["value"] for selector in selector_list(old, SEGMENTS) or []
+    }
+    for selector in selector_list(new, SEGMENTS) or []:
+        value = selector["value"]
+        known = before.get(value.get("id"))
+        if value != known:
+            created = known.get("createTime") if known else None
+            value["createTime"] = created or str(int(now))
+            value["updateTime"] = str(int(now))

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
+from tests.emulator.conftest import SEGMENT_PATH, Api, add_audience, add_segment
+
+FUTURE = 4_102_444_800
+
+
+def values(api: Api, flow_id: str) -> list[dict[str, Any]]:
+    params = api.item(f"/flows/{flow_id}")["transformations"][0]["params"]
+    return [selector["value"] for selector in params["segmentSelectors"]["selectors"]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"schedule": {"triggerType": "AFTER_SEGMENT_EVAL", "startTime": None}},
+        {"schedule": {"frequency": "ONCE"}},
+        {"schedule": {"endDate": "2100-02-01"}},
+        {"exportMode": "FIRST_FULL_THEN_INCREMENTAL", "schedule": {"frequency": "EVERY_6_HOURS"}},
+        {"filenameTemplate": "%DESTINATION%_%SEGMENT_ID%"},
+    ],
+)
+def test_an_audience_with_a_good_schedule_is_added(api: Api, changes: dict[str, Any]) -> None:
+    flow = api.file_flow()
+    answer = api.patch(f"/flows/{flow['id']}", flow["etag"], add_audience("a", **changes))
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"exportMode": None}, "exportMode"),
+        ({"exportMode": "SOMETIMES"}, "exportMode"),
+        ({"schedule": {"frequency": "EVERY_3_HOURS"}}, "schedule.frequency"),
+        (
+            {"exportMode": "FIRST_FULL_THEN_INCREMENTAL", "schedule": {"frequency": "ONCE"}},
+            "schedule.frequency",
+        ),
+        ({"schedule": {"triggerType": None}}, "schedule.triggerType"),
+        ({"schedule": {"startTime": None}}, "schedule.startTime"),
+        ({"schedule": {"startTime": "25:00"}}, "schedule.startTime"),
+        ({"schedule": {"triggerType": "AFTER_SEGMENT_EVAL"}}, "schedule.startTime"),
+        ({"schedule": {"startDate": "1.1.2100"}}, "schedule.startDate"),
+        ({"schedule": {"endDate": "2099-01-01"}}, "schedule.endDate"),
+        ({"schedule": {"frequency": "ONCE", "endDate": "2100-02-01"}}, "schedule.endDate"),
+        ({"filenameTemplate": "%SEGMENT_ID%"}, "filenameTemplate"),
+        ({"filenameTemplate": "%DESTINATION_NAME%"}, "filenameTemplate"),
+    ],
+)
+def test_a_bad_schedule_of_an_audience_is_named(api: Api, changes: dict[str, Any], named: str) -> None:
+    flow = api.file_flow()
+    refused = api.patch(f"/flows/{flow['id']}", flow["etag"], add_audience("a", **changes))
+    assert refused.status_code == 400
+    assert named in refused.json()["errorMessage"]
+    assert values(api, flow["id"]) == []
+
+
+def test_a_file_destination_wants_a_schedule_and_a_stream_does_not(api: Api) -> None:
+    files, stream = api.file_flow(), api.flow()
+    assert api.patch(f"/flows/{files['id']}", files["etag"], add_segment("a")).status_code == 400
+    assert api.patch(f"/flows/{stream['id']}", stream["etag"], add_segment("a")).status_code == 200
+
+
+def test_the_server_stamps_audiences(api: Api) -> None:
+    flow = api.file_flow()
+    path = f"/flows/{flow['id']}"
+    etag = api.patch(path, flow["etag"], add_audience("a"), add_audience("b")).json()["etag"]
+    first = values(api, flow["id"])
+    now = api.control.now()
+    for value in first:
+        assert value["createTime"] == value["updateTime"]
+        assert int(value["createTime"]) == pytest.approx(now, abs=5)
+    api.control.advance(100)
+    changed = add_audience("a", schedule={"startTime": "11:00"})["value"]
+    api.patch(path, etag, {"op": "replace", "path": f"{SEGMENT_PATH}/0", "value": changed})
+    second = values(api, flow["id"])
+    assert second[0]["createTime"] == first[0]["createTime"]
+    assert int(second[0]["updateTime"]) - int(first[0]["updateTime"]) >= 100
+    assert second[1] == first[1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "status"),
+    [
+        ({"startTime": FUTURE, "frequency": "once"}, 201),
+        ({"startTime": FUTURE, "frequency": "minute", "interval": 15, "backfill": True}, 201),
+        ({"startTime": str(FUTURE), "frequency": "day", "interval": "1"}, 201),
+        ({"startTime": FUTURE, "frequency": "minute", "interval": 14}, 400),
+        ({"startTime": FUTURE, "frequency": "hour"}, 400),
+        ({"startTime": FUTURE, "frequency": "once", "interval": 1}, 400),
+        ({"startTime": FUTURE, "frequency": "once", "backfill": False}, 400),
+        ({"startTime": FUTURE, "frequency": "yearly", "interval": 1}, 400),
+        ({"frequency": "once"}, 400),
+    ],
+)
+def test_schedules_of_source_flows(api: Api, schedule: dict[str, Any], status: int) -> None:
+    answer = api.batch_flow(**schedule)
+    assert answer.status_code == status, answer.text
+
+
+def test_a_start_cannot_be_changed_once_it_is_past(api: Api) -> None:
+    start = int(api.control.now()) + 100
+    made = api.batch_flow(startTime=start, frequency="day", interval=1).json()
+    path = f"/flows/{made['id']}"
+    later = {"op": "replace", "path": "/scheduleParams/startTime", "value": start + 50}
+    etag = api.patch(path, made["etag"], later).json()["etag"]
+    api.control.advance(200)
+    refused = api.patch(path, etag, {**later, "value": start + 500})
+    assert refused.status_code == 400
+    weekly = {"op": "replace", "path": "/scheduleParams/frequency", "value": "week"}
+    assert api.patch(path, etag, weekly).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("schedule", "status"),
+    [
+        ({"startTime": FUTURE, "interval": 3, "timeUnit": "hour"}, 201),
+        ({"startTime": FUTURE, "endTime": FUTURE + 9, "interval": 1, "timeUnit": "day"}, 201),
+        ({"startTime": FUTURE, "endTime": FUTURE - 9, "interval": 1, "timeUnit": "day"}, 400),
+        ({"startTime": FUTURE, "interval": 4, "timeUnit": "hour"}, 400),
+        ({"startTime": FUTURE, "interval": 3, "timeUnit": "minute"}, 400),
+        (None, 400),
+    ],
+)
+def test_schedules_of_dataset_exports(api: Api, schedule: dict[str, Any] | None, status: int) -> None:
+    files = api.item(f"/flows/{api.file_flow()['id']}")
+    datasets = {"id": "23598e46-f560-407b-88d5-ea6207e49db0", "version": "1.0"}
+    params = {"datasets": [{"dataSetId": "1", "name": "one"}]}
+    source = api.create("/sourceConnections", {"name": "d", "connectionSpec": datasets, "params": params})
+    body = {
+        "name": "datasets",
+        "flowSpec": {"id": "269ba276-16fc-47db-92b0-c1049a3c131f", "version": "1.0"},
+        "sourceConnectionIds": [source["id"]],
+        "targetConnectionIds": files["targetConnectionIds"],
+        "scheduleParams": schedule,
+    }
+    answer = api.call("POST", "/flows", json=body)
+    assert answer.status_code == status, answer.text
+
+
+def test_files_export_the_same_profiles(api: Api) -> None:
+    flow = api.file_flow()
+    api.patch(f"/flows/{flow['id']}", flow["etag"], add_audience(SEEDED_SEGMENT_IDS[0]))
+    assert api.control.exports(flow["id"])
