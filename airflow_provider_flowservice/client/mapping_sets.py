@@ -121,9 +121,13 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
 
     :raises InvalidInputError: if one has no source or no destination, or a destination is filled twice.
     """
+    if isinstance(mappings, (str, Mapping)) or not isinstance(mappings, Sequence):
+        raise InvalidInputError("mappings", f"is a {type(mappings).__name__}", "Give a list of objects.")
     found: dict[str, FieldMapping] = {}
     for position, entry in enumerate(mappings):
         where = f"mappings[{position}]"
+        if not isinstance(entry, Mapping):
+            raise InvalidInputError(where, f"{entry!r} is no object", "Give source and destination.")
         source = entry.get("source") or entry.get("sourceAttribute")
         destination = entry.get("destination") or entry.get("destinationXdmPath")
         if not source or not destination:

@@ -17,6 +17,8 @@ from airflow_provider_flowservice.client.errors import (
     ApiError,
     BadRequestError,
     FlowServiceError,
+    InvalidInputError,
+    ServerError,
     is_ambiguous,
 )
 from airflow_provider_flowservice.client.inlet import Envelope, Fate, Inlet, Verdict
@@ -172,17 +174,25 @@ class Poster:
             clock.current().sleep(delay)
 
     def _verdicts(self, pending: list[_Message], single: bool) -> tuple[Verdict, ...]:
-        if not single:
-            contents = [message.content for message in pending]
-            return self.sender.send(inlet.post_batch(self.target, contents, self.flow_id))
-        request = inlet.post_single(
-            self.target, pending[0].content, self.flow_id, sync_validation=self.sync_validation
-        )
+        contents = [message.content for message in pending]
+        if single:
+            request = inlet.post_single(
+                self.target, contents[0], self.flow_id, sync_validation=self.sync_validation
+            )
+        else:
+            request = inlet.post_batch(self.target, contents, self.flow_id)
         try:
             return self.sender.send(request)
         except BadRequestError as refusal:
-            # To a single message this is the verdict; to a batch it is about the request as a whole.
+            # To a single message this is the verdict, and so is its size to a batch of one; otherwise it is
+            # about the request as a whole.
+            if not single and (refusal.status != 413 or len(pending) > 1):
+                raise
             return (Verdict(Fate.REJECTED, status=refusal.status, message=refusal.message),)
+        except ServerError as refusal:
+            if self.sync_validation and refusal.status == 501:
+                raise InvalidInputError("sync_validation", refusal.message, "Leave it out.") from refusal
+            raise
 
     def _account(
         self, pending: list[_Message], verdicts: tuple[Verdict, ...], *, sent_before: bool, last: bool
@@ -216,12 +226,19 @@ def _batches(messages: Iterable[_Message], size: int) -> Iterator[list[_Message]
     """Fill requests up to ``size`` messages and the bytes that a request may have."""
     batch: list[_Message] = []
     filled = 0
-    for message in messages:
-        full = inlet.batch_overhead(len(batch) + 1) + filled + len(message.content) > inlet.MAX_REQUEST_BYTES
-        if batch and (full or len(batch) == size):
+    try:
+        for message in messages:
+            occupied = inlet.batch_overhead(len(batch) + 1) + filled
+            full = occupied + len(message.content) > inlet.MAX_REQUEST_BYTES
+            if batch and (full or len(batch) == size):
+                yield batch
+                batch, filled = [], 0
+            batch.append(message)
+            filled += len(message.content)
+    except InvalidInputError:
+        # The input breaks off: what was read of it goes out first.
+        if batch:
             yield batch
-            batch, filled = [], 0
-        batch.append(message)
-        filled += len(message.content)
+        raise
     if batch:
         yield batch

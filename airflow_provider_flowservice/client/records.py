@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,6 +14,9 @@ from typing import IO, Any
 import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
+
+#: Characters that a field of a CSV file may have.
+MAX_FIELD_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def from_file(file: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]
 
     :param file: opened for reading bytes.
     :param name: its name, whose ending says the format.
-    :raises InvalidInputError: if the ending is not known, or a JSON array or a CSV header cannot be read on.
+    :raises InvalidInputError: if the ending is not known, a CSV header cannot be used, or a JSON array or a
+        gzip stream breaks off; then all records before the break were given.
     """
     form, gzipped = file_format(name)
     stream: IO[bytes] = gzip.GzipFile(fileobj=file) if gzipped else file  # type: ignore[assignment]
@@ -87,7 +92,25 @@ def from_file(file: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]
         FileFormat.JSON_ARRAY: _json_array,
         FileFormat.CSV: _csv,
     }
-    return readers[form](stream, name)
+    return _until_break(readers[form](stream, name), name)
+
+
+def _until_break(
+    records: Iterator[Record | UnreadableRecord], name: str
+) -> Iterator[Record | UnreadableRecord]:
+    import ijson
+
+    given = 0
+    try:
+        for record in records:
+            yield record
+            given += 1
+    except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error) as problem:
+        raise InvalidInputError(
+            "path",
+            f"{name!r} breaks off after {given} records: {' '.join(str(problem).split())}",
+            f"Put the file right, then post the rest with skip_records={given}.",
+        ) from problem
 
 
 def _json_lines(stream: IO[bytes], _name: str) -> Iterator[Record | UnreadableRecord]:
@@ -112,28 +135,32 @@ def _problem_of(raw: bytes) -> str | None:
     return None if isinstance(document, dict) else "is no JSON object"
 
 
-def _json_array(stream: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]:
+def _json_array(stream: IO[bytes], _name: str) -> Iterator[Record | UnreadableRecord]:
     import ijson
 
-    position = 0
-    try:
-        for item in ijson.items(stream, "item", use_float=True):
-            if isinstance(item, dict):
-                yield Record(position, msgspec.json.encode(item))
-            else:
-                yield UnreadableRecord(position, str(item).encode(), None, "is no JSON object")
-            position += 1
-    except ijson.JSONError as problem:
-        raise InvalidInputError(
-            "path",
-            f"{name!r} breaks off after {position} records: {problem}",
-            "Put the file right, then post the rest with skip_records.",
-        ) from problem
+    # Decimals keep a number's digits; a float would lose some, and is no place for long integers.
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    for position, item in enumerate(ijson.items(stream, "item")):
+        if isinstance(item, dict):
+            yield Record(position, encode(item))
+        else:
+            yield UnreadableRecord(position, str(item).encode(), None, "is no JSON object")
 
 
 def _csv(stream: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]:
-    reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
-    header = next(reader, None)
+    # A field may be as long as a request; what is longer cannot be sent. The limit is the process's.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARACTERS))
+    # Bytes that are no UTF-8 spoil their own row only.
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    row_text: list[str] = []
+    # Strict, since otherwise a quote that is never closed takes the rest of the file for its field.
+    reader = csv.reader(_noting(text, row_text), strict=True)
+    try:
+        header = next(reader, None)
+    except csv.Error as problem:
+        raise InvalidInputError(
+            "path", f"{name!r}: the header is no CSV: {problem}", "Put it right."
+        ) from None
     if header is None:
         return
     if len(set(header)) < len(header) or not all(header):
@@ -141,13 +168,36 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]:
             "path", f"{name!r} has an empty or repeated column name", "Name each column once."
         )
     position = 0
-    for row in reader:
-        if not row:
+    while True:
+        row_text.clear()
+        try:
+            row = next(reader, None)
+            if row is None:
+                return
+            record: bytes | str | None = _csv_record(header, row) if row else None
+        except csv.Error as problem:
+            record = str(problem)
+        if record is None:
             continue
-        if len(row) == len(header):
-            record = msgspec.json.encode(dict(zip(header, row, strict=True)))
+        if isinstance(record, bytes):
             yield Record(position, record, reader.line_num)
         else:
-            problem = f"has {len(row)} fields where the header has {len(header)}"
-            yield UnreadableRecord(position, ",".join(row).encode(), reader.line_num, problem)
+            raw = "".join(row_text).rstrip("\r\n").encode("utf-8", "surrogateescape")
+            yield UnreadableRecord(position, raw, reader.line_num, record)
         position += 1
+
+
+def _noting(lines: Iterable[str], noted: list[str]) -> Iterator[str]:
+    for line in lines:
+        noted.append(line)
+        yield line
+
+
+def _csv_record(header: list[str], row: list[str]) -> bytes | str:
+    """The JSON text of a row, or what is wrong with it."""
+    if len(row) != len(header):
+        return f"has {len(row)} fields where the header has {len(header)}"
+    try:
+        return msgspec.json.encode(dict(zip(header, row, strict=True)))
+    except UnicodeEncodeError:
+        return "is no UTF-8"

@@ -118,6 +118,8 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
         :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
             ``first_xaction_id``, ``last_xaction_id``.
         """
+        if self.inlet_url is not None:
+            self._inlet()  # refused before anything is sent or waited for
         if remaining := self._seconds_until_settled():
             self.log.info("Flow %s takes records in %.0f seconds", self.flow_id, remaining)
             if self.deferrable:
@@ -230,7 +232,8 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
             return
         path = self._storage(required_text("dead_letter_path", self.dead_letter_path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
+        # Half a surrogate pair, which JSON can name and UTF-8 cannot hold, is written as JSON names it.
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
             yield _Failures(file)
 
     def _storage(self, path: str) -> ObjectStoragePath:
@@ -291,7 +294,7 @@ class _Failures:
 def _as_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
