@@ -7,6 +7,8 @@ import time
 from datetime import datetime, timezone
 from email.utils import formatdate
 
+_MOST_AT_ONCE = 1_000_000_000
+
 
 class EmulatorClock:
     """The emulator's own time: real time plus whatever it was moved ahead.
@@ -35,10 +37,10 @@ class EmulatorClock:
         """Move ahead.
 
         :param seconds: how far; not negative.
-        :raises ValueError: when it is negative, because AEP's time never runs back.
+        :raises ValueError: when it is negative, because AEP's time never runs back, or beyond all measure.
         """
-        if seconds < 0:
-            raise ValueError("seconds must not be negative")
+        if not 0 <= seconds <= _MOST_AT_ONCE:
+            raise ValueError(f"seconds must not be negative, nor more than {_MOST_AT_ONCE}")
         self._ahead += seconds
 
     def reset(self) -> None:

@@ -91,6 +91,8 @@ def test_the_clock_moves_on_and_never_back(api: Api) -> None:
     assert api.control.now() - before == pytest.approx(300, abs=5)
     with pytest.raises(requests.HTTPError, match="must not be negative"):
         api.control.advance(-1)
+    with pytest.raises(requests.HTTPError, match="nor more than"):
+        api.control.advance(1e300)
     made = api.profile_base()
     assert api.item(f"/connections/{made['id']}")["createdAt"] / 1000 - before == pytest.approx(300, abs=5)
 

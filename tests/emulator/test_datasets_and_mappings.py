@@ -68,6 +68,9 @@ def test_a_dataset_can_be_changed_in_three_ways_and_deleted(api: Api, streaming:
     )
     assert "description" not in item()
     assert api.call("PATCH", path, json=[{"op": "remove", "path": "/none"}]).status_code == 400
+    for nonsense in (5, "text", None):
+        assert api.call("PATCH", path, json=nonsense).status_code == 400
+        assert api.call("PUT", path, json=nonsense).status_code == 400
     assert api.call("DELETE", path).json() == reference
     assert api.get(path).status_code == 404
 

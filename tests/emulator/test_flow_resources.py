@@ -362,3 +362,33 @@ def test_what_is_not_there_says_so_in_both_shapes(api: Api) -> None:
 
 def test_runs_of_a_new_flow_are_an_empty_list(api: Api) -> None:
     assert api.get("/runs", property=f"flowId=={api.flow()['id']}").json()["items"] == []
+
+
+@pytest.mark.parametrize("value", [None, 5, "text", [], [1], {}, {"id": 5}, True])
+def test_no_value_in_a_create_is_a_server_error(api: Api, value: Any) -> None:
+    flow, kinesis = api.flow_body(), api.kinesis_base()["id"]
+    base = {"name": "k", "connectionSpec": KINESIS, "auth": {"specName": KINESIS_AUTH, "params": KEYS}}
+    target = {"name": "t", "connectionSpec": KINESIS, "baseConnectionId": kinesis, "params": {"stream": "s"}}
+    for path, body in (("/flows", flow), ("/connections", base), ("/targetConnections", target)):
+        for field in body:
+            assert api.call("POST", path, json={**body, field: value}).status_code < 500, (path, field)
+        assert api.call("POST", path, json=value).status_code in (400, 422)
+
+
+@pytest.mark.parametrize("value", [None, 5, "text", [], [1], {}, {"selectors": 5}, {"selectors": [{}]}])
+def test_no_value_in_a_patch_is_a_server_error(api: Api, value: Any) -> None:
+    paths = [
+        "/name",
+        "/transformations",
+        "/transformations/0",
+        "/transformations/0/params",
+        "/scheduleParams",
+    ]
+    paths += [f"/transformations/0/params/{name}" for name in ("segmentSelectors", "profileSelectors")]
+    for path in [*paths, "/sourceConnectionIds", "/flowSpec"]:
+        made = api.flow()
+        operation = {"op": "add", "path": path, "value": value}
+        assert api.patch(f"/flows/{made['id']}", made["etag"], operation).status_code < 500, path
+        assert api.get("/flows").status_code == 200
+        assert api.get("/runs").status_code == 200
+        api.control.exports(made["id"])

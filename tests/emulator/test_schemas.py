@@ -89,6 +89,8 @@ def test_pages_start_after_the_last_value(api: Api) -> None:
     "change",
     [
         {"title": ""},
+        {"type": "animal"},
+        {"allOf": [{"$ref": 5}]},
         {"allOf": []},
         {"allOf": [{"$ref": "https://ns.adobe.com/xdm/context/profile-person-details"}]},
         {"allOf": [{"$ref": PROFILE_CLASS}, {"$ref": "https://ns.adobe.com/none"}]},
@@ -121,6 +123,8 @@ def test_a_schema_can_be_tagged_and_deleted(api: Api, schema_id: str) -> None:
     tag = [{"op": "add", "path": "/meta:immutableTags", "value": ["union"]}]
     assert api.call("PATCH", path, json=tag).json()["meta:immutableTags"] == ["union"]
     assert api.call("PATCH", path, json=[{"op": "remove", "path": "/none"}]).status_code == 400
+    rename = [{"op": "replace", "path": "/meta:resourceType", "value": "classes"}]
+    assert api.call("PATCH", path, json=rename).json()["meta:resourceType"] == "schemas"
     assert api.call("DELETE", path).status_code == 204
     assert api.call("GET", path, headers={"Accept": LOOKUP}).status_code == 404
 

@@ -54,10 +54,11 @@ async def patch_dataset(dataset_id: str, call: Authorised) -> Response:
     """Change a dataset: a list is a JSON Patch, an object is merged at the top level."""
     dataset = _find(dataset_id, call)
     changes = await call.json()
-    changed = (
-        _patched(dataset.body, changes) if isinstance(changes, list) else {**dataset.body, **(changes or {})}
-    )
-    return _store(dataset, changed, call)
+    if isinstance(changes, list):
+        return _store(dataset, _patched(dataset.body, changes), call)
+    if not isinstance(changes, dict):
+        raise PlatformError(400, "BadRequestError", "The body must be an object or a list")
+    return _store(dataset, {**dataset.body, **changes}, call)
 
 
 @router.put("/dataSets/{dataset_id}")

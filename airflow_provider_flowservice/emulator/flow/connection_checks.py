@@ -101,6 +101,8 @@ def _check_base(base_id: object, spec: ConnectionSpec, store: FlowStore, draft: 
 
 def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) -> None:
     params = body.get("params") or {}
+    if not isinstance(params, dict):
+        raise invalid("params must be an object.")
     missing = next((name for name in spec.target_params if not params.get(name)), None)
     if missing:
         raise invalid(f"params.{missing} is required for connection spec {spec.id}.")

@@ -102,7 +102,9 @@ def _limit(text: str | None, switches: Switches) -> int:
 def _read_token(token: str) -> ListQuery:
     try:
         fields = json.loads(base64.urlsafe_b64decode(token))
-        return ListQuery(tuple(fields["f"]), fields["s"], fields["l"], False, fields["o"])
+        return ListQuery(
+            tuple(map(str, fields["f"])), str(fields["s"]), int(fields["l"]), False, int(fields["o"])
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error
 

@@ -64,7 +64,8 @@ def start_by_hand(world: World, sandbox: Sandbox, body: Any) -> Resource:
     flow = sandbox.flow.find(Kind.FLOWS, body.get("flowId"))
     if flow is None:
         raise FlowError(FlowCode.RUN_FLOW_NOT_FOUND, f"The flow {body.get('flowId')} is not found.")
-    if flow.body.get("scheduleParams", {}).get("frequency") != "once":
+    schedule = flow.body.get("scheduleParams")
+    if not isinstance(schedule, dict) or schedule.get("frequency") != "once":
         raise FlowError(
             FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run by hand."
         )

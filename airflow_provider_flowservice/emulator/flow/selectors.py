@@ -14,7 +14,7 @@ def selector_list(body: dict[str, Any], field: str) -> list[dict[str, Any]] | No
     :param field: :data:`SEGMENTS` or :data:`ATTRIBUTES`.
     """
     for transformation in body.get("transformations", []):
-        selectors = transformation["params"].get(field, {}).get("selectors")
+        selectors = (transformation["params"].get(field) or {}).get("selectors")
         if isinstance(selectors, list):
             return selectors
     return None

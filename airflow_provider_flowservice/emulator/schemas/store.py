@@ -6,6 +6,9 @@ import secrets
 from copy import deepcopy
 from typing import Any
 
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
+
 from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.schemas.core import GLOBAL_RESOURCES
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
@@ -19,6 +22,7 @@ _STORED_AS = {
     "fieldgroups": "mixins",
     "mixins": "mixins",
 }
+_UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId", "version")
 
 
 class SchemaStore:
@@ -90,7 +94,8 @@ class SchemaStore:
         """
         self._check(resource["meta:resourceType"], changed)
         metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self._clock.now_ms()}
-        self._tenant[resource["$id"]] = {**changed, "$id": resource["$id"], "meta:registryMetadata": metadata}
+        kept = {name: resource[name] for name in _UNCHANGEABLE}
+        self._tenant[resource["$id"]] = {**changed, **kept, "meta:registryMetadata": metadata}
         return self._tenant[resource["$id"]]
 
     def delete(self, resource: dict[str, Any]) -> None:
@@ -118,6 +123,7 @@ class SchemaStore:
     def _check(self, kind: str, body: Any) -> None:
         if not isinstance(body, dict) or not isinstance(body.get("title"), str) or not body["title"]:
             raise invalid("title is required")
+        _check_json_schema(body)
         parts = body.get("allOf", [])
         if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
             raise invalid("allOf must be a list of objects")
@@ -146,6 +152,13 @@ def stored_kind(collection: str) -> str:
     if collection not in _STORED_AS:
         raise SchemaError(404, "1012", "Resource Not Found", f"There is no collection {collection}")
     return _STORED_AS[collection]
+
+
+def _check_json_schema(body: dict[str, Any]) -> None:
+    try:
+        Draft7Validator.check_schema(body)
+    except JsonSchemaError as error:
+        raise invalid(f"This is not a JSON schema: {error.message}") from error
 
 
 def _only_schema(resource: dict[str, Any]) -> dict[str, Any]:
