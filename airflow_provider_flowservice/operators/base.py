@@ -88,12 +88,31 @@ def optional_mapping(field: str, value: Any) -> Mapping[str, Any] | None:
     return value
 
 
+def optional_mappings(field: str, value: Any) -> list[Mapping[str, Any]] | None:
+    """A templated argument that is a list of objects or left out.
+
+    :raises InvalidInputError: if it is something else.
+    """
+    if value is None:
+        return None
+    for position, item in enumerate(_sequence(field, value, "Give a list of dicts.")):
+        if not isinstance(item, Mapping):
+            raise InvalidInputError(f"{field}[{position}]", f"{item!r} is no mapping", "Give a dict.")
+    return list(value)
+
+
 def id_list(field: str, value: Any) -> list[str]:
     """A templated argument that is one id or a list of ids.
 
     :raises InvalidInputError: if it is empty or holds something else.
     """
-    ids = [value] if isinstance(value, str) else list(value or ())
+    ids = [value] if isinstance(value, str) else list(_sequence(field, value or (), "Give a list of ids."))
     if not ids:
         raise InvalidInputError(field, "is empty", "Give at least one id.")
     return [required_text(f"{field}[{position}]", item) for position, item in enumerate(ids)]
+
+
+def _sequence(field: str, value: Any, remedy: str) -> Sequence[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidInputError(field, f"{value!r} is no list", remedy)
+    return value

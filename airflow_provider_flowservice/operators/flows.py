@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
-from airflow_provider_flowservice.operators.base import id_list, optional_mapping, required_text
+from airflow_provider_flowservice.operators.base import (
+    id_list,
+    optional_mapping,
+    optional_mappings,
+    required_text,
+)
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
 if TYPE_CHECKING:
@@ -65,7 +70,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateOperator):
             description=self.description,
             source_connection_ids=sources,
             target_connection_ids=targets,
-            transformations=self.transformations,
+            transformations=optional_mappings("transformations", self.transformations),
             schedule_params=schedule,
         )
 
