@@ -79,6 +79,9 @@ def _conn_fields() -> dict[str, Any]:
             "Retry budget", "Seconds that one request may take in all; 300 if empty.", kind="number"
         ),
         "proxy": _field("Proxy", "Proxy URL; empty takes the environment's."),
+        "token_cache": _field(
+            "Token cache", "Write file to share tokens among the tasks of one machine; needs a Fernet key."
+        ),
         "ca_file": _field("CA file", "PEM file of your own CA; empty takes the environment's."),
     }
 

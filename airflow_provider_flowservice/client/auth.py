@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
@@ -31,27 +33,58 @@ class _Slot:
     expires: float = 0.0
 
 
-_slots: dict[tuple[str, ...], _Slot] = {}
+_slots: dict[str, _Slot] = {}
 _slots_lock = threading.Lock()
+
+
+class TokenStore(Protocol):
+    """Keeps tokens where other processes find them."""
+
+    def locked(self, key: str) -> AbstractContextManager[None]:
+        """Hold the lock of a credential among all processes."""
+
+    def load(self, key: str) -> Token | None:
+        """The token of a credential, with the seconds that it has left."""
+
+    def save(self, key: str, token: Token) -> None:
+        """Keep a token."""
 
 
 class TokenSource:
     """Tokens of one credential, shared by all sources of that credential in this process.
 
     :param settings: the credential; with ``access_token`` set, that token is used and IMS is never asked.
+    :param store: where tokens are shared with other processes, if they are.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: TokenStore | None = None) -> None:
         self._settings = settings
+        self._store = store
         secret_hash = hashlib.sha256((settings.client_secret or "").encode()).hexdigest()
-        key = (settings.ims_host, settings.client_id, settings.org_id, settings.scopes, secret_hash)
+        parts = (settings.ims_host, settings.client_id, settings.org_id, settings.scopes, secret_hash)
+        self._key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         with _slots_lock:
-            self._slot = _slots.setdefault(key, _Slot())
+            self._slot = _slots.setdefault(self._key, _Slot())
 
-    @property
-    def lock(self) -> AbstractContextManager[bool]:
-        """Held while a token is fetched, so that many threads fetch one."""
-        return self._slot.lock
+    def token(self, rejected: str | None, fetch: Callable[[], Token]) -> str:
+        """A usable token; many threads, and with a store many processes, fetch one together.
+
+        :param rejected: a token that AEP refused; it is not returned again.
+        :param fetch: asks IMS.
+        :raises FlowServiceError: if there is none to be had.
+        """
+        with self._slot.lock:
+            cached = self.cached(rejected)
+            if cached is not None:
+                return cached
+            if self._store is None:
+                return self.keep(fetch())
+            with self._store.locked(self._key):
+                shared = self._store.load(self._key)
+                if shared is None or shared.value == rejected or _is_old(shared):
+                    shared = fetch()
+                    self._store.save(self._key, shared)
+                return self.keep(shared)
 
     def cached(self, rejected: str | None = None) -> str | None:
         """The token at hand.
@@ -82,6 +115,11 @@ class TokenSource:
     def request(self) -> Request[Token]:
         """The request that fetches a token."""
         return ims_token(self._settings.client_id, self._settings.client_secret or "", self._settings.scopes)
+
+
+def _is_old(shared: Token) -> bool:
+    """Whether a token from the store is so near its end that it would be renewed soon anyway."""
+    return shared.lifetime < EARLY_SECONDS
 
 
 def explain_refusal(error: FlowServiceError, settings: Settings) -> FlowServiceError:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.desired import Desired, Found
 from airflow_provider_flowservice.client.errors import (
     DriftError,
     FlowServiceError,
+    NotFoundError,
     PreconditionError,
     is_ambiguous,
 )
@@ -27,6 +28,8 @@ R = TypeVar("R", bound=Found)
 
 #: How often a create is sent when its answer is lost each time and nothing was made.
 ATTEMPTS = 4
+#: Seconds to wait before each look for an object that AEP's lists may show late.
+LOOKS = (1.0, 2.0, 4.0, 8.0)
 
 
 class IfExists(str, Enum):
@@ -52,20 +55,61 @@ class Ensured(Generic[R]):
     resource: R | None = None
 
 
-def ensure(sender: Sender, desired: Desired[R], if_exists: IfExists = IfExists.REUSE) -> Ensured[R]:
-    """Make sure that a resource exists once, and say which it is.
+class Memory(Protocol):
+    """What an attempt leaves for the next one."""
+
+    def recall(self) -> dict[str, Any] | None:
+        """The note of an earlier attempt, or None."""
+
+    def note(self, note: dict[str, Any]) -> None:
+        """Replace the note."""
+
+
+def ensure(
+    sender: Sender,
+    desired: Desired[R],
+    if_exists: IfExists = IfExists.REUSE,
+    memory: Memory | None = None,
+) -> Ensured[R]:
+    """Make sure that an object exists once, and say which it is.
 
     :param if_exists: what to do about one that is there already.
+    :param memory: lets a further attempt take what an interrupted one made, whatever ``if_exists`` says.
     :raises DriftError: if one exists with other settings, or several do.
     :raises FlowServiceError: if AEP fails.
     """
+    resumed = _resume(sender, desired, memory)
+    if resumed is not None:
+        return resumed
     known = _matches(sender, desired)
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
-    created = _create(sender, desired, known={resource.id for resource in known})
-    if if_exists is IfExists.CREATE:
-        return created
-    return _without_twin(sender, desired, created)
+    known_ids = sorted(found.id for found in known)
+    if memory is not None:
+        memory.note({"known": known_ids})
+    created = _create(sender, desired, set(known_ids))
+    if if_exists is not IfExists.CREATE:
+        created = _without_twin(sender, desired, created)
+    if memory is not None:
+        memory.note({"id": created.id})
+    return created
+
+
+def _resume(sender: Sender, desired: Desired[R], memory: Memory | None) -> Ensured[R] | None:
+    """What an interrupted attempt of this task made, if it made something."""
+    note = memory.recall() if memory is not None else None
+    if note is None:
+        return None
+    if "id" in note:
+        try:
+            found = sender.send(desired.read(note["id"]))
+        except NotFoundError:
+            return None
+        if desired.differences(found):
+            return None
+        log.info("%s %s was made by an earlier attempt", desired.label, found.id)
+        return Ensured(found.id, found.etag, created=True, resource=found)
+    return _look_for_lost(sender, desired, set(note.get("known", ())))
 
 
 def _matches(sender: Sender, desired: Desired[R]) -> list[R]:
@@ -155,7 +199,7 @@ def _changed(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
 def _create(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R]:
     """Send the create; after a lost answer look whether it had its effect before sending it again."""
     request = desired.create()
-    for attempt in range(1, ATTEMPTS + 1):
+    for _ in range(ATTEMPTS):
         try:
             created = sender.send(request)
         except FlowServiceError as error:
@@ -163,26 +207,42 @@ def _create(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R]:
                 raise
             log.warning("The answer to creating %s %r was lost: %s", desired.label, desired.name, error)
             lost = error
-            delay = delay_after(error, attempt)
         else:
             log.info("%s %s is created (%r)", desired.label, created.id, desired.name)
             return Ensured(created.id, created.etag, created=True)
+        found = _look_for_lost(sender, desired, known)
+        if found is not None:
+            return found
+    raise lost
+
+
+def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R] | None:
+    """The object that an unanswered create may have made; lists can lag behind, so it looks several times.
+
+    :param known: ids that were there before the create.
+    """
+    for delay in LOOKS:
         clock.current().sleep(delay)
-        fresh = [resource for resource in _matches(sender, desired) if resource.id not in known]
+        fresh = [found for found in _matches(sender, desired) if found.id not in known]
         if fresh:
             log.info("%s %s was made all the same and is taken", desired.label, fresh[0].id)
             return Ensured(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
-    raise lost
+    return None
 
 
 def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured[R]) -> Ensured[R]:
     """Take back the object just made if an older equal one turns up: another worker was faster.
 
     Only what this call made is ever deleted, before its id is known to anybody, so nothing can refer to it.
-    Both workers order the twins alike, so one remains.
+    Both workers order the twins alike, so one remains. While the list does not show the new object it may not
+    show its twin either, so it is read again.
     """
-    equal = [r for r in _matches(sender, desired) if not desired.differences(r)]
-    itself = next((r for r in equal if r.id == ours.id), None)
+    for delay in (*LOOKS, None):
+        equal = [found for found in _matches(sender, desired) if not desired.differences(found)]
+        itself = next((found for found in equal if found.id == ours.id), None)
+        if itself is not None or delay is None:
+            break
+        clock.current().sleep(delay)
     if itself is None or equal[0].id == ours.id:
         return replace(ours, resource=itself)
     oldest = equal[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from airflow_provider_flowservice.client import clock, inlet
@@ -57,7 +57,7 @@ class Failure:
 class Tally:
     """What became of all records so far.
 
-    :param settled: how many records of the input need not be looked at again.
+    :param settled: how many records of the input, from its beginning, need not be looked at again.
     :param maybe_duplicated: accepted ones that were sent twice because an answer was lost.
     """
 
@@ -73,6 +73,18 @@ class Tally:
     def failures(self) -> int:
         """Records that are not known to be accepted."""
         return self.rejected + self.unknown
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a posting is, for an attempt that goes on after an interruption.
+
+    :param settled: the tally of all records before ``settled.settled``.
+    :param sending_below: records from there up to this position may be on their way.
+    """
+
+    settled: Tally
+    sending_below: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,9 @@ class Poster:
     :param batch_size: records in one request at most; 1 uses the endpoint for single messages.
     :param sync_validation: let the inlet check each record against the schema; one by one, 60 a minute.
     :param on_failure: told every record that is not accepted.
-    :param on_settled: told how many records of the input are settled, after each request.
+    :param on_progress: told before and after each request how far things are.
+    :param tally: where an interrupted attempt stopped, to go on from there.
+    :param maybe_sent_below: records before this position may have been sent by an interrupted attempt.
     """
 
     sender: Sender
@@ -106,8 +120,9 @@ class Poster:
     batch_size: int = 500
     sync_validation: bool = False
     on_failure: Callable[[Failure], None] = _ignore
-    on_settled: Callable[[int], None] = _ignore
+    on_progress: Callable[[Progress], None] = _ignore
     tally: Tally = field(default_factory=Tally)
+    maybe_sent_below: int = 0
 
     def post(self, records: Iterable[Record | UnreadableRecord]) -> Tally:
         """Send all records.
@@ -118,12 +133,15 @@ class Poster:
         size = 1 if single else self.batch_size
         pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
         earliest = clock.current().monotonic()
-        for batch in _batches(self._messages(records), size):
+        settled = replace(self.tally)
+        for batch, end in _batches(self._messages(records), size):
             clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
             earliest = clock.current().monotonic() + pause
+            self.on_progress(Progress(settled, sending_below=end))
             self._send(batch, single)
-            self.tally.settled = batch[-1].record.position + 1
-            self.on_settled(self.tally.settled)
+            self.tally.settled = end
+            settled = replace(self.tally)
+            self.on_progress(Progress(settled, sending_below=end))
         return self.tally
 
     def _messages(self, records: Iterable[Record | UnreadableRecord]) -> Iterator[_Message]:
@@ -202,7 +220,8 @@ class Poster:
         for message, verdict in zip(pending, verdicts, strict=True):
             if verdict.fate is Fate.ACCEPTED:
                 self._accept(verdict)
-                self.tally.maybe_duplicated += sent_before
+                sent_by_other = message.record.position < self.maybe_sent_below
+                self.tally.maybe_duplicated += sent_before or sent_by_other
             elif verdict.fate is Fate.BUSY and not last:
                 again.append(message)
             else:
@@ -222,23 +241,22 @@ class Poster:
         self.on_failure(Failure(record, verdict.status, verdict.message or "AEP gives no reason"))
 
 
-def _batches(messages: Iterable[_Message], size: int) -> Iterator[list[_Message]]:
-    """Fill requests up to ``size`` messages and the bytes that a request may have."""
+def _batches(messages: Iterable[_Message], size: int) -> Iterator[tuple[list[_Message], int]]:
+    """Fill requests up to ``size`` messages and the bytes that a request may have.
+
+    :returns: each batch with the position below which, once it is sent, all records are settled.
+    """
     batch: list[_Message] = []
     filled = 0
-    try:
-        for message in messages:
-            occupied = inlet.batch_overhead(len(batch) + 1) + filled
-            full = occupied + len(message.content) > inlet.MAX_REQUEST_BYTES
-            if batch and (full or len(batch) == size):
-                yield batch
-                batch, filled = [], 0
-            batch.append(message)
-            filled += len(message.content)
-    except InvalidInputError:
-        # The input breaks off: what was read of it goes out first.
-        if batch:
-            yield batch
-        raise
+    for message in messages:
+        grown = inlet.batch_overhead(len(batch) + 1) + filled + len(message.content)
+        if batch and grown > inlet.MAX_REQUEST_BYTES:
+            yield batch, message.record.position
+            batch, filled = [], 0
+        batch.append(message)
+        filled += len(message.content)
+        if len(batch) == size:
+            yield batch, message.record.position + 1
+            batch, filled = [], 0
     if batch:
-        yield batch
+        yield batch, batch[-1].record.position + 1

@@ -37,6 +37,7 @@ class Settings:
     :param retry_budget: seconds that one request may take with all its retries.
     :param proxy: proxy URL; None takes the environment's.
     :param ca_file: file of CA certificates; None takes the environment's.
+    :param token_cache: ``file`` shares tokens among the processes of one machine.
     """
 
     gateway: str
@@ -54,6 +55,7 @@ class Settings:
     retry_budget: float = 300.0
     proxy: str | None = field(default=None, repr=False)
     ca_file: str | None = None
+    token_cache: str | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ def settings_from(
         retry_budget=_positive("retry_budget", known.get("retry_budget", 300.0), where),
         proxy=_proxy(_text("proxy", known, where), where),
         ca_file=_text("ca_file", known, where),
+        token_cache=_token_cache(_text("token_cache", known, where), where),
     )
 
 
@@ -126,6 +129,7 @@ _EXTRAS = frozenset(
         "retry_budget",
         "proxy",
         "ca_file",
+        "token_cache",
     }
 )
 
@@ -178,6 +182,14 @@ def _access_token(token: str | None, client_secret: str | None, where: str) -> s
             "Put the client secret there, or a ready token into the extra 'access_token'.",
         )
     return token
+
+
+def _token_cache(value: str | None, where: str) -> str | None:
+    if value not in (None, "file"):
+        raise InvalidInputError(
+            f"extra 'token_cache' of {where}", f"{value!r} is not known", "Write file, or leave it out."
+        )
+    return value
 
 
 def _origin(name: str, value: str, where: str) -> str:

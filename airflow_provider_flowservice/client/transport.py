@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.exchange import NeedToken, Pause, Result, Send, exchange
 from airflow_provider_flowservice.client.request import Request
-from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.response import Response, Token
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
@@ -38,12 +38,19 @@ class RequestsTransport:
     """Sends requests one after the other over kept-alive connections. One per thread.
 
     :param settings: whom to talk to, and as whom.
-    :param on_token: told every token that is fetched, to keep it out of logs.
+    :param on_token: told every token before it is used, to keep it out of logs.
+    :param token_store: where tokens are shared with other processes, if they are.
     """
 
-    def __init__(self, settings: Settings, *, on_token: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_token: Callable[[str], None] | None = None,
+        token_store: auth.TokenStore | None = None,
+    ) -> None:
         self._settings = settings
-        self._tokens = auth.TokenSource(settings)
+        self._tokens = auth.TokenSource(settings, token_store)
         self._on_token = on_token
         self._session = requests.Session()
         # Proxies and certificates are resolved in network.py; a .netrc must not replace our Authorization.
@@ -79,17 +86,16 @@ class RequestsTransport:
         self._session.close()
 
     def _token(self, rejected: str | None) -> str:
-        with self._tokens.lock:
-            cached = self._tokens.cached(rejected)
-            if cached is not None:
-                return cached
-            try:
-                token = self._tokens.keep(self.send(self._tokens.request()))
-            except FlowServiceError as error:
-                raise auth.explain_refusal(error, self._settings) from error
-            if self._on_token:
-                self._on_token(token)
-            return token
+        token = self._tokens.token(rejected, self._fetch_token)
+        if self._on_token:
+            self._on_token(token)
+        return token
+
+    def _fetch_token(self) -> Token:
+        try:
+            return self.send(self._tokens.request())
+        except FlowServiceError as error:
+            raise auth.explain_refusal(error, self._settings) from error
 
     def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.activation import Activation
     from airflow_provider_flowservice.client.audiences import Audience, SegmentDefinition
     from airflow_provider_flowservice.client.desired import Desired, Found
-    from airflow_provider_flowservice.client.ensure import Ensured, IfExists
+    from airflow_provider_flowservice.client.ensure import Ensured, IfExists, Memory
     from airflow_provider_flowservice.client.inlet import Inlet
     from airflow_provider_flowservice.client.transport import RequestsTransport
     from airflow_provider_flowservice.hooks.credentials import AuthParams
@@ -71,8 +71,10 @@ class FlowServiceHook(BaseHook):
     def transport(self) -> RequestsTransport:
         """The open transport."""
         from airflow_provider_flowservice.client.transport import RequestsTransport
+        from airflow_provider_flowservice.hooks.token_file import default_token_files
 
-        return RequestsTransport(self.settings, on_token=mask_secret)
+        store = default_token_files() if self.settings.token_cache else None
+        return RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
 
     def send(self, request: Request[T]) -> T:
         """Carry a request of :mod:`airflow_provider_flowservice.client.request` through.
@@ -134,11 +136,11 @@ class FlowServiceHook(BaseHook):
         """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""
         return self.send(request.action(kind, resource_id, operation))
 
-    def ensure(self, desired: Desired[R], if_exists: IfExists) -> Ensured[R]:
+    def ensure(self, desired: Desired[R], if_exists: IfExists, memory: Memory | None = None) -> Ensured[R]:
         """Make sure that an object exists once; see :mod:`airflow_provider_flowservice.client.ensure`."""
         from airflow_provider_flowservice.client.ensure import ensure
 
-        return ensure(self, desired, if_exists)
+        return ensure(self, desired, if_exists, memory)
 
     def activate_segments(
         self,

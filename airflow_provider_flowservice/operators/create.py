@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.operators.base import FlowServiceOperator, push, required_text
+from airflow_provider_flowservice.operators.memory import TaskMemory
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -53,8 +54,12 @@ class FlowServiceCreateOperator(FlowServiceOperator):
 
         self.check_name()
         desired = self.desired()
-        ensured = self.hook.ensure(desired, IfExists(self.if_exists))
+        # What is secret does not show in the text of what is desired.
+        asked = f"{self.flowservice_conn_id} {self.hook.settings.sandbox} {self.if_exists} {desired!r}"
+        memory = TaskMemory(context, asked)
+        ensured = self.hook.ensure(desired, IfExists(self.if_exists), memory)
         push(context, etag=ensured.etag, created=ensured.created, **self.worth_knowing(desired, ensured))
+        memory.forget()
         return ensured.id
 
     def check_name(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from airflow_provider_flowservice.client import clock, request
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.exceptions import airflow_faces
 from airflow_provider_flowservice.operators.base import FlowServiceOperator, required_text
+from airflow_provider_flowservice.operators.memory import TaskMemory
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_flowservice.client.inlet import Envelope, Inlet
-    from airflow_provider_flowservice.client.posting import Failure, Poster, Tally
+    from airflow_provider_flowservice.client.posting import Failure, Poster, Progress, Tally
     from airflow_provider_flowservice.client.records import Record, UnreadableRecord
 
 #: How many refused records an error names.
@@ -128,13 +130,13 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
                 moment = clock.current().wall() + remaining
                 self.defer(trigger=FlowSettledTrigger(moment=moment), method_name="execute_settled")
             clock.current().sleep(remaining)
-        return self._post()
+        return self._post(context)
 
     def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Post, now that the flow is ready."""
         try:
             with airflow_faces():
-                return self._post()
+                return self._post(context)
         finally:
             self.hook.close()
 
@@ -145,11 +147,14 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
         changed = max(flow.created_at, flow.updated_at) / 1000
         return max(0.0, changed + self.settle_seconds - clock.current().wall())
 
-    def _post(self) -> dict[str, Any]:
-        from airflow_provider_flowservice.client.posting import Poster
+    def _post(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_flowservice.client.posting import Poster, Tally
 
         target = self._inlet()
-        with self._records() as records, self._failures() as failures:
+        memory = TaskMemory(context, self._asked(target))
+        earlier = memory.recall() or {}
+        tally = Tally(**earlier.get("tally", {"settled": self.skip_records}))
+        with self._records() as records, self._failures(append=bool(earlier)) as failures:
             poster = Poster(
                 sender=self.hook,
                 target=target,
@@ -158,8 +163,13 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
                 batch_size=self.batch_size,
                 sync_validation=self.sync_validation,
                 on_failure=failures.add,
+                on_progress=lambda progress: memory.note(_as_note(progress)),
+                tally=tally,
+                maybe_sent_below=earlier.get("sending_below", 0),
             )
-            tally = self._carry_through(poster, islice(records, self.skip_records, None))
+            self._carry_through(poster, islice(records, tally.settled, None))
+        # From here on another attempt would send everything again, so it must not find a note to go on from.
+        memory.forget()
         self._judge(tally, failures)
         return {
             "inlet_id": target.id,
@@ -171,9 +181,9 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
             "last_xaction_id": tally.last_xaction_id,
         }
 
-    def _carry_through(self, poster: Poster, records: Iterator[Record | UnreadableRecord]) -> Tally:
+    def _carry_through(self, poster: Poster, records: Iterator[Record | UnreadableRecord]) -> None:
         try:
-            return poster.post(records)
+            poster.post(records)
         finally:
             tally = poster.tally
             self.log.info(
@@ -182,7 +192,7 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
                 tally.rejected,
                 tally.unknown,
                 tally.maybe_duplicated,
-                max(tally.settled, self.skip_records),
+                tally.settled,
             )
 
     def _inlet(self) -> Inlet:
@@ -225,15 +235,31 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
         with path.open("rb") as file:
             yield records.from_file(file, path.name)
 
+    def _asked(self, target: Inlet) -> str:
+        """What this task is asked to post where; another file under the same name counts as changed."""
+        size = (
+            self._storage(self.path).stat().st_size if self.path and self._storage(self.path).exists() else 0
+        )
+        arguments = (
+            self.flow_id,
+            self.path,
+            size,
+            self.messages,
+            self.schema_id,
+            self.dataset_id,
+            self.skip_records,
+        )
+        return f"{target.url} {arguments!r}"
+
     @contextmanager
-    def _failures(self) -> Iterator[_Failures]:
+    def _failures(self, *, append: bool) -> Iterator[_Failures]:
         if self.dead_letter_path is None:
             yield _Failures(None)
             return
         path = self._storage(required_text("dead_letter_path", self.dead_letter_path))
         path.parent.mkdir(parents=True, exist_ok=True)
         # Half a surrogate pair, which JSON can name and UTF-8 cannot hold, is written as JSON names it.
-        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
             yield _Failures(file)
 
     def _storage(self, path: str) -> ObjectStoragePath:
@@ -256,6 +282,10 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
                 f" verdict; max_failures is {self.max_failures}. {failures.summary()}{kept} Post those again"
                 " once they are right, not the others."
             )
+
+
+def _as_note(progress: Progress) -> dict[str, Any]:
+    return {"tally": asdict(progress.settled), "sending_below": progress.sending_below}
 
 
 class _Failures:

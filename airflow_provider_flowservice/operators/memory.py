@@ -1,0 +1,51 @@
+"""What a task remembers from one attempt to the next, where Airflow offers a store for it (3.3 and newer)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+_KEY = "flowservice"
+
+
+class TaskMemory:
+    """One note of a task instance; without a store it forgets at once.
+
+    :param context: the task's context.
+    :param parameters: a text that says what the task is asked to do, free of secrets; a note made for other
+        parameters is not used.
+    """
+
+    def __init__(self, context: Context, parameters: str) -> None:
+        self._store: Any = context.get("task_state_store")
+        self._fingerprint = hashlib.sha256(parameters.encode()).hexdigest()
+
+    def recall(self) -> dict[str, Any] | None:
+        """The note of an earlier attempt, or None."""
+        stored = self._store.get(_KEY) if self._store is not None else None
+        if not isinstance(stored, dict):
+            return None
+        if stored.get("fingerprint") != self._fingerprint:
+            log.info("The task's parameters changed since an earlier attempt; what it noted is not used")
+            return None
+        note = stored.get("note")
+        return note if isinstance(note, dict) else None
+
+    def note(self, note: dict[str, Any]) -> None:
+        """Replace the note.
+
+        :param note: JSON values.
+        """
+        if self._store is not None:
+            self._store.set(_KEY, {"fingerprint": self._fingerprint, "note": note})
+
+    def forget(self) -> None:
+        """Drop the note: clearing a task in Airflow keeps it otherwise."""
+        if self._store is not None:
+            self._store.delete(_KEY)
