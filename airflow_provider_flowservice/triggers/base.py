@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.retry import MAX_DELAY
 from airflow_provider_flowservice.exceptions import is_permanent, to_event
 from airflow_provider_flowservice.triggers import sessions
 
@@ -87,12 +88,14 @@ class PollingTrigger(BaseTrigger):
         detail: Any = None
         failures = 0
         while True:
+            at_least = 0.0
             try:
                 done, detail = await self.poll(transport)
             except FlowServiceError as error:
                 failures += 1
                 if is_permanent(error) or failures > TOLERATED_FAILURES:
                     raise
+                at_least = min(error.retry_after or 0.0, MAX_DELAY)
             else:
                 failures = 0
                 if done:
@@ -101,4 +104,5 @@ class PollingTrigger(BaseTrigger):
             if remaining <= 0:
                 return {"status": Status.TIMEOUT.value, "detail": detail}
             jitter = 1 + JITTER * (2 * random.random() - 1)  # noqa: S311
-            await clock.current().sleep_async(min(self.poll_interval * jitter, remaining))
+            wait = max(self.poll_interval * jitter, at_least)
+            await clock.current().sleep_async(min(wait, remaining))
