@@ -69,6 +69,6 @@ class VirtualClock(Clock):
         """Set the wall clock alone, as a person or NTP does."""
         self._wall_ahead = seconds
 
-    def follow(self, moved: Callable[[float], None]) -> None:
-        """From now on tell ``moved`` about each move."""
+    def follow(self, moved: Callable[[float], None] | None) -> None:
+        """From now on tell ``moved``, and nobody else, about each move."""
         self._moved = moved

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+
+from airflow_provider_flowservice.client import clock, request
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+    FlowServiceWaitTimeout,
+)
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.triggers.flows import FlowValidationTrigger
+from tests.support.aep import make_flow
+from tests.support.clock import START, VirtualClock
+from tests.support.faults import fault
+from tests.support.triggers import fire
+
+UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer, virtual_clock: VirtualClock) -> EmulatorControl:
+    return emulator.control
+
+
+@pytest.fixture
+def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
+    hook = FlowServiceHook()
+    yield hook
+    hook.close()
+
+
+@pytest.fixture
+def flow(hook: FlowServiceHook, control: EmulatorControl) -> str:
+    """A flow that sends two segments and one attribute."""
+    flow = make_flow(hook)
+    hook.activate_segments(flow, control.segments[:2], ["person.name"])
+    control.clear_requests()
+    return flow
+
+
+@pytest.fixture(autouse=True)
+def poking_takes_no_time(virtual_clock: VirtualClock, mocker: Any) -> None:
+    """Airflow's own loop reads and waits for real time, so it gets the virtual clock."""
+    airflow_time = mocker.patch("airflow.sdk.bases.sensor.time")
+    airflow_time.sleep.side_effect = virtual_clock.sleep
+    airflow_time.monotonic.side_effect = virtual_clock.monotonic
+
+
+def sensor(flow: Any, segments: Any, attributes: Any = (), **changes: Any) -> FlowServiceFlowValidationSensor:
+    arguments = {"task_id": "validate", "poke_interval": 30, "timeout": 300, "deferrable": False}
+    return FlowServiceFlowValidationSensor(
+        flow_id=flow, segments=segments, profile_attributes=attributes, **{**arguments, **changes}
+    )
+
+
+def wait(operator: FlowServiceFlowValidationSensor) -> Any:
+    """Run a sensor to its end as Airflow does, over worker and triggerer if it defers."""
+    context: Any = {}
+    try:
+        return operator.execute(context)
+    except TaskDeferred as deferred:
+        event = json.loads(json.dumps(fire(deferred.trigger)))
+        arguments = {**(deferred.kwargs or {}), "event": event}
+        return operator.resume_execution(deferred.method_name, arguments, context)
+
+
+@MODES
+def test_what_is_mapped_is_found_at_once(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    wanted = [control.segments[1].upper(), {"id": control.segments[0], "name": "Men"}]
+    wait(sensor(flow, wanted, ["person.name"], deferrable=deferrable))
+    assert len(control.requests("GET", flow)) == 1
+    assert virtual_clock.sleeps == []
+
+
+@MODES
+def test_what_is_mapped_later_is_waited_for(
+    control: EmulatorControl,
+    hook: FlowServiceHook,
+    flow: str,
+    virtual_clock: VirtualClock,
+    deferrable: bool,
+) -> None:
+    late = control.segments[4]
+
+    def somebody_activates(seconds: float) -> None:
+        if virtual_clock.wall() - START > 100:
+            virtual_clock.follow(None)
+            hook.activate_segments(flow, [late])
+
+    virtual_clock.follow(somebody_activates)
+    wait(sensor(flow, [late], deferrable=deferrable))
+    assert 100 < virtual_clock.wall() - START < 150
+
+
+@MODES
+def test_what_is_missing_is_named_when_the_time_is_up(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    wanted = [control.segments[0], control.segments[7]]
+    with pytest.raises(FlowServiceWaitTimeout) as caught:
+        wait(sensor(flow, wanted, ["person.name", "a.b"], deferrable=deferrable))
+    message = str(caught.value)
+    assert f"flow {flow} lacks segments {control.segments[7]} and profile attributes a.b" in message
+    assert control.segments[0] not in message
+    assert "Not after 300 seconds" in message
+    assert 300 <= virtual_clock.wall() - START < 340
+
+
+@MODES
+def test_a_soft_failure_skips_when_the_time_is_up(
+    control: EmulatorControl, flow: str, deferrable: bool
+) -> None:
+    with pytest.raises(AirflowSkipException):
+        wait(sensor(flow, [control.segments[7]], deferrable=deferrable, soft_fail=True))
+
+
+@MODES
+def test_a_soft_failure_skips_when_the_flow_is_not_there(control: EmulatorControl, deferrable: bool) -> None:
+    with pytest.raises(AirflowSkipException):
+        wait(sensor(UNKNOWN, [control.segments[7]], deferrable=deferrable, soft_fail=True))
+
+
+@MODES
+def test_a_flow_that_is_not_there_fails_the_task_at_once(
+    control: EmulatorControl, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    with pytest.raises(FlowServicePermanentException, match="FLOW-1439-404") as caught:
+        wait(sensor(UNKNOWN, [control.segments[0]], deferrable=deferrable))
+    assert (caught.value.status, caught.value.code) == (404, "FLOW-1439-404")
+    assert virtual_clock.sleeps == []
+
+
+@MODES
+def test_a_flow_that_is_deleted_meanwhile_ends_the_wait(
+    control: EmulatorControl, hook: FlowServiceHook, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    def somebody_deletes(seconds: float) -> None:
+        virtual_clock.follow(None)
+        hook.delete(request.FLOWS, flow)
+
+    virtual_clock.follow(somebody_deletes)
+    with pytest.raises(FlowServicePermanentException, match="404"):
+        wait(sensor(flow, [control.segments[7]], deferrable=deferrable))
+
+
+@MODES
+def test_an_aep_that_stumbles_does_not_fail_the_wait(
+    control: EmulatorControl, flow: str, deferrable: bool
+) -> None:
+    control.inject(fault("reset", "GET", "flows/*"), fault("status", "GET", "flows/*", times=3, status=503))
+    wait(sensor(flow, control.segments[:2], deferrable=deferrable))
+    assert control.faults_left() == []
+
+
+def test_an_aep_that_stays_down_is_left_to_airflows_retries(control: EmulatorControl, flow: str) -> None:
+    control.inject(fault("status", "GET", "flows/*", times=5, status=503))
+    with pytest.raises(FlowServiceTransientException):
+        wait(sensor(flow, control.segments[:2]))
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is no segment id"),
+        ({"segments": None}, "segments: None is no list"),
+        ({"attributes": [""]}, "profile_attributes[0]: '' is no path"),
+        ({"flow": None}, "flow_id: None is no text"),
+    ],
+)
+def test_a_bad_argument_gets_a_sentence_before_anything_is_sent(
+    control: EmulatorControl, changes: dict[str, Any], problem: str, deferrable: bool
+) -> None:
+    arguments = {"flow": UNKNOWN, "segments": control.segments[:1], **changes}
+    with pytest.raises(FlowServicePermanentException) as caught:
+        wait(sensor(**arguments, deferrable=deferrable))
+    assert problem in str(caught.value)
+    assert control.requests() == []
+
+
+def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(control: EmulatorControl) -> None:
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(UNKNOWN, control.segments[:1], ["a"], deferrable=True, sandbox="prod").execute({})
+    trigger = caught.value.trigger
+    assert isinstance(trigger, FlowValidationTrigger)
+    assert caught.value.timeout is None
+    assert control.requests() == []
+    _, arguments = trigger.serialize()
+    assert arguments == {
+        "flowservice_conn_id": "flowservice_default",
+        "sandbox": "prod",
+        "poll_interval": 30,
+        "deadline": START + 300,
+        "flow_id": UNKNOWN,
+        "segments": control.segments[:1],
+        "profile_attributes": ["a"],
+    }
+    assert clock.current().wall() == START
+
+
+def test_the_time_is_up_although_aep_never_answered(control: EmulatorControl) -> None:
+    operator = sensor(UNKNOWN, control.segments[:1])
+    with pytest.raises(FlowServiceWaitTimeout, match="AEP gave no answer"):
+        operator.execute_complete({}, {"status": "timeout", "detail": None})

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client.aio import AiohttpTransport
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.triggers import sessions
+from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
+from airflow_provider_flowservice.triggers.flows import FlowValidationTrigger
+from tests.support.aep import make_flow
+from tests.support.airflow import flowservice_connection
+from tests.support.clock import START, VirtualClock
+from tests.support.faults import fault
+from tests.support.triggers import fire, first_event
+
+UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
+
+
+@pytest.fixture
+def control(
+    emulator: EmulatorServer, virtual_clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> EmulatorControl:
+    """An emulator whose clients give a request up at its first failure."""
+    connection = flowservice_connection(emulator.url, emulator.control.credential, retries=0)
+    monkeypatch.setenv("AIRFLOW_CONN_IMPATIENT", connection)
+    return emulator.control
+
+
+@pytest.fixture
+def flow(control: EmulatorControl) -> str:
+    """A flow that sends one segment."""
+    hook = FlowServiceHook()
+    flow = make_flow(hook)
+    hook.activate_segments(flow, control.segments[:1])
+    hook.close()
+    control.clear_requests()
+    return flow
+
+
+def trigger(flow: str, segments: list[str], **changes: Any) -> FlowValidationTrigger:
+    arguments: dict[str, Any] = {
+        "flowservice_conn_id": "impatient",
+        "sandbox": None,
+        "poll_interval": 30.0,
+        "deadline": START + 300,
+        "profile_attributes": [],
+    }
+    return FlowValidationTrigger(flow_id=flow, segments=segments, **{**arguments, **changes})
+
+
+def polls(control: EmulatorControl) -> int:
+    return len(control.requests("GET", "/flows/"))
+
+
+def test_it_fires_when_everything_is_mapped(control: EmulatorControl, flow: str) -> None:
+    event = fire(trigger(flow, control.segments[:1]))
+    assert event == {"status": "done", "detail": {"segments": [], "attributes": []}}
+    assert polls(control) == 1
+
+
+def test_it_says_what_is_missing_when_the_deadline_passes(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    event = fire(trigger(flow, control.segments[:2], profile_attributes=["a.b"]))
+    assert event == {
+        "status": "timeout",
+        "detail": {"segments": [control.segments[1]], "attributes": ["a.b"]},
+    }
+    assert virtual_clock.wall() == pytest.approx(START + 300)
+    assert 10 <= polls(control) <= 13
+
+
+def test_polls_are_spread_and_the_last_one_is_at_the_deadline(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    fire(trigger(flow, control.segments[:2]))
+    *waits, last = virtual_clock.sleeps
+    assert all(27 <= seconds <= 33 for seconds in waits)
+    assert len(set(waits)) > 1
+    assert last <= 33
+
+
+def test_a_restart_does_not_move_the_deadline(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    _, arguments = trigger(flow, control.segments[:2]).serialize()
+    virtual_clock.advance(200)
+    assert fire(FlowValidationTrigger(**arguments))["status"] == "timeout"
+    assert virtual_clock.wall() == pytest.approx(START + 300)
+
+
+def test_a_deadline_that_has_passed_still_looks_once(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    assert fire(trigger(flow, control.segments[:1], deadline=START - 5))["status"] == "done"
+    assert fire(trigger(flow, control.segments[:2], deadline=START - 5))["status"] == "timeout"
+    assert virtual_clock.sleeps == []
+
+
+def test_it_survives_serialisation(control: EmulatorControl) -> None:
+    from airflow.sdk.serde import deserialize, serialize
+
+    before = trigger(UNKNOWN, control.segments[:2], profile_attributes=["a"], sandbox="prod")
+    path, arguments = before.serialize()
+    assert path == "airflow_provider_flowservice.triggers.flows.FlowValidationTrigger"
+    through_json = json.loads(json.dumps(arguments))
+    through_serde = deserialize(json.loads(json.dumps(serialize(arguments))))
+    assert through_json == arguments == through_serde
+    for way in (through_json, through_serde):
+        assert FlowValidationTrigger(**way).serialize() == before.serialize()
+
+
+def test_its_arguments_hold_no_secret(control: EmulatorControl) -> None:
+    _, arguments = trigger(UNKNOWN, control.segments[:1]).serialize()
+    assert control.credential.client_secret not in json.dumps(arguments)
+    assert set(arguments) == {
+        "flowservice_conn_id",
+        "sandbox",
+        "poll_interval",
+        "deadline",
+        "flow_id",
+        "segments",
+        "profile_attributes",
+    }
+
+
+def test_some_failed_polls_in_a_row_are_tolerated(control: EmulatorControl, flow: str) -> None:
+    faults = [
+        fault("status", "GET", "flows/*", times=TOLERATED_FAILURES - 1, status=503),
+        fault("reset", "GET", "flows/*"),
+    ]
+    control.inject(*faults)
+    assert fire(trigger(flow, control.segments[:1]))["status"] == "done"
+    assert polls(control) == TOLERATED_FAILURES + 1
+    assert control.faults_left() == []
+
+
+def test_a_good_poll_starts_the_count_anew(control: EmulatorControl, flow: str) -> None:
+    failing = fault("status", "GET", "flows/*", times=TOLERATED_FAILURES, status=503)
+    control.inject(failing, {**failing, "after": TOLERATED_FAILURES + 1})
+    assert fire(trigger(flow, control.segments[:2], deadline=START + 3_000))["status"] == "timeout"
+    assert control.faults_left() == []
+
+
+def test_too_many_failed_polls_in_a_row_are_an_error(control: EmulatorControl, flow: str) -> None:
+    control.inject(fault("status", "GET", "flows/*", times=TOLERATED_FAILURES + 1, status=503))
+    event = fire(trigger(flow, control.segments[:1]))
+    assert event["status"] == "error"
+    assert event["error"]["permanent"] is False
+    assert event["error"]["status"] == 503
+    assert control.faults_left() == []
+
+
+def test_a_wish_to_wait_is_kept_between_polls(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    busy = fault("status", "GET", "flows/*", status=429, headers={"Retry-After": "50"})
+    control.inject(busy)
+    assert fire(trigger(flow, control.segments[:1]))["status"] == "done"
+    assert virtual_clock.sleeps[0] == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"flow": UNKNOWN}, 404),
+        ({"sandbox": "missing"}, 404),
+        ({"flowservice_conn_id": "kinesis_destination"}, None),
+    ],
+)
+def test_what_will_not_pass_ends_the_wait_at_once(
+    control: EmulatorControl,
+    flow: str,
+    virtual_clock: VirtualClock,
+    changes: dict[str, Any],
+    status: int | None,
+) -> None:
+    event = fire(trigger(**{"flow": flow, "segments": control.segments[:1], **changes}))
+    assert event["status"] == "error"
+    assert (event["error"]["permanent"], event["error"]["status"]) == (True, status)
+    assert virtual_clock.sleeps == []
+    assert json.loads(json.dumps(event)) == event
+
+
+def test_triggers_of_one_loop_and_connection_share_one_transport(
+    control: EmulatorControl, flow: str, mocker: Any
+) -> None:
+    opened = mocker.spy(AiohttpTransport, "__init__")
+    closed = mocker.spy(AiohttpTransport, "close")
+
+    async def many() -> list[str]:
+        same = [trigger(flow, control.segments[:2]) for _ in range(5)]
+        other = trigger(flow, control.segments[:1], sandbox="prod")
+        events = await asyncio.gather(*(first_event(each) for each in (*same, other)))
+        assert sessions._loops[asyncio.get_running_loop()].transports == {}
+        return [event["status"] for event in events]
+
+    assert asyncio.run(many()) == ["timeout"] * 5 + ["error"]
+    assert opened.call_count == closed.call_count == 2
+
+
+def test_a_trigger_that_is_cancelled_gives_its_transport_back(
+    control: EmulatorControl, flow: str, mocker: Any
+) -> None:
+    closed = mocker.spy(AiohttpTransport, "close")
+
+    async def cancel() -> None:
+        waiting = asyncio.create_task(first_event(trigger(flow, control.segments[:2], deadline=START + 1e9)))
+        while not control.requests("GET", "/flows/"):
+            await asyncio.wait({waiting}, timeout=0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(cancel())
+    assert closed.call_count == 1
