@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema
+import pytest
+from airflow.sdk import BaseHook, BaseOperator
+from airflow.triggers.base import BaseTrigger
+
+import airflow_provider_flowservice
+from airflow_provider_flowservice.client.settings import settings_from
+from airflow_provider_flowservice.get_provider_info import get_provider_info
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+
+PACKAGE = Path(airflow_provider_flowservice.__file__).parent
+#: What the strict schema wants of Airflow's own source tree, and a package elsewhere has no use for.
+SOURCE_TREE_KEYS = {
+    "source-date-epoch": 1_700_000_000,
+    "state": "ready",
+    "lifecycle": "production",
+    "versions": ["0.1.0"],
+}
+
+
+@pytest.fixture
+def info() -> dict[str, Any]:
+    return get_provider_info()
+
+
+@pytest.fixture
+def connection_type(info: dict[str, Any]) -> dict[str, Any]:
+    (connection_type,) = info["connection-types"]
+    return dict(connection_type)
+
+
+def schema(name: str) -> dict[str, Any]:
+    return dict(json.loads((files("airflow") / name).read_text()))
+
+
+def declared_modules(info: dict[str, Any]) -> Iterator[str]:
+    for section in ("hooks", "operators", "sensors", "triggers"):
+        for entry in info[section]:
+            yield from entry["python-modules"]
+
+
+def declared_classes(info: dict[str, Any]) -> Iterator[str]:
+    yield from info["extra-links"]
+    for connection_type in info["connection-types"]:
+        yield connection_type["hook-class-name"]
+
+
+def offers_something(module: ModuleType) -> bool:
+    """Whether a module defines a hook, operator, sensor or trigger that can be used as it is."""
+    return any(
+        issubclass(member, (BaseHook, BaseOperator, BaseTrigger))
+        and member.__module__ == module.__name__
+        and not inspect.isabstract(member)
+        for _, member in inspect.getmembers(module, inspect.isclass)
+    )
+
+
+def load(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def test_it_is_what_airflow_expects_of_an_installed_provider(info: dict[str, Any]) -> None:
+    jsonschema.validate(info, schema("provider_info.schema.json"))
+
+
+def test_it_is_what_airflow_expects_of_its_own_providers(info: dict[str, Any]) -> None:
+    strict = schema("provider.yaml.schema.json")
+    missing = [key for key in strict.get("required", []) if key not in info and key not in SOURCE_TREE_KEYS]
+    assert missing == []
+    added = {key: value for key, value in SOURCE_TREE_KEYS.items() if key in strict["properties"]}
+    jsonschema.validate({**info, **added}, strict)
+    info["connection-types"][0]["ui-field-behaviour"]["hidden-fields"] = ["prot"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**info, **added}, strict)
+
+
+def test_every_declared_module_and_class_can_be_imported(info: dict[str, Any]) -> None:
+    for module in declared_modules(info):
+        importlib.import_module(module)
+    for path in declared_classes(info):
+        load(path)
+
+
+def test_every_module_with_something_to_use_is_declared(info: dict[str, Any]) -> None:
+    modules = [
+        importlib.import_module(f"airflow_provider_flowservice.{folder}.{file.stem}")
+        for folder in ("hooks", "operators", "sensors", "triggers")
+        for file in (PACKAGE / folder).glob("*.py")
+    ]
+    assert {module.__name__ for module in modules if offers_something(module)} == set(declared_modules(info))
+
+
+def test_the_hook_is_what_the_connection_type_says(connection_type: dict[str, Any]) -> None:
+    assert load(connection_type["hook-class-name"]) is FlowServiceHook
+    assert connection_type["connection-type"] == FlowServiceHook.conn_type
+    assert connection_type["hook-name"] == FlowServiceHook.hook_name
+    assert FlowServiceHook.conn_name_attr == "flowservice_conn_id"
+    assert FlowServiceHook().flowservice_conn_id == FlowServiceHook.default_conn_name
+
+
+def test_every_field_of_the_form_is_a_setting_and_the_other_way_round(
+    connection_type: dict[str, Any],
+) -> None:
+    from airflow_provider_flowservice.client.errors import InvalidInputError
+
+    with pytest.raises(InvalidInputError) as caught:
+        settings_from(host=None, client_id="me", client_secret="s", extras={"unknown": 1})
+    known = caught.value.remedy.removeprefix("Known are: ").rstrip(".").split(", ")
+    assert sorted(connection_type["conn-fields"]) == known
+
+
+def test_secrets_of_the_form_are_hidden(connection_type: dict[str, Any]) -> None:
+    hidden = {
+        name
+        for name, field in connection_type["conn-fields"].items()
+        if field["schema"].get("format") == "password"
+    }
+    assert "access_token" in hidden
+
+
+def test_the_entry_point_gives_it(info: dict[str, Any]) -> None:
+    (entry,) = [
+        entry
+        for entry in entry_points(group="apache_airflow_provider")
+        if entry.value.startswith("airflow_provider_flowservice")
+    ]
+    assert entry.load()() == info
+    assert entry.dist is not None
+    assert entry.dist.name == info["package-name"]
+
+
+def test_airflow_discovers_it(connection_type: dict[str, Any]) -> None:
+    from airflow.providers_manager import ProvidersManager
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    manager = ProvidersManager()
+    assert (
+        manager.providers["airflow-provider-flowservice"].version == airflow_provider_flowservice.__version__
+    )
+    found = ProvidersManagerTaskRuntime().hooks["flowservice"]
+    assert found is not None
+    assert found.hook_class_name == connection_type["hook-class-name"]
+    assert "airflow_provider_flowservice.links.FlowServiceLink" in manager.extra_links_class_names
