@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import inlet, model, specs
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, UnreadableAnswerError
+from airflow_provider_flowservice.client.inlet import Envelope, Fate, Inlet, Verdict
+from airflow_provider_flowservice.client.request import Host, Repeat
+from airflow_provider_flowservice.client.response import Response
+
+URL = "https://dcs.adobedc.net/collection/" + "ab" * 32
+TARGET = Inlet(URL, "raw", authenticated=False)
+
+
+def answer(body: object, status: int = 207) -> Response:
+    return Response("POST", "/collection", status, {}, json.dumps(body).encode())
+
+
+def verdicts(count: int, *elements: Any) -> tuple[Verdict, ...]:
+    sent = inlet.post_batch(TARGET, [b"{}"] * count, None)
+    return sent.parse(answer({"inletId": "x", "batchId": "y", "responses": elements}))
+
+
+def connection(**params: Any) -> model.BaseConnection:
+    auth = model.Auth(spec_name="Streaming Connection", params=params)
+    return model.BaseConnection(
+        id="base", name="shop", connection_spec=model.SpecRef(id=specs.HTTP_API), auth=auth
+    )
+
+
+def test_the_id_is_the_end_of_the_url() -> None:
+    assert TARGET.id == "ab" * 32
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dcs.adobedc.net/",
+        "https://dcs.adobedc.net/collection/",
+        "https://dcs.adobedc.net/collection/batch/abc",
+        "https://dcs.adobedc.net/other/abc",
+        "abc",
+    ],
+)
+def test_a_url_that_is_no_inlet_has_no_id(url: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"inlet_url: .* is no inlet"):
+        _ = Inlet(url).id
+
+
+def test_an_inlet_on_the_collection_host_is_taken() -> None:
+    assert TARGET.checked("https://dcs.adobedc.net") is TARGET
+    assert Inlet("https://DCS.adobedc.net/collection/a").checked("https://dcs.adobedc.net")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/collection/a",
+        "https://dcs.adobedc.net.evil.example/collection/a",
+        "https://evil.example/https://dcs.adobedc.net/collection/a",
+        "https://dcs.adobedc.net@evil.example/collection/a",
+        "https://evil.example@dcs.adobedc.net/collection/a",
+        "http://dcs.adobedc.net/collection/a",
+        "https://dcs.adobedc.net:8443/collection/a",
+        "//dcs.adobedc.net/collection/a",
+        "",
+    ],
+)
+def test_an_inlet_elsewhere_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="no token goes elsewhere"):
+        Inlet(url).checked("https://dcs.adobedc.net")
+
+
+def test_what_is_on_the_host_but_no_inlet_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="is no inlet"):
+        Inlet("https://dcs.adobedc.net/data").checked("https://dcs.adobedc.net")
+
+
+@pytest.mark.parametrize(
+    ("required", "authenticated"),
+    [(True, True), ("true", True), (False, False), ("false", False), (None, False)],
+)
+def test_a_connection_says_whether_its_inlet_asks_for_a_token(required: object, authenticated: bool) -> None:
+    found = inlet.inlet_of(connection(inletUrl=URL, dataType="xdm", authenticationRequired=required))
+    assert found == Inlet(URL, "xdm", authenticated)
+
+
+def test_a_connection_without_an_inlet_is_refused() -> None:
+    with pytest.raises(DriftError, match=r"base connection base \('shop'\) has no inlet"):
+        inlet.inlet_of(connection(region="us-east-1"))
+    without_auth = model.BaseConnection(id="base", connection_spec=model.SpecRef(id="spec"))
+    with pytest.raises(DriftError, match="has no inlet"):
+        inlet.inlet_of(without_auth)
+
+
+@pytest.mark.parametrize("flow_id", ["flow", None])
+def test_an_envelope_has_header_and_body(flow_id: str | None) -> None:
+    envelope = Envelope(
+        schema_id="https://ns.adobe.com/x/schemas/1", dataset_id="d1", org_id="o@AdobeOrg", flow_id=flow_id
+    )
+    raw = b'{"n":  1.50}'
+    message = envelope.wrap(raw)
+    reference = {
+        "id": "https://ns.adobe.com/x/schemas/1",
+        "contentType": "application/vnd.adobe.xed-full-notext+json; version=1.0",
+    }
+    header = {"schemaRef": reference, "imsOrgId": "o@AdobeOrg", "datasetId": "d1"}
+    assert json.loads(message) == {
+        "header": header | ({"flowId": "flow"} if flow_id else {}),
+        "body": {"xdmMeta": {"schemaRef": reference}, "xdmEntity": {"n": 1.5}},
+    }
+    assert raw in message
+    assert inlet.is_xdm_message(message)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"n": 1}', b'{"header": {}}', b'{"header": 1, "body": {}}', b"[]", b"no JSON"]
+)
+def test_what_lacks_header_or_body_is_no_xdm_message(raw: bytes) -> None:
+    assert not inlet.is_xdm_message(raw)
+
+
+def test_a_batch_holds_the_messages_as_they_are() -> None:
+    messages = [b'{"n":  1}', b'{"n":2.50}', b"{}"]
+    sent = inlet.post_batch(TARGET, messages, "flow")
+    assert sent.content == b'{"messages":[{"n":  1},{"n":2.50},{}]}'
+    assert len(sent.content) == sum(map(len, messages)) + inlet.batch_overhead(3)
+    assert (sent.method, sent.path) == ("POST", f"/collection/batch/{TARGET.id}")
+    assert (sent.host, sent.repeat, sent.authorized) == (Host.COLLECTION, Repeat.LOOK_FIRST, False)
+    assert sent.headers == (("x-adobe-flow-id", "flow"),)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 500])
+def test_the_overhead_of_a_batch_is_known(count: int) -> None:
+    sent = inlet.post_batch(TARGET, [b"{}"] * count, None)
+    assert len(sent.content or b"") == 2 * count + inlet.batch_overhead(count)
+
+
+@pytest.mark.parametrize(("sync", "query"), [(True, "syncValidation=true"), (False, "")])
+def test_a_single_message_goes_to_its_own_endpoint(sync: bool, query: str) -> None:
+    sent = inlet.post_single(Inlet(URL), b'{"n":1}', None, sync_validation=sync)
+    assert (sent.path, sent.query, sent.content) == (f"/collection/{TARGET.id}", query, b'{"n":1}')
+    assert (sent.headers, sent.authorized) == ((), True)
+
+
+def test_a_receipt_is_an_acceptance() -> None:
+    sent = inlet.post_single(TARGET, b"{}", None, sync_validation=True)
+    receipt = {"inletId": "x", "xactionId": "1:2:3", "synchronousValidation": {"status": "pass"}}
+    assert sent.parse(answer(receipt, 200)) == (Verdict(Fate.ACCEPTED, "1:2:3"),)
+
+
+@pytest.mark.parametrize(
+    ("element", "verdict"),
+    [
+        ({"xactionId": "1"}, Verdict(Fate.ACCEPTED, "1")),
+        ({"xactionId": "1", "status": 200}, Verdict(Fate.ACCEPTED, "1", 200)),
+        ({"statusCode": 400, "message": "no"}, Verdict(Fate.REJECTED, None, 400, "no")),
+        ({"xactionId": "1-0", "status": 400, "message": "no"}, Verdict(Fate.REJECTED, "1-0", 400, "no")),
+        ({"xactionId": "1-0", "status": "400"}, Verdict(Fate.REJECTED, "1-0", 400)),
+        ({"xactionId": "1-0", "statusCode": "413"}, Verdict(Fate.REJECTED, "1-0", 413)),
+        ({"xactionId": "1-0", "status": 503}, Verdict(Fate.BUSY, "1-0", 503)),
+        ({"statusCode": 500}, Verdict(Fate.BUSY, None, 500)),
+        ({"statusCode": 429, "message": "slow"}, Verdict(Fate.BUSY, None, 429, "slow")),
+        ({}, Verdict(Fate.UNKNOWN)),
+        ({"status": 200}, Verdict(Fate.UNKNOWN, None, 200)),
+        ({"message": "?"}, Verdict(Fate.UNKNOWN, message="?")),
+    ],
+)
+def test_an_element_of_either_style_is_read(element: dict[str, Any], verdict: Verdict) -> None:
+    assert verdicts(1, element) == (verdict,)
+
+
+def test_elements_are_matched_by_their_place() -> None:
+    accepted, refused = {"xactionId": "1"}, {"statusCode": 400}
+    fates = [verdict.fate for verdict in verdicts(3, refused, accepted, refused)]
+    assert fates == [Fate.REJECTED, Fate.ACCEPTED, Fate.REJECTED]
+
+
+def test_a_message_without_an_element_has_an_unknown_fate() -> None:
+    first, *rest = verdicts(3, {"xactionId": "1"})
+    assert first.fate is Fate.ACCEPTED
+    assert rest == [Verdict(Fate.UNKNOWN, message="the answer has no element for it")] * 2
+
+
+def test_more_elements_than_messages_are_not_counted() -> None:
+    assert len(verdicts(1, {"xactionId": "1"}, {"xactionId": "2"})) == 1
+
+
+@pytest.mark.parametrize("body", [[], {"responses": {}}, {"responses": [1]}, {"responses": [{"status": []}]}])
+def test_an_answer_of_another_shape_is_unreadable(body: object) -> None:
+    sent = inlet.post_batch(TARGET, [b"{}"], None)
+    with pytest.raises(UnreadableAnswerError):
+        sent.parse(answer(body))

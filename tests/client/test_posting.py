@@ -1,0 +1,518 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import auth, inlet
+from airflow_provider_flowservice.client.errors import (
+    AuthenticationError,
+    BadRequestError,
+    InvalidInputError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+)
+from airflow_provider_flowservice.client.posting import ATTEMPTS, Failure, Poster, Progress, Tally
+from airflow_provider_flowservice.client.records import Record, UnreadableRecord
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from tests.client.conftest import Opener
+from tests.support.clients import Client
+from tests.support.clock import VirtualClock
+from tests.support.faults import fault
+from tests.support.streaming import Source, as_records, numbers, open_source, people
+
+BUSY = {"statusCode": 503, "message": "try later"}
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer) -> EmulatorControl:
+    emulator.control.set_switches(settling_seconds=0)
+    return emulator.control
+
+
+class Shop:
+    """An open source, what was posted to it, and what became of that."""
+
+    def __init__(self, client: Client, control: EmulatorControl, source: Source) -> None:
+        self.client = client
+        self.control = control
+        self.source = source
+        self.failures: list[Failure] = []
+        self.progress: list[Progress] = []
+        self.poster: Poster | None = None
+        control.clear_requests()
+
+    def post(self, records: Iterable[Record | UnreadableRecord], **changes: Any) -> Tally:
+        arguments: dict[str, Any] = {
+            "sender": self.client,
+            "target": self.source.inlet,
+            "flow_id": self.source.flow_id,
+            "on_failure": self.failures.append,
+            "on_progress": self.progress.append,
+        }
+        self.poster = Poster(**{**arguments, **changes})
+        return self.poster.post(records)
+
+    @property
+    def tally(self) -> Tally:
+        """The counts so far, also after an error."""
+        assert self.poster is not None
+        return self.poster.tally
+
+    def lose(self, kind: str, path: int = 1, **parameters: Any) -> None:
+        """Put a fault in the way of the batch endpoint, or with 0 of the single one."""
+        self.control.inject(fault(kind, "POST", self.source.paths[path], **parameters))
+
+    def answer(self, *elements: dict[str, Any], **parameters: Any) -> None:
+        """Let the inlet answer the next batch with these elements, and take nothing in."""
+        body = {"inletId": self.source.inlet.id, "batchId": "b", "responses": elements}
+        self.lose("status", status=207, body=body, **parameters)
+
+    @property
+    def posts(self) -> list[dict[str, Any]]:
+        """The requests at the inlet."""
+        return self.control.requests(method="POST", path="/collection/")
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many messages each batch had."""
+        return [len(entry["body"]["messages"]) for entry in self.posts]
+
+    @property
+    def kept(self) -> list[dict[str, Any]]:
+        """What the inlet took."""
+        return self.control.messages(self.source.inlet.id)
+
+    @property
+    def problems(self) -> list[tuple[str, int | None, str]]:
+        return [(failure.place, failure.status, failure.message) for failure in self.failures]
+
+
+@pytest.fixture
+def shop(plain_client: Client, control: EmulatorControl) -> Shop:
+    """An inlet for raw records that asks for no token."""
+    return Shop(plain_client, control, open_source(plain_client))
+
+
+@pytest.fixture
+def xdm_shop(plain_client: Client, control: EmulatorControl) -> Shop:
+    """An inlet for XDM messages."""
+    return Shop(plain_client, control, open_source(plain_client, "xdm"))
+
+
+def test_records_arrive_in_order_and_as_they_are(shop: Shop) -> None:
+    sent = people(7, price=1.50, deep={"ü": [1, None, True]})
+    tally = shop.post(as_records(sent), batch_size=3)
+    assert [entry["message"] for entry in shop.kept] == sent
+    assert {entry["flowId"] for entry in shop.kept} == {shop.source.flow_id}
+    assert shop.sizes == [3, 3, 1]
+    assert [(each.settled.settled, each.sending_below) for each in shop.progress] == [
+        (0, 3),
+        (3, 3),
+        (3, 6),
+        (6, 6),
+        (6, 7),
+        (7, 7),
+    ]
+    assert [each.settled.accepted for each in shop.progress] == [0, 3, 3, 6, 6, 7]
+    assert tally == Tally(
+        settled=7,
+        accepted=7,
+        first_xaction_id=shop.kept[0]["xactionId"],
+        last_xaction_id=shop.kept[-1]["xactionId"],
+    )
+    assert shop.failures == []
+
+
+def test_nothing_to_send_sends_nothing(shop: Shop) -> None:
+    assert shop.post([]) == Tally()
+    assert shop.posts == []
+
+
+def test_single_messages_go_to_their_own_endpoint(shop: Shop) -> None:
+    tally = shop.post(as_records(people(3)), batch_size=1)
+    assert (tally.accepted, numbers(shop.kept)) == (3, [0, 1, 2])
+    assert [entry["path"] for entry in shop.posts] == [shop.source.paths[0]] * 3
+    assert [entry["query"] for entry in shop.posts] == [{}] * 3
+
+
+def test_plain_records_are_wrapped_for_an_xdm_inlet(xdm_shop: Shop, control: EmulatorControl) -> None:
+    org_id = control.credential.org_id
+    entity = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
+    tally = xdm_shop.post(as_records([entity]), envelope=xdm_shop.source.envelope(org_id), flow_id=None)
+    (kept,) = xdm_shop.kept
+    assert (tally.accepted, kept["flowId"]) == (1, xdm_shop.source.flow_id)
+    header = kept["message"]["header"]
+    assert header["datasetId"] == xdm_shop.source.dataset_id
+    assert header["imsOrgId"] == org_id
+    assert header["schemaRef"]["id"] == xdm_shop.source.schema_id
+    assert kept["message"]["body"]["xdmEntity"] == entity
+
+
+def test_a_raw_record_is_not_sent_to_an_xdm_inlet(xdm_shop: Shop, control: EmulatorControl) -> None:
+    envelope = xdm_shop.source.envelope(control.credential.org_id)
+    message = json.loads(envelope.wrap(b'{"_id": "1"}'))
+    tally = xdm_shop.post(as_records([{"n": 1}, message]))
+    assert (tally.accepted, tally.rejected) == (1, 1)
+    ((place, status, text),) = xdm_shop.problems
+    assert (place, status) == ("line 1", None)
+    assert "no XDM message" in text
+    assert "schema_id and dataset_id" in text
+    assert [entry["message"] for entry in xdm_shop.kept] == [message]
+
+
+@pytest.mark.parametrize("style", ["status", "statusCode"])
+def test_each_element_is_read_in_either_style(shop: Shop, control: EmulatorControl, style: str) -> None:
+    control.set_switches(batch_style=style)
+    # Data that is no object is refused by the emulator; the client would not send it by itself.
+    records = [*as_records(people(2)), Record(2, b"[2]", 3), *as_records(people(4))[3:], Record(4, b"5", 5)]
+    tally = shop.post(records)
+    assert (tally.accepted, tally.rejected, tally.unknown, tally.settled) == (3, 2, 0, 5)
+    assert numbers(shop.kept) == [0, 1, 3]
+    assert [(place, status) for place, status, _ in shop.problems] == [("line 3", 400), ("line 5", 400)]
+    assert all("Message is not a JSON object" in message for _, _, message in shop.problems)
+    assert tally.last_xaction_id == shop.kept[-1]["xactionId"]
+    assert shop.sizes == [5]
+
+
+@pytest.mark.parametrize("style", ["status", "statusCode"])
+def test_a_batch_of_which_all_fails_has_no_acceptance(
+    shop: Shop, control: EmulatorControl, style: str
+) -> None:
+    control.set_switches(batch_style=style)
+    tally = shop.post(as_records(people(3)), flow_id="71c5f1a4-0000-4000-8000-000000000000")
+    assert (tally.accepted, tally.rejected, tally.settled) == (0, 3, 3)
+    assert (tally.first_xaction_id, tally.last_xaction_id) == (None, None)
+    assert [place for place, _, _ in shop.problems] == ["line 1", "line 2", "line 3"]
+    assert all("is unknown" in message for _, _, message in shop.problems)
+    assert (shop.sizes, shop.kept) == ([3], [])
+
+
+def test_a_transaction_id_does_not_mean_success(shop: Shop) -> None:
+    shop.answer({"xactionId": "9-0", "status": 400, "message": "no"}, {"xactionId": "9-1"})
+    tally = shop.post(as_records(people(2)))
+    assert (tally.accepted, tally.rejected, tally.first_xaction_id) == (1, 1, "9-1")
+    assert shop.problems == [("line 1", 400, "no")]
+
+
+def test_a_record_without_a_verdict_is_unknown_and_not_sent_again(shop: Shop) -> None:
+    shop.answer({"xactionId": "9-0"})
+    tally = shop.post(as_records(people(3)))
+    assert (tally.accepted, tally.rejected, tally.unknown, tally.failures) == (1, 0, 2, 2)
+    assert shop.problems == [(f"line {n}", None, "the answer has no element for it") for n in (2, 3)]
+    assert shop.sizes == [3]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_the_inlet_is_too_busy_for_is_sent_again_alone(
+    shop: Shop, virtual_clock: VirtualClock, status: int
+) -> None:
+    busy = {"statusCode": status, "message": "try later"}
+    shop.answer({"xactionId": "9-0"}, busy, {"statusCode": 400, "message": "no"}, busy)
+    tally = shop.post(as_records(people(4)))
+    assert (tally.accepted, tally.rejected, tally.maybe_duplicated, tally.settled) == (3, 1, 0, 4)
+    assert numbers(shop.kept) == [1, 3]
+    assert shop.sizes == [4, 2]
+    assert shop.problems == [("line 3", 400, "no")]
+    assert len(virtual_clock.sleeps) >= 1
+
+
+def test_what_the_inlet_stays_too_busy_for_is_refused_in_the_end(shop: Shop) -> None:
+    shop.answer({"xactionId": "9-0"}, BUSY)
+    shop.answer(BUSY, times=ATTEMPTS - 1)
+    tally = shop.post(as_records(people(3)), batch_size=2)
+    assert (tally.accepted, tally.rejected, tally.settled) == (2, 1, 3)
+    assert shop.problems == [("line 2", 503, "try later")]
+    assert shop.sizes == [2, *[1] * (ATTEMPTS - 1), 1]
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "truncate"])
+def test_a_batch_whose_answer_is_lost_is_sent_again_and_counted(shop: Shop, kind: str) -> None:
+    shop.lose(kind)
+    tally = shop.post(as_records(people(3)), batch_size=2)
+    assert numbers(shop.kept) == [0, 1, 0, 1, 2]
+    assert (tally.accepted, tally.maybe_duplicated, tally.failures) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset"])
+def test_a_message_whose_answer_is_lost_is_sent_again_and_counted(shop: Shop, kind: str) -> None:
+    shop.lose(kind, path=0)
+    tally = shop.post(as_records(people(2)), batch_size=1)
+    assert numbers(shop.kept) == ([0, 0, 1] if kind == "reset_after" else [0, 1])
+    assert (tally.accepted, tally.maybe_duplicated) == (2, 1)
+
+
+def test_a_success_that_cannot_be_read_is_a_lost_answer(shop: Shop) -> None:
+    shop.lose("status", status=207, body="<html>")
+    tally = shop.post(as_records(people(2)))
+    assert (tally.accepted, tally.maybe_duplicated) == (2, 2)
+
+
+def test_a_server_that_asks_to_wait_is_obeyed(shop: Shop, virtual_clock: VirtualClock) -> None:
+    shop.lose("status", status=503, headers={"Retry-After": "20"})
+    assert shop.post(as_records(people(2))).accepted == 2
+    assert any(20 <= slept < 22 for slept in virtual_clock.sleeps)
+
+
+def test_answers_that_stay_lost_end_with_the_error_and_an_honest_count(shop: Shop) -> None:
+    shop.lose("reset_after", after=1, times=ATTEMPTS)
+    with pytest.raises(Exception, match="the connection broke"):
+        shop.post(as_records(people(5)), batch_size=2)
+    assert (shop.tally.accepted, shop.tally.unknown, shop.tally.settled) == (2, 2, 2)
+    assert shop.sizes == [2] * (1 + ATTEMPTS)
+
+
+def test_too_many_requests_are_waited_out_and_nothing_is_doubled(
+    shop: Shop, virtual_clock: VirtualClock
+) -> None:
+    shop.lose("rate_limit", times=2, retry_after=7)
+    tally = shop.post(as_records(people(2)))
+    assert (tally.accepted, tally.maybe_duplicated, numbers(shop.kept)) == (2, 0, [0, 1])
+    assert [7 <= slept < 9 for slept in virtual_clock.sleeps].count(True) == 2
+
+
+def test_too_many_requests_without_end_are_an_error(shop: Shop) -> None:
+    shop.lose("rate_limit", times=100)
+    with pytest.raises(RateLimitError):
+        shop.post(as_records(people(2)))
+    assert shop.kept == []
+
+
+def test_a_batch_that_is_too_large_is_halved(shop: Shop, control: EmulatorControl) -> None:
+    control.set_switches(inlet_limit_bytes=250)
+    tally = shop.post(as_records(people(16)))
+    assert (tally.accepted, tally.settled) == (16, 16)
+    assert numbers(shop.kept) == list(range(16))
+    assert [size for size, entry in zip(shop.sizes, shop.posts, strict=True) if entry["status"] == 413] == [
+        16,
+        8,
+        8,
+    ]
+
+
+def test_a_message_that_is_too_large_for_the_inlet_does_not_keep_back_the_others(
+    shop: Shop, control: EmulatorControl
+) -> None:
+    control.set_switches(inlet_limit_bytes=500)
+    messages = people(4)
+    messages[1]["note"] = "x" * 500
+    tally = shop.post(as_records(messages))
+    assert (tally.accepted, tally.rejected) == (3, 1)
+    assert numbers(shop.kept) == [0, 2, 3]
+    ((place, status, message),) = shop.problems
+    assert (place, status) == ("line 2", 413)
+    assert "larger than 1 MB" in message
+
+
+def test_a_record_over_the_limit_is_rejected_unsent_and_the_rest_is_sent(shop: Shop) -> None:
+    messages = people(4)
+    messages[2]["note"] = "x" * 1_000_000
+    tally = shop.post(as_records(messages))
+    assert (tally.accepted, tally.rejected, tally.settled) == (3, 1, 4)
+    assert numbers(shop.kept) == [0, 1, 3]
+    ((place, status, message),) = shop.problems
+    assert (place, status) == ("line 3", None)
+    assert "a request may have 1000000" in message
+    assert shop.sizes == [3]
+
+
+def test_the_largest_record_that_fits_is_sent_alone(shop: Shop) -> None:
+    messages = people(3)
+    room = inlet.MAX_REQUEST_BYTES - inlet.batch_overhead(1)
+    messages[1]["note"] = ""
+    messages[1]["note"] = "x" * (room - len(json.dumps(messages[1])))
+    tally = shop.post(as_records(messages))
+    assert (tally.accepted, tally.rejected) == (3, 0)
+    assert [entry["size"] for entry in shop.posts][1] == inlet.MAX_REQUEST_BYTES
+    assert shop.sizes == [1, 1, 1]
+
+
+def test_no_batch_exceeds_the_bytes_of_a_request_or_the_batch_size(shop: Shop) -> None:
+    sent = people(60, note="ü" * 20_000)
+    tally = shop.post(as_records(sent), batch_size=9)
+    assert tally.accepted == 60
+    assert numbers(shop.kept) == list(range(60))
+    sizes = [entry["size"] for entry in shop.posts]
+    assert max(sizes) <= inlet.MAX_REQUEST_BYTES
+    assert max(shop.sizes) <= 9
+    # As full as can be: one more message would not have fitted.
+    one = len(json.dumps(sent[0]).encode())
+    assert all(size + one > inlet.MAX_REQUEST_BYTES for size in sizes[:-1])
+
+
+class Reading:
+    """An input that knows how much of it was read beyond each request when that went out."""
+
+    def __init__(self, count: int) -> None:
+        self.read = 0
+        self.ahead: list[int] = []
+        self._count = count
+
+    def __iter__(self) -> Iterator[Record]:
+        for position in range(self._count):
+            self.read += 1
+            yield Record(position, b'{"n": %d}' % position)
+
+    def note(self, progress: Progress) -> None:
+        self.ahead.append(self.read - progress.sending_below)
+
+
+def test_the_input_is_read_at_most_one_record_beyond_the_batch(shop: Shop) -> None:
+    reading = Reading(1_000)
+    tally = shop.post(reading, batch_size=100, on_progress=reading.note)
+    assert tally.accepted == 1_000
+    assert len(reading.ahead) == 20
+    assert max(reading.ahead) <= 1
+
+
+def test_an_input_whose_post_fails_is_not_read_to_its_end(shop: Shop) -> None:
+    reading = Reading(1_000_000)
+    shop.lose("status", status=404, after=1)
+    with pytest.raises(NotFoundError):
+        shop.post(reading, batch_size=10)
+    assert reading.read in (20, 21)
+    assert (shop.tally.accepted, shop.tally.settled) == (10, 10)
+
+
+def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop: Shop) -> None:
+    earlier = Tally(settled=4, accepted=3, rejected=1, first_xaction_id="1:0", last_xaction_id="1:3")
+    tally = shop.post(as_records(people(9))[4:], batch_size=2, tally=earlier, maybe_sent_below=7)
+    assert numbers(shop.kept) == [4, 5, 6, 7, 8]
+    assert tally == Tally(
+        settled=9,
+        accepted=8,
+        rejected=1,
+        maybe_duplicated=3,
+        first_xaction_id="1:0",
+        last_xaction_id=shop.kept[-1]["xactionId"],
+    )
+
+
+def test_unreadable_records_are_refused_in_their_place(shop: Shop) -> None:
+    first, last = as_records(people(2))
+    tally = shop.post([first, UnreadableRecord(1, b"{", 2, "is no JSON"), last])
+    assert (tally.accepted, tally.rejected, tally.settled) == (2, 1, 2)
+    assert shop.problems == [("line 2", None, "is no JSON")]
+
+
+def test_what_was_read_before_the_input_breaks_off_is_sent(shop: Shop) -> None:
+    def breaking() -> Iterator[Record]:
+        yield from as_records(people(5))
+        raise InvalidInputError("path", "breaks off", "Put it right.")
+
+    with pytest.raises(InvalidInputError, match="breaks off"):
+        shop.post(breaking(), batch_size=3)
+    assert numbers(shop.kept) == [0, 1, 2, 3, 4]
+    assert (shop.tally.accepted, shop.tally.settled) == (5, 5)
+
+
+def test_a_place_without_a_line_is_the_position(shop: Shop) -> None:
+    shop.post([Record(0, b"1"), Record(1, b'{"n": 1}')])
+    assert [place for place, _, _ in shop.problems] == ["record 0"]
+
+
+# Tokens
+
+
+@pytest.fixture
+def guarded(open_to_emulator: Opener, control: EmulatorControl) -> Shop:
+    """An inlet that asks for a token."""
+    client = open_to_emulator()
+    return Shop(client, control, open_source(client, authenticated=True))
+
+
+def test_a_token_goes_with_records_for_an_authenticated_inlet(guarded: Shop) -> None:
+    assert guarded.post(as_records(people(2)), batch_size=1).accepted == 2
+    for entry in guarded.posts:
+        assert entry["headers"]["authorization"].startswith("Bearer ")
+        assert entry["headers"]["x-gw-ims-org-id"] == guarded.control.credential.org_id
+        assert "x-api-key" not in entry["headers"]
+        assert entry["headers"]["x-adobe-flow-id"] == guarded.source.flow_id
+
+
+def test_the_organisation_header_satisfies_an_inlet_that_demands_it(guarded: Shop) -> None:
+    guarded.control.set_switches(inlet_org_header="required")
+    assert guarded.post(as_records(people(2))).accepted == 2
+
+
+def test_no_token_is_fetched_or_sent_for_an_open_inlet(shop: Shop, open_to_emulator: Opener) -> None:
+    auth.forget_all()
+    tally = shop.post(as_records(people(2)), sender=open_to_emulator())
+    assert tally.accepted == 2
+    (entry,) = shop.control.requests()
+    assert "authorization" not in entry["headers"]
+    assert "x-gw-ims-org-id" not in entry["headers"]
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+@pytest.mark.parametrize("batch_size", [1, 10])
+def test_an_expired_token_is_renewed_once(guarded: Shop, status: str, batch_size: int) -> None:
+    guarded.control.set_switches(inlet_bad_token=status)
+    guarded.lose("expire_token", path=int(batch_size > 1))
+    tally = guarded.post(as_records(people(2)), batch_size=batch_size)
+    assert (tally.accepted, tally.maybe_duplicated, numbers(guarded.kept)) == (2, 0, [0, 1])
+    assert guarded.posts[0]["status"] == int(status)
+    assert len(guarded.control.requests(path="/ims/")) == 1
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_token_that_is_refused_again_is_an_error(guarded: Shop, status: str) -> None:
+    guarded.control.set_switches(inlet_bad_token=status)
+    guarded.lose("expire_token", times=2)
+    with pytest.raises(AuthenticationError, match="Ims service token is invalid"):
+        guarded.post(as_records(people(2)))
+    assert len(guarded.control.requests(path="/ims/")) == 1
+    assert len(guarded.posts) == 2
+    assert guarded.kept == []
+
+
+# Synchronous validation
+
+
+def validated(shop: Shop, entities: list[dict[str, Any]], **changes: Any) -> Tally:
+    envelope = shop.source.envelope(shop.control.credential.org_id)
+    return shop.post(as_records(entities), envelope=envelope, sync_validation=True, **changes)
+
+
+def test_synchronous_validation_reports_each_violation(xdm_shop: Shop) -> None:
+    good = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
+    tally = validated(xdm_shop, [good, {"_id": 2}, good], batch_size=500)
+    assert (tally.accepted, tally.rejected, tally.settled) == (2, 1, 3)
+    ((place, status, message),) = xdm_shop.problems
+    assert (place, status) == ("line 2", 400)
+    assert "Message is invalid" in message
+    assert [entry["path"] for entry in xdm_shop.posts] == [xdm_shop.source.paths[0]] * 3
+    assert [entry["query"] for entry in xdm_shop.posts] == [{"syncValidation": "true"}] * 3
+
+
+def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
+    virtual_clock.follow(xdm_shop.control.advance)
+    started = virtual_clock.monotonic()
+    tally = validated(xdm_shop, [{"_id": str(n)} for n in range(65)])
+    assert tally.accepted == 65
+    assert xdm_shop.control.requests(status=429) == []
+    assert virtual_clock.monotonic() - started == pytest.approx(64)
+
+
+def test_an_inlet_that_cannot_validate_says_so_at_once(xdm_shop: Shop) -> None:
+    xdm_shop.control.set_switches(sync_validation="unsupported")
+    with pytest.raises(InvalidInputError, match=r"sync_validation: .*501.*not available here.* Leave it out"):
+        validated(xdm_shop, [{"_id": "1"}, {"_id": "2"}])
+    assert len(xdm_shop.posts) == 1
+
+
+def test_a_501_without_validation_is_the_servers_failure(shop: Shop) -> None:
+    shop.lose("status", status=501, times=ATTEMPTS)
+    with pytest.raises(ServerError):
+        shop.post(as_records(people(1)))
+
+
+def test_a_batch_that_is_refused_as_a_whole_is_an_error(shop: Shop) -> None:
+    shop.lose("status", status=400, body={"message": "no batch"})
+    with pytest.raises(BadRequestError, match="no batch"):
+        shop.post(as_records(people(1)))
+    assert (shop.tally.rejected, shop.failures) == (0, [])
