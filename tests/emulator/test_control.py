@@ -5,6 +5,8 @@ import requests
 
 from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.journal import Exchange, Journal
+from airflow_provider_flowservice.emulator.settings import Settings
+from airflow_provider_flowservice.emulator.world import World
 from tests.emulator.conftest import SECRET, Api, add_segment
 
 
@@ -83,6 +85,16 @@ def test_state_has_every_collection_and_reset_empties_it(api: Api) -> None:
     assert api.control.faults_left() == []
     assert api.control.switches()["patch_answer"] == "200"
     assert api.get("/flows").status_code == 401
+
+
+def test_reset_forgets_what_was_planned() -> None:
+    world, happened = World(Settings()), []
+    world.agenda.add(0, lambda: happened.append("early"))
+    world.agenda.run_due()
+    world.agenda.add(0, lambda: happened.append("late"))
+    world.reset()
+    world.agenda.run_due()
+    assert happened == ["early"]
 
 
 def test_the_clock_moves_on_and_never_back(api: Api) -> None:

@@ -74,7 +74,7 @@ def test_faults_meet_every_service(api: Api, path: str) -> None:
 def test_a_reset_comes_before_anything_is_applied(api: Api) -> None:
     body = api.flow_body()
     api.control.inject(rule("reset", "POST", FLOWS))
-    with pytest.raises(requests.ConnectionError):
+    with pytest.raises(requests.ConnectionError, match="Connection reset"):
         api.call("POST", "/flows", json=body)
     assert api.control.state()["flows"] == []
     entry = api.control.requests("POST", FLOWS)[0]

@@ -29,7 +29,6 @@ class FlowCode(Enum):
     WRONG_STATE_FOR_DELETE = ("1416", 400, "Resource cannot be deleted in its state")
     BASE_CONNECTION_IN_USE = ("1418", 400, "Base connection is in use")
     MAPPING_INVALID = ("1419", 400, "Mapping is invalid")
-    WRONG_STATE_FOR_UPDATE = ("1420", 400, "Resource cannot be updated in its state")
     TRANSITION_REFUSED = ("1421", 400, "State transition is not possible")
     ACTION_NOT_APPLICABLE = ("1422", 400, "Action is not applicable")
     MAPPING_SCHEMA_DIFFERS = ("1425", 400, "Mapping and dataset have different schemas")
