@@ -33,7 +33,6 @@ class Dataset:
         :param identity: organisation and user.
         """
         return {
-            "tags": {},
             **self.body,
             "version": "1.0.0",
             "created": self.created_at,
@@ -56,7 +55,8 @@ class DatasetStore:
     def create(self, body: dict[str, Any]) -> Dataset:
         """Add a dataset."""
         now = self._clock.now_ms()
-        dataset = Dataset(secrets.token_hex(12), body, now, now)
+        # A dataset always has tags, so a patch can add one.
+        dataset = Dataset(secrets.token_hex(12), {"tags": {}, **body}, now, now)
         self._datasets[dataset.id] = dataset
         return dataset
 
