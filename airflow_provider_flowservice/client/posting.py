@@ -248,15 +248,21 @@ def _batches(messages: Iterable[_Message], size: int) -> Iterator[tuple[list[_Me
     """
     batch: list[_Message] = []
     filled = 0
-    for message in messages:
-        grown = inlet.batch_overhead(len(batch) + 1) + filled + len(message.content)
-        if batch and grown > inlet.MAX_REQUEST_BYTES:
-            yield batch, message.record.position
-            batch, filled = [], 0
-        batch.append(message)
-        filled += len(message.content)
-        if len(batch) == size:
-            yield batch, message.record.position + 1
-            batch, filled = [], 0
+    try:
+        for message in messages:
+            grown = inlet.batch_overhead(len(batch) + 1) + filled + len(message.content)
+            if batch and grown > inlet.MAX_REQUEST_BYTES:
+                yield batch, message.record.position
+                batch, filled = [], 0
+            batch.append(message)
+            filled += len(message.content)
+            if len(batch) == size:
+                yield batch, message.record.position + 1
+                batch, filled = [], 0
+    except InvalidInputError:
+        # The input breaks off: what was read of it goes out first.
+        if batch:
+            yield batch, batch[-1].record.position + 1
+        raise
     if batch:
         yield batch, batch[-1].record.position + 1

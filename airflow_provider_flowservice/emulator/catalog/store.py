@@ -55,14 +55,13 @@ class DatasetStore:
     def create(self, body: dict[str, Any]) -> Dataset:
         """Add a dataset."""
         now = self._clock.now_ms()
-        # A dataset always has tags, so a patch can add one.
-        dataset = Dataset(secrets.token_hex(12), {"tags": {}, **body}, now, now)
+        dataset = Dataset(secrets.token_hex(12), _tagged(body), now, now)
         self._datasets[dataset.id] = dataset
         return dataset
 
     def replace(self, dataset: Dataset, body: dict[str, Any]) -> None:
         """Store a changed body."""
-        dataset.body = body
+        dataset.body = _tagged(body)
         dataset.updated_at = self._clock.now_ms()
 
     def find(self, dataset_id: object) -> Dataset | None:
@@ -76,3 +75,8 @@ class DatasetStore:
     def delete(self, dataset: Dataset) -> None:
         """Remove a dataset."""
         del self._datasets[dataset.id]
+
+
+def _tagged(body: dict[str, Any]) -> dict[str, Any]:
+    """The body with tags, which every dataset has, so that a patch can add one."""
+    return {"tags": {}, **body}
