@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client import dataflow
-from airflow_provider_flowservice.client.dataflow import Missing, Segment
+from airflow_provider_flowservice.client.dataflow import Missing, Mode, Plan, Wanted
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
+from airflow_provider_flowservice.client.segments import Segment, read_attributes, read_segments
 from tests.support.patch import apply_additions
 from tests.support.properties import examples
 
@@ -42,18 +44,24 @@ def flow(*transformations: JsonObject) -> Flow:
     return Flow(id="f", name="my flow", flow_spec=SpecRef(id="s"), transformations=transformations)
 
 
-def patched(before: Flow, plan: dataflow.Plan) -> Flow:
+def added(before: Flow, segments: Sequence[Segment], attributes: Sequence[str]) -> Plan:
+    return dataflow.plan(before, Wanted(tuple(segments), tuple(attributes)), Mode.ADD)
+
+
+def patched(before: Flow, plan: Plan) -> Flow:
     document = apply_additions({"transformations": list(before.transformations)}, plan.operations)
     return flow(*document["transformations"])
 
 
 def test_what_is_missing_is_added_at_the_end_in_the_order_given() -> None:
     before = flow(transformation([segment_selector(FIRST)], []))
-    plan = dataflow.plan_addition(
-        before, [Segment(FIRST), Segment(SECOND, "Women", "over 50")], ["person.name", "a.b"]
+    plan = added(
+        before,
+        [Segment(FIRST), Segment(SECOND, {"name": "Women", "description": "over 50"})],
+        ["person.name", "a.b"],
     )
-    assert plan.segments_added == (SECOND,)
-    assert plan.segments_present == (FIRST,)
+    assert plan.added == (SECOND,)
+    assert plan.present == (FIRST,)
     assert plan.attributes_added == ("person.name", "a.b")
     root = "/transformations/0/params"
     assert [operation.to_json() for operation in plan.operations] == [
@@ -71,13 +79,13 @@ def test_what_is_missing_is_added_at_the_end_in_the_order_given() -> None:
 
 def test_a_flow_that_has_everything_gets_no_patch() -> None:
     before = flow(transformation([segment_selector(FIRST.upper())], [attribute_selector("a")]))
-    plan = dataflow.plan_addition(before, [Segment(FIRST)], ["a"])
-    assert plan == dataflow.Plan((), (), (FIRST,), ())
+    plan = added(before, [Segment(FIRST)], ["a"])
+    assert (plan.operations, plan.added, plan.present) == ((), (), (FIRST,))
 
 
 def test_the_transformation_with_the_lists_is_patched_wherever_it_stands() -> None:
     before = flow({"name": "Copy", "params": {}}, {"name": "Other"}, transformation([], []))
-    plan = dataflow.plan_addition(before, [Segment(FIRST)], ["a"])
+    plan = added(before, [Segment(FIRST)], ["a"])
     assert [operation.path for operation in plan.operations] == [
         "/transformations/2/params/segmentSelectors/selectors/-",
         "/transformations/2/params/profileSelectors/selectors/-",
@@ -97,7 +105,7 @@ def test_the_transformation_with_the_lists_is_patched_wherever_it_stands() -> No
 )
 def test_a_flow_without_a_place_for_selectors_is_refused(transformations: tuple[JsonObject, ...]) -> None:
     with pytest.raises(DriftError, match=r"my flow.*segmentSelectors.*FlowServiceCreateFlowOperator"):
-        dataflow.plan_addition(flow(*transformations), [Segment(FIRST)], [])
+        added(flow(*transformations), [Segment(FIRST)], [])
 
 
 SEGMENT_IDS = st.sampled_from([str(uuid.UUID(int=number)) for number in range(8)])
@@ -136,22 +144,22 @@ def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
     before: Flow, segments: list[str], paths: list[str]
 ) -> None:
     untouched = copy.deepcopy(before.transformations)
-    wanted = dataflow.read_segments(segments)
-    attributes = dataflow.read_attributes(paths)
-    plan = dataflow.plan_addition(before, wanted, attributes)
+    wanted = read_segments(segments)
+    attributes = read_attributes(paths)
+    plan = added(before, wanted, attributes)
     after = patched(before, plan)
 
     assert before.transformations == untouched
     assert not dataflow.missing(after, segments, paths)
-    assert dataflow.plan_addition(after, wanted, attributes).operations == ()
-    assert set(plan.segments_added) | set(plan.segments_present) == set(segments)
-    for kind, added in (
-        (SelectorKind.SEGMENT, plan.segments_added),
+    assert added(after, wanted, attributes).operations == ()
+    assert set(plan.added) | set(plan.present) == set(segments)
+    for kind, new in (
+        (SelectorKind.SEGMENT, plan.added),
         (SelectorKind.ATTRIBUTE, plan.attributes_added),
     ):
         old = [selector.key for selector in before.selectors(kind)]
-        assert [selector.key for selector in after.selectors(kind)] == [*old, *added]
-        assert not {key.lower() for key in old} & set(added)
+        assert [selector.key for selector in after.selectors(kind)] == [*old, *new]
+        assert not {key.lower() for key in old} & set(new)
     assert [t["name"] for t in after.transformations] == [t["name"] for t in before.transformations]
 
 
@@ -160,15 +168,15 @@ def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
 def test_the_library_applies_the_patch_as_we_do_by_hand(
     before: Flow, segments: list[str], paths: list[str]
 ) -> None:
-    plan = dataflow.plan_addition(before, dataflow.read_segments(segments), dataflow.read_attributes(paths))
+    plan = added(before, read_segments(segments), read_attributes(paths))
     assert dataflow.apply(before, plan.operations) == list(patched(before, plan).transformations)
 
 
 def test_segments_are_read_from_ids_and_mappings_each_once() -> None:
-    read = dataflow.read_segments(
+    read = read_segments(
         [FIRST, {"id": SECOND, "name": "Women", "description": "over 50"}, FIRST.upper(), {"id": FIRST}]
     )
-    assert read == (Segment(FIRST), Segment(SECOND, "Women", "over 50"))
+    assert read == (Segment(FIRST), Segment(SECOND, {"name": "Women", "description": "over 50"}))
 
 
 @pytest.mark.parametrize(
@@ -177,24 +185,24 @@ def test_segments_are_read_from_ids_and_mappings_each_once() -> None:
         (FIRST, "segments", "is one text"),
         (["Men over 50"], r"segments\[0\]", "'Men over 50' is no segment id"),
         ([FIRST, ""], r"segments\[1\]", "'' is no segment id"),
-        ([{"name": "x"}], r"segments\[0\]", "None is no segment id"),
+        ([{}], r"segments\[0\]", "None is no segment id"),
         ([{"id": 5}], r"segments\[0\]", "5 is no segment id"),
         ([{"id": FIRST, "nme": "x"}], r"segments\[0\]", "unknown key 'nme'"),
     ],
 )
 def test_a_segment_that_is_none_is_refused_by_its_place(segments: Any, field: str, problem: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{field}: .*{problem}"):
-        dataflow.read_segments(segments)
+        read_segments(segments)
 
 
 @pytest.mark.parametrize("segments", [[None], [5], [["a", "b"]], None, 5])
 def test_segments_of_a_wrong_type_are_refused(segments: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"^segments.*: "):
-        dataflow.read_segments(segments)
+        read_segments(segments)
 
 
 def test_attributes_are_read_each_once() -> None:
-    assert dataflow.read_attributes(["b", "a", "b"]) == ("b", "a")
+    assert read_attributes(["b", "a", "b"]) == ("b", "a")
 
 
 @pytest.mark.parametrize(
@@ -209,12 +217,13 @@ def test_attributes_are_read_each_once() -> None:
 )
 def test_an_attribute_that_is_none_is_refused_by_its_place(attributes: Any, field: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{field}: "):
-        dataflow.read_attributes(attributes)
+        read_attributes(attributes)
 
 
 def test_what_is_missing_says_so_in_words_and_survives_json() -> None:
     missing = dataflow.missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
     assert missing == Missing((SECOND,), ("a",))
+    assert not dataflow.missing(flow(transformation([segment_selector(FIRST)], [])), [FIRST.upper()], [])
     assert str(missing) == f"segments {SECOND} and profile attributes a"
     assert Missing.from_json(missing.to_json()) == missing
     assert not Missing((), ())
