@@ -1,0 +1,25 @@
+"""Running one task's code over its deferrals, without a DAG run or a triggerer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk.exceptions import TaskDeferred
+
+from tests.support.tasks import RecordingTaskInstance
+from tests.support.triggers import fire
+
+
+def run_to_end(operator: Any) -> tuple[Any, list[TaskDeferred]]:
+    """Execute an operator, firing each trigger that it waits for; its result and its deferrals."""
+    context = {"ti": RecordingTaskInstance()}
+    deferrals: list[TaskDeferred] = []
+    call = operator.execute
+    arguments: dict[str, Any] = {}
+    while True:
+        try:
+            return call(context, **arguments), deferrals
+        except TaskDeferred as deferral:
+            deferrals.append(deferral)
+            call = getattr(operator, deferral.method_name)
+            arguments = {**(deferral.kwargs or {}), "event": fire(deferral.trigger)}

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typing_extensions import override
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.triggers.inlet import FlowSettledTrigger
+from tests.support.clock import VirtualClock
+from tests.support.triggers import fire
+
+
+def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
+    from airflow.sdk import serde
+    from airflow.sdk.module_loading import import_string
+
+    path, arguments = FlowSettledTrigger(moment=1_700_000_300.25).serialize()
+    stored = json.loads(json.dumps(serde.serialize(arguments)))
+    again = import_string(path)(**serde.deserialize(stored))
+    assert isinstance(again, FlowSettledTrigger)
+    assert again.serialize() == (path, arguments) == (path, {"moment": 1_700_000_300.25})
+
+
+def test_it_fires_at_its_moment(virtual_clock: VirtualClock) -> None:
+    moment = virtual_clock.wall() + 300
+    assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done"}
+    assert virtual_clock.wall() == moment
+    assert virtual_clock.sleeps == [300]
+
+
+@pytest.mark.parametrize("late", [0, 1, 86_400])
+def test_it_fires_at_once_when_its_moment_has_passed(virtual_clock: VirtualClock, late: float) -> None:
+    assert fire(FlowSettledTrigger(moment=virtual_clock.wall() - late)) == {"status": "done"}
+    assert virtual_clock.sleeps == []
+
+
+def test_a_restart_does_not_move_its_moment(virtual_clock: VirtualClock) -> None:
+    moment = virtual_clock.wall() + 300
+    _, arguments = FlowSettledTrigger(moment=moment).serialize()
+    virtual_clock.advance(200)
+    fire(FlowSettledTrigger(**arguments))
+    assert virtual_clock.sleeps == [100]
+
+
+class NeverBlocking(VirtualClock):
+    """A clock on which the thread of all triggers may not be held up."""
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("the event loop is blocked")
+
+    @override
+    async def sleep_async(self, seconds: float) -> None:
+        self.advance(seconds)
+
+
+def test_waiting_blocks_no_other_trigger() -> None:
+    with clock.installed(NeverBlocking()) as time:
+        moment = time.wall() + 300
+        assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done"}
+        assert time.wall() == moment
