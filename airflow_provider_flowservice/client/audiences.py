@@ -8,7 +8,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import model, response
 from airflow_provider_flowservice.client.request import Request
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 PROFILE_SERVICE = "/data/core/ups"
 PAGE_LIMIT = 100

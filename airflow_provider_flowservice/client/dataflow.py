@@ -1,60 +1,99 @@
 """From the segments and attributes that a flow shall send to the JSON Patch that makes it so. Pure.
 
-Only additions at ``/-`` are sent, one guarded patch however many there are. Before that, the operations are
-applied with the jsonpatch library to the flow as it was read, and the result is compared with what is wanted.
+Only additions at ``/-``, replacements of a whole selector and removals in descending order are sent, in one
+guarded patch however many there are. Before that, the operations are applied with the jsonpatch library to
+the flow as it was read, and the result is compared with what is wanted.
 """
 
 from __future__ import annotations
 
 import copy
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.exports import EXPORT_FIELDS
 from airflow_provider_flowservice.client.model import Flow, JsonObject, Operation, SelectorKind
+from airflow_provider_flowservice.client.segments import Segment
 
 #: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
 EMPTY_GENERAL_TRANSFORM: JsonObject = {
     "name": "GeneralTransform",
     "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
 }
+#: The same for the newer flows to file destinations, which take attributes from a mapping set.
+EMPTY_FILE_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {
+        "mandatoryFields": [],
+        "primaryFields": [],
+        "profileMapping": {},
+        SelectorKind.SEGMENT.value: {"selectors": []},
+    },
+}
+
+
+class Mode(str, Enum):
+    """What is done with the segments and attributes that are given."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    #: The flow ends with exactly these.
+    SYNC = "sync"
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A segment to activate.
+class Wanted:
+    """What a flow shall send.
 
-    :param id: UUID of the segment definition.
-    :param name: shown in AEP's user interface.
-    :param description: shown in AEP's user interface.
+    :param attributes: None leaves the flow's attributes alone in every mode.
+    :param settings: ``profileMapping``, ``mandatoryFields``, ``primaryFields`` of file destinations, those
+        that are to be set.
     """
 
-    id: str
-    name: str | None = None
-    description: str | None = None
-
-    def to_selector(self) -> JsonObject:
-        """The selector that stands for this segment in a flow."""
-        value = {"id": self.id, "name": self.name, "description": self.description}
-        return {"type": "PLATFORM_SEGMENT", "value": {k: v for k, v in value.items() if v is not None}}
+    segments: tuple[Segment, ...]
+    attributes: tuple[str, ...] | None = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
     """What has to change in a flow.
 
-    :param operations: the JSON Patch; empty when nothing is missing.
-    :param segments_added: ids of the segments that the patch adds.
-    :param segments_present: ids of the wanted segments that the flow has already.
-    :param attributes_added: paths of the profile attributes that the patch adds.
+    :param operations: the JSON Patch; empty when nothing has.
+    :param added: ids of segments that are added.
+    :param present: ids of given segments that the flow has already, as they are wanted.
+    :param changed: ids of segments whose schedule or file name is changed in place.
+    :param removed: ids of segments that are removed.
+    :param absent: ids of segments to remove that the flow does not have.
+    :param before: the transformations as they are.
+    :param after: the transformations as the patch makes them.
     """
 
     operations: tuple[Operation, ...]
-    segments_added: tuple[str, ...]
-    segments_present: tuple[str, ...]
-    attributes_added: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    attributes_added: tuple[str, ...] = ()
+    attributes_removed: tuple[str, ...] = ()
+    settings_changed: tuple[str, ...] = ()
+    before: Sequence[JsonObject] = ()
+    after: Sequence[JsonObject] = ()
+
+    def __str__(self) -> str:
+        parts = {
+            "add segments": self.added,
+            "change segments": self.changed,
+            "remove segments": self.removed,
+            "add attributes": self.attributes_added,
+            "remove attributes": self.attributes_removed,
+            "set": self.settings_changed,
+        }
+        return "; ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -85,70 +124,47 @@ class Missing:
         return cls(tuple(document["segments"]), tuple(document["attributes"]))
 
 
-def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment, ...]:
-    """Check segments as a user gives them: ids, or mappings with ``id`` and maybe ``name``, ``description``.
-
-    A segment given twice counts once.
-
-    :raises InvalidInputError: if an id is no UUID or a mapping has another key.
-    """
-    _require_list("segments", segments, "Give a list of segment ids.")
-    found: dict[str, Segment] = {}
-    for position, entry in enumerate(segments):
-        segment = _read_segment(entry, f"segments[{position}]")
-        found.setdefault(segment.id, segment)
-    return tuple(found.values())
-
-
-def read_attributes(attributes: Iterable[str]) -> tuple[str, ...]:
-    """Check profile attribute paths such as ``person.name.firstName``; one given twice counts once.
-
-    :raises InvalidInputError: if one is empty or no text.
-    """
-    _require_list("profile_attributes", attributes, "Give a list of attribute paths.")
-    found: dict[str, None] = {}
-    for position, path in enumerate(attributes):
-        if not isinstance(path, str) or not path.strip():
-            raise InvalidInputError(
-                f"profile_attributes[{position}]",
-                f"{path!r} is no path",
-                "Write one such as person.lastName.",
-            )
-        found[path] = None
-    return tuple(found)
-
-
 def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> Missing:
     """Which of the wanted segment ids and attribute paths a flow does not hold, in the order given."""
-    held = _held(flow, SelectorKind.SEGMENT)
-    paths = _held(flow, SelectorKind.ATTRIBUTE)
+    held = {_fold(SelectorKind.SEGMENT, s.key) for s in flow.selectors(SelectorKind.SEGMENT)}
+    paths = {s.key for s in flow.selectors(SelectorKind.ATTRIBUTE)}
     return Missing(
-        segments=tuple(s for s in segments if s.lower() not in held),
+        segments=tuple(s for s in segments if _fold(SelectorKind.SEGMENT, s) not in held),
         attributes=tuple(a for a in attributes if a not in paths),
     )
 
 
-def plan_addition(flow: Flow, segments: Sequence[Segment], attributes: Sequence[str]) -> Plan:
-    """The patch that adds what is missing and touches nothing else.
+def plan(flow: Flow, wanted: Wanted, mode: Mode) -> Plan:
+    """The patch that brings a flow to what is wanted and touches nothing else.
 
     :raises DriftError: if the flow has no place for selectors.
     """
-    lacking = missing(flow, (s.id for s in segments), attributes)
-    by_id = {s.id: s for s in segments}
-    index = _transformation_index(flow, lacking)
-    operations = tuple(
-        Operation(op="add", path=_append_path(index, SelectorKind.SEGMENT), value=by_id[s].to_selector())
-        for s in lacking.segments
-    ) + tuple(
-        Operation(op="add", path=_append_path(index, SelectorKind.ATTRIBUTE), value=_attribute_selector(a))
-        for a in lacking.attributes
+    selectors = {s.id: s.to_selector() for s in wanted.segments}
+    segments = _plan_list(flow, SelectorKind.SEGMENT, selectors, mode)
+    attributes = _plan_list(
+        flow,
+        SelectorKind.ATTRIBUTE,
+        {path: _attribute_selector(path) for path in wanted.attributes or ()},
+        mode if wanted.attributes is not None else Mode.ADD,
     )
-    _check(flow, operations, _with_additions(flow, index, operations))
+    settings, set_operations, after = _plan_settings(flow, wanted.settings)
+    operations = (*segments.operations, *attributes.operations, *set_operations)
+    for part in (segments, attributes):
+        part.put_into(after)
+    if apply(flow, operations) != after:
+        raise DriftError(f"the patch computed for flow {flow.id} does not give the flow that was asked for")
     return Plan(
         operations=operations,
-        segments_added=lacking.segments,
-        segments_present=tuple(s.id for s in segments if s.id not in lacking.segments),
-        attributes_added=lacking.attributes,
+        added=segments.added,
+        present=segments.present,
+        changed=segments.changed,
+        removed=segments.removed,
+        absent=segments.absent,
+        attributes_added=attributes.added,
+        attributes_removed=attributes.removed,
+        settings_changed=settings,
+        before=flow.transformations,
+        after=after,
     )
 
 
@@ -162,88 +178,140 @@ def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
     return result
 
 
-def _require_list(field: str, values: object, remedy: str) -> None:
-    # A template that found nothing gives None, and one that is not rendered natively gives a text.
-    if isinstance(values, str):
-        raise InvalidInputError(field, f"{values!r} is one text", remedy)
-    if not isinstance(values, Iterable):
-        raise InvalidInputError(field, f"{values!r} is no list", remedy)
+@dataclass(frozen=True)
+class _ListPlan:
+    """What has to change in one list of selectors."""
+
+    kind: SelectorKind
+    index: int | None
+    operations: tuple[Operation, ...]
+    result: list[JsonObject]
+    added: tuple[str, ...]
+    present: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    def put_into(self, transformations: list[JsonObject]) -> None:
+        """Set the list in a copy of the transformations, made without JSON Patch so that the check is one."""
+        if self.index is not None and self.operations:
+            transformations[self.index]["params"][self.kind.value]["selectors"] = self.result
 
 
-def _read_segment(entry: object, where: str) -> Segment:
-    if not isinstance(entry, (str, Mapping)):
-        raise InvalidInputError(
-            where, f"{entry!r} is no segment id", "Give the UUID that AEP shows for the segment."
-        )
-    fields = {"id": entry} if isinstance(entry, str) else dict(entry)
-    unknown = sorted(set(fields) - {"id", "name", "description"})
-    if unknown:
-        raise InvalidInputError(
-            where, f"has the unknown key {unknown[0]!r}", "Known are id, name and description."
-        )
-    segment_id = fields.get("id")
-    try:
-        if not isinstance(segment_id, str):
-            raise ValueError("no text")
-        canonical = str(uuid.UUID(segment_id))
-    except ValueError:
-        raise InvalidInputError(
-            where, f"{segment_id!r} is no segment id", "Give the UUID that AEP shows for the segment."
-        ) from None
-    return Segment(canonical, fields.get("name"), fields.get("description"))
-
-
-def _held(flow: Flow, kind: SelectorKind) -> frozenset[str]:
-    keys = (selector.key for selector in flow.selectors(kind))
-    return frozenset(key.lower() if kind is SelectorKind.SEGMENT else key for key in keys)
-
-
-def _transformation_index(flow: Flow, lacking: Missing) -> int:
-    needed = [
-        kind
-        for kind, keys in (
-            (SelectorKind.SEGMENT, lacking.segments),
-            (SelectorKind.ATTRIBUTE, lacking.attributes),
-        )
-        if keys
-    ]
-    for index in range(len(flow.transformations)):
-        if all(_selector_list(flow.transformations, index, kind) is not None for kind in needed):
-            return index
-    raise DriftError(
-        f"flow {flow.id} ({flow.name!r}) has no transformation with {' and '.join(k.value for k in needed)},"
-        " so nothing can be activated on it. AEP adds it at creation only: create the flow anew with"
-        " FlowServiceCreateFlowOperator, which sends the empty lists."
+def _plan_list(flow: Flow, kind: SelectorKind, wanted: Mapping[str, JsonObject], mode: Mode) -> _ListPlan:
+    index, held = _find_list(flow, kind)
+    by_key = {_fold(kind, _key(kind, selector)): selector for selector in held}
+    known = {_fold(kind, key) for key in wanted}
+    present = tuple(key for key in wanted if _fold(kind, key) in by_key)
+    added = tuple(key for key in wanted if _fold(kind, key) not in by_key)
+    drop = {Mode.ADD: set[str](), Mode.REMOVE: known, Mode.SYNC: set(by_key) - known}[mode]
+    changes = (
+        {}
+        if mode is Mode.REMOVE
+        else {
+            _fold(kind, key): _merged(by_key[_fold(kind, key)], wanted[key])
+            for key in present
+            if _differs(by_key[_fold(kind, key)], wanted[key])
+        }
+    )
+    new = [] if mode is Mode.REMOVE else [wanted[key] for key in added]
+    if (new or drop & set(by_key)) and index is None:
+        raise _no_place(flow, kind)
+    result: list[JsonObject] = []
+    replacements: list[Operation] = []
+    removals: list[Operation] = []
+    for position, selector in enumerate(held):
+        key = _fold(kind, _key(kind, selector))
+        path = f"/transformations/{index}/params/{kind.value}/selectors/{position}"
+        if key in drop:
+            removals.append(Operation(op="remove", path=path, value=selector))
+        elif key in changes:
+            replacements.append(Operation(op="replace", path=path, value=changes[key]))
+            result.append(changes[key])
+        else:
+            result.append(selector)
+    append = f"/transformations/{index}/params/{kind.value}/selectors/-"
+    additions = [Operation(op="add", path=append, value=selector) for selector in new]
+    return _ListPlan(
+        kind=kind,
+        index=index,
+        operations=(*replacements, *reversed(removals), *additions),
+        result=[*result, *new],
+        added=() if mode is Mode.REMOVE else added,
+        present=() if mode is Mode.REMOVE else tuple(k for k in present if _fold(kind, k) not in changes),
+        changed=tuple(k for k in present if _fold(kind, k) in changes),
+        removed=tuple(_key(kind, s) for s in held if _fold(kind, _key(kind, s)) in drop),
+        absent=added if mode is Mode.REMOVE else (),
     )
 
 
-def _selector_list(
-    transformations: Sequence[JsonObject], index: int, kind: SelectorKind
-) -> list[JsonObject] | None:
-    holder = (transformations[index].get("params") or {}).get(kind.value)
-    selectors = holder.get("selectors") if isinstance(holder, dict) else None
-    return selectors if isinstance(selectors, list) else None
+def _plan_settings(
+    flow: Flow, settings: Mapping[str, Any]
+) -> tuple[tuple[str, ...], tuple[Operation, ...], list[JsonObject]]:
+    """Mapping set, mandatory and primary fields: where the flow's generation keeps them, and what to set."""
+    after = copy.deepcopy(list(flow.transformations))
+    index = next((i for i, t in enumerate(after) if t.get("name") == "GeneralTransform"), None)
+    changed: list[str] = []
+    operations: list[Operation] = []
+    for name, value in settings.items():
+        if index is None:
+            raise _no_place(flow, SelectorKind.ATTRIBUTE)
+        holder: JsonObject = after[index].setdefault("params", {})
+        path = f"/transformations/{index}/params"
+        older = holder.get(SelectorKind.ATTRIBUTE.value)
+        if name != "profileMapping" and isinstance(older, dict):
+            # The older generation keeps its fields beside the attributes' selectors.
+            holder, path = older, f"{path}/{SelectorKind.ATTRIBUTE.value}"
+        if holder.get(name) != value:
+            holder[name] = value
+            changed.append(name)
+            operations.append(Operation(op="add", path=f"{path}/{name}", value=value))
+    return tuple(changed), tuple(operations), after
 
 
-def _append_path(index: int, kind: SelectorKind) -> str:
-    return f"/transformations/{index}/params/{kind.value}/selectors/-"
+def _find_list(flow: Flow, kind: SelectorKind) -> tuple[int | None, list[JsonObject]]:
+    for index, transformation in enumerate(flow.transformations):
+        holder = (transformation.get("params") or {}).get(kind.value)
+        selectors = holder.get("selectors") if isinstance(holder, dict) else None
+        if isinstance(selectors, list):
+            return index, selectors
+    return None, []
+
+
+def _key(kind: SelectorKind, selector: JsonObject) -> str:
+    value = selector.get("value") or {}
+    return str((value.get("id") if kind is SelectorKind.SEGMENT else value.get("path")) or "")
+
+
+def _fold(kind: SelectorKind, key: str) -> str:
+    """UUIDs are the same in either case, attribute paths are not."""
+    return key.lower() if kind is SelectorKind.SEGMENT else key
+
+
+def _differs(held: JsonObject, wanted: JsonObject) -> bool:
+    """Whether the wanted export settings are held otherwise; what the server added does not count."""
+    old, new = held.get("value") or {}, wanted["value"]
+    return any(not _covers(old.get(name), new[name]) for name in EXPORT_FIELDS if name in new)
+
+
+def _covers(held: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
+        return all(_covers(held.get(key), value) for key, value in wanted.items())
+    return bool(held == wanted)
+
+
+def _merged(held: JsonObject, wanted: JsonObject) -> JsonObject:
+    """The whole selector with the wanted settings: a partial one would lose the server's fields."""
+    return {**held, "value": {**(held.get("value") or {}), **wanted["value"]}}
 
 
 def _attribute_selector(path: str) -> JsonObject:
     return {"type": "JSON_PATH", "value": {"operator": "EXISTS", "path": path}}
 
 
-def _with_additions(flow: Flow, index: int, operations: Sequence[Operation]) -> list[JsonObject]:
-    """What the flow shall look like, made without JSON Patch so that the check is one."""
-    desired = copy.deepcopy(list(flow.transformations))
-    for kind in SelectorKind:
-        values = [o.value for o in operations if o.path == _append_path(index, kind)]
-        selectors = _selector_list(desired, index, kind) if values else None
-        if selectors is not None:
-            selectors.extend(values)
-    return desired
-
-
-def _check(flow: Flow, operations: Sequence[Operation], desired: list[JsonObject]) -> None:
-    if apply(flow, operations) != desired:
-        raise DriftError(f"the patch computed for flow {flow.id} does not give the flow that was asked for")
+def _no_place(flow: Flow, kind: SelectorKind) -> DriftError:
+    return DriftError(
+        f"flow {flow.id} ({flow.name!r}) has no transformation with {kind.value}, so nothing can be activated"
+        " on it. AEP adds it at creation only: create the flow anew with FlowServiceCreateFlowOperator, which"
+        " sends the empty lists. A file destination takes its attributes from a mapping set: give profile_mapping."
+    )

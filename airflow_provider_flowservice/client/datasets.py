@@ -16,7 +16,7 @@ from airflow_provider_flowservice.client.errors import NotFoundError, Unreadable
 from airflow_provider_flowservice.client.model import JsonObject
 from airflow_provider_flowservice.client.request import Repeat, Request, is_plain
 from airflow_provider_flowservice.client.response import Response
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 CATALOG = "/data/foundation/catalog"
 PAGE_LIMIT = 100
@@ -95,6 +95,11 @@ class DesiredDataset(Desired[Dataset]):
     @override
     def label(self) -> str:
         return "dataset"
+
+    @property
+    @override
+    def parents(self) -> tuple[str, ...]:
+        return (self.schema_id,)
 
     @override
     def candidates(self, sender: Sender) -> Iterator[Dataset]:

@@ -19,7 +19,7 @@ from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.listing import iterate
 from airflow_provider_flowservice.client.model import JsonObject, Operation
 from airflow_provider_flowservice.client.request import Kind, Request
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 R = TypeVar("R", bound="Found")
 F = TypeVar("F", bound=model.Resource)
@@ -107,6 +107,11 @@ class Desired(ABC, Generic[R]):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values in the create that must not be shown."""
+        return ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of what it hangs on."""
         return ()
 
     def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
@@ -288,6 +293,14 @@ class _DesiredEnd(DesiredResource[E]):
             return request.equals("baseConnectionId", self.base_connection_id)
         return request.equals("connectionSpec.id", self.spec_id)
 
+    @property
+    @override
+    def parents(self) -> tuple[str, ...]:
+        schema = (self.data or {}).get("schema") or {}
+        dataset = (self.params or {}).get("dataSetId")
+        found = (self.base_connection_id, schema.get("id"), dataset)
+        return tuple(parent for parent in found if isinstance(parent, str))
+
     @override
     def is_ours(self, found: E) -> bool:
         same_parent = (found.base_connection_id or None) == (self.base_connection_id or None)
@@ -375,6 +388,12 @@ class DesiredFlow(DesiredResource[model.Flow]):
     @override
     def parent_filter(self) -> str:
         return request.equals("flowSpec.id", self.spec_id)
+
+    @property
+    @override
+    def parents(self) -> tuple[str, ...]:
+        mapping = _mapping(self._transformations).get("mappingId")
+        return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
 
     @override
     def is_ours(self, found: model.Flow) -> bool:

@@ -21,7 +21,7 @@ from airflow_provider_flowservice.client.errors import (
     is_ambiguous,
 )
 from airflow_provider_flowservice.client.retry import delay_after
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Found)
@@ -121,7 +121,18 @@ def _age(resource: Found) -> tuple[int, str]:
     return resource.created_at, resource.id
 
 
-def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists) -> Ensured[R]:
+def find_existing(sender: Sender, desired: Desired[R], if_exists: IfExists) -> R | None:
+    """The one that is there already and serves; None if there is none or another is asked for.
+
+    :raises DriftError: if one exists with other settings, or several do, or none may exist.
+    """
+    known = _matches(sender, desired)
+    if not known or if_exists is IfExists.CREATE:
+        return None
+    return _choose(desired, known, if_exists)
+
+
+def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
     label, oldest = desired.label, known[0]
     if if_exists is IfExists.FAIL:
         raise DriftError(
@@ -129,17 +140,25 @@ def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exist
             " Delete it, choose another name, or say if_exists='reuse'."
         )
     _refuse_ambiguity(desired, known)
-    if if_exists is IfExists.UPDATE:
-        return _update(sender, desired, oldest)
-    if differences := desired.differences(oldest):
+    differences = desired.differences(oldest)
+    if differences and if_exists is IfExists.REUSE:
         raise DriftError(
             f"{label} {oldest.id} ({desired.name!r}) exists with other settings:"
             f" {'; '.join(map(str, differences))}. Say if_exists='update' to change it, or rename yours."
         )
+    return oldest
+
+
+def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists) -> Ensured[R]:
+    oldest = _choose(desired, known, if_exists)
+    if if_exists is IfExists.UPDATE:
+        return _update(sender, desired, oldest)
     if desired.secrets:
-        log.info("%s %s is reused; whether its credentials are the same cannot be seen", label, oldest.id)
+        log.info(
+            "%s %s is reused; whether its credentials are the same cannot be seen", desired.label, oldest.id
+        )
     else:
-        log.info("%s %s is reused", label, oldest.id)
+        log.info("%s %s is reused", desired.label, oldest.id)
     return Ensured(oldest.id, oldest.etag, created=False, resource=oldest)
 
 

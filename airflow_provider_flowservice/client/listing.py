@@ -8,7 +8,7 @@ from typing import TypeVar
 from airflow_provider_flowservice.client import request
 from airflow_provider_flowservice.client.errors import UnreadableAnswerError
 from airflow_provider_flowservice.client.request import Kind
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import JsonObject
 from airflow_provider_flowservice.client.request import Repeat, Request
 from airflow_provider_flowservice.client.response import Response
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 DATA_PREP = "/data/foundation/conversion"
 PAGE_LIMIT = 100
@@ -190,6 +190,11 @@ class DesiredMappingSet(Desired[MappingSet]):
     @override
     def label(self) -> str:
         return "mapping set"
+
+    @property
+    @override
+    def parents(self) -> tuple[str, ...]:
+        return (self.schema_id,)
 
     @override
     def candidates(self, sender: Sender) -> Iterator[MappingSet]:

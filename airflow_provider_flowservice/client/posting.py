@@ -24,7 +24,7 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.inlet import Envelope, Fate, Inlet, Verdict
 from airflow_provider_flowservice.client.records import Record, UnreadableRecord
 from airflow_provider_flowservice.client.retry import backoff, delay_after
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

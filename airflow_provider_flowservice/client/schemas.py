@@ -14,7 +14,7 @@ from airflow_provider_flowservice.client import model, response
 from airflow_provider_flowservice.client.desired import Desired, Difference
 from airflow_provider_flowservice.client.model import JsonObject
 from airflow_provider_flowservice.client.request import Repeat, Request
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"

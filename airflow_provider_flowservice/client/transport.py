@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import requests
 import urllib3
@@ -24,14 +24,6 @@ from airflow_provider_flowservice.client.settings import Settings
 T = TypeVar("T")
 
 _CHUNK_BYTES = 65536
-
-
-class Sender(Protocol):
-    """Anything that carries a request through and returns its parsed answer."""
-
-    def send(self, request: Request[T]) -> T:
-        """Carry ``request`` through."""
-        ...
 
 
 class RequestsTransport:

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_flowservice.client import dataflow, model, request
+from airflow_provider_flowservice.client import model, request
+from airflow_provider_flowservice.client.dataflow import Mode, Wanted
 from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     InvalidInputError,
     NotFoundError,
 )
 from airflow_provider_flowservice.client.request import Kind, Request
+from airflow_provider_flowservice.client.segments import read_attributes, read_segments
 from airflow_provider_flowservice.client.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_flowservice.client.activation import Activation
+    from airflow_provider_flowservice.client.activation import Activation, Brakes
     from airflow_provider_flowservice.client.audiences import Audience, SegmentDefinition
     from airflow_provider_flowservice.client.desired import Desired, Found
     from airflow_provider_flowservice.client.ensure import Ensured, IfExists, Memory
@@ -146,18 +148,24 @@ class FlowServiceHook(BaseHook):
         self,
         flow_id: str,
         segments: Iterable[str | Mapping[str, Any]],
-        profile_attributes: Iterable[str] = (),
+        profile_attributes: Iterable[str] | None = (),
+        *,
+        mode: Mode = Mode.ADD,
+        brakes: Brakes | None = None,
     ) -> Activation:
-        """Add segments and profile attributes to a flow (``PATCH /flows/{id}``), those that are missing.
+        """Bring a flow's segments and profile attributes to what is given (``PATCH /flows/{id}``).
 
-        :param segments: UUIDs, or mappings with ``id`` and maybe ``name`` and ``description``.
-        :param profile_attributes: paths such as ``person.name.firstName``.
+        :param segments: UUIDs, or mappings as :func:`~airflow_provider_flowservice.client.segments.read_segments`
+            takes them.
+        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
+        :param mode: add them, remove them, or leave exactly these.
+        :param brakes: what a removal may do; None lets it do everything.
         """
-        from airflow_provider_flowservice.client.activation import add_segments
+        from airflow_provider_flowservice.client.activation import activate, resolve
 
-        return add_segments(
-            self, flow_id, dataflow.read_segments(segments), dataflow.read_attributes(profile_attributes)
-        )
+        attributes = None if profile_attributes is None else read_attributes(profile_attributes)
+        wanted = Wanted(resolve(self, read_segments(segments)), attributes)
+        return activate(self, flow_id, wanted, mode, brakes)
 
     def iterate_segments(self) -> Iterator[SegmentDefinition]:
         """Read all segment definitions (``GET /segment/definitions``)."""

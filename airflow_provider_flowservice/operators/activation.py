@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.operators.base import FlowServiceOperator, push, required_text
+from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.dataflow import Mode, Wanted, plan
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.planning import (
+    difference,
+    empty_flow,
+    is_planned,
+    operations_json,
+)
+from airflow_provider_flowservice.client.segments import read_attributes, read_segments
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_MODES = ("add",)
+    from airflow_provider_flowservice.client.activation import Brakes
+    from airflow_provider_flowservice.client.dataflow import Plan
 
 
-class FlowServiceActivateSegmentsOperator(FlowServiceOperator):
-    """Activate segments and profile attributes on a flow (``PATCH /flows/{id}``).
+class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
+    """Activate segments and profile attributes on a flow, or take them off (``PATCH /flows/{id}``).
 
-    Reads the flow, sends one guarded patch for what is missing, however many segments that are, and reads
-    back. Nothing missing, nothing sent.
+    Reads the flow, sends one guarded patch for what has to change, however many segments that are, and reads
+    back. Nothing to change, nothing sent.
 
     :param flow_id: the flow; templated.
-    :param segments: segment ids, or mappings with ``id`` and maybe ``name`` and ``description``; templated.
-    :param profile_attributes: paths such as ``person.name.firstName``; templated.
-    :param mode: ``add`` adds what is missing and leaves everything else alone.
+    :param segments: segment ids, or mappings: ``id`` with ``name`` and ``description``; ``name`` alone, to have it
+        looked up; ``id``, ``systemSegmentId`` and ``namespace`` for an external audience; and for file
+        destinations ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words; templated.
+    :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone; templated.
+    :param mode: ``add`` adds what is missing, ``remove`` takes off what is there, ``sync`` leaves exactly what is
+        given. A segment whose schedule or file name differs is changed in place by ``add`` and ``sync``.
+    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}`` of a file destination; templated.
+    :param mandatory_fields: fields without which a profile is not exported; templated.
+    :param primary_fields: fields that make an exported row unique, in AEP's words; templated.
+    :param max_removals: segments that may be removed; by default half of what is active.
+    :param allow_empty: whether ``sync`` or ``remove`` may leave no segment.
+    :param allow_in_backfill: whether ``sync`` may run in a backfill, where the runs' order is not the dates'.
+    :param plan_only: only log and return what would be done; templated.
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceOperator.template_fields,
+        *FlowServiceChangeOperator.template_fields,
         "flow_id",
         "segments",
         "profile_attributes",
+        "profile_mapping",
+        "mandatory_fields",
+        "primary_fields",
     )
 
     def __init__(
@@ -39,35 +61,109 @@ class FlowServiceActivateSegmentsOperator(FlowServiceOperator):
         *,
         flow_id: str,
         segments: Sequence[str | Mapping[str, Any]],
-        profile_attributes: Sequence[str] = (),
+        profile_attributes: Sequence[str] | None = (),
         mode: str = "add",
+        profile_mapping: Mapping[str, Any] | None = None,
+        mandatory_fields: Sequence[str] | None = None,
+        primary_fields: Sequence[Mapping[str, Any]] | None = None,
+        max_removals: int | None = None,
+        allow_empty: bool = False,
+        allow_in_backfill: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in _MODES:
-            raise InvalidInputError("mode", f"{mode!r} is not known", f"Known are {', '.join(_MODES)}.")
+        if mode not in {known.value for known in Mode}:
+            known = ", ".join(known.value for known in Mode)
+            raise InvalidInputError("mode", f"{mode!r} is not known", f"Known are {known}.")
         self.flow_id = flow_id
         self.segments = segments
         self.profile_attributes = profile_attributes
         self.mode = mode
+        self.profile_mapping = profile_mapping
+        self.mandatory_fields = mandatory_fields
+        self.primary_fields = primary_fields
+        self.max_removals = max_removals
+        self.allow_empty = allow_empty
+        self.allow_in_backfill = allow_in_backfill
 
-    def perform(self, context: Context) -> dict[str, Any]:
-        """Activate what is missing.
+    def change(self, context: Context) -> dict[str, Any]:
+        """Bring the flow to what is given.
 
-        :returns: ``flow_id``, ``added``, ``already_active``, ``profile_attributes_added``, ``etag``.
+        :returns: ``flow_id``, ``added``, ``already_active``, ``changed``, ``removed``, ``not_active``,
+            ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
         """
-        activation = self.hook.activate_segments(
-            required_text("flow_id", self.flow_id), self.segments, self.profile_attributes
-        )
-        self.log.info(
-            "Flow %s: %d segments added, %d were active already, %d profile attributes added",
-            activation.flow_id,
-            len(activation.added),
-            len(activation.already_active),
-            len(activation.profile_attributes_added),
-        )
+        from airflow_provider_flowservice.client.activation import activate
+
+        flow_id = self.existing_id("flow_id", self.flow_id)
+        wanted, mode = self._wanted(), Mode(self.mode)
+        self._refuse_backfill(context)
+        activation = activate(self.hook, flow_id, wanted, mode, self._brakes(wanted))
         push(context, etag=activation.etag)
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(activation).items()
+        return {**self._report(flow_id, activation.plan), "etag": activation.etag}
+
+    def plan(self, context: Context) -> dict[str, Any]:
+        """Compute the patch, log the flow's selectors before and after, and return it.
+
+        :returns: as :meth:`change`, with ``operations`` instead of ``etag``.
+        """
+        flow_id = self.existing_id("flow_id", self.flow_id)
+        planned = is_planned(flow_id)
+        flow = empty_flow(flow_id) if planned else self.hook.get(request.FLOWS, flow_id)
+        wanted = self._wanted()
+        computed = plan(flow, wanted, Mode(self.mode))
+        self._brakes(wanted).check(flow, computed)
+        changes = difference(list(computed.before), list(computed.after)) or "nothing"
+        self.log.info("Would change on flow %s:\n%s", flow_id, changes)
+        return {**self._report(flow_id, computed), "operations": operations_json(computed.operations)}
+
+    def _wanted(self) -> Wanted:
+        from airflow_provider_flowservice.client.activation import resolve
+
+        attributes = self.profile_attributes
+        settings = {
+            "profileMapping": self.profile_mapping,
+            "mandatoryFields": None if self.mandatory_fields is None else list(self.mandatory_fields),
+            "primaryFields": None if self.primary_fields is None else list(self.primary_fields),
         }
+        return Wanted(
+            segments=resolve(self.hook, read_segments(self.segments)),
+            attributes=None if attributes is None else read_attributes(attributes),
+            settings={name: value for name, value in settings.items() if value is not None},
+        )
+
+    def _brakes(self, wanted: Wanted) -> Brakes:
+        from airflow_provider_flowservice.client.activation import Brakes
+
+        if self.mode == Mode.SYNC.value and not wanted.segments and not self.allow_empty:
+            raise InvalidInputError(
+                "segments",
+                "is empty, and sync would take off every segment",
+                "If meant, say allow_empty=True.",
+            )
+        # Whoever names the segments to remove has said which ones.
+        named = len(wanted.segments) if self.mode == Mode.REMOVE.value else None
+        limit = self.max_removals if self.max_removals is not None else named
+        return Brakes(limit, allow_empty=self.allow_empty or self.mode == Mode.REMOVE.value)
+
+    def _refuse_backfill(self, context: Context) -> None:
+        run_type = str(getattr(context.get("dag_run"), "run_type", ""))
+        if self.mode == Mode.SYNC.value and "backfill" in run_type.lower() and not self.allow_in_backfill:
+            raise DriftError(
+                "sync in a backfill would leave what the last run to finish was given, whichever date it is for."
+                " Use mode='add', or say allow_in_backfill=True."
+            )
+
+    def _report(self, flow_id: str, computed: Plan) -> dict[str, Any]:
+        report = {
+            "added": computed.added,
+            "already_active": computed.present,
+            "changed": computed.changed,
+            "removed": computed.removed,
+            "not_active": computed.absent,
+            "profile_attributes_added": computed.attributes_added,
+            "profile_attributes_removed": computed.attributes_removed,
+        }
+        self.log.info("Flow %s: %s", flow_id, ", ".join(f"{len(v)} {k}" for k, v in report.items() if v))
+        if computed.absent:
+            self.log.info("Not active on flow %s anyway: %s", flow_id, ", ".join(computed.absent))
+        return {"flow_id": flow_id, **{name: list(values) for name, values in report.items()}}

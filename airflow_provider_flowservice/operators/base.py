@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import BaseOperator
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.planning import refuse_planned
 from airflow_provider_flowservice.exceptions import airflow_faces
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 
 T = TypeVar("T")
+
+_TRUE_AND_FALSE = {"true": True, "false": False}
 
 
 class FlowServiceOperator(BaseOperator):
@@ -57,6 +60,56 @@ class FlowServiceOperator(BaseOperator):
 
         :raises FlowServiceError: when it fails.
         """
+
+
+class FlowServiceChangeOperator(FlowServiceOperator):
+    """Base of the operators that change something in AEP.
+
+    :param plan_only: only log and return what would be done; a bool, or a template that gives one; templated.
+    """
+
+    template_fields: Sequence[str] = (*FlowServiceOperator.template_fields, "plan_only")
+
+    def __init__(self, *, plan_only: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan_only = plan_only
+
+    def perform(self, context: Context) -> Any:
+        """Change AEP, or say what would change."""
+        return self.plan(context) if self.is_planning() else self.change(context)
+
+    def is_planning(self) -> bool:
+        """Whether nothing may be changed.
+
+        :raises InvalidInputError: if ``plan_only`` is neither a bool nor the text of one.
+        """
+        if isinstance(self.plan_only, bool):
+            return self.plan_only
+        try:
+            return _TRUE_AND_FALSE[str(self.plan_only).strip().lower()]
+        except KeyError:
+            raise InvalidInputError(
+                "plan_only", f"{self.plan_only!r} is neither true nor false", "Write one of them."
+            ) from None
+
+    def existing_id(self, field: str, value: Any) -> str:
+        """A templated argument that is an id; outside of a plan it must not be a planned one.
+
+        :raises InvalidInputError: if it is no text.
+        :raises DriftError: if it was only planned and this is not.
+        """
+        resource_id = required_text(field, value)
+        if not self.is_planning():
+            refuse_planned(field, resource_id)
+        return resource_id
+
+    @abstractmethod
+    def change(self, context: Context) -> Any:
+        """The change itself."""
+
+    @abstractmethod
+    def plan(self, context: Context) -> Any:
+        """Read what is needed, log what would change, and return it. Nothing is written."""
 
 
 def push(context: Context, **values: Any) -> None:

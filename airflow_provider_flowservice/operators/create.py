@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.operators.base import FlowServiceOperator, push, required_text
+from airflow_provider_flowservice.client.planning import plan_create, refuse_planned
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push, required_text
 from airflow_provider_flowservice.operators.memory import TaskMemory
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _IF_EXISTS = ("reuse", "update", "fail", "create")
 
 
-class FlowServiceCreateOperator(FlowServiceOperator):
+class FlowServiceCreateOperator(FlowServiceChangeOperator):
     """Base of the operators that create one resource and return its id.
 
     The resource's version goes to the XCom key ``etag``, and whether this run made it to ``created``.
@@ -29,9 +30,10 @@ class FlowServiceCreateOperator(FlowServiceOperator):
     :param if_exists: what to do about an earlier one of this name, spec and parents: ``reuse`` it if its
         settings agree and fail if they differ, ``update`` what AEP can change, ``fail``, or
         ``create`` another.
+    :param plan_only: only log what would be sent, and return the real id or a planned one; templated.
     """
 
-    template_fields: Sequence[str] = (*FlowServiceOperator.template_fields, "name", "description")
+    template_fields: Sequence[str] = (*FlowServiceChangeOperator.template_fields, "name", "description")
 
     def __init__(
         self, *, name: str, description: str | None = None, if_exists: str = "reuse", **kwargs: Any
@@ -45,8 +47,8 @@ class FlowServiceCreateOperator(FlowServiceOperator):
         self.description = description
         self.if_exists = if_exists
 
-    def perform(self, context: Context) -> str:
-        """Ensure the resource and push what is worth knowing.
+    def change(self, context: Context) -> str:
+        """Ensure the object and push what is worth knowing.
 
         :returns: its id.
         """
@@ -54,6 +56,8 @@ class FlowServiceCreateOperator(FlowServiceOperator):
 
         self.check_name()
         desired = self.desired()
+        for parent in desired.parents:
+            refuse_planned("a parent", parent)
         # What is secret does not show in the text of what is desired.
         asked = f"{self.flowservice_conn_id} {self.hook.settings.sandbox} {self.if_exists} {desired!r}"
         memory = TaskMemory(context, asked)
@@ -61,6 +65,21 @@ class FlowServiceCreateOperator(FlowServiceOperator):
         push(context, etag=ensured.etag, created=ensured.created, **self.worth_knowing(desired, ensured))
         memory.forget()
         return ensured.id
+
+    def plan(self, context: Context) -> str:
+        """Look for the object, log what would be sent, and return its id or a planned one.
+
+        :returns: the real id of what is there, else ``plan:<kind>:<name>``.
+        """
+        from airflow_provider_flowservice.client.ensure import IfExists
+
+        self.check_name()
+        planned = plan_create(self.hook, self.desired(), IfExists(self.if_exists))
+        if planned.change:
+            self.log.info("Would send: %s", planned.change)
+        else:
+            self.log.info("Would use %s as it is", planned.id)
+        return planned.id
 
     def check_name(self) -> None:
         """Refuse an empty name.

@@ -53,7 +53,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         """A mapping set needs no name."""
 
     def desired(self) -> DesiredMappingSet:
-        """The mapping set, once AEP has said that it accepts it."""
+        """The mapping set, once AEP has said that it accepts it; in a plan nothing is posted, so it is not asked."""
         from airflow_provider_flowservice.client.mapping_sets import (
             BodyForm,
             DesiredMappingSet,
@@ -66,7 +66,8 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
             mappings=read_mappings(self.mappings),
             form=BodyForm(self.body_form),
         )
-        self.hook.send(desired.validate())
+        if not self.is_planning():
+            self.hook.send(desired.validate())
         return desired
 
     def worth_knowing(self, desired: DesiredMappingSet, ensured: Ensured[Any]) -> dict[str, Any]:

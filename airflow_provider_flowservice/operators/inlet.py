@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_flowservice.client import clock, request
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.exceptions import airflow_faces
-from airflow_provider_flowservice.operators.base import FlowServiceOperator, required_text
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
 from airflow_provider_flowservice.operators.memory import TaskMemory
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-class FlowServicePostToInletOperator(FlowServiceOperator):
+class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     """Post records to a streaming inlet (``POST /collection/batch/{inlet}``) and account for each of them.
 
     AEP takes records to an inlet at any time, but drops those that come before a new flow is ready, about
@@ -52,10 +52,11 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
     :param allow_empty: whether an input without a record is a success.
     :param settle_seconds: seconds that a flow must be old, with ``flow_id``; 0 does not wait.
     :param deferrable: wait for that in the triggerer, without a worker slot.
+    :param plan_only: only log what would be posted; templated.
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceOperator.template_fields,
+        *FlowServiceChangeOperator.template_fields,
         "connection_id",
         "inlet_url",
         "flow_id",
@@ -114,7 +115,7 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
         self.settle_seconds = settle_seconds
         self.deferrable = deferrable
 
-    def perform(self, context: Context) -> dict[str, Any]:
+    def change(self, context: Context) -> dict[str, Any]:
         """Wait until the flow is ready, then post.
 
         :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
@@ -132,6 +133,12 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
             clock.current().sleep(remaining)
         return self._post(context)
 
+    def plan(self, context: Context) -> None:
+        """Say where records would be posted; nothing is read from the input."""
+        self.log.info(
+            "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
+        )
+
     def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Post, now that the flow is ready."""
         try:
@@ -143,7 +150,7 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
     def _seconds_until_settled(self) -> float:
         if not self.flow_id or self.settle_seconds <= 0:
             return 0.0
-        flow = self.hook.get(request.FLOWS, self.flow_id)
+        flow = self.hook.get(request.FLOWS, self.existing_id("flow_id", self.flow_id))
         changed = max(flow.created_at, flow.updated_at) / 1000
         return max(0.0, changed + self.settle_seconds - clock.current().wall())
 
@@ -201,7 +208,7 @@ class FlowServicePostToInletOperator(FlowServiceOperator):
         if self.inlet_url is not None:
             target = inlet.Inlet(required_text("inlet_url", self.inlet_url))
         else:
-            connection_id = required_text("connection_id", self.connection_id)
+            connection_id = self.existing_id("connection_id", self.connection_id)
             target = self.hook.inlet(connection_id)
         return target.checked(self.hook.settings.collection_host)
 

@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.planning import is_planned
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, airflow_faces, from_event
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class FlowServiceSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Check the arguments, then poke here or wait in the triggerer."""
+        if is_planned(self.watched()):
+            self.log.info("%s was only planned, so there is nothing to wait for", self.watched())
+            return None
         with airflow_faces():
             self.check_arguments()
         if not self.deferrable:
@@ -84,6 +88,10 @@ class FlowServiceSensor(BaseSensorOperator):
         if event["status"] == "timeout":
             raise self._timed_out(event.get("detail"))
         raise from_event(event["error"])
+
+    @abstractmethod
+    def watched(self) -> Any:
+        """The id of what is waited for."""
 
     @abstractmethod
     def check_arguments(self) -> None:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client import activation as activating
 from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.activation import ATTEMPTS, Activation, add_segments
-from airflow_provider_flowservice.client.dataflow import Segment, read_segments
+from airflow_provider_flowservice.client.activation import ATTEMPTS, Activation, resolve
+from airflow_provider_flowservice.client.dataflow import Mode, Wanted
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
+from airflow_provider_flowservice.client.segments import Segment, read_segments
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener
@@ -32,7 +34,8 @@ def segments(control: EmulatorControl) -> list[str]:
 
 
 def activate(client: Client, flow: str, segments: list[str], *attributes: str) -> Activation:
-    return add_segments(client, flow, read_segments(segments), attributes)
+    wanted = Wanted(resolve(client, read_segments(segments)), attributes)
+    return activating.activate(client, flow, wanted, Mode.ADD)
 
 
 def calls(control: EmulatorControl) -> list[tuple[str, int | None]]:
@@ -48,20 +51,17 @@ def test_whatever_number_is_missing_one_patch_adds_it(
     client: Client, control: EmulatorControl, segments: list[str]
 ) -> None:
     flow = make_flow(client)
-    wanted = [
-        Segment(segments[0], "Men", "over 50"),
+    wanted = (
+        Segment(segments[0], {"name": "Men", "description": "over 50"}),
         *(Segment(segment) for segment in segments[1:]),
-    ]
-    activation = add_segments(client, flow, wanted, ["person.name", "a.b"])
+    )
+    attributes = ("person.name", "a.b")
+    activation = activating.activate(client, flow, Wanted(wanted, attributes), Mode.ADD)
     assert selected(flow_now(control)) == (segments, ["person.name", "a.b"])
     assert calls(control) == [("GET", 200), ("PATCH", 200), ("GET", 200)]
-    assert activation == Activation(
-        flow_id=flow,
-        added=tuple(segments),
-        already_active=(),
-        profile_attributes_added=("person.name", "a.b"),
-        etag=flow_now(control)["etag"],
-    )
+    assert (activation.flow_id, activation.etag) == (flow, flow_now(control)["etag"])
+    plan = activation.plan
+    assert (plan.added, plan.present, plan.attributes_added) == (tuple(segments), (), attributes)
     assert control.exports(flow)
 
 
@@ -71,8 +71,8 @@ def test_nothing_missing_is_one_read(client: Client, control: EmulatorControl, s
     control.clear_requests()
     again = activate(client, flow, [segments[1].upper(), segments[0]], "a")
     assert calls(control) == [("GET", 200)]
-    assert (again.added, again.profile_attributes_added) == ((), ())
-    assert again.already_active == (segments[1], segments[0])
+    assert (again.plan.added, again.plan.attributes_added) == ((), ())
+    assert again.plan.present == (segments[1], segments[0])
     assert again.etag == flow_now(control)["etag"]
 
 
@@ -82,7 +82,7 @@ def test_what_is_there_already_is_told_from_what_was_added(
     flow = make_flow(plain_client)
     activate(plain_client, flow, segments[:1])
     second = activate(plain_client, flow, segments[:2])
-    assert (second.already_active, second.added) == ((segments[0],), (segments[1],))
+    assert (second.plan.present, second.plan.added) == ((segments[0],), (segments[1],))
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -95,7 +95,7 @@ def test_another_editors_change_is_kept(
     found, attributes = selected(flow_now(control))
     assert found == [THEIRS] * times + segments[:2]
     assert attributes == ["a"]
-    assert activation.added == tuple(segments[:2])
+    assert activation.plan.added == tuple(segments[:2])
     statuses = [status for method, status in calls(control) if method == "PATCH"]
     assert statuses == [412] * times + [200]
     assert control.faults_left() == []
@@ -120,7 +120,7 @@ def test_a_flow_that_changes_all_the_time_is_given_up(
     assert control.faults_left() == []
     assert len([call for call in calls(control) if call[0] == "PATCH"]) == ATTEMPTS
     assert len(virtual_clock.sleeps) == ATTEMPTS - 1
-    assert activate(plain_client, flow, segments[:1]).added == (segments[0],)
+    assert activate(plain_client, flow, segments[:1]).plan.added == (segments[0],)
 
 
 @pytest.mark.parametrize("answer", ["reset_after", "reset", "status"])
@@ -131,8 +131,8 @@ def test_a_patch_whose_answer_is_lost_adds_once(
     control.inject(fault(answer, *PATCH, **({"status": 502} if answer == "status" else {})))
     activation = activate(client, flow, segments[:2], "a")
     assert selected(flow_now(control)) == (segments[:2], ["a"])
-    assert activation.added == tuple(segments[:2])
-    assert activation.profile_attributes_added == ("a",)
+    assert activation.plan.added == tuple(segments[:2])
+    assert activation.plan.attributes_added == ("a",)
     assert activation.etag == flow_now(control)["etag"]
     assert control.faults_left() == []
 

@@ -32,7 +32,11 @@ def test_it_returns_what_it_did_and_the_second_time_does_nothing(control: Emulat
         "flow_id": flow,
         "added": [first, second],
         "already_active": [],
+        "changed": [],
+        "removed": [],
+        "not_active": [],
         "profile_attributes_added": ["a.b"],
+        "profile_attributes_removed": [],
         "etag": pushed["etag"],
     }
     assert pushed == {"etag": control.state()["flows"][0]["etag"]}
@@ -68,7 +72,7 @@ def test_another_editors_change_is_kept(control: EmulatorControl, flow: str) -> 
         ({"segments": None}, "segments: None is no list. Give a list of segment ids"),
         ({"segments": [{"id": None}]}, "segments[0]: None is no segment id"),
         ({"profile_attributes": [""]}, "profile_attributes[0]: '' is no path"),
-        ({"profile_attributes": None}, "profile_attributes: None is no list"),
+        ({"profile_attributes": 5}, "profile_attributes: 5 is no list"),
         ({"flow_id": ""}, "flow_id: '' is no text. Give a value, or an upstream task's .output"),
         ({"flow_id": None}, "flow_id: None is no text"),
         ({"flow_id": "8256cfb4-17e6-432c-a469-6aedafb16cd5"}, "FLOW-1439-404"),

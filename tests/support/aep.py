@@ -12,7 +12,7 @@ from airflow_provider_flowservice.client.desired import (
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 FLOW_SERVICE = "/data/foundation/flowservice"

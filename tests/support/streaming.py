@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.inlet import Envelope, Inlet, inlet_of
 from airflow_provider_flowservice.client.mapping_sets import DesiredMappingSet, FieldMapping
 from airflow_provider_flowservice.client.records import Record
 from airflow_provider_flowservice.client.schemas import DesiredSchema
-from airflow_provider_flowservice.client.transport import Sender
+from airflow_provider_flowservice.client.sender import Sender
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 CATALOG = "/data/foundation/catalog"

@@ -1,0 +1,121 @@
+"""When and how a file destination exports a segment: AEP's rules, checked before anything is sent. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+
+
+class ExportMode(str, Enum):
+    """Whether each file holds everything."""
+
+    DAILY_FULL = "DAILY_FULL_EXPORT"
+    INCREMENTAL = "FIRST_FULL_THEN_INCREMENTAL"
+
+
+_FREQUENCIES = {
+    ExportMode.DAILY_FULL: ("ONCE", "DAILY"),
+    ExportMode.INCREMENTAL: ("DAILY", "EVERY_3_HOURS", "EVERY_6_HOURS", "EVERY_8_HOURS", "EVERY_12_HOURS"),
+}
+_TRIGGERS = ("AFTER_SEGMENT_EVAL", "SCHEDULED")
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_FILENAME_MACROS = ("%SEGMENT_ID%", "%DESTINATION_NAME%")
+#: The fields of a segment selector that say when and how it is exported.
+EXPORT_FIELDS = ("exportMode", "filenameTemplate", "schedule", "enrichmentInfo")
+
+
+def check_export(value: Mapping[str, Any], where: str) -> None:
+    """Check the export settings of a segment.
+
+    :param value: ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words, or none of them.
+    :param where: how the segment is called in errors.
+    :raises InvalidInputError: for what AEP would refuse.
+    """
+    if (template := value.get("filenameTemplate")) is not None:
+        _check_filename(template, f"{where}.filenameTemplate")
+    if value.get("exportMode") is None and value.get("schedule") is None:
+        return
+    mode = _mode(value.get("exportMode"), f"{where}.exportMode")
+    schedule = value.get("schedule")
+    if not isinstance(schedule, Mapping):
+        raise InvalidInputError(
+            f"{where}.schedule", f"{schedule!r} is no schedule", "Give frequency, startDate and so on."
+        )
+    _check_schedule(mode, schedule, f"{where}.schedule")
+
+
+def check_dataset_schedule(schedule: Mapping[str, Any]) -> None:
+    """Check the ``scheduleParams`` of a flow that exports datasets.
+
+    :raises InvalidInputError: for what AEP would refuse.
+    """
+    _one_of(schedule.get("timeUnit"), ("hour", "day"), "schedule_params.timeUnit")
+    start = _seconds(schedule.get("startTime"), "schedule_params.startTime")
+    interval = schedule.get("interval")
+    if not isinstance(interval, int) or interval < 1:
+        raise InvalidInputError(
+            "schedule_params.interval", f"{interval!r} is no whole number", "Give 1 or more."
+        )
+    end = schedule.get("endTime")
+    if end is not None and _seconds(end, "schedule_params.endTime") <= start:
+        raise InvalidInputError(
+            "schedule_params.endTime", f"{end!r} is not after startTime", "Give a later one."
+        )
+
+
+def _mode(value: Any, where: str) -> ExportMode:
+    _one_of(value, tuple(mode.value for mode in ExportMode), where)
+    return ExportMode(value)
+
+
+def _check_schedule(mode: ExportMode, schedule: Mapping[str, Any], where: str) -> None:
+    _one_of(schedule.get("frequency"), _FREQUENCIES[mode], f"{where}.frequency")
+    trigger = schedule.get("triggerType")
+    if trigger is not None or mode is ExportMode.DAILY_FULL:
+        _one_of(trigger, _TRIGGERS, f"{where}.triggerType")
+    start_time = schedule.get("startTime")
+    if trigger == "AFTER_SEGMENT_EVAL":
+        if start_time is not None:
+            raise InvalidInputError(
+                f"{where}.startTime", f"{start_time!r} is given with AFTER_SEGMENT_EVAL", "Leave it out."
+            )
+    elif not _TIME.fullmatch(str(start_time)):
+        raise InvalidInputError(f"{where}.startTime", f"{start_time!r} is no time", "Write HH:mm in UTC.")
+    _check_dates(schedule, where)
+
+
+def _check_dates(schedule: Mapping[str, Any], where: str) -> None:
+    start, end = schedule.get("startDate"), schedule.get("endDate")
+    for name, date in (("startDate", start), ("endDate", end)):
+        if (date is not None or name == "startDate") and not _DATE.fullmatch(str(date)):
+            raise InvalidInputError(f"{where}.{name}", f"{date!r} is no date", "Write YYYY-MM-DD.")
+    if end is None:
+        return
+    if schedule.get("frequency") == "ONCE":
+        raise InvalidInputError(f"{where}.endDate", f"{end!r} is given with frequency ONCE", "Leave it out.")
+    if str(end) < str(start):
+        raise InvalidInputError(f"{where}.endDate", f"{end!r} is before startDate", "Give a later one.")
+
+
+def _check_filename(template: Any, where: str) -> None:
+    missing = [macro for macro in _FILENAME_MACROS if macro not in str(template)]
+    if missing:
+        raise InvalidInputError(
+            where, f"{template!r} lacks {' and '.join(missing)}", "Both make file names differ."
+        )
+
+
+def _one_of(value: Any, allowed: tuple[str, ...], where: str) -> None:
+    if value not in allowed:
+        raise InvalidInputError(where, f"{value!r} is not allowed", f"Allowed are {', '.join(allowed)}.")
+
+
+def _seconds(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10_000_000_000:
+        raise InvalidInputError(where, f"{value!r} is no time", "Give seconds since 1970-01-01 UTC.")
+    return value

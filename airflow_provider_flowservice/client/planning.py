@@ -1,0 +1,111 @@
+"""Plan before change: what a create or a patch would do, in words, without doing it.
+
+What does not exist yet gets an id of its own, ``plan:<kind>:<name>``, so that what follows it can be planned too.
+Such an id is never sent.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.dataflow import EMPTY_GENERAL_TRANSFORM
+from airflow_provider_flowservice.client.desired import Desired, Found
+from airflow_provider_flowservice.client.ensure import IfExists, find_existing
+from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.model import Flow, SpecRef, looks_secret
+from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.specs import PROFILE_DESTINATION_FLOW
+
+R = TypeVar("R", bound=Found)
+
+_PREFIX = "plan:"
+
+
+@dataclass(frozen=True)
+class PlannedCreate:
+    """What a create would do.
+
+    :param id: the real id of what is there, else a planned one.
+    :param change: the request that would be sent, for a person; None when nothing would.
+    """
+
+    id: str
+    change: str | None
+
+
+def planned_id(label: str, name: str) -> str:
+    """The id of something that does not exist yet."""
+    return f"{_PREFIX}{label.replace(' ', '_')}:{name}"
+
+
+def is_planned(resource_id: Any) -> bool:
+    """Whether an id stands for something that does not exist yet."""
+    return isinstance(resource_id, str) and resource_id.startswith(_PREFIX)
+
+
+def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> PlannedCreate:
+    """Look for the object as a create would, and say what it would send.
+
+    :raises DriftError: where the create would raise it.
+    """
+    planned = planned_id(desired.label, desired.name)
+    create = desired.create()
+    would_create = f"{create.method} {create.path}\n{pretty(create.json)}"
+    if any(map(is_planned, desired.parents)):
+        # What hangs on something that does not exist does not exist either.
+        return PlannedCreate(planned, would_create)
+    found = find_existing(sender, desired, if_exists)
+    if found is None:
+        return PlannedCreate(planned, would_create)
+    update = desired.update(found) if if_exists is IfExists.UPDATE else None
+    change = f"{update.method} {update.path}\n{pretty(update.json)}" if update else None
+    return PlannedCreate(found.id, change)
+
+
+def empty_flow(flow_id: str) -> Flow:
+    """The flow that a planned id stands for: one that selects nothing yet."""
+    return Flow(
+        id=flow_id, flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW), transformations=(EMPTY_GENERAL_TRANSFORM,)
+    )
+
+
+def difference(before: Any, after: Any) -> str:
+    """Two JSON values as the lines in which they differ."""
+    lines = difflib.unified_diff(
+        pretty(before).splitlines(), pretty(after).splitlines(), "before", "after", lineterm="", n=2
+    )
+    return "\n".join(lines)
+
+
+def pretty(value: Any) -> str:
+    """A JSON value for a person, without what looks like a credential."""
+    return json.dumps(_without_secrets(value), indent=2, ensure_ascii=False)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: "***" if looks_secret(str(k)) else _without_secrets(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_secrets(item) for item in value]
+    return value
+
+
+def refuse_planned(field: str, resource_id: str) -> None:
+    """Stop an id that must not be sent.
+
+    :raises DriftError: if it is a planned one.
+    """
+    if is_planned(resource_id):
+        raise DriftError(
+            f"{field}: {resource_id!r} stands for something that was only planned. Run what makes it without"
+            " plan_only, or set plan_only here too."
+        )
+
+
+def operations_json(operations: tuple[model.Operation, ...]) -> list[model.JsonObject]:
+    """A patch as JSON, to be returned by a task."""
+    return [operation.to_json() for operation in operations]
