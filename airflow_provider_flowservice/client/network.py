@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -50,24 +51,28 @@ def ca_file(settings: Settings) -> str | None:
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext:
-    """A context that verifies servers against :func:`ca_file`."""
+    """A context that verifies servers against :func:`ca_file`; one serves all connections."""
     path = ca_file(settings)
     if path is None:
         import certifi
 
         path = certifi.where()
-    if Path(path).is_dir():
-        return ssl.create_default_context(capath=path)
-    return ssl.create_default_context(cafile=path)
+    return _context(path, Path(path).stat().st_mtime_ns)
 
 
 def _check_ca_file(name: str, path: str) -> None:
     remedy = "Name a file of PEM certificates."
     if not Path(path).exists():
         raise InvalidInputError(name, f"there is no file {path!r}", remedy)
-    if Path(path).is_dir():
-        return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        _context(path, Path(path).stat().st_mtime_ns)
     except OSError as problem:
         raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from problem
+
+
+@lru_cache(maxsize=8)
+def _context(path: str, changed: int) -> ssl.SSLContext:
+    """Reading a bundle takes tens of milliseconds, so each is read once until its file changes."""
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,13 @@ def test_a_ca_file_without_certificates_is_refused(tmp_path: Path) -> None:
     empty.write_text("nothing here")
     with pytest.raises(InvalidInputError, match=r"extra 'ca_file': .*empty.pem' cannot be used: .*PEM"):
         network.ca_file(settings(ca_file=str(empty)))
+
+
+def test_a_ca_file_is_read_anew_when_it_changes(tmp_path: Path) -> None:
+    pem = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(pem))
+    first = network.ssl_context(settings(ca_file=str(pem)))
+    assert network.ssl_context(settings(ca_file=str(pem))) is first
+    trustme.CA().cert_pem.write_to_path(str(pem), append=True)
+    os.utime(pem, ns=(0, 1))
+    assert len(network.ssl_context(settings(ca_file=str(pem))).get_ca_certs()) == 2
