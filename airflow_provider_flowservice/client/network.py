@@ -71,7 +71,7 @@ def _check_ca_file(name: str, path: str) -> None:
 
 
 @lru_cache(maxsize=8)
-def _context(path: str, changed: int) -> ssl.SSLContext:
+def _context(path: str, changed: int) -> ssl.SSLContext:  # noqa: ARG001 (a part of the key)
     """Reading a bundle takes tens of milliseconds, so each is read once until its file changes."""
     if Path(path).is_dir():
         return ssl.create_default_context(capath=path)
