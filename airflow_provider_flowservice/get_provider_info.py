@@ -42,7 +42,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": name,
-                "python-modules": [f"{package}.triggers.flows", f"{package}.triggers.inlet"],
+                "python-modules": [f"{package}.triggers.{module}" for module in ("flows", "inlet", "runs")],
             }
         ],
         "extra-links": [f"{package}.links.FlowServiceLink"],

@@ -31,7 +31,9 @@ with DAG(
     render_template_as_native_obj=True,
     doc_md=__doc__,
     tags=["flowservice", "onboarding"],
+    default_args={"plan_only": "{{ params.plan_only }}"},
     params={
+        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
         "destination": Param("Loyalty programme", type="string", description="Prefix of all names in AEP"),
         "event_hub": Param("loyalty-profiles", type="string", description="Name of the event hub"),
         "segments": Param(

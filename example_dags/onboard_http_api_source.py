@@ -33,7 +33,9 @@ with DAG(
     render_template_as_native_obj=True,
     doc_md=__doc__,
     tags=["flowservice", "onboarding"],
+    default_args={"plan_only": "{{ params.plan_only }}"},
     params={
+        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
         "source": Param("Web shop", type="string", description="Prefix of all names in AEP"),
         "data_type": Param(
             "raw", enum=["raw", "xdm"], description="Whether records are mapped or XDM already"

@@ -31,7 +31,9 @@ with DAG(
     render_template_as_native_obj=True,
     doc_md=__doc__,
     tags=["flowservice", "onboarding"],
+    default_args={"plan_only": "{{ params.plan_only }}"},
     params={
+        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
         "destination": Param("Summer campaign", type="string", description="Prefix of all names in AEP"),
         "stream": Param("summer-campaign", type="string", description="Kinesis data stream"),
         "region": Param("us-east-1", type="string", description="AWS region of the stream"),

@@ -22,7 +22,7 @@ from airflow_provider_flowservice.client.sender import Sender
 log = logging.getLogger(__name__)
 
 #: How often the patch is computed anew because somebody else changed the flow, or its answer was lost.
-ATTEMPTS = 10
+ATTEMPTS = 20
 #: Seconds: the longest wait between two of them.
 MAX_DELAY = 10.0
 #: What AEP supports on one flow; more may work and is slow.

@@ -138,8 +138,7 @@ class DesiredDataset(Desired[Dataset]):
         operations = [
             {"op": "add", "path": f"/tags/{tag}", "value": value} for tag, value in PROFILE_TAGS.items()
         ]
-        # Adding a tag that is there replaces it, so this may be sent twice.
-        return Request("PATCH", _path(found.id), response.nothing, json=operations)
+        return Request("PATCH", _path(found.id), response.nothing, json=operations, repeat=Repeat.LOOK_FIRST)
 
     @override
     def delete(self, found_id: str) -> Request[None]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import model, request, specs
-from airflow_provider_flowservice.client.dataflow import EMPTY_GENERAL_TRANSFORM
+from airflow_provider_flowservice.client.dataflow import EMPTY_FILE_TRANSFORM, EMPTY_GENERAL_TRANSFORM
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.listing import iterate
 from airflow_provider_flowservice.client.model import JsonObject, Operation
@@ -127,9 +127,11 @@ class DesiredResource(Desired[F]):
     """A Flow Service resource that shall exist once.
 
     :param spec_id: UUID of its connection spec or flow spec.
+    :param draft: make a draft of it, to be published later.
     """
 
     spec_id: str
+    draft: bool = False
 
     @property
     @abstractmethod
@@ -169,7 +171,7 @@ class DesiredResource(Desired[F]):
 
     @override
     def create(self) -> Request[model.Created]:
-        return request.create(self.kind, self.body, secrets=self.secrets)
+        return request.create(self.kind, self.body, draft=self.draft, secrets=self.secrets)
 
     @override
     def read(self, found_id: str) -> Request[F]:
@@ -431,7 +433,9 @@ class DesiredFlow(DesiredResource[model.Flow]):
     def _transformations(self) -> list[JsonObject]:
         if self.transformations is not None:
             return [dict(transformation) for transformation in self.transformations]
-        return [EMPTY_GENERAL_TRANSFORM] if self.spec_id == specs.PROFILE_DESTINATION_FLOW else []
+        if self.spec_id == specs.PROFILE_DESTINATION_FLOW:
+            return [EMPTY_GENERAL_TRANSFORM]
+        return [EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
 
     def _mapping_update(self, found: model.Flow) -> Operation:
         wanted = next(t for t in self._transformations if t.get("name") == "Mapping")

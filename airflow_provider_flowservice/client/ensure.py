@@ -46,7 +46,7 @@ class Ensured(Generic[R]):
     """The one object.
 
     :param created: whether this call made it.
-    :param resource: the object as AEP holds it; None where it was made and is not in AEP's list yet.
+    :param resource: the object as AEP holds it; None where only the answer to its create is known.
     """
 
     id: str
@@ -88,7 +88,8 @@ def ensure(
     if memory is not None:
         memory.note({"known": known_ids})
     created = _create(sender, desired, set(known_ids))
-    if if_exists is not IfExists.CREATE:
+    # What was found after a lost answer may be another worker's, and is not ours to delete.
+    if if_exists is not IfExists.CREATE and created.resource is None:
         created = _without_twin(sender, desired, created)
     if memory is not None:
         memory.note({"id": created.id})

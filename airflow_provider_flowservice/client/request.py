@@ -127,6 +127,20 @@ def page(
     return Request("GET", _path(kind), lambda answer: response.page(answer, kind.type), params=tuple(params))
 
 
+def newest_runs(flow_id: str) -> Request[model.Page[model.FlowRun]]:
+    """The newest runs of a flow: ``GET /runs``."""
+    return page(RUNS, filters=(equals("flowId", flow_id),), order_by="-createdAt", limit=20)
+
+
+def newest_after(runs: model.Page[model.FlowRun], moment: float) -> model.FlowRun | None:
+    """The newest run of a page that was made after a moment.
+
+    :param moment: seconds since 1970-01-01 UTC.
+    """
+    fresh = [run for run in runs.items if run.created_at >= moment * 1000]
+    return max(fresh, key=lambda run: (run.created_at, run.id), default=None)
+
+
 def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
     """Count resources: ``GET /{kind}?count=true``. AEP refuses ``limit`` beside it."""
     params = (*(("property", expression) for expression in filters), ("count", "true"))
@@ -134,11 +148,20 @@ def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
 
 
 def create(
-    kind: Kind[Any], body: Mapping[str, Any], *, secrets: tuple[str, ...] = ()
+    kind: Kind[Any], body: Mapping[str, Any], *, draft: bool = False, secrets: tuple[str, ...] = ()
 ) -> Request[model.Created]:
-    """Create a resource: ``POST /{kind}``. AEP makes a twin when it is sent twice."""
+    """Create a resource: ``POST /{kind}``. AEP makes a twin when it is sent twice.
+
+    :param draft: make a draft, which does nothing until it is published.
+    """
     return Request(
-        "POST", _path(kind), response.created, json=dict(body), repeat=Repeat.LOOK_FIRST, secrets=secrets
+        "POST",
+        _path(kind),
+        response.created,
+        params=(("mode", "draft"),) if draft else (),
+        json=dict(body),
+        repeat=Repeat.LOOK_FIRST,
+        secrets=secrets,
     )
 
 

@@ -138,10 +138,10 @@ class DesiredSchema(Desired[Schema]):
         body: JsonObject = {
             "type": "object",
             "title": self.name,
+            # AEP's reference says that it must be there.
+            "description": self.description or "",
             "allOf": [{"$ref": part} for part in self._parts],
         }
-        if self.description is not None:
-            body["description"] = self.description
         return Request(
             "POST", f"{SCHEMA_REGISTRY}/tenant/schemas", _created, json=body, repeat=Repeat.LOOK_FIRST
         )

@@ -17,6 +17,32 @@ HTTP_API = "bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb"
 
 #: Flow spec of profile based destinations: streaming ones and the older file ones.
 PROFILE_DESTINATION_FLOW = "71471eba-b620-49e4-90fd-23f1fa0174d8"
+#: Destinations that take files: connection spec, and flow specs for segments and for datasets.
+AMAZON_S3 = "4fce964d-3f37-408f-9778-e597338a21ee"
+AMAZON_S3_FLOW = "1a0514a6-33d4-4c7f-aff8-594799c47549"
+AMAZON_S3_DATASET_FLOW = "269ba276-16fc-47db-92b0-c1049a3c131f"
+AZURE_BLOB = "6d6b59bf-fb58-4107-9064-4d246c0e5bb2"
+AZURE_BLOB_FLOW = "752d422f-b16f-4f0d-b1c6-26e448e3b388"
+AZURE_BLOB_DATASET_FLOW = "95bd8965-fc8a-4119-b9c3-944c2c2df6d2"
+AZURE_DATA_LAKE = "be2c3209-53bc-47e7-ab25-145db8b873e1"
+AZURE_DATA_LAKE_FLOW = "17be2013-2549-41ce-96e7-a70363bec293"
+DATA_LANDING_ZONE = "10440537-2a7b-4583-ac39-ed38d4b848e8"
+DATA_LANDING_ZONE_FLOW = "cd2fc47e-e838-4f38-a581-8fff2f99b63a"
+GOOGLE_CLOUD_STORAGE = "c5d93acb-ea8b-4b14-8f53-02138444ae99"
+GOOGLE_CLOUD_STORAGE_FLOW = "585c15c4-6cbf-4126-8f87-e26bff78b657"
+SFTP = "36965a81-b1c6-401b-99f8-22508f1e6a26"
+SFTP_FLOW = "fd36aaa4-bf2b-43fb-9387-43785eeeb799"
+SFTP_DATASET_FLOW = "354d6aad-4754-46e4-a576-1b384561c440"
+FILE_DESTINATION_FLOWS = frozenset(
+    {
+        AMAZON_S3_FLOW,
+        AZURE_BLOB_FLOW,
+        AZURE_DATA_LAKE_FLOW,
+        DATA_LANDING_ZONE_FLOW,
+        GOOGLE_CLOUD_STORAGE_FLOW,
+        SFTP_FLOW,
+    }
+)
 #: Flow specs of HTTP API sources: for XDM records, and for raw ones that are mapped.
 HTTP_API_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
 HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"

@@ -205,14 +205,19 @@ class FlowServiceHook(BaseHook):
         """
         return name_or_id if _is_uuid(name_or_id) else self.find_connection_spec(name_or_id).id
 
-    def flow_spec_id(self, name_or_id: str) -> str:
-        """The id of a flow spec; only a name is looked up (``GET /flowSpecs``).
+    def find_flow_spec(self, name_or_id: str) -> model.FlowSpec:
+        """Look up a flow spec by name or id (``GET /flowSpecs``).
 
         :raises InvalidInputError: if there is none, with near matches, or if the name is ambiguous.
         """
-        if _is_uuid(name_or_id):
-            return name_or_id
-        return self._find_spec("flow_spec", request.FLOW_SPECS, name_or_id).id
+        return self._find_spec("flow_spec", request.FLOW_SPECS, name_or_id)
+
+    def flow_spec_id(self, name_or_id: str) -> str:
+        """The id of a flow spec; only a name is looked up (``GET /flowSpecs``).
+
+        :raises InvalidInputError: as :meth:`find_flow_spec`.
+        """
+        return name_or_id if _is_uuid(name_or_id) else self.find_flow_spec(name_or_id).id
 
     def auth_params(
         self, spec: model.ConnectionSpec, auth_conn_id: str | None, auth: Mapping[str, Any] | None

@@ -15,7 +15,10 @@ from airflow_provider_flowservice.client.planning import (
     operations_json,
 )
 from airflow_provider_flowservice.client.segments import read_attributes, read_segments
+from airflow_provider_flowservice.exceptions import airflow_faces
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
+from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.waiting import finish_waiting, wait_for_runs
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -167,3 +170,82 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         if computed.absent:
             self.log.info("Not active on flow %s anyway: %s", flow_id, ", ".join(computed.absent))
         return {"flow_id": flow_id, **{name: list(values) for name, values in report.items()}}
+
+
+class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
+    """Export segments of a file destination now (``POST /adhocrun``), outside of their schedule.
+
+    AEP exports today's membership, whatever date a run of the DAG is for. At most 80 segments go into one call;
+    more are split. A segment that is being exported already is attached to its run instead of failing.
+
+    :param flow_id: flow to a file destination; templated.
+    :param segments: ids of segments that are active on it; templated.
+    :param wait_for_completion: wait until all runs have ended, and fail if one failed.
+    :param poll_interval: seconds between two looks.
+    :param wait_timeout: seconds to wait at most.
+    :param deferrable: wait in the triggerer, without a worker slot.
+    """
+
+    template_fields: Sequence[str] = (*FlowServiceChangeOperator.template_fields, "flow_id", "segments")
+
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        segments: Sequence[str],
+        wait_for_completion: bool = True,
+        poll_interval: float = 60,
+        wait_timeout: float = 6 * 3600,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+        self.segments = segments
+        self.wait_for_completion = wait_for_completion
+        self.poll_interval = poll_interval
+        self.wait_timeout = wait_timeout
+        self.deferrable = deferrable
+
+    def change(self, context: Context) -> dict[str, str]:
+        """Start the exports, and wait for them.
+
+        :returns: run id by segment id.
+        """
+        from airflow_provider_flowservice.client.runs import activate_adhoc
+
+        flow_id = self.existing_id("flow_id", self.flow_id)
+        segments = self._segment_ids()
+        memory = TaskMemory(
+            context, f"{self.flowservice_conn_id} {self.sandbox} adhoc {flow_id} {segments!r}"
+        )
+        runs: dict[str, str] = dict((memory.recall() or {}).get("runs", {}))
+        for started in activate_adhoc(self.hook, flow_id, [s for s in segments if s not in runs]):
+            runs[started.segment] = started.run_id
+            memory.note({"runs": runs})
+        self.log.info("Flow %s exports %d segments in %d runs", flow_id, len(runs), len(set(runs.values())))
+        if self.wait_for_completion:
+            wait_for_runs(self, sorted(set(runs.values())), next_kwargs={"runs": runs})
+        memory.forget()
+        return runs
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], runs: dict[str, str]
+    ) -> dict[str, str]:
+        """Take over from the trigger."""
+        segments = self._segment_ids()
+        asked = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {segments!r}"
+        with airflow_faces():
+            TaskMemory(context, asked).forget()
+            finish_waiting(event)
+        return runs
+
+    def plan(self, context: Context) -> dict[str, str]:
+        """Say what would be exported."""
+        self.log.info("Would export %d segments of flow %s", len(self._segment_ids()), self.flow_id)
+        return {}
+
+    def _segment_ids(self) -> list[str]:
+        from airflow_provider_flowservice.client.activation import resolve
+
+        return [segment.id for segment in resolve(self.hook, read_segments(self.segments))]

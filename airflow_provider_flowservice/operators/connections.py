@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import specs
+from airflow_provider_flowservice.client import request, specs
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.request import Kind
 from airflow_provider_flowservice.client.inlet import inlet_of
-from airflow_provider_flowservice.operators.base import optional_mapping, required_text
-from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+from airflow_provider_flowservice.operators.base import (
+    FlowServiceChangeOperator,
+    optional_mapping,
+    required_text,
+)
+from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_flowservice.client.desired import (
         DesiredBaseConnection,
         DesiredSourceConnection,
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
 
 
-class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
+class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     """Create a base connection: the credentials for a system (``POST /connections``).
 
     :param connection_spec: name as AEP shows it, such as ``Amazon Kinesis``, or id; templated.
@@ -34,7 +42,7 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceCreateOperator.template_fields,
+        *FlowServiceCreateResourceOperator.template_fields,
         "connection_spec",
         "auth_conn_id",
         "auth",
@@ -59,11 +67,13 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
 
         auth = optional_mapping("auth", self.auth)
         spec = self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec))
+        self.check_draft(spec)
         found = self.hook.auth_params(spec, self.auth_conn_id, auth)
         return DesiredBaseConnection(
             name=self.name,
             spec_id=spec.id,
             description=self.description,
+            draft=self.draft,
             auth_spec=found.spec,
             auth_params=found.params,
         )
@@ -76,7 +86,20 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateOperator):
         return {"inlet_url": inlet.url}
 
 
-class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
+class _CreateEndOperator(FlowServiceCreateResourceOperator):
+    """What source and target connections share."""
+
+    def spec_id(self, name_or_id: str) -> str:
+        """The connection spec's id; a draft costs a look at the spec."""
+        wanted = required_text("connection_spec", name_or_id)
+        if not self.draft:
+            return self.hook.connection_spec_id(wanted)
+        spec = self.hook.find_connection_spec(wanted)
+        self.check_draft(spec)
+        return spec.id
+
+
+class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
     """Create a source connection: where a flow reads (``POST /sourceConnections``).
 
     :param connection_spec: name as AEP shows it, or id; templated.
@@ -86,7 +109,7 @@ class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceCreateOperator.template_fields,
+        *FlowServiceCreateResourceOperator.template_fields,
         "connection_spec",
         "base_connection_id",
         "data_format",
@@ -115,7 +138,8 @@ class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
         params = optional_mapping("source_params", self.source_params)
         return DesiredSourceConnection(
             name=self.name,
-            spec_id=self.hook.connection_spec_id(required_text("connection_spec", self.connection_spec)),
+            spec_id=self.spec_id(self.connection_spec),
+            draft=self.draft,
             description=self.description,
             base_connection_id=self.base_connection_id,
             data={"format": self.data_format} if self.data_format else None,
@@ -123,7 +147,7 @@ class FlowServiceCreateSourceConnectionOperator(FlowServiceCreateOperator):
         )
 
 
-class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
+class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
     """Create a target connection: where a flow writes (``POST /targetConnections``).
 
     :param connection_spec: name as AEP shows it, or id; templated.
@@ -135,7 +159,7 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceCreateOperator.template_fields,
+        *FlowServiceCreateResourceOperator.template_fields,
         "connection_spec",
         "base_connection_id",
         "target_params",
@@ -167,7 +191,8 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
         params = optional_mapping("target_params", self.target_params)
         return DesiredTargetConnection(
             name=self.name,
-            spec_id=self.hook.connection_spec_id(required_text("connection_spec", self.connection_spec)),
+            spec_id=self.spec_id(self.connection_spec),
+            draft=self.draft,
             description=self.description,
             base_connection_id=self.base_connection_id,
             data=self._data(),
@@ -178,3 +203,44 @@ class FlowServiceCreateTargetConnectionOperator(FlowServiceCreateOperator):
         if self.schema_id:
             return {"schema": {"id": self.schema_id, "version": SCHEMA_VERSION}}
         return {"format": self.data_format} if self.data_format else None
+
+
+_KINDS: dict[str, Kind[Any]] = {
+    "base": request.CONNECTIONS,
+    "source": request.SOURCE_CONNECTIONS,
+    "target": request.TARGET_CONNECTIONS,
+}
+
+
+class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
+    """Delete a connection by its id (``DELETE /connections/{id}`` and so on). One that is gone is a success.
+
+    A connection that something still uses is left alone, with a warning that names the users.
+
+    :param connection_id: the connection; templated. Ids only: a name may be another's.
+    :param kind: ``base``, ``source`` or ``target``.
+    """
+
+    template_fields: Sequence[str] = (*FlowServiceChangeOperator.template_fields, "connection_id")
+
+    def __init__(self, *, connection_id: str, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if kind not in _KINDS:
+            raise InvalidInputError("kind", f"{kind!r} is not known", f"Known are {', '.join(_KINDS)}.")
+        self.connection_id = connection_id
+        self.kind = kind
+
+    def change(self, context: Context) -> bool:
+        """Delete it.
+
+        :returns: whether it is gone.
+        """
+        from airflow_provider_flowservice.client.lifecycle import delete_unshared
+
+        connection_id = self.existing_id("connection_id", self.connection_id)
+        return delete_unshared(self.hook, _KINDS[self.kind], connection_id)
+
+    def plan(self, context: Context) -> bool:
+        """Say that it would be deleted."""
+        self.log.info("Would delete %s connection %s, if nothing uses it", self.kind, self.connection_id)
+        return False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice.client.desired import Desired
     from airflow_provider_flowservice.client.ensure import Ensured
+    from airflow_provider_flowservice.client.model import ConnectionSpec, FlowSpec
 
 _IF_EXISTS = ("reuse", "update", "fail", "create")
 
@@ -95,3 +96,22 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
     def worth_knowing(self, desired: Any, ensured: Ensured[Any]) -> dict[str, Any]:
         """What else goes to XCom, by key."""
         return {}
+
+
+class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
+    """Base of the create operators whose objects can be drafts: connections and flows.
+
+    :param draft: make a draft, which does nothing until ``FlowServicePublishFlowOperator`` publishes it.
+    """
+
+    def __init__(self, *, draft: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.draft = draft
+
+    def check_draft(self, spec: ConnectionSpec | FlowSpec) -> None:
+        """Refuse a draft of something that cannot be one.
+
+        :raises InvalidInputError: naming the spec.
+        """
+        if self.draft and spec.attributes.get("isDraftModeSupported") is not True:
+            raise InvalidInputError("draft", f"{spec.name or spec.id} supports no drafts", "Leave it out.")

@@ -84,6 +84,8 @@ class FlowServiceSensor(BaseSensorOperator):
         :raises FlowServiceWaitTimeout: if the deadline passed.
         """
         if event["status"] == "done":
+            with airflow_faces():
+                self.check_seen(event.get("detail"))
             return None
         if event["status"] == "timeout":
             raise self._timed_out(event.get("detail"))
@@ -107,6 +109,21 @@ class FlowServiceSensor(BaseSensorOperator):
         :returns: whether the condition holds, and what was seen, as the trigger's ``poll`` has it.
         :raises FlowServiceError: when looking failed.
         """
+
+    def check_seen(self, seen: Any) -> None:
+        """Judge what a wait that is done ended with.
+
+        :raises FlowServiceError: if it is not what was waited for.
+        """
+
+    def polling(self, deadline: float) -> dict[str, Any]:
+        """The arguments that every trigger takes."""
+        return {
+            "flowservice_conn_id": self.flowservice_conn_id,
+            "sandbox": self.sandbox,
+            "poll_interval": self.poke_interval,
+            "deadline": deadline,
+        }
 
     @abstractmethod
     def trigger(self, deadline: float) -> PollingTrigger:

@@ -84,6 +84,13 @@ class PollingTrigger(BaseTrigger):
         except FlowServiceError as error:
             yield TriggerEvent({"status": Status.ERROR.value, "error": to_event(error)})
 
+    async def first_event(self) -> dict[str, Any]:
+        """Run outside of a triggerer, for who waits on a worker, and return the event's payload."""
+        async for event in self.run():
+            payload: dict[str, Any] = event.payload
+            return payload
+        raise AssertionError("a polling trigger fires once")
+
     async def _wait(self, transport: AiohttpTransport) -> dict[str, Any]:
         detail: Any = None
         failures = 0

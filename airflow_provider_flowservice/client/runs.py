@@ -1,0 +1,183 @@
+"""Flow runs that are started by hand: of file destinations (ad-hoc activation) and of sources scheduled once."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from airflow_provider_flowservice.client import clock, model, request, response
+from airflow_provider_flowservice.client.errors import (
+    BadRequestError,
+    DriftError,
+    FlowServiceError,
+    is_ambiguous,
+)
+from airflow_provider_flowservice.client.listing import iterate
+from airflow_provider_flowservice.client.model import Flow, FlowRun
+from airflow_provider_flowservice.client.request import Repeat, Request
+from airflow_provider_flowservice.client.retry import delay_after
+from airflow_provider_flowservice.client.sender import Sender
+
+log = logging.getLogger(__name__)
+
+#: Audiences that one ad-hoc call takes.
+MAX_AUDIENCES = 80
+ATTEMPTS = 5
+
+_ADHOC = "/data/core/activation/disflowprovider/adhocrun"
+#: Without this header the first version applies, which needs the ids of profile exports.
+_ACCEPT_V2 = (("Accept", "application/vnd.adobe.adhoc.activation+json; version=2"),)
+_BUSY = re.compile(
+    r"Run already going on for audience (?P<segment>\S+) for order (?P<flow>\S+) with run id (?P<run>[\w-]+)"
+)
+
+
+class _Order(model.Record, frozen=True, kw_only=True):
+    segment: str
+    status_url: str = msgspec.field(name="statusURL", default="")
+
+
+class _Orders(model.Record, frozen=True, kw_only=True):
+    order: tuple[_Order, ...] = ()
+
+
+@dataclass(frozen=True)
+class SegmentRun:
+    """The run that exports a segment.
+
+    :param attached: whether it was running already.
+    """
+
+    segment: str
+    run_id: str
+    attached: bool = False
+
+
+def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ...]]:
+    """Export segments of a file destination now: ``POST /adhocrun``, version 2."""
+    return Request(
+        "POST",
+        _ADHOC,
+        _read_orders,
+        json={"activationInfo": {flow_id: list(segments)}},
+        headers=_ACCEPT_V2,
+        repeat=Repeat.LOOK_FIRST,
+    )
+
+
+def activate_adhoc(sender: Sender, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
+    """Export segments now, 80 a call; a segment that is being exported already is attached to its run.
+
+    A call whose answer was lost is sent again: what it started answers as running already, and is attached to.
+    """
+    for start in range(0, len(segments), MAX_AUDIENCES):
+        yield from _activate_chunk(sender, flow_id, list(segments[start : start + MAX_AUDIENCES]))
+
+
+def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterator[SegmentRun]:
+    failures = 0
+    while pending:
+        try:
+            yield from sender.send(adhoc(flow_id, pending))
+        except BadRequestError as refusal:
+            busy = _BUSY.search(refusal.message)
+            if busy is None or busy["segment"] not in pending:
+                raise
+            log.info("Segment %s is exported by run %s already", busy["segment"], busy["run"])
+            yield SegmentRun(busy["segment"], busy["run"], attached=True)
+            pending.remove(busy["segment"])
+        except FlowServiceError as error:
+            failures += 1
+            if not is_ambiguous(error) or failures == ATTEMPTS:
+                raise
+            clock.current().sleep(delay_after(error, failures))
+        else:
+            return
+
+
+def _read_orders(answer: response.Response) -> tuple[SegmentRun, ...]:
+    orders = response.decode(answer, _Orders).order
+    # The URL's host is AEP's own, whatever host was asked; only the id is taken.
+    return tuple(
+        SegmentRun(order.segment, order.status_url.rstrip("/").rpartition("/")[2]) for order in orders
+    )
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a run shall read.
+
+    :param start: epoch seconds.
+    :param end: epoch seconds.
+    :param delta_column: column that tells what is new, where the source needs one.
+    """
+
+    start: int
+    end: int
+    delta_column: str | None = None
+
+    def to_params(self) -> model.JsonObject:
+        """The ``params`` of ``POST /runs``."""
+        params: model.JsonObject = {"windowStartTime": self.start, "windowEndTime": self.end}
+        if self.delta_column:
+            params["deltaColumn"] = {"name": self.delta_column}
+        return params
+
+
+def check_can_run(flow: Flow) -> None:
+    """Refuse a flow that cannot be run by hand.
+
+    :raises DriftError: if it is no source flow that is scheduled once.
+    """
+    frequency = (flow.schedule_params or {}).get("frequency")
+    if frequency != "once":
+        raise DriftError(
+            f"flow {flow.id} ({flow.name!r}) is scheduled {frequency or 'not at all'}; only a source flow that is"
+            " scheduled once can be run by hand. For a file destination use FlowServiceAdHocActivationOperator;"
+            " a streaming flow has no runs to start."
+        )
+
+
+def create_run(flow_id: str, window: Window) -> Request[model.Created]:
+    """Run a source flow: ``POST /runs``."""
+    return Request(
+        "POST",
+        f"{request.FLOW_SERVICE}/runs",
+        response.created,
+        json={"flowId": flow_id, "params": window.to_params()},
+        repeat=Repeat.LOOK_FIRST,
+    )
+
+
+def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str:
+    """Start one run; after a lost answer it is looked for before another is started.
+
+    :param known: ids of the flow's runs from before.
+    :returns: the run's id.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return sender.send(create_run(flow_id, window)).id
+        except FlowServiceError as error:
+            if not is_ambiguous(error) or attempt == ATTEMPTS:
+                raise
+            clock.current().sleep(delay_after(error, attempt))
+        found = find_started(sender, flow_id, known)
+        if found is not None:
+            return found
+    raise AssertionError("the last attempt returns or raises")
+
+
+def find_started(sender: Sender, flow_id: str, known: frozenset[str]) -> str | None:
+    """The oldest run of a flow that is not among ``known``."""
+    fresh = [run for run in runs_of(sender, flow_id) if run.id not in known]
+    return min(fresh, key=lambda run: (run.created_at, run.id)).id if fresh else None
+
+
+def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:
+    """All runs of a flow (``GET /runs?property=flowId==``)."""
+    return iterate(sender, request.RUNS, filters=(request.equals("flowId", flow_id),))

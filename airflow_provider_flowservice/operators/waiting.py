@@ -1,0 +1,64 @@
+"""Waiting for flow runs, in the triggerer or on the worker, written once for the operators that start some."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+
+class _Waiting(Protocol):
+    flowservice_conn_id: str
+    sandbox: str | None
+    poll_interval: float
+    wait_timeout: float
+    deferrable: bool
+
+    def defer(self, *, trigger: BaseTrigger, method_name: str, kwargs: dict[str, Any] | None = None) -> Any:
+        """Hand over to a trigger."""
+
+
+def wait_for_runs(operator: _Waiting, run_ids: Sequence[str], next_kwargs: dict[str, Any]) -> None:
+    """Wait until runs have ended.
+
+    :param next_kwargs: what ``execute_complete`` of the operator gets beside the event.
+    :raises DriftError: if one failed.
+    :raises FlowServiceWaitTimeout: if they take too long.
+    """
+    from airflow_provider_flowservice.triggers.runs import FlowRunsTrigger
+
+    trigger = FlowRunsTrigger(
+        flowservice_conn_id=operator.flowservice_conn_id,
+        sandbox=operator.sandbox,
+        poll_interval=operator.poll_interval,
+        deadline=clock.current().wall() + operator.wait_timeout,
+        run_ids=list(run_ids),
+    )
+    if operator.deferrable:
+        operator.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
+    finish_waiting(asyncio.run(trigger.first_event()))
+
+
+def finish_waiting(event: dict[str, Any]) -> None:
+    """Judge the event of a wait for runs.
+
+    :raises DriftError: if a run failed.
+    """
+    if event["status"] == "error":
+        raise from_event(event["error"])
+    states = event.get("detail") or {}
+    if event["status"] == "timeout":
+        running = ", ".join(run for run, state in states.items() if state == "running")
+        raise FlowServiceWaitTimeout(f"These runs have not ended in time: {running or 'all'}")
+    failed = [
+        f"{run} ({state})" for run, state in states.items() if state not in ("success", "partialSuccess")
+    ]
+    if failed:
+        raise DriftError(f"{len(failed)} of {len(states)} flow runs did not succeed: {', '.join(failed)}")

@@ -1,0 +1,93 @@
+"""Activate the segments that became due on a day, day by day, in scheduled runs and in backfills.
+
+What to change:
+
+* The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
+* The params below: the flow, and a CSV file with the columns ``due`` (such as ``2026-01-31``) and ``segment_id``.
+
+Runs may go in any order and at the same time: each adds what it finds due and takes nothing off, and one that loses
+a race for the flow reads it again. Past windows are not exported, because AEP cannot: a streaming destination has
+no runs to start, and an ad-hoc activation sends today's membership. For a file destination the param
+``export_after`` has the last run of a backfill start one ad-hoc activation of everything that is active; its pool
+``flowservice_export`` should have one slot.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, ObjectStoragePath, Param, task, timezone
+
+from airflow_provider_flowservice.client.model import SelectorKind
+from airflow_provider_flowservice.client.request import FLOWS
+from airflow_provider_flowservice.exceptions import flowservice_errors
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.activation import (
+    FlowServiceActivateSegmentsOperator,
+    FlowServiceAdHocActivationOperator,
+)
+
+with DAG(
+    dag_id="backfill_segment_activations",
+    schedule=CronDataIntervalTimetable("0 4 * * *", timezone="UTC"),
+    start_date=timezone.datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=8,
+    render_template_as_native_obj=True,
+    doc_md=__doc__,
+    tags=["flowservice", "activation"],
+    params={
+        "flow_id": Param("", type="string", description="Flow whose segments are activated"),
+        "segments_due": Param(
+            "file:///data/segments_due.csv", type="string", description="CSV: due, segment_id"
+        ),
+        "export_after": Param(
+            False, type="boolean", description="Export once, after the last run of a backfill"
+        ),
+        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
+    },
+) as dag:
+
+    @task
+    def read_due_segments(params: dict[str, Any], data_interval_start: Any = None) -> list[str]:
+        """The segments that became due on the day of the data interval."""
+        if data_interval_start is None:
+            raise ValueError("This run has no data interval: trigger it with a logical date.")
+        with ObjectStoragePath(params["segments_due"]).open("r", newline="") as file:
+            day = data_interval_start.date().isoformat()
+            return [row["segment_id"] for row in csv.DictReader(file) if row["due"] == day]
+
+    due = read_due_segments()
+    activate = FlowServiceActivateSegmentsOperator(
+        task_id="activate_due_segments",
+        flow_id="{{ params.flow_id }}",
+        segments=due,
+        plan_only="{{ params.plan_only }}",
+        retries=3,
+    )
+
+    # One at a time, so that of all runs exactly one finds the others done.
+    @task.short_circuit(max_active_tis_per_dag=1)
+    def is_last_of_backfill(params: dict[str, Any], ti: Any = None, dag_run: Any = None) -> bool:
+        """Whether every other run of this DAG has come as far as this one."""
+        if not params["export_after"] or params["plan_only"] or dag_run.run_type != "backfill":
+            return False
+        reached = ["running", "success", "failed", "upstream_failed", "skipped"]
+        here = ti.get_ti_count(dag_id=ti.dag_id, task_ids=[ti.task_id], states=reached)
+        return bool(here == ti.get_dr_count(dag_id=ti.dag_id))
+
+    @task
+    @flowservice_errors
+    def read_active_segments(params: dict[str, Any]) -> list[str]:
+        """Everything that the flow activates by now."""
+        flow = FlowServiceHook().get(FLOWS, params["flow_id"])
+        return [selector.key for selector in flow.selectors(SelectorKind.SEGMENT)]
+
+    export = FlowServiceAdHocActivationOperator(
+        task_id="export_now",
+        flow_id="{{ params.flow_id }}",
+        segments=read_active_segments(),
+        pool="flowservice_export",
+    )
+    activate >> is_last_of_backfill() >> export
