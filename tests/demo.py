@@ -10,14 +10,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import clock
 from tests.support import airflow as support
 from tests.support.clock import VirtualClock
+from tests.support.processes import output_to
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -159,25 +158,6 @@ def isolate_environment(home: Path) -> None:
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     os.environ.update(support.environment(home, log_level="INFO"))
-
-
-@contextmanager
-def output_to(log: Path) -> Iterator[None]:
-    """Send what this process prints to a file while the block runs: Airflow's tasks print their logs."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    try:
-        with log.open("ab") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-            yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for original, target in zip(saved, (1, 2), strict=True):
-            os.dup2(original, target)
-            os.close(original)
 
 
 def shown(path: Path) -> str:

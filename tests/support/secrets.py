@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
+
+#: An access token as the emulator gives it.
+_TOKEN = re.compile(rb"emulated\.[A-Za-z0-9_-]{20}")
 
 
 def forms(secret: str) -> set[bytes]:
@@ -29,3 +33,10 @@ def leaks(folder: Path, secrets: Iterable[str]) -> Iterator[tuple[Path, int]]:
                 offset = content.find(needle)
                 if offset >= 0:
                     yield path, offset
+
+
+def tokens(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Files below a folder that hold an access token of an emulator, with the offset."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (found := _TOKEN.search(path.read_bytes())):
+            yield path, found.start()

@@ -1,0 +1,160 @@
+"""What exists in the emulator after a run, held against what a scenario shall give."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_flowservice.client import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from tests.crash.scenarios import ATTRIBUTES, BATCH_SIZE, SEGMENTS, Scenario, record_id
+from tests.support.aep import selected
+from tests.support.clients import emulator_settings
+
+_FLOW_SERVICE = ("connections", "sourceConnections", "targetConnections", "flows")
+
+
+@dataclass
+class Findings:
+    """How far the emulator is from what shall be.
+
+    :param resources_duplicated: how many exist beside the one that shall.
+    :param segments_lost: segments and attributes that are not mapped.
+    :param records_duplicated: how many records arrived beside the first of each.
+    :param maybe_duplicated: what the posting task said about that.
+    :param problems: everything that is wrong, in words.
+    """
+
+    resources_duplicated: int = 0
+    segments_lost: int = 0
+    records_lost: int = 0
+    records_duplicated: int = 0
+    maybe_duplicated: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def fail(self, problem: str) -> None:
+        """Note what is wrong."""
+        self.problems.append(problem)
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happened to a run.
+
+    :param exchanges: of the process that was killed, ``METHOD path`` each; the last one was its end.
+    :param store: whether there was a note to go on from.
+    :param posted: what the posting task returned.
+    """
+
+    exchanges: Sequence[str]
+    killed: bool
+    store: bool
+    posted: dict[str, Any] | None
+
+    @property
+    def batches_begun(self) -> int:
+        """How many batches the killed process had begun to send."""
+        return sum("/collection/" in exchange for exchange in self.exchanges)
+
+    @property
+    def killed_while_posting(self) -> bool:
+        """Whether a batch was on its way."""
+        return self.killed and "/collection/" in self.exchanges[-1]
+
+
+def look(control: EmulatorControl, scenario: Scenario, story: Story) -> Findings:
+    """Compare all that exists with what shall."""
+    findings = Findings()
+    state = control.state()
+    held = {kind: [resource["name"] for resource in state[kind]] for kind in _FLOW_SERVICE}
+    if scenario.posting:
+        held |= _beyond_flow_service(control)
+    for kind, wanted in scenario.names.items():
+        _compare_names(findings, kind, held[kind], wanted)
+    if scenario.posting:
+        _compare_records(findings, state, story)
+    else:
+        _compare_selectors(findings, state, control.segments[:SEGMENTS])
+    return findings
+
+
+def _beyond_flow_service(control: EmulatorControl) -> dict[str, list[str]]:
+    """Names of what the emulator's state does not show."""
+    client = RequestsTransport(emulator_settings(control.url, control.credential))
+    try:
+        return {
+            "schemas": [schema.title for schema in schemas.iterate(client)],
+            "dataSets": [dataset.name for dataset in datasets.iterate(client)],
+            "mappingSets": [mapping_set.name or "" for mapping_set in mapping_sets.iterate(client)],
+        }
+    finally:
+        client.close()
+
+
+def _compare_names(findings: Findings, kind: str, held: Sequence[str], wanted: Sequence[str]) -> None:
+    counts = Counter(held)
+    findings.resources_duplicated += sum(counts.values()) - len(counts)
+    if sorted(held) != sorted(wanted):
+        findings.fail(f"{kind} are {sorted(held)}, wanted {sorted(wanted)}")
+
+
+def _compare_selectors(findings: Findings, state: dict[str, Any], wanted: Sequence[str]) -> None:
+    for flow in state["flows"]:
+        segments, attributes = selected(flow)
+        findings.segments_lost += len({*wanted, *ATTRIBUTES} - {*segments, *attributes})
+        if sorted(segments) != sorted(wanted) or sorted(attributes) != sorted(ATTRIBUTES):
+            findings.fail(f"mapped are {segments} and {attributes}")
+
+
+def _compare_records(findings: Findings, state: dict[str, Any], story: Story) -> None:
+    from tests.crash.scenarios import RECORDS
+
+    kept = [message for messages in state["messages"].values() for message in messages]
+    if dropped := [message["reason"] for message in kept if message["dropped"]]:
+        findings.fail(f"{len(dropped)} records were dropped: {dropped[0]}")
+    arrived = Counter(record_id(message["message"]) for message in kept if not message["dropped"])
+    wanted = [f"r{n}" for n in range(RECORDS)]
+    lost = [each for each in wanted if each not in arrived]
+    findings.records_lost = len(lost)
+    if lost or set(arrived) - set(wanted):
+        findings.fail(f"records {lost} did not arrive; {dict(arrived)} did")
+    _compare_duplicates(findings, arrived, wanted, story)
+
+
+def _compare_duplicates(
+    findings: Findings, arrived: Counter[str], wanted: Sequence[str], story: Story
+) -> None:
+    """Twice may be there what was on its way; without a note, all that the killed process had sent."""
+    begun = story.batches_begun if story.killed else 0
+    first = (begun - 1 if story.store else 0) * BATCH_SIZE
+    unavoidable = set(wanted[first : begun * BATCH_SIZE]) if story.killed_while_posting else set()
+    twice = {each for each, times in arrived.items() if times > 1}
+    findings.records_duplicated = sum(times - 1 for times in arrived.values())
+    if not twice <= unavoidable or max(arrived.values(), default=0) > 2:
+        findings.fail(f"more than once are there {dict(arrived)}; only {sorted(unavoidable)} may be")
+    if story.posted is None:
+        findings.fail("the posting task returned nothing")
+        return
+    findings.maybe_duplicated = story.posted["maybe_duplicated"]
+    accounted = [story.posted[each] for each in ("accepted", "rejected", "unknown")]
+    if accounted != [len(wanted), 0, 0]:
+        findings.fail(f"the task accounts for {accounted}")
+    if story.store and findings.records_duplicated > findings.maybe_duplicated:
+        findings.fail(f"the task says that {findings.maybe_duplicated} records may be there twice")
+    if findings.maybe_duplicated > BATCH_SIZE:
+        findings.fail(f"the task says so of {findings.maybe_duplicated}, more than one batch")
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file that may not be there."""
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file, or None if there is none."""
+    return json.loads(path.read_text()) if path.exists() else None
