@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test lint format constraints clean
+.PHONY: help install demo emulator test test-crash test-stack lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,6 +26,12 @@ emulator: $(READY) ## start an emulator that stays until Ctrl-C
 
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
+
+test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry them on, and count what is there
+	@$(BIN)/python -m pytest -m crash --capture=no tests/crash
+
+test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers
+	@$(BIN)/python -m pytest -m stack tests/crash
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check .
