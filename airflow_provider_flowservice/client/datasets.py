@@ -24,6 +24,9 @@ SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"
 #: The tags that put a dataset's records into profiles and into the identity graph.
 PROFILE_TAGS: JsonObject = {"unifiedProfile": ["enabled:true"], "unifiedIdentity": ["enabled:true"]}
 
+#: Catalog takes an object to merge as well; the media type says which it is.
+_JSON_PATCH = (("Content-Type", "application/json-patch+json"),)
+
 
 class _SchemaRef(model.Record, frozen=True, kw_only=True):
     id: str = ""
@@ -138,7 +141,14 @@ class DesiredDataset(Desired[Dataset]):
         operations = [
             {"op": "add", "path": f"/tags/{tag}", "value": value} for tag, value in PROFILE_TAGS.items()
         ]
-        return Request("PATCH", _path(found.id), response.nothing, json=operations, repeat=Repeat.LOOK_FIRST)
+        return Request(
+            "PATCH",
+            _path(found.id),
+            response.nothing,
+            json=operations,
+            headers=_JSON_PATCH,
+            repeat=Repeat.LOOK_FIRST,
+        )
 
     @override
     def delete(self, found_id: str) -> Request[None]:
