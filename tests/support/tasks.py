@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,16 @@ def run(operator: Any) -> tuple[Any, dict[str, Any]]:
     ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti})
     return result, ti.pushed
+
+
+class TaskStateStore(dict[str, Any]):
+    """Airflow's store of a task's state: what is set comes back as JSON makes of it."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
 
 
 def shown(text: str) -> str:

@@ -1,0 +1,108 @@
+"""What all fault tests share: time that jumps, evidence that is searched for secrets, and the table at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import auth, clock
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from tests.faults.outcomes import Outcomes
+from tests.support.aep import KINESIS_SECRET
+from tests.support.airflow import AWS_SECRET, SAS_KEY
+from tests.support.clock import VirtualClock
+from tests.support.operations import Sandbox
+from tests.support.secrets import leaks
+
+_OUTCOMES = pytest.StashKey[Outcomes]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_OUTCOMES] = Outcomes()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash[_OUTCOMES].lines()
+    if lines:
+        terminalreporter.section("fault matrix")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def outcomes(pytestconfig: pytest.Config) -> Outcomes:
+    """What became of each cell."""
+    return pytestconfig.stash[_OUTCOMES]
+
+
+class Evidence:
+    """All that a session wrote, in a folder, and the secrets that must not be in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.secrets = {AWS_SECRET, SAS_KEY, KINESIS_SECRET}
+        self._parts = 0
+
+    def keep(self, text: str) -> None:
+        """Add a text."""
+        self._parts += 1
+        (self.folder / f"{self._parts}.txt").write_text(text, encoding="utf-8", errors="replace")
+
+
+@pytest.fixture(scope="session")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
+    """Keeps what was written; at the end none of the secrets is in it, nor in Airflow's home."""
+    found = Evidence(tmp_path_factory.mktemp("evidence"))
+    keep = auth.TokenSource.keep
+
+    def noted(source: auth.TokenSource, token: Any) -> str:
+        found.secrets.add(token.value)
+        return keep(source, token)
+
+    auth.TokenSource.keep = noted  # type: ignore[method-assign]
+    yield found
+    auth.TokenSource.keep = keep  # type: ignore[method-assign]
+    assert found.secrets
+    for folder in (found.folder, Path(os.environ["AIRFLOW_HOME"])):
+        assert [str(path) for path, _ in leaks(folder, found.secrets)] == []
+
+
+@pytest.fixture(autouse=True)
+def kept(evidence: Evidence, emulator: EmulatorServer, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Keep the log, the journal and the state of each test."""
+    caplog.set_level("INFO")
+    evidence.secrets.add(emulator.control.credential.client_secret)
+    yield
+    evidence.keep(caplog.text)
+    evidence.keep(json.dumps([emulator.control.requests(), emulator.control.state()]))
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer) -> EmulatorControl:
+    return emulator.control
+
+
+@pytest.fixture
+def time(control: EmulatorControl, mocker: Any) -> Iterator[VirtualClock]:
+    """The client's and Airflow's waiting takes no time and moves the emulator's clock in step."""
+    virtual = VirtualClock.in_step_with(control)
+    airflow_time = mocker.patch("airflow.sdk.bases.sensor.time")
+    airflow_time.sleep.side_effect = virtual.sleep
+    airflow_time.monotonic.side_effect = virtual.monotonic
+    with clock.installed(virtual):
+        yield virtual
+
+
+@pytest.fixture
+def sandbox(control: EmulatorControl, time: VirtualClock) -> Iterator[Sandbox]:
+    """The emulator and another user of it."""
+    hook = FlowServiceHook()
+    yield Sandbox(hook, control)
+    hook.close()

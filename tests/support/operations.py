@@ -1,0 +1,333 @@
+"""Everything that the provider does to AEP, each as one operator or sensor with what it needs and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_flowservice.client import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.datasets import DesiredDataset
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
+from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
+from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
+from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
+from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from tests.support import operators
+from tests.support.aep import (
+    FLOW_SERVICE,
+    kinesis,
+    make,
+    make_ends,
+    make_flow,
+    profile_flow,
+    profile_store,
+    selected,
+    stream,
+)
+from tests.support.streaming import (
+    CATALOG,
+    DATA_PREP,
+    PERSON,
+    SCHEMA_REGISTRY,
+    WORK,
+    customers,
+    mapping_set,
+    numbers,
+    open_source,
+    people,
+)
+
+NAME = "mine"
+SEGMENTS = list(SEEDED_SEGMENT_IDS[:3])
+ATTRIBUTES = ["person.name.firstName"]
+RECORDS = 3
+MAPPINGS = [
+    {"source": "first", "destination": "person.name.firstName"},
+    {"source": "mail", "destination": "workEmail.address"},
+]
+SCHEMAS = f"{SCHEMA_REGISTRY}/tenant/schemas"
+DATASETS = f"{CATALOG}/dataSets"
+MAPPING_SETS = f"{DATA_PREP}/mappingSets"
+#: A request: method and path, or glob of paths.
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """An emulator, and somebody who looks into it."""
+
+    hook: FlowServiceHook
+    control: EmulatorControl
+
+    def named(self, path: str, name: str = NAME) -> list[Any]:
+        """The objects of a collection with a name, oldest first."""
+        if path == SCHEMAS:
+            return [found for found in schemas.iterate(self.hook) if found.title == name]
+        if path == DATASETS:
+            return [found for found in datasets.iterate(self.hook) if found.name == name]
+        if path == MAPPING_SETS:
+            return [found for found in mapping_sets.iterate(self.hook) if found.name == name]
+        held = self.control.state()[path.rpartition("/")[2]]
+        return [found for found in held if found["name"] == name]
+
+    def selected(self, flow_id: str) -> tuple[list[str], list[str]]:
+        """Segments and attributes of a flow."""
+        (flow,) = [flow for flow in self.control.state()["flows"] if flow["id"] == flow_id]
+        return selected(flow)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that the provider does.
+
+    :param prepare: makes in AEP what it needs, and returns what the other functions are told.
+    :param build: the operator or sensor.
+    :param places: the request that looks, the one that writes, and the one that checks, where it has them.
+    :param left: what AEP holds afterwards, in a form that is compared with ``wanted``.
+    :param waits: seconds that it waits by itself.
+    """
+
+    name: str
+    prepare: Callable[[Sandbox], Any]
+    build: Callable[[Any], Any]
+    places: Mapping[str, Place]
+    left: Callable[[Sandbox, Any], Any]
+    wanted: Any
+    waits: float = 0.0
+
+    @property
+    def posts(self) -> bool:
+        """Whether it writes by sending records."""
+        return self.places.get("write", ("", ""))[1].startswith("/collection")
+
+    @property
+    def creates(self) -> bool:
+        """Whether it writes by making an object."""
+        return self.places.get("write", ("", ""))[0] == "POST" and not self.posts
+
+    @property
+    def deferred(self) -> bool:
+        """Whether it waits in the triggerer."""
+        return self.name.endswith("deferred")
+
+
+def operations() -> list[Operation]:
+    """Each operator and sensor; those that can wait in the triggerer also do."""
+    return [*_creates(), *_updates(), _activation(), *map(_posting, MODES), *map(_waiting, MODES)]
+
+
+MODES = (False, True)
+
+
+def _named_in_mode(name: str, deferrable: bool) -> str:
+    return f"{name}, deferred" if deferrable else name
+
+
+def _create(
+    name: str, path: str, prepare: Callable[[Sandbox], Any], build: Callable[[Any], Any]
+) -> Operation:
+    return Operation(
+        name=name,
+        prepare=prepare,
+        build=build,
+        places={"look": ("GET", path), "write": ("POST", path), "check": ("GET", path)},
+        left=lambda sandbox, _: len(sandbox.named(path)),
+        wanted=1,
+    )
+
+
+def _new_schema(sandbox: Sandbox) -> str:
+    return sandbox.hook.send(customers().create()).id
+
+
+def _creates() -> list[Operation]:
+    return [
+        _create(
+            "connection",
+            f"{FLOW_SERVICE}/connections",
+            lambda sandbox: make(sandbox.hook, profile_store("another")),
+            lambda _: operators.create_kinesis(NAME),
+        ),
+        _create(
+            "source",
+            f"{FLOW_SERVICE}/sourceConnections",
+            lambda sandbox: make(sandbox.hook, profile_store()),
+            lambda base: operators.create_source(base, NAME),
+        ),
+        _create(
+            "target",
+            f"{FLOW_SERVICE}/targetConnections",
+            lambda sandbox: make(sandbox.hook, kinesis()),
+            lambda base: operators.create_target(base, NAME),
+        ),
+        _create(
+            "flow",
+            f"{FLOW_SERVICE}/flows",
+            lambda sandbox: make_ends(sandbox.hook),
+            lambda ends: operators.create_flow(*ends, NAME),
+        ),
+        _create(
+            "schema",
+            SCHEMAS,
+            lambda _: None,
+            lambda _: FlowServiceCreateSchemaOperator(task_id="x", name=NAME, field_groups=[PERSON, WORK]),
+        ),
+        _create("dataset", DATASETS, _new_schema, _dataset),
+        _create("mapping set", MAPPING_SETS, _new_schema, _mapping),
+    ]
+
+
+def _dataset(schema: str, **changes: Any) -> FlowServiceCreateDatasetOperator:
+    return FlowServiceCreateDatasetOperator(task_id="x", name=NAME, schema_id=schema, **changes)
+
+
+def _mapping(schema: str, **changes: Any) -> FlowServiceCreateMappingSetOperator:
+    return FlowServiceCreateMappingSetOperator(
+        task_id="x", name=NAME, schema_id=schema, mappings=MAPPINGS, **changes
+    )
+
+
+def _change(
+    name: str,
+    verb: str,
+    path: str,
+    prepare: Callable[[Sandbox], Any],
+    build: Callable[[Any], Any],
+    changed: Callable[[Any], Any],
+    wanted: Any,
+) -> Operation:
+    return Operation(
+        name=f"change {name}",
+        prepare=prepare,
+        build=build,
+        places={"look": ("GET", path), "write": (verb, f"{path}/*"), "check": ("GET", f"{path}/*")},
+        left=lambda sandbox, _: [changed(found) for found in sandbox.named(path)],
+        wanted=[wanted],
+    )
+
+
+def _updates() -> list[Operation]:
+    def target(sandbox: Sandbox) -> str:
+        base = make(sandbox.hook, kinesis())
+        make(sandbox.hook, stream(base, NAME, stream="old"))
+        return base
+
+    def flow(sandbox: Sandbox) -> tuple[str, str]:
+        ends = make_ends(sandbox.hook)
+        make(sandbox.hook, profile_flow(*ends, NAME))
+        return ends
+
+    def dataset(sandbox: Sandbox) -> str:
+        schema = _new_schema(sandbox)
+        sandbox.hook.send(DesiredDataset(name=NAME, schema_id=schema).create())
+        return schema
+
+    def mapping(sandbox: Sandbox) -> str:
+        schema = _new_schema(sandbox)
+        one = mapping_set(schema).mappings[:1]
+        sandbox.hook.send(mapping_set(schema, *one, name=NAME).create())
+        return schema
+
+    hourly = {"startTime": 1_700_000_000, "frequency": "hour", "interval": 1}
+    return [
+        _change(
+            "target",
+            "PATCH",
+            f"{FLOW_SERVICE}/targetConnections",
+            target,
+            lambda base: operators.create_target(
+                base, NAME, if_exists="update", target_params={"stream": "new", "region": "us-east-1"}
+            ),
+            lambda found: found["params"]["stream"],
+            "new",
+        ),
+        _change(
+            "flow",
+            "PATCH",
+            f"{FLOW_SERVICE}/flows",
+            flow,
+            lambda ends: operators.create_flow(*ends, NAME, if_exists="update", schedule_params=hourly),
+            lambda found: found.get("scheduleParams", {}).get("frequency"),
+            "hour",
+        ),
+        _change(
+            "dataset",
+            "PATCH",
+            DATASETS,
+            dataset,
+            lambda schema: _dataset(schema, if_exists="update", enable_for_profile=True),
+            lambda found: found.profile_enabled,
+            True,
+        ),
+        _change(
+            "mapping set",
+            "PUT",
+            MAPPING_SETS,
+            mapping,
+            lambda schema: _mapping(schema, if_exists="update"),
+            lambda found: len(found.pairs),
+            2,
+        ),
+    ]
+
+
+def _activation() -> Operation:
+    path = f"{FLOW_SERVICE}/flows/*"
+
+    def ours(sandbox: Sandbox, flow_id: str) -> tuple[list[str], list[str]]:
+        segments, attributes = sandbox.selected(flow_id)
+        return [segment for segment in segments if segment in SEEDED_SEGMENT_IDS], attributes
+
+    return Operation(
+        name="activate",
+        prepare=lambda sandbox: make_flow(sandbox.hook),
+        build=lambda flow: operators.activate(flow, SEGMENTS, profile_attributes=ATTRIBUTES),
+        places={"look": ("GET", path), "write": ("PATCH", path), "check": ("GET", path)},
+        left=ours,
+        wanted=(SEGMENTS, ATTRIBUTES),
+    )
+
+
+def _posting(deferrable: bool) -> Operation:
+    return Operation(
+        name=_named_in_mode("post", deferrable),
+        prepare=lambda sandbox: open_source(sandbox.hook, authenticated=True),
+        build=lambda source: FlowServicePostToInletOperator(
+            task_id="x",
+            connection_id=source.connection_id,
+            flow_id=source.flow_id,
+            messages=people(RECORDS),
+            deferrable=deferrable,
+        ),
+        places={"look": ("GET", f"{FLOW_SERVICE}/connections/*"), "write": ("POST", "/collection/*")},
+        left=lambda sandbox, source: sorted(set(kept(sandbox.control, source))),
+        wanted=list(range(RECORDS)),
+        waits=301.0,
+    )
+
+
+def kept(control: EmulatorControl, source: Any) -> list[int]:
+    """The numbers of the records that an inlet took and did not drop."""
+    return numbers([entry for entry in control.messages(source.inlet.id) if not entry["dropped"]])
+
+
+def _waiting(deferrable: bool) -> Operation:
+    def prepare(sandbox: Sandbox) -> str:
+        flow = make_flow(sandbox.hook)
+        operators.run(operators.activate(flow, SEGMENTS))
+        return flow
+
+    return Operation(
+        name=_named_in_mode("wait", deferrable),
+        prepare=prepare,
+        build=lambda flow: FlowServiceFlowValidationSensor(
+            task_id="x", flow_id=flow, segments=SEGMENTS, deferrable=deferrable, poke_interval=30
+        ),
+        places={"look": ("GET", f"{FLOW_SERVICE}/flows/*")},
+        left=lambda sandbox, flow: set(sandbox.selected(flow)[0]) >= set(SEGMENTS),
+        wanted=True,
+    )
