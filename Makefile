@@ -27,6 +27,9 @@ emulator: $(READY) ## start an emulator that stays until Ctrl-C
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
 
+test-faults: $(READY) ## put every fault in the way of every operator and sensor, and show what becomes of it
+	@$(BIN)/python -m pytest -m faults --quiet tests/faults
+
 test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry them on, and count what is there
 	@$(BIN)/python -m pytest -m crash --capture=no tests/crash
 

@@ -18,6 +18,8 @@ from tests.support.faults import fault
 from tests.support.operations import NAME, Sandbox
 from tests.support.tasks import run
 
+pytestmark = pytest.mark.faults
+
 WRITERS = 16
 EACH = 25
 #: Seconds of a request and its answer.

@@ -31,6 +31,8 @@ from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
 from tests.support.operations import Operation, Sandbox, operations
 
+pytestmark = pytest.mark.faults
+
 OPERATIONS = operations()
 Cell = tuple[Kind, str, Operation]
 EVERY = [(kind, place, operation) for kind in KINDS for place in PLACES for operation in OPERATIONS]
