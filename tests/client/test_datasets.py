@@ -111,8 +111,9 @@ def test_an_update_enables_a_dataset_for_profile(
     assert (ensured.id, ensured.created) == (made, False)
     assert ensured.resource
     assert ensured.resource.profile_enabled
-    body = control.requests("PATCH", COLLECTION)[-1]["body"]
-    assert {operation["path"]: operation["value"] for operation in body} == {
+    sent = control.requests("PATCH", COLLECTION)[-1]
+    assert sent["headers"]["content-type"] == "application/json-patch+json"
+    assert {operation["path"]: operation["value"] for operation in sent["body"]} == {
         f"/tags/{tag}": value for tag, value in PROFILE_TAGS.items()
     }
     control.clear_requests()

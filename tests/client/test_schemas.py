@@ -45,6 +45,13 @@ def test_a_schema_is_composed_of_its_class_and_field_groups(client: Client) -> N
     assert found.etag is None
 
 
+def test_a_schema_without_a_description_is_sent_an_empty_one(
+    plain_client: Client, control: EmulatorControl
+) -> None:
+    make(plain_client, customers())
+    assert creates(control)[-1]["body"]["description"] == ""
+
+
 def test_the_second_time_the_first_one_is_found(client: Client, control: EmulatorControl) -> None:
     first = ensure(client, customers())
     second = ensure(client, customers(field_groups=(WORK, PERSON), description="another text"))

@@ -1,0 +1,484 @@
+"""What the provider sends and the emulator answers, held against Adobe's OpenAPI descriptions.
+
+The descriptions are no part of this repository: ``AEP_CONTRACT_DIR`` names a folder that has them in
+``openapi/``. Where Adobe's own documents disagree, the place stands in ``openapi_deviations.yaml``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from airflow_provider_flowservice.client import (
+    audiences,
+    auth,
+    clock,
+    datasets,
+    mapping_sets,
+    model,
+    request,
+    schemas,
+    specs,
+)
+from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.exceptions import FlowServicePermanentException
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.connections import (
+    FlowServiceCreateConnectionOperator,
+    FlowServiceCreateSourceConnectionOperator,
+    FlowServiceCreateTargetConnectionOperator,
+)
+from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
+from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
+from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
+from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
+from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
+from tests.support import airflow as support
+from tests.support.clock import VirtualClock
+from tests.support.openapi import Description, Deviation, Exchange, Recorder
+from tests.support.operators import activate, create_flow, create_source, create_target, onboard
+from tests.support.streaming import PERSON, WORK
+from tests.support.tasks import run
+
+CONTRACT = os.environ.get("AEP_CONTRACT_DIR")
+needs_descriptions = pytest.mark.skipif(
+    CONTRACT is None,
+    reason="AEP_CONTRACT_DIR names no folder with Adobe's OpenAPI files (openapi/*.yaml)",
+)
+
+FOUNDATION = "/data/foundation"
+FLOW_SERVICE = f"{FOUNDATION}/flowservice"
+#: Path below which an API is described, by the name of its file.
+BASES = {
+    "flow-service": FLOW_SERVICE,
+    "destinations": FLOW_SERVICE,
+    "schema-registry": f"{FOUNDATION}/schemaregistry",
+    "catalog": f"{FOUNDATION}/catalog",
+    "data-prep": f"{FOUNDATION}/conversion",
+    "segmentation": "/data/core/ups",
+    "ad-hoc-activation": "/data/core/activation/disflowprovider",
+    "streaming-ingestion": "",
+}
+#: Where it is not the same: what an API's paths begin with.
+PREFIXES = {"streaming-ingestion": "/collection/"}
+LISTED = Path(__file__).with_name("openapi_deviations.yaml")
+FIRST = {"source": "first", "destination": "person.name.firstName"}
+MAIL = {"source": "mail", "destination": "workEmail.address"}
+ADHOC = f"{BASES['ad-hoc-activation']}/adhocrun"
+PROFILES = {"id": specs.UNIFIED_PROFILE_SERVICE, "version": "1.0"}
+S3 = {"id": specs.AMAZON_S3, "version": "1.0"}
+#: An action of the provider or of a user of the emulator.
+Deed = Callable[["Stage"], object]
+
+
+@dataclass
+class Stage:
+    """An emulator whose exchanges are recorded.
+
+    :param hook: a user of it.
+    """
+
+    control: EmulatorControl
+    hook: FlowServiceHook
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, accept: str | None = None, **params: str
+    ) -> None:
+        """Send what no operator sends; a refusal is an answer like any other."""
+        sent: Request[None] = Request(
+            method,
+            path,
+            lambda _answer: None,
+            params=tuple(params.items()),
+            json=body,
+            headers=(("Accept", accept),) if accept else (),
+        )
+        with suppress(FlowServiceError):
+            self.hook.send(sent)
+
+
+def onboard_kinesis(stage: Stage) -> None:
+    """The tutorial of streaming destinations, with a second run, changes, refusals and the end."""
+    made = onboard()
+    segments = stage.control.segments
+    run(activate(made["flows"], segments[:2], profile_attributes=["person.name.firstName"]))
+    onboard()
+    run(activate(made["flows"], segments[:2], profile_attributes=["person.name.firstName"]))
+    changed = {"stream": "other", "region": "us-east-1"}
+    run(create_target(made["connections"], target_params=changed, if_exists="update"))
+    run(
+        create_flow(
+            made["sourceConnections"], made["targetConnections"], description="new", if_exists="update"
+        )
+    )
+    for operation in ("disable", "enable"):
+        stage.hook.action(request.FLOWS, made["flows"], operation)
+    rename = model.Operation(op="replace", path="/name", value="x")
+    for etag in ("stale", ""):
+        body = [rename.to_json()]
+        stage.call("PATCH", f"{FLOW_SERVICE}/flows/{made['flows']}", body)
+        with pytest.raises(FlowServiceError):
+            stage.hook.patch(request.FLOWS, made["flows"], etag, [rename])
+    stage.control.advance(3 * 3600)
+    flow_runs = list(stage.hook.iterate(request.RUNS, filters=[request.equals("flowId", made["flows"])]))
+    stage.hook.get(request.RUNS, flow_runs[0].id)
+    for kind in (request.FLOWS, request.TARGET_CONNECTIONS, request.SOURCE_CONNECTIONS, request.CONNECTIONS):
+        list(stage.hook.iterate(kind))
+        stage.hook.count(kind)
+        stage.hook.get(kind, made[kind.path])
+        stage.hook.delete(kind, made[kind.path])
+        stage.hook.delete(kind, made[kind.path])
+
+
+def onboard_event_hubs(stage: Stage) -> None:
+    """The same tutorial's other destination."""
+    base, _ = run(
+        FlowServiceCreateConnectionOperator(
+            task_id="hubs",
+            name="hubs",
+            connection_spec="Azure Event Hubs",
+            auth_conn_id="event_hubs_destination",
+        )
+    )
+    store, _ = run(
+        FlowServiceCreateConnectionOperator(
+            task_id="store", name="store", connection_spec=specs.UNIFIED_PROFILE_SERVICE
+        )
+    )
+    source, _ = run(create_source(store))
+    target, _ = run(
+        create_target(
+            base, connection_spec=specs.AZURE_EVENT_HUBS, target_params={"eventHubName": "profiles"}
+        )
+    )
+    flow, _ = run(create_flow(source, target))
+    run(activate(flow, stage.control.segments[:1]))
+    stage.hook.get(request.FLOWS, flow)
+
+
+def export_now(stage: Stage) -> None:
+    """A destination of files, and an export of one audience outside of its schedule."""
+    hook = stage.hook
+    store = hook.create(request.CONNECTIONS, {"name": "store", "connectionSpec": PROFILES}).id
+    params = {
+        "s3AccessKey": "AKIAIOSFODNN7EXAMPLE",
+        "s3SecretKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    }
+    base = hook.create(
+        request.CONNECTIONS,
+        {"name": "s3", "connectionSpec": S3, "auth": {"specName": "Access Key", "params": params}},
+    ).id
+    source = hook.create(
+        request.SOURCE_CONNECTIONS,
+        {
+            "name": "profiles",
+            "baseConnectionId": store,
+            "connectionSpec": PROFILES,
+            "data": {"format": "CSV"},
+            "params": {},
+        },
+    ).id
+    place = {"mode": "Server-to-server", "bucketName": "bucket", "path": "out", "compression": "NONE"}
+    target = hook.create(
+        request.TARGET_CONNECTIONS,
+        {
+            "name": "files",
+            "baseConnectionId": base,
+            "connectionSpec": S3,
+            "params": {**place, "fileType": "CSV"},
+        },
+    ).id
+    transform = {
+        "mandatoryFields": [],
+        "primaryFields": [],
+        "profileMapping": {},
+        "segmentSelectors": {"selectors": []},
+    }
+    flow = hook.create(
+        request.FLOWS,
+        {
+            "name": "files",
+            "flowSpec": {"id": specs.AMAZON_S3_FLOW, "version": "1.0"},
+            "sourceConnectionIds": [source],
+            "targetConnectionIds": [target],
+            "transformations": [{"name": "GeneralTransform", "params": transform}],
+        },
+    )
+    segment = {
+        "type": "PLATFORM_SEGMENT",
+        "value": {
+            "id": stage.control.segments[0],
+            "exportMode": "DAILY_FULL_EXPORT",
+            "filenameTemplate": "%DESTINATION_NAME%_%SEGMENT_ID%_%DATETIME(YYYYMMdd_HHmmss)%",
+            "schedule": {
+                "frequency": "DAILY",
+                "triggerType": "SCHEDULED",
+                "startDate": "2100-01-01",
+                "startTime": "10:00",
+            },
+        },
+    }
+    path = "/transformations/0/params/segmentSelectors/selectors/-"
+    etag = hook.get(request.FLOWS, flow.id).etag or ""
+    hook.patch(request.FLOWS, flow.id, etag, [model.Operation(op="add", path=path, value=segment)])
+    body = {"activationInfo": {"destinationId1": [stage.control.segments[0]]}}
+    second = "application/vnd.adobe.adhoc.activation+json; version=2"
+    stage.call("POST", ADHOC, body, accept=second)
+    body = {"activationInfo": {flow.id: [stage.control.segments[0]]}}
+    stage.call("POST", ADHOC, body, accept=second)
+    stage.control.advance(3600)
+    stage.call("POST", ADHOC, {**body, "exportIds": ["4ea968a0-0000-4000-8000-000000000000"]})
+    list(hook.iterate(request.RUNS))
+
+
+def open_sources(stage: Stage) -> None:
+    """The tutorial of HTTP API sources in its four kinds, each run twice."""
+    for _ in range(2):
+        for data_type in ("xdm", "raw"):
+            for authenticated in (True, False):
+                open_source(stage, data_type, authenticated)
+    stage.call("GET", f"{FLOW_SERVICE}/runs", limit="5")
+    for kind in (request.FLOWS, request.TARGET_CONNECTIONS, request.SOURCE_CONNECTIONS, request.CONNECTIONS):
+        for item in list(stage.hook.iterate(kind)):
+            stage.hook.delete(kind, item.id)
+
+
+def open_source(stage: Stage, data_type: str, authenticated: bool) -> None:
+    schema, _ = run(
+        FlowServiceCreateSchemaOperator(task_id="schema", name="customers", field_groups=[PERSON, WORK])
+    )
+    dataset, _ = run(FlowServiceCreateDatasetOperator(task_id="dataset", name="customers", schema_id=schema))
+    params: dict[str, Any] = {"dataType": data_type}
+    if authenticated:
+        params |= {"sourceId": "shop", "name": "shop", "authenticationRequired": True}
+    name = f"{data_type}, {'authenticated' if authenticated else 'open'}"
+    base, _ = run(
+        FlowServiceCreateConnectionOperator(
+            task_id="base", name=name, connection_spec="HTTP API", auth=params
+        )
+    )
+    source, _ = run(
+        FlowServiceCreateSourceConnectionOperator(
+            task_id="source",
+            name=name,
+            connection_spec=specs.HTTP_API,
+            base_connection_id=base,
+            data_format=None,
+        )
+    )
+    target, _ = run(
+        FlowServiceCreateTargetConnectionOperator(
+            task_id="target",
+            name=name,
+            connection_spec=specs.DATA_LAKE,
+            schema_id=schema,
+            target_params={"dataSetId": dataset},
+            data_format=None,
+        )
+    )
+    arguments: dict[str, Any] = {"source_connection_ids": [source], "target_connection_ids": [target]}
+    if data_type == "raw":
+        mapping, pushed = run(
+            FlowServiceCreateMappingSetOperator(
+                task_id="mapping",
+                schema_id=schema,
+                mappings=[FIRST, MAIL],
+                body_form="new" if authenticated else "old",
+            )
+        )
+        version = pushed["mapping_version"]
+        arguments["flow_spec"] = specs.HTTP_API_FLOW_WITH_MAPPING
+        arguments["transformations"] = [
+            {"name": "Mapping", "params": {"mappingId": mapping, "mappingVersion": version}}
+        ]
+    flow, _ = run(
+        FlowServiceCreateFlowOperator(
+            **{"task_id": "flow", "name": name, "flow_spec": specs.HTTP_API_FLOW, **arguments}
+        )
+    )
+    stage.hook.get(request.FLOWS, flow)
+    stage.control.advance(300)
+    post(base, flow, **({"schema_id": schema, "dataset_id": dataset} if data_type == "xdm" else {}))
+
+
+def post(base: str, flow: str, **changes: Any) -> None:
+    """Records one by one, as a batch, and some that are refused."""
+    good = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
+    arguments = {"task_id": "post", "connection_id": base, "flow_id": flow, "settle_seconds": 0, **changes}
+    for batch_size in (1, 500):
+        run(FlowServicePostToInletOperator(messages=[good, good], batch_size=batch_size, **arguments))
+    if changes:
+        run(FlowServicePostToInletOperator(messages=[good], sync_validation=True, **arguments))
+        with pytest.raises(FlowServicePermanentException):
+            run(FlowServicePostToInletOperator(messages=[{"_id": 1}], sync_validation=True, **arguments))
+    with pytest.raises(FlowServicePermanentException):
+        run(FlowServicePostToInletOperator(messages=[good], **{**arguments, "flow_id": "unknown"}))
+
+
+def change_what_sources_need(stage: Stage) -> None:
+    """Schemas, datasets and mapping sets: what is changed, refused, read and deleted."""
+    hook = stage.hook
+    desired = schemas.DesiredSchema(name="customers", field_groups=(PERSON, WORK))
+    schema = hook.send(desired.create()).id
+    hook.send(desired.read(schema))
+    dataset = datasets.DesiredDataset(name="customers", schema_id=schema, enable_for_profile=True)
+    made = hook.send(dataset.create()).id
+    plain = hook.send(datasets.DesiredDataset(name="plain", schema_id=schema).create()).id
+    change = dataset.update(hook.send(dataset.read(plain)))
+    assert change
+    hook.send(change)
+    list(datasets.iterate(hook, name="customers"))
+    names = mapping_sets.DesiredMappingSet(
+        name="names", schema_id=schema, mappings=mapping_sets.read_mappings([FIRST])
+    )
+    mapping = hook.send(names.create()).id
+    wider = mapping_sets.DesiredMappingSet(
+        name="names", schema_id=schema, mappings=mapping_sets.read_mappings([FIRST, MAIL])
+    )
+    change = wider.update(hook.send(wider.read(mapping)))
+    assert change
+    hook.send(change)
+    list(mapping_sets.iterate(hook))
+    lacking = mapping_sets.read_mappings([FIRST, {"source": "x", "destination": "person.shoeSize"}])
+    with pytest.raises(FlowServiceError):
+        hook.send(mapping_sets.DesiredMappingSet(name="", schema_id=schema, mappings=lacking).validate())
+    preview = {"data": [{"first": "Ada"}], "mappingSet": names.body}
+    stage.call("POST", f"{mapping_sets.DATA_PREP}/mappingSets/preview", preview)
+    stage.call("GET", f"{mapping_sets.DATA_PREP}/mappingSets/{mapping}/mappings")
+    registry = schemas.SCHEMA_REGISTRY
+    stage.call("GET", f"{registry}/stats")
+    stage.call("GET", f"{registry}/tenant/schemas", accept="application/vnd.adobe.xed-id+json")
+    stage.call("GET", f"{registry}/tenant/schemas", accept="application/json")
+    stage.call("GET", f"{registry}/global/classes", accept="application/vnd.adobe.xed+json")
+    stage.call("GET", f"{datasets.CATALOG}/batches", dataSet=made)
+    stage.call("GET", f"{datasets.CATALOG}/dataSets/none")
+    hook.send(dataset.delete(made))
+    other = hook.send(schemas.DesiredSchema(name="other").create()).id
+    hook.send(desired.delete(other))
+
+
+def look_at_audiences(stage: Stage) -> None:
+    """Segments and audiences with their own ways of paging."""
+    list(audiences.iterate_segments(stage.hook))
+    list(audiences.iterate_audiences(stage.hook, name="customers"))
+    stage.call("GET", f"{audiences.PROFILE_SERVICE}/audiences", start="0", limit="2")
+    first = stage.control.segments[0]
+    stage.call("GET", f"{audiences.PROFILE_SERVICE}/segment/definitions/{first}")
+    stage.call("GET", f"{audiences.PROFILE_SERVICE}/audiences/{first}")
+    stage.call("GET", f"{audiences.PROFILE_SERVICE}/segment/definitions/none")
+    stage.call("GET", f"{audiences.PROFILE_SERVICE}/export/jobs")
+
+
+def look_at_specs(stage: Stage) -> None:
+    """The catalogue of systems and of flows."""
+    for kind, known in (
+        (request.CONNECTION_SPECS, specs.HTTP_API),
+        (request.FLOW_SPECS, specs.PROFILE_DESTINATION_FLOW),
+    ):
+        list(stage.hook.iterate(kind))
+        stage.hook.get(kind, known)
+        stage.call("GET", f"{FLOW_SERVICE}/{kind.path}/none")
+
+
+#: Each deed, and the file that describes connections and flows while it is done.
+DEEDS: tuple[tuple[Deed, str], ...] = (
+    (onboard_kinesis, "destinations"),
+    (onboard_event_hubs, "destinations"),
+    (export_now, "destinations"),
+    (open_sources, "flow-service"),
+    (change_what_sources_need, "flow-service"),
+    (look_at_audiences, "flow-service"),
+    (look_at_specs, "flow-service"),
+)
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[list[tuple[str, Exchange]]]:
+    """Every exchange, with the file that describes connections and flows on its side."""
+    with pytest.MonkeyPatch.context() as patch:
+        recorders: list[Recorder] = []
+
+        def recording(build: Callable[..., Any]) -> Callable[..., Any]:
+            def built(*arguments: Any) -> Recorder:
+                recorders.append(Recorder(build(*arguments)))
+                return recorders[-1]
+
+            return built
+
+        from airflow_provider_flowservice.emulator import server
+
+        patch.setattr(server, "build_app", recording(server.build_app))
+        with EmulatorServer() as emulator, clock.installed(VirtualClock()):
+            auth.forget_all()
+            control = emulator.control
+            for name, value in support.connections(emulator.url, control.credential).items():
+                patch.setenv(name, value)
+            found: list[tuple[str, Exchange]] = []
+            for deed, side in DEEDS:
+                control.reset()
+                auth.forget_all()
+                (recorder,) = recorders
+                recorder.exchanges.clear()
+                hook = FlowServiceHook()
+                deed(Stage(control, hook))
+                hook.close()
+                found += [(side, exchange) for exchange in recorder.exchanges]
+            yield found
+            auth.forget_all()
+
+
+@pytest.fixture(scope="module")
+def found(recorded: list[tuple[str, Exchange]]) -> set[Deviation]:
+    folder = Path(CONTRACT or "").resolve() / "openapi"
+    described = {api: Description(folder / f"{api}.yaml", base) for api, base in BASES.items()}
+    found: set[Deviation] = set()
+    for side, exchange in recorded:
+        if api := described_in(exchange, side, described):
+            found |= set(described[api].deviations(exchange))
+    return found
+
+
+def described_in(exchange: Exchange, side: str, described: dict[str, Description]) -> str | None:
+    """The file that governs an exchange; None for what no file is about."""
+    if exchange.path.startswith(FLOW_SERVICE):
+        # What the file of the destinations leaves out is the same for both sides.
+        return side if described[side].describes(exchange) else "flow-service"
+    for api, base in BASES.items():
+        if exchange.path.startswith(PREFIXES.get(api, base)):
+            return api
+    return None
+
+
+def listed() -> set[Deviation]:
+    return {
+        Deviation(entry["api"], operation, str(entry["part"]), pointer, entry["problem"])
+        for entry in yaml.safe_load(LISTED.read_text("utf-8"))
+        for operation in entry["operations"]
+        for pointer in entry["pointers"]
+    }
+
+
+@needs_descriptions
+def test_every_exchange_is_as_described_or_listed(found: set[Deviation]) -> None:
+    assert not (new := sorted(found - listed())), "\n".join(map(str, new))
+
+
+@needs_descriptions
+def test_every_listed_deviation_still_occurs(found: set[Deviation]) -> None:
+    assert not (gone := sorted(listed() - found)), "\n".join(map(str, gone))
+
+
+def test_every_listed_deviation_has_a_reason_and_a_source_and_is_listed_once() -> None:
+    entries = yaml.safe_load(LISTED.read_text("utf-8"))
+    assert all(entry["reason"].strip() and entry["source"].strip() for entry in entries)
+    assert len(listed()) == sum(len(entry["operations"]) * len(entry["pointers"]) for entry in entries)
