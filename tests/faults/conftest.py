@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import auth, clock
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -21,6 +21,7 @@ from tests.support.clock import VirtualClock
 from tests.support.operations import Sandbox
 from tests.support.secrets import leaks
 
+TOKEN_BEGINS = "emulated."
 _OUTCOMES = pytest.StashKey[Outcomes]()
 
 
@@ -58,20 +59,14 @@ class Evidence:
 
 @pytest.fixture(scope="session")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
-    """Keeps what was written; at the end none of the secrets is in it, nor in Airflow's home."""
+    """Keeps what was written; at the end no secret is in it, nor in Airflow's home."""
     found = Evidence(tmp_path_factory.mktemp("evidence"))
-    keep = auth.TokenSource.keep
-
-    def noted(source: auth.TokenSource, token: Any) -> str:
-        found.secrets.add(token.value)
-        return keep(source, token)
-
-    auth.TokenSource.keep = noted  # type: ignore[method-assign]
     yield found
-    auth.TokenSource.keep = keep  # type: ignore[method-assign]
-    assert found.secrets
+    # A token may also stand in base64, where its constant beginning is known.
+    needles = {*found.secrets, TOKEN_BEGINS}
     for folder in (found.folder, Path(os.environ["AIRFLOW_HOME"])):
-        assert [str(path) for path, _ in leaks(folder, found.secrets)] == []
+        assert any(folder.iterdir())
+        assert [str(path) for path, _ in leaks(folder, needles)] == []
 
 
 @pytest.fixture(autouse=True)
