@@ -13,6 +13,7 @@ from typing_extensions import override
 from airflow_provider_flowservice.client import model, response
 from airflow_provider_flowservice.client.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import NotFoundError, UnreadableAnswerError
+from airflow_provider_flowservice.client.listing import iterate_by_offset
 from airflow_provider_flowservice.client.model import JsonObject
 from airflow_provider_flowservice.client.request import Repeat, Request, is_plain
 from airflow_provider_flowservice.client.response import Response
@@ -69,18 +70,8 @@ def page(*, name: str | None = None, start: int = 0) -> Request[tuple[Dataset, .
 
 
 def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
-    """Every dataset, each once; the last page is the one that is not full."""
-    seen: set[str] = set()
-    start = 0
-    while True:
-        found = sender.send(page(name=name, start=start))
-        for dataset in found:
-            if dataset.id not in seen:
-                seen.add(dataset.id)
-                yield dataset
-        if len(found) < PAGE_LIMIT:
-            return
-        start += len(found)
+    """Every dataset, each once."""
+    return iterate_by_offset(sender, lambda start: page(start=start, name=name), page_size=PAGE_LIMIT)
 
 
 @dataclass(frozen=True, kw_only=True)

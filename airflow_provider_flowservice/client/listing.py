@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
 
 from airflow_provider_flowservice.client import request
 from airflow_provider_flowservice.client.errors import UnreadableAnswerError
-from airflow_provider_flowservice.client.request import Kind
+from airflow_provider_flowservice.client.request import Kind, Request
 from airflow_provider_flowservice.client.sender import Sender
 
 T = TypeVar("T")
+F = TypeVar("F", bound="Identified")
+
+
+class Identified(Protocol):
+    """What has an id."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
 
 
 def iterate(
@@ -38,3 +47,24 @@ def iterate(
         if token is None:
             return
     raise UnreadableAnswerError(f"the list of {kind.label}s names a page twice, so its end was not reached")
+
+
+def iterate_by_offset(
+    sender: Sender, page_from: Callable[[int], Request[tuple[F, ...]]], *, page_size: int
+) -> Iterator[F]:
+    """Every object of a list that has no link to its next page, each once.
+
+    :param page_from: the request for the page that passes over so many objects.
+    :param page_size: objects on a full page; the last page is the one that is not full.
+    """
+    seen: set[str] = set()
+    start = 0
+    while True:
+        found = sender.send(page_from(start))
+        for item in found:
+            if item.id not in seen:
+                seen.add(item.id)
+                yield item
+        if len(found) < page_size:
+            return
+        start += len(found)

@@ -13,6 +13,7 @@ from typing_extensions import override
 from airflow_provider_flowservice.client import model, response
 from airflow_provider_flowservice.client.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.listing import iterate_by_offset
 from airflow_provider_flowservice.client.model import JsonObject
 from airflow_provider_flowservice.client.request import Repeat, Request
 from airflow_provider_flowservice.client.response import Response
@@ -155,18 +156,8 @@ def page(*, start: int = 0, name: str | None = None) -> Request[tuple[MappingSet
 
 
 def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
-    """Every mapping set, each once; the last page is the one that is not full."""
-    seen: set[str] = set()
-    start = 0
-    while True:
-        found = sender.send(page(start=start, name=name))
-        for mapping_set in found:
-            if mapping_set.id not in seen:
-                seen.add(mapping_set.id)
-                yield mapping_set
-        if len(found) < PAGE_LIMIT:
-            return
-        start += len(found)
+    """Every mapping set, each once."""
+    return iterate_by_offset(sender, lambda start: page(start=start, name=name), page_size=PAGE_LIMIT)
 
 
 @dataclass(frozen=True, kw_only=True)
