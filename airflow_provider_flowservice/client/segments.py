@@ -25,6 +25,11 @@ class Segment:
     id: str
     value: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def uuid(self) -> str:
+        """AEP's own id, which ad-hoc activation takes; of an external audience it is not :attr:`id`."""
+        return str(self.value.get("systemSegmentId") or self.id)
+
     def to_selector(self) -> JsonObject:
         """The selector that stands for this segment in a flow."""
         return {"type": "PLATFORM_SEGMENT", "value": {"id": self.id, **self.value}}

@@ -13,6 +13,8 @@ from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_flowservice.operators.memory import TaskMemory
+
 
 class _Waiting(Protocol):
     flowservice_conn_id: str
@@ -25,9 +27,12 @@ class _Waiting(Protocol):
         """Hand over to a trigger."""
 
 
-def wait_for_runs(operator: _Waiting, run_ids: Sequence[str], next_kwargs: dict[str, Any]) -> None:
+def wait_for_runs(
+    operator: _Waiting, run_ids: Sequence[str], memory: TaskMemory, next_kwargs: dict[str, Any]
+) -> None:
     """Wait until runs have ended.
 
+    :param memory: what the task noted of the runs; see :func:`finish_waiting`.
     :param next_kwargs: what ``execute_complete`` of the operator gets beside the event.
     :raises DriftError: if one failed.
     :raises FlowServiceWaitTimeout: if they take too long.
@@ -43,14 +48,18 @@ def wait_for_runs(operator: _Waiting, run_ids: Sequence[str], next_kwargs: dict[
     )
     if operator.deferrable:
         operator.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
-    finish_waiting(asyncio.run(trigger.first_event()))
+    finish_waiting(asyncio.run(trigger.first_event()), memory)
 
 
-def finish_waiting(event: dict[str, Any]) -> None:
+def finish_waiting(event: dict[str, Any], memory: TaskMemory) -> None:
     """Judge the event of a wait for runs.
 
+    :param memory: forgotten once the runs have ended, well or badly: a task that is cleared then starts others.
+        While they may still run it is kept, so that a further attempt attaches to them.
     :raises DriftError: if a run failed.
     """
+    if event["status"] == "done":
+        memory.forget()
     if event["status"] == "error":
         raise from_event(event["error"])
     states = event.get("detail") or {}

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS, STREAMING_TARGETS
 from airflow_provider_flowservice.emulator.flow.runs import RunState, run_state, start_run
-from airflow_provider_flowservice.emulator.flow.selectors import segment_ids
+from airflow_provider_flowservice.emulator.flow.selectors import audience_uuids
 from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
 from airflow_provider_flowservice.emulator.sandbox import Sandbox
 from airflow_provider_flowservice.emulator.world import World
@@ -75,7 +75,7 @@ def _file_flow(flow_id: str, sandbox: Sandbox) -> Resource:
 
 
 def _check_free(world: World, sandbox: Sandbox, flow: Resource, segment: str) -> None:
-    if segment not in segment_ids(flow.body):
+    if segment not in audience_uuids(flow.body):
         raise ActivationError(
             400, f"Segments {segment} are not part of this dataflow or out of schedule range!"
         )

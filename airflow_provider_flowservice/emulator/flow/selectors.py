@@ -26,6 +26,12 @@ def segment_ids(body: dict[str, Any]) -> list[str]:
     return [value for value in found if isinstance(value, str)]
 
 
+def audience_uuids(body: dict[str, Any]) -> list[str]:
+    """AEP's own ids of the segments that a flow activates; an external audience has another ``id`` there."""
+    values = [selector["value"] for selector in selector_list(body, SEGMENTS) or []]
+    return [str(value.get("systemSegmentId") or value.get("id")) for value in values]
+
+
 def stamp_segments(old: dict[str, Any], new: dict[str, Any], now: float) -> None:
     """Write ``createTime`` and ``updateTime`` into the selectors that are new or changed.
 
