@@ -77,6 +77,7 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
     """Give a flow another name or description (``PATCH /flows/{id}``).
 
     :returns: the flow as it is afterwards.
+    :raises DriftError: if AEP answers success and the flow stays as it was.
     """
     for attempt in range(1, ATTEMPTS + 1):
         flow = sender.send(request.get(request.FLOWS, flow_id))
@@ -90,7 +91,15 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
             if not passes or attempt == ATTEMPTS:
                 raise
             clock.current().sleep(delay_after(error, attempt))
-    return sender.send(request.get(request.FLOWS, flow_id))
+        else:
+            break
+    flow = sender.send(request.get(request.FLOWS, flow_id))
+    if left := describe_flow_changes(flow, name, description):
+        fields = ", ".join(operation.path[1:] for operation in left)
+        raise DriftError(
+            f"AEP answered success to the patch of flow {flow_id}, but its {fields} is as before"
+        )
+    return flow
 
 
 @dataclass(frozen=True)
@@ -208,9 +217,14 @@ def publish(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
         try:
             sender.send(request.action(kind, resource_id, "publish"))
         except FlowServiceError as error:
-            if not is_ambiguous(error) or attempt == ATTEMPTS:
+            # A refusal can mean that somebody else has published it meanwhile: looking tells.
+            refused = isinstance(error, BadRequestError)
+            if attempt == ATTEMPTS or not (refused or is_ambiguous(error)):
                 raise
-            clock.current().sleep(delay_after(error, attempt))
+            if refused and sender.send(request.get(kind, resource_id)).state == "draft":
+                raise
+            if not refused:
+                clock.current().sleep(delay_after(error, attempt))
         else:
             log.info("%s %s is published", kind.label, resource_id)
             return True
