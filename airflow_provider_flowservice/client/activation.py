@@ -35,7 +35,7 @@ class Brakes:
     """What a removal may do without being told.
 
     :param max_removals: segments that may be removed; None means half of what is active.
-    :param allow_empty: whether nothing may be left.
+    :param allow_empty: whether no segment, or no profile attribute, may be left.
     """
 
     max_removals: int | None = None
@@ -54,6 +54,14 @@ class Brakes:
             raise DriftError(
                 f"flow {flow.id} would have no segment left ({difference}). If that is meant, say"
                 " allow_empty=True."
+            )
+        attributes = len(list(flow.selectors(SelectorKind.ATTRIBUTE)))
+        kept = attributes - len(plan.attributes_removed) + len(plan.attributes_added)
+        if plan.attributes_removed and not kept and not self.allow_empty:
+            raise DriftError(
+                f"flow {flow.id} would have no profile attribute left (removed:"
+                f" {', '.join(plan.attributes_removed)}). If that is meant, say allow_empty=True; to leave"
+                " attributes alone, say profile_attributes=None."
             )
         if len(plan.removed) > limit:
             raise DriftError(

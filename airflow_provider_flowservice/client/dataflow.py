@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client import specs
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.exports import EXPORT_FIELDS
 from airflow_provider_flowservice.client.model import Flow, JsonObject, Operation, SelectorKind
 from airflow_provider_flowservice.client.segments import Segment
@@ -138,9 +139,12 @@ def plan(flow: Flow, wanted: Wanted, mode: Mode) -> Plan:
     """The patch that brings a flow to what is wanted and touches nothing else.
 
     :raises DriftError: if the flow has no place for selectors.
+    :raises InvalidInputError: if a segment goes to files and nothing says when.
     """
     selectors = {s.id: s.to_selector() for s in wanted.segments}
     segments = _plan_list(flow, SelectorKind.SEGMENT, selectors, mode)
+    if flow.flow_spec.id in specs.FILE_DESTINATION_FLOWS:
+        _require_exports(flow, {key: selectors[key] for key in segments.added})
     attributes = _plan_list(
         flow,
         SelectorKind.ATTRIBUTE,
@@ -254,15 +258,16 @@ def _plan_settings(
     changed: list[str] = []
     operations: list[Operation] = []
     for name, value in settings.items():
-        if index is None:
+        params = None if index is None else after[index].get("params")
+        if not isinstance(params, dict):
             raise _no_place(flow, SelectorKind.ATTRIBUTE)
-        holder: JsonObject = after[index].setdefault("params", {})
+        holder: JsonObject = params
         path = f"/transformations/{index}/params"
         older = holder.get(SelectorKind.ATTRIBUTE.value)
-        if name != "profileMapping" and isinstance(older, dict):
+        if name != "profileMapping" and name not in holder and isinstance(older, dict):
             # The older generation keeps its fields beside the attributes' selectors.
             holder, path = older, f"{path}/{SelectorKind.ATTRIBUTE.value}"
-        if holder.get(name) != value:
+        if not _is_same(holder.get(name), value):
             holder[name] = value
             changed.append(name)
             operations.append(Operation(op="add", path=f"{path}/{name}", value=value))
@@ -300,6 +305,15 @@ def _covers(held: Any, wanted: Any) -> bool:
     return bool(held == wanted)
 
 
+def _is_same(held: Any, wanted: Any) -> bool:
+    """Whether a setting is held as wanted; AEP shows the number of a mapping's version as a text."""
+    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
+        return held.keys() == wanted.keys() and all(_is_same(held[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list) and isinstance(held, list):
+        return len(held) == len(wanted) and all(map(_is_same, held, wanted))
+    return bool(held == wanted or (held is not None and str(held) == str(wanted)))
+
+
 def _merged(held: JsonObject, wanted: JsonObject) -> JsonObject:
     """The whole selector with the wanted settings: a partial one would lose the server's fields."""
     return {**held, "value": {**(held.get("value") or {}), **wanted["value"]}}
@@ -307,6 +321,16 @@ def _merged(held: JsonObject, wanted: JsonObject) -> JsonObject:
 
 def _attribute_selector(path: str) -> JsonObject:
     return {"type": "JSON_PATH", "value": {"operator": "EXISTS", "path": path}}
+
+
+def _require_exports(flow: Flow, added: Mapping[str, JsonObject]) -> None:
+    for key, selector in added.items():
+        if "schedule" not in selector["value"]:
+            raise InvalidInputError(
+                "segments",
+                f"{key} has no exportMode and schedule, and flow {flow.id} exports files",
+                'Give {"id": ..., "exportMode": ..., "schedule": {...}}.',
+            )
 
 
 def _no_place(flow: Flow, kind: SelectorKind) -> DriftError:

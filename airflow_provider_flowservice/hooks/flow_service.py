@@ -148,7 +148,7 @@ class FlowServiceHook(BaseHook):
         self,
         flow_id: str,
         segments: Iterable[str | Mapping[str, Any]],
-        profile_attributes: Iterable[str] | None = (),
+        profile_attributes: Iterable[str] | None = None,
         *,
         mode: Mode = Mode.ADD,
         brakes: Brakes | None = None,

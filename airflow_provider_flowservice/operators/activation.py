@@ -37,14 +37,15 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
     :param segments: segment ids, or mappings: ``id`` with ``name`` and ``description``; ``name`` alone, to have it
         looked up; ``id``, ``systemSegmentId`` and ``namespace`` for an external audience; and for file
         destinations ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words; templated.
-    :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone; templated.
+    :param profile_attributes: paths such as ``person.name.firstName``; None, as by default, leaves attributes
+        alone, in ``sync`` too; templated.
     :param mode: ``add`` adds what is missing, ``remove`` takes off what is there, ``sync`` leaves exactly what is
         given. A segment whose schedule or file name differs is changed in place by ``add`` and ``sync``.
     :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}`` of a file destination; templated.
     :param mandatory_fields: fields without which a profile is not exported; templated.
     :param primary_fields: fields that make an exported row unique, in AEP's words; templated.
     :param max_removals: segments that may be removed; by default half of what is active.
-    :param allow_empty: whether ``sync`` or ``remove`` may leave no segment.
+    :param allow_empty: whether ``sync`` may leave no segment, or no profile attribute.
     :param allow_in_backfill: whether ``sync`` may run in a backfill, where the runs' order is not the dates'.
     :param plan_only: only log and return what would be done; templated.
     """
@@ -64,7 +65,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         *,
         flow_id: str,
         segments: Sequence[str | Mapping[str, Any]],
-        profile_attributes: Sequence[str] | None = (),
+        profile_attributes: Sequence[str] | None = None,
         mode: str = "add",
         profile_mapping: Mapping[str, Any] | None = None,
         mandatory_fields: Sequence[str] | None = None,
@@ -98,8 +99,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         from airflow_provider_flowservice.client.activation import activate
 
         flow_id = self.existing_id("flow_id", self.flow_id)
-        wanted, mode = self._wanted(), Mode(self.mode)
         self._refuse_backfill(context)
+        wanted, mode = self._wanted(), Mode(self.mode)
         activation = activate(self.hook, flow_id, wanted, mode, self._brakes(wanted))
         push(context, etag=activation.etag)
         return {**self._report(flow_id, activation.plan), "etag": activation.etag}
@@ -110,11 +111,13 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         :returns: as :meth:`change`, with ``operations`` instead of ``etag``.
         """
         flow_id = self.existing_id("flow_id", self.flow_id)
+        self._refuse_backfill(context)
         planned = is_planned(flow_id)
         flow = empty_flow(flow_id) if planned else self.hook.get(request.FLOWS, flow_id)
         wanted = self._wanted()
         computed = plan(flow, wanted, Mode(self.mode))
-        self._brakes(wanted).check(flow, computed)
+        if (brakes := self._brakes(wanted)) is not None:
+            brakes.check(flow, computed)
         changes = difference(list(computed.before), list(computed.after)) or "nothing"
         self.log.info("Would change on flow %s:\n%s", flow_id, changes)
         return {**self._report(flow_id, computed), "operations": operations_json(computed.operations)}
@@ -134,7 +137,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
             settings={name: value for name, value in settings.items() if value is not None},
         )
 
-    def _brakes(self, wanted: Wanted) -> Brakes:
+    def _brakes(self, wanted: Wanted) -> Brakes | None:
         from airflow_provider_flowservice.client.activation import Brakes
 
         if self.mode == Mode.SYNC.value and not wanted.segments and not self.allow_empty:
@@ -143,10 +146,10 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
                 "is empty, and sync would take off every segment",
                 "If meant, say allow_empty=True.",
             )
-        # Whoever names the segments to remove has said which ones.
-        named = len(wanted.segments) if self.mode == Mode.REMOVE.value else None
-        limit = self.max_removals if self.max_removals is not None else named
-        return Brakes(limit, allow_empty=self.allow_empty or self.mode == Mode.REMOVE.value)
+        named = self.mode == Mode.REMOVE.value
+        if named and self.max_removals is None:
+            return None  # Whoever names what to remove has said what it is.
+        return Brakes(self.max_removals, allow_empty=self.allow_empty or named)
 
     def _refuse_backfill(self, context: Context) -> None:
         run_type = str(getattr(context.get("dag_run"), "run_type", ""))
@@ -216,16 +219,14 @@ class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
 
         flow_id = self.existing_id("flow_id", self.flow_id)
         segments = self._segment_ids()
-        memory = TaskMemory(
-            context, f"{self.flowservice_conn_id} {self.sandbox} adhoc {flow_id} {segments!r}"
-        )
+        memory = self._memory(context)
         runs: dict[str, str] = dict((memory.recall() or {}).get("runs", {}))
         for started in activate_adhoc(self.hook, flow_id, [s for s in segments if s not in runs]):
             runs[started.segment] = started.run_id
             memory.note({"runs": runs})
         self.log.info("Flow %s exports %d segments in %d runs", flow_id, len(runs), len(set(runs.values())))
         if self.wait_for_completion:
-            wait_for_runs(self, sorted(set(runs.values())), next_kwargs={"runs": runs})
+            wait_for_runs(self, sorted(set(runs.values())), memory, next_kwargs={"runs": runs})
         memory.forget()
         return runs
 
@@ -233,11 +234,8 @@ class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
         self, context: Context, event: dict[str, Any], runs: dict[str, str]
     ) -> dict[str, str]:
         """Take over from the trigger."""
-        segments = self._segment_ids()
-        asked = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {segments!r}"
         with airflow_faces():
-            TaskMemory(context, asked).forget()
-            finish_waiting(event)
+            finish_waiting(event, self._memory(context))
         return runs
 
     def plan(self, context: Context) -> dict[str, str]:
@@ -245,7 +243,11 @@ class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
         self.log.info("Would export %d segments of flow %s", len(self._segment_ids()), self.flow_id)
         return {}
 
+    def _memory(self, context: Context) -> TaskMemory:
+        asked = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {self.segments!r}"
+        return TaskMemory(context, asked)
+
     def _segment_ids(self) -> list[str]:
         from airflow_provider_flowservice.client.activation import resolve
 
-        return [segment.id for segment in resolve(self.hook, read_segments(self.segments))]
+        return [segment.uuid for segment in resolve(self.hook, read_segments(self.segments))]
