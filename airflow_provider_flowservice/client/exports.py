@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -21,8 +22,9 @@ _FREQUENCIES = {
     ExportMode.DAILY_FULL: ("ONCE", "DAILY"),
     ExportMode.INCREMENTAL: ("DAILY", "EVERY_3_HOURS", "EVERY_6_HOURS", "EVERY_8_HOURS", "EVERY_12_HOURS"),
 }
+_DATASET_INTERVALS = {"hour": (3, 6, 9, 12), "day": (1,)}
 _TRIGGERS = ("AFTER_SEGMENT_EVAL", "SCHEDULED")
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _FILENAME_MACROS = ("%SEGMENT_ID%", "%DESTINATION_NAME%")
 #: The fields of a segment selector that say when and how it is exported.
@@ -54,12 +56,14 @@ def check_dataset_schedule(schedule: Mapping[str, Any]) -> None:
 
     :raises InvalidInputError: for what AEP would refuse.
     """
-    _one_of(schedule.get("timeUnit"), ("hour", "day"), "schedule_params.timeUnit")
+    _one_of(schedule.get("timeUnit"), tuple(_DATASET_INTERVALS), "schedule_params.timeUnit")
     start = _seconds(schedule.get("startTime"), "schedule_params.startTime")
-    interval = schedule.get("interval")
-    if not isinstance(interval, int) or interval < 1:
+    interval, allowed = schedule.get("interval"), _DATASET_INTERVALS[schedule["timeUnit"]]
+    if isinstance(interval, bool) or interval not in allowed:
         raise InvalidInputError(
-            "schedule_params.interval", f"{interval!r} is no whole number", "Give 1 or more."
+            "schedule_params.interval",
+            f"{interval!r} is not allowed with timeUnit {schedule['timeUnit']}",
+            f"Allowed are {', '.join(map(str, allowed))}.",
         )
     end = schedule.get("endTime")
     if end is not None and _seconds(end, "schedule_params.endTime") <= start:
@@ -91,15 +95,22 @@ def _check_schedule(mode: ExportMode, schedule: Mapping[str, Any], where: str) -
 
 def _check_dates(schedule: Mapping[str, Any], where: str) -> None:
     start, end = schedule.get("startDate"), schedule.get("endDate")
-    for name, date in (("startDate", start), ("endDate", end)):
-        if (date is not None or name == "startDate") and not _DATE.fullmatch(str(date)):
-            raise InvalidInputError(f"{where}.{name}", f"{date!r} is no date", "Write YYYY-MM-DD.")
+    for name, day in (("startDate", start), ("endDate", end)):
+        if (day is not None or name == "startDate") and not _is_date(day):
+            raise InvalidInputError(f"{where}.{name}", f"{day!r} is no date", "Write YYYY-MM-DD.")
     if end is None:
         return
     if schedule.get("frequency") == "ONCE":
         raise InvalidInputError(f"{where}.endDate", f"{end!r} is given with frequency ONCE", "Leave it out.")
     if str(end) < str(start):
         raise InvalidInputError(f"{where}.endDate", f"{end!r} is before startDate", "Give a later one.")
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return bool(_DATE.fullmatch(str(value)) and date.fromisoformat(str(value)))
+    except ValueError:
+        return False
 
 
 def _check_filename(template: Any, where: str) -> None:

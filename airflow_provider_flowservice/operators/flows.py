@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client import request, specs
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.exports import check_dataset_schedule
 from airflow_provider_flowservice.client.planning import (
@@ -81,11 +81,12 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         sources = id_list("source_connection_ids", self.source_connection_ids)
         targets = id_list("target_connection_ids", self.target_connection_ids)
         schedule = optional_mapping("schedule_params", self.schedule_params)
-        if schedule and "timeUnit" in schedule:
-            check_dataset_schedule(schedule)
+        spec_id = self._spec_id()
+        if spec_id in specs.DATASET_EXPORT_FLOWS or (schedule and "timeUnit" in schedule):
+            check_dataset_schedule(schedule or {})
         return DesiredFlow(
             name=self.name,
-            spec_id=self._spec_id(),
+            spec_id=spec_id,
             draft=self.draft,
             description=self.description,
             source_connection_ids=sources,
@@ -335,15 +336,14 @@ class FlowServiceRunFlowOperator(_FlowOperator):
         memory.note({"run": run_id})
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            wait_for_runs(self, [run_id], next_kwargs={"run_id": run_id})
+            wait_for_runs(self, [run_id], memory, next_kwargs={"run_id": run_id})
         memory.forget()
         return run_id
 
     def execute_complete(self, context: Context, event: dict[str, Any], run_id: str) -> str:
         """Take over from the trigger."""
         with airflow_faces():
-            self._memory(context, self.flow_id).forget()
-            finish_waiting(event)
+            finish_waiting(event, self._memory(context, self.flow_id))
         return run_id
 
     def plan(self, context: Context) -> str:

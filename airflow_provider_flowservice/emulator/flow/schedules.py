@@ -6,6 +6,7 @@ The rules are documented; code and wording of the refusals are guesses.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.rules import invalid
@@ -21,7 +22,7 @@ _FREQUENCIES_OF_MODE = {
     ),
 }
 _TRIGGERS = frozenset({"SCHEDULED", "AFTER_SEGMENT_EVAL"})
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -104,14 +105,24 @@ def _check_trigger(export_mode: str, schedule: dict[str, Any]) -> None:
 
 def _check_dates(schedule: dict[str, Any]) -> None:
     start, end = schedule.get("startDate"), schedule.get("endDate")
-    if not _DATE.fullmatch(str(start)):
+    if not _is_date(start):
         raise invalid("schedule.startDate must be YYYY-MM-DD.")
     if end is None:
         return
     if schedule["frequency"] == "ONCE":
         raise invalid("schedule.endDate is not allowed when the frequency is ONCE.")
-    if not _DATE.fullmatch(str(end)) or str(end) < str(start):
+    if not _is_date(end) or str(end) < str(start):
         raise invalid("schedule.endDate must be YYYY-MM-DD and not before startDate.")
+
+
+def _is_date(value: object) -> bool:
+    if not _DATE.fullmatch(str(value)):
+        return False
+    try:
+        datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_filename(template: object) -> None:
