@@ -248,7 +248,9 @@ _SECRET_WORDS = (
     "sshkey",
     "accesskey",
 )
-_SECRET_NAMES = frozenset({"saskey", "sastoken", "connectionstring", "accesskeyid"})
+_SECRET_NAMES = frozenset(
+    {"saskey", "sastoken", "sasuri", "connectionstring", "accesskeyid", "accountkey", "serviceprincipalkey"}
+)
 
 
 def looks_secret(parameter: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
     """
     planned = planned_id(desired.label, desired.name)
     create = desired.create()
-    would_create = f"{create.method} {create.path}\n{pretty(create.json)}"
+    would_create = f"{create.method} {create.path}\n{pretty(create.json, desired.secrets)}"
     if any(map(is_planned, desired.parents)):
         # What hangs on something that does not exist does not exist either.
         return PlannedCreate(planned, would_create)
@@ -62,7 +63,7 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
     if found is None:
         return PlannedCreate(planned, would_create)
     update = desired.update(found) if if_exists is IfExists.UPDATE else None
-    change = f"{update.method} {update.path}\n{pretty(update.json)}" if update else None
+    change = f"{update.method} {update.path}\n{pretty(update.json, desired.secrets)}" if update else None
     return PlannedCreate(found.id, change)
 
 
@@ -81,17 +82,20 @@ def difference(before: Any, after: Any) -> str:
     return "\n".join(lines)
 
 
-def pretty(value: Any) -> str:
-    """A JSON value for a person, without what looks like a credential."""
-    return json.dumps(_without_secrets(value), indent=2, ensure_ascii=False)
+def pretty(value: Any, secrets: Collection[str] = ()) -> str:
+    """A JSON value for a person, without credentials.
+
+    :param secrets: values that are some, whatever their names.
+    """
+    return json.dumps(_without_secrets(value, secrets), indent=2, ensure_ascii=False)
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, dict):
-        return {k: "***" if looks_secret(str(k)) else _without_secrets(v) for k, v in value.items()}
+        return {k: "***" if looks_secret(str(k)) else _without_secrets(v, secrets) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_secrets(item) for item in value]
-    return value
+        return [_without_secrets(item, secrets) for item in value]
+    return "***" if str(value) in secrets else value
 
 
 def refuse_planned(field: str, resource_id: str) -> None:
