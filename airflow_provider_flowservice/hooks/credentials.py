@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,34 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 #: Which parameter a field of an Airflow connection fills, by what the auth spec calls it.
-_LOGIN = ("accessKeyId", "s3AccessKey", "sasKeyName", "username", "userName")
-_PASSWORD = ("secretKey", "s3SecretKey", "sasKey", "password", "connectionString")
-_HOST = ("namespace", "host", "domain")
-_EXTRAS = {"region": "region_name"}
+_LOGIN = ("accessKeyId", "s3AccessKey", "sasKeyName", "username", "userName", "servicePrincipalId")
+_PASSWORD = (
+    "secretKey",
+    "s3SecretKey",
+    "secretAccessKey",
+    "sasKey",
+    "password",
+    "connectionString",
+    "servicePrincipalKey",
+)
+_HOST = ("namespace", "host", "domain", "url")
+_PORT = ("port",)
+#: What Airflow's own connection types call an extra that fills a parameter.
+_EXTRAS = {
+    "region": "region_name",
+    "connectionString": "connection_string",
+    "tenant": "tenant_id",
+    "sshKey": "private_key",
+    "privateKeyContent": "private_key",
+    "passPhrase": "private_key_passphrase",
+    "projectId": "project",
+}
 #: Where a person finds the field that fills a parameter.
 _FIELDS = {
     **dict.fromkeys(_LOGIN, "login"),
     **dict.fromkeys(_PASSWORD, "password"),
     **dict.fromkeys(_HOST, "host"),
+    **dict.fromkeys(_PORT, "port"),
 }
 #: Temporary or indirect AWS credentials, which AEP cannot use.
 _SHORT_LIVED = ("role_arn", "profile_name", "profile", "aws_session_token", "assume_role_method")
@@ -66,7 +86,10 @@ def auth_params(
         given.update(_from_connection(spec, connection))
     given.update(auth or {})
     chosen = _choose(spec, given, connection)
-    return AuthParams(chosen, {k: v for k, v in given.items() if k in chosen.properties or k in (auth or {})})
+    known = {k: v for k, v in given.items() if k in chosen.properties or k in (auth or {})}
+    if isinstance(known.get("port"), int) and chosen.properties.get("port", {}).get("type") == "string":
+        known["port"] = str(known["port"])
+    return AuthParams(chosen, known)
 
 
 def _refuse_secrets(spec: ConnectionSpec, auth: Mapping[str, Any]) -> None:
@@ -88,6 +111,8 @@ def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
         allowed |= {"sftp", "ssh"}
     if "connectionString" in parameters:
         allowed.add("wasb")
+    if "servicePrincipalId" in parameters:
+        allowed |= {"adls", "azure_data_lake"}
     if connection.conn_type not in allowed:
         raise InvalidInputError(
             "auth_conn_id",
@@ -111,13 +136,24 @@ def _from_connection(spec: ConnectionSpec, connection: Connection) -> dict[str, 
         (_LOGIN, connection.login),
         (_PASSWORD, connection.password),
         (_HOST, connection.host),
+        (_PORT, connection.port),
     ):
         given.update({name: value for name in names if name in parameters and value})
     for name in parameters:
         value = extras.get(name) or extras.get(_EXTRAS.get(name, name))
         if value:
             given[name] = value
-    return given
+    return {name: _in_form(name, value) for name, value in given.items()}
+
+
+def _in_form(name: str, value: Any) -> Any:
+    """A value of an Airflow connection as AEP takes it."""
+    if name == "sshKey" and str(value).lstrip().startswith("-----BEGIN"):
+        return base64.b64encode(str(value).strip().encode()).decode()
+    if name == "url" and "." not in str(value):
+        # Airflow's connections to Azure Data Lake hold the bare name of the storage account.
+        return f"https://{value}.dfs.core.windows.net"
+    return value
 
 
 def _choose(spec: ConnectionSpec, given: Mapping[str, Any], connection: Connection | None) -> AuthSpec:
