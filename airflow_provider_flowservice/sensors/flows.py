@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +183,10 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
 
     def _moment(self) -> float:
         try:
-            return float(self.started_after)
+            moment = float(self.started_after)
+            if not math.isfinite(moment):
+                raise ValueError("no finite number")
+            return moment
         except (TypeError, ValueError):
             raise InvalidInputError(
                 "started_after", f"{self.started_after!r} is no time", "Give seconds since 1970-01-01 UTC."
