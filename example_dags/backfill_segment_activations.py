@@ -84,10 +84,11 @@ with DAG(
         flow = FlowServiceHook().get(FLOWS, params["flow_id"])
         return [selector.key for selector in flow.selectors(SelectorKind.SEGMENT)]
 
+    active = read_active_segments()
     export = FlowServiceAdHocActivationOperator(
         task_id="export_now",
         flow_id="{{ params.flow_id }}",
-        segments=read_active_segments(),
+        segments=active,
         pool="flowservice_export",
     )
-    activate >> is_last_of_backfill() >> export
+    activate >> is_last_of_backfill() >> active >> export
