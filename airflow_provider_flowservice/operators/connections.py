@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import request, specs
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.request import Kind
 from airflow_provider_flowservice.client.inlet import inlet_of
+from airflow_provider_flowservice.client.request import Kind
 from airflow_provider_flowservice.operators.base import (
     FlowServiceChangeOperator,
     optional_mapping,
