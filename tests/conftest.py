@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -51,3 +52,17 @@ def virtual_clock() -> Iterator[VirtualClock]:
     virtual = VirtualClock()
     with clock.installed(virtual):
         yield virtual
+
+
+@pytest.fixture
+def task_log(caplog: pytest.LogCaptureFixture, mocker: Any) -> pytest.LogCaptureFixture:
+    """What operators, sensors and client log, as a task's log has it."""
+    from airflow_provider_flowservice.operators.base import FlowServiceOperator
+    from airflow_provider_flowservice.sensors.base import FlowServiceSensor
+
+    # Airflow's own way to a task's log leads past pytest.
+    log = logging.getLogger("tests.tasks")
+    for kind in (FlowServiceOperator, FlowServiceSensor):
+        mocker.patch.object(kind, "log", log)
+    caplog.set_level("INFO")
+    return caplog

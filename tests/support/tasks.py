@@ -17,10 +17,10 @@ class RecordingTaskInstance:
         self.pushed[key] = value
 
 
-def run(operator: Any) -> tuple[Any, dict[str, Any]]:
-    """Execute an operator; its result and its XComs by key."""
+def run(operator: Any, **context: Any) -> tuple[Any, dict[str, Any]]:
+    """Execute an operator; its result and its XComs by key. ``context`` goes to the task's context."""
     ti = RecordingTaskInstance()
-    result = operator.execute({"ti": ti})
+    result = operator.execute({"ti": ti, **context})
     return result, ti.pushed
 
 
