@@ -66,8 +66,9 @@ def describe_flow_changes(flow: Flow, name: str | None, description: str | None)
     """The patch that renames or describes a flow; empty when it is so already."""
     wanted = {"name": name, "description": description}
     held = {"name": flow.name, "description": flow.description}
+    # AEP also shows an empty description where there is none, and a replacement needs one that is there.
     return tuple(
-        Operation(op="add" if held[key] is None else "replace", path=f"/{key}", value=value)
+        Operation(op="replace" if held[key] else "add", path=f"/{key}", value=value)
         for key, value in wanted.items()
         if value is not None and value != held[key]
     )
