@@ -10,9 +10,12 @@ from tests.support.tasks import RecordingTaskInstance
 from tests.support.triggers import fire
 
 
-def run_to_end(operator: Any) -> tuple[Any, list[TaskDeferred]]:
-    """Execute an operator, firing each trigger that it waits for; its result and its deferrals."""
-    context = {"ti": RecordingTaskInstance()}
+def run_to_end(operator: Any, **more: Any) -> tuple[Any, list[TaskDeferred]]:
+    """Execute an operator, firing each trigger that it waits for; its result and its deferrals.
+
+    :param more: goes to the task's context.
+    """
+    context = {"ti": RecordingTaskInstance(), **more}
     deferrals: list[TaskDeferred] = []
     call = operator.execute
     arguments: dict[str, Any] = {}
