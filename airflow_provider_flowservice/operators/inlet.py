@@ -10,8 +10,8 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import clock, request
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.exceptions import airflow_faces
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.exceptions import airflow_faces, is_permanent
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
 from airflow_provider_flowservice.operators.memory import TaskMemory
 
@@ -170,7 +170,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 batch_size=self.batch_size,
                 sync_validation=self.sync_validation,
                 on_failure=failures.add,
-                on_progress=lambda progress: memory.note(_as_note(progress)),
+                on_progress=lambda progress: self._note(memory, failures, progress),
                 tally=tally,
                 maybe_sent_below=earlier.get("sending_below", 0),
             )
@@ -187,6 +187,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             "first_xaction_id": tally.first_xaction_id,
             "last_xaction_id": tally.last_xaction_id,
         }
+
+    def _note(self, memory: TaskMemory, failures: _Failures, progress: Progress) -> None:
+        if progress.settled.settled == progress.sending_below:
+            # What the note calls settled no other attempt will refuse again.
+            failures.write()
+        memory.note(_as_note(progress))
 
     def _carry_through(self, poster: Poster, records: Iterator[Record | UnreadableRecord]) -> None:
         try:
@@ -261,13 +267,21 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     @contextmanager
     def _failures(self, *, append: bool) -> Iterator[_Failures]:
         if self.dead_letter_path is None:
-            yield _Failures(None)
+            yield _Failures(None, self.batch_size)
             return
         path = self._storage(required_text("dead_letter_path", self.dead_letter_path))
         path.parent.mkdir(parents=True, exist_ok=True)
         # Half a surrogate pair, which JSON can name and UTF-8 cannot hold, is written as JSON names it.
         with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
-            yield _Failures(file)
+            failures = _Failures(file, self.batch_size)
+            try:
+                yield failures
+            except FlowServiceError as error:
+                # Otherwise another attempt sends what is not settled, and it alone may keep what is refused.
+                if is_permanent(error):
+                    failures.write()
+                raise
+            failures.write()
 
     def _storage(self, path: str) -> ObjectStoragePath:
         from airflow.sdk import ObjectStoragePath
@@ -299,10 +313,13 @@ class _Failures:
     """Keeps the first refusals for the message, and all of them in the dead letters.
 
     :param file: where dead letters go.
+    :param most: how many may wait until they are written.
     """
 
-    def __init__(self, file: IO[str] | None) -> None:
+    def __init__(self, file: IO[str] | None, most: int) -> None:
         self._file = file
+        self._most = most
+        self._waiting: list[str] = []
         self._first: list[str] = []
         self._count = 0
 
@@ -320,7 +337,16 @@ class _Failures:
                 "message": failure.message,
                 "record": _as_json(text),
             }
-            self._file.write(json.dumps(letter, ensure_ascii=False) + "\n")
+            self._waiting.append(json.dumps(letter, ensure_ascii=False) + "\n")
+            if len(self._waiting) > self._most:
+                self.write()
+
+    def write(self) -> None:
+        """Write the dead letters that wait, so that they outlive this process."""
+        if self._file is not None:
+            self._file.writelines(self._waiting)
+            self._file.flush()
+        self._waiting.clear()
 
     def summary(self) -> str:
         """The first refusals in words."""
