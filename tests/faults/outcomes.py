@@ -37,6 +37,7 @@ class Outcomes:
     columns: list[str] = field(default_factory=list)
     cells: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     figures: list[str] = field(default_factory=list)
+    seeds: int = 0
 
     def record(self, row: str, column: str, outcome: Outcome) -> None:
         """Set a cell."""
@@ -44,8 +45,9 @@ class Outcomes:
 
     def lines(self) -> list[str]:
         """The table, a legend, and the figures."""
+        figures = [*self.figures, *([f"soak: {self.seeds} seeds held"] if self.seeds else [])]
         if not self.cells:
-            return self.figures
+            return figures
         with_cells = {row for row, _ in self.cells}
         rows = [row for row in self.rows if row in with_cells]
         numbers = range(1, len(self.columns) + 1)
@@ -53,7 +55,7 @@ class Outcomes:
             f"{number:>{_WIDTH}} = {column}" for number, column in zip(numbers, self.columns, strict=True)
         ]
         head = " " * max(map(len, rows)) + "".join(f"{number:>{_WIDTH + 1}}" for number in numbers)
-        return [*legend, "", head, *(self._line(row, len(head)) for row in rows), *self._totals()]
+        return [*legend, "", head, *(self._line(row, len(head)) for row in rows), *self._totals(), *figures]
 
     def _line(self, row: str, width: int) -> str:
         known = (self.cells.get((row, column)) for column in self.columns)
@@ -64,4 +66,4 @@ class Outcomes:
     def _totals(self) -> list[str]:
         counted = Counter(self.cells.values())
         totals = ", ".join(f"{counted[outcome]} {outcome.value} ({_SIGNS[outcome]})" for outcome in Outcome)
-        return ["", f"{len(self.cells)} cells: {totals}", *self.figures]
+        return ["", f"{len(self.cells)} cells: {totals}"]
