@@ -200,6 +200,7 @@ class FlowRun(Record, frozen=True, kw_only=True):
     created_at: int = 0
     updated_at: int = 0
     metrics: JsonObject = {}
+    params: JsonObject | None = None
 
     @property
     def state(self) -> RunState:

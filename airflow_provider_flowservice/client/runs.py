@@ -166,16 +166,24 @@ def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str
             if not is_ambiguous(error) or attempt == ATTEMPTS:
                 raise
             clock.current().sleep(delay_after(error, attempt))
-        found = find_started(sender, flow_id, known)
+        found = find_started(sender, flow_id, window, known)
         if found is not None:
             return found
     raise AssertionError("the last attempt returns or raises")
 
 
-def find_started(sender: Sender, flow_id: str, known: frozenset[str]) -> str | None:
-    """The oldest run of a flow that is not among ``known``."""
-    fresh = [run for run in runs_of(sender, flow_id) if run.id not in known]
+def find_started(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str | None:
+    """The oldest run of a flow over a window that is not among ``known``; the others are somebody else's."""
+    fresh = [
+        run for run in runs_of(sender, flow_id) if run.id not in known and _reads(run.params or {}, window)
+    ]
     return min(fresh, key=lambda run: (run.created_at, run.id)).id if fresh else None
+
+
+def _reads(params: model.JsonObject, window: Window) -> bool:
+    """Whether a run may be over a window: nothing that AEP shows of it says otherwise."""
+    wanted = {"windowStartTime": window.start, "windowEndTime": window.end}
+    return all(str(params.get(name, value)) == str(value) for name, value in wanted.items())
 
 
 def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:

@@ -328,7 +328,7 @@ class FlowServiceRunFlowOperator(_FlowOperator):
         note = memory.recall() or {}
         run_id: str | None = note.get("run")
         if run_id is None and "known" in note:
-            run_id = runs.find_started(self.hook, flow_id, frozenset(note["known"]))
+            run_id = runs.find_started(self.hook, flow_id, window, frozenset(note["known"]))
         if run_id is None:
             known = sorted(run.id for run in runs.runs_of(self.hook, flow_id))
             memory.note({"known": known})
