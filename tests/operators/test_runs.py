@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client.runs import MAX_AUDIENCES, Window, create_run
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+    FlowServiceWaitTimeout,
+)
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
+from airflow_provider_flowservice.operators.flows import FlowServiceRunFlowOperator
+from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
+from tests.support.aep import make_flow
+from tests.support.batch import make_batch_flow
+from tests.support.clock import VirtualClock
+from tests.support.deferral import run_to_end
+from tests.support.faults import fault
+from tests.support.files import exported, make_file_flow
+from tests.support.operators import activate
+from tests.support.tasks import TaskStateStore, run
+
+ADHOC = "/data/core/activation/disflowprovider/adhocrun"
+START, END = 1_700_000_000, 1_700_086_400
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+
+
+@pytest.fixture(autouse=True)
+def in_step(control: EmulatorControl, virtual_clock: VirtualClock) -> None:
+    """Waiting moves the emulator's time, in which runs come to their end."""
+    control.set_switches(scheduled_runs=False, run_seconds=100)
+    virtual_clock.follow(control.advance)
+
+
+@pytest.fixture
+def source_flow(hook: FlowServiceHook) -> str:
+    return make_batch_flow(hook)
+
+
+@pytest.fixture
+def file_flow(control: EmulatorControl, hook: FlowServiceHook) -> str:
+    """A flow to files with three segments."""
+    flow = make_file_flow(hook)
+    hook.activate_segments(flow, [exported(segment) for segment in control.segments[:3]])
+    return flow
+
+
+def run_flow(flow: str, **changes: Any) -> FlowServiceRunFlowOperator:
+    arguments = {"task_id": "x", "flow_id": flow, "window_start": START, "window_end": END}
+    return FlowServiceRunFlowOperator(**{**arguments, "poll_interval": 30, **changes})
+
+
+def export(flow: str, segments: Any, **changes: Any) -> FlowServiceAdHocActivationOperator:
+    arguments = {"task_id": "x", "flow_id": flow, "segments": segments, "poll_interval": 30}
+    return FlowServiceAdHocActivationOperator(**{**arguments, **changes})
+
+
+def runs(control: EmulatorControl) -> list[str]:
+    return [each["id"] for each in control.state()["runs"]]
+
+
+def refused(operator: Any) -> str:
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(operator)
+    return str(caught.value)
+
+
+# Runs of source flows
+
+
+@MODES
+def test_a_flow_is_run_over_its_window_and_waited_for(
+    control: EmulatorControl, source_flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    operator = run_flow(source_flow, delta_column="changed", deferrable=deferrable)
+    run_id, deferrals = run_to_end(operator)
+    assert [run_id] == runs(control)
+    assert len(deferrals) == deferrable
+    assert 100 <= sum(virtual_clock.sleeps) < 160
+    (made,) = control.state()["runs"]
+    window = {"windowStartTime": START, "windowEndTime": END, "deltaColumn": {"name": "changed"}}
+    assert made["params"] == window
+
+
+def test_without_waiting_the_run_is_only_started(
+    control: EmulatorControl, source_flow: str, virtual_clock: VirtualClock
+) -> None:
+    store = TaskStateStore()
+    texts = {"window_start": str(START), "window_end": f" {END} "}
+    run_id, pushed = run(run_flow(source_flow, wait_for_completion=False, **texts), task_state_store=store)
+    assert (pushed, [run_id]) == ({"run_id": run_id}, runs(control))
+    assert virtual_clock.sleeps == []
+    assert store == {}
+
+
+@MODES
+@pytest.mark.parametrize("outcome", ["failed", "partialSuccess"])
+def test_a_run_that_fails_fails_the_task_and_a_cleared_task_starts_another(
+    control: EmulatorControl, source_flow: str, deferrable: bool, outcome: str
+) -> None:
+    store = TaskStateStore()
+    operator = run_flow(source_flow, deferrable=deferrable)
+    control.set_switches(run_outcome=outcome)
+    if outcome == "partialSuccess":
+        assert [run_to_end(operator, task_state_store=store)[0]] == runs(control)
+    else:
+        with pytest.raises(FlowServicePermanentException) as caught:
+            run_to_end(operator, task_state_store=store)
+        assert str(caught.value) == f"1 of 1 flow runs did not succeed: {runs(control)[0]} (failed)"
+    assert store == {}
+    control.set_switches(run_outcome="success")
+    assert run_to_end(operator, task_state_store=store)[0] == runs(control)[1]
+
+
+@MODES
+def test_a_run_that_takes_too_long_is_named_and_attached_to_when_the_task_is_cleared(
+    control: EmulatorControl, source_flow: str, deferrable: bool
+) -> None:
+    control.set_switches(run_seconds=1000)
+    store = TaskStateStore()
+    operator = run_flow(source_flow, deferrable=deferrable, wait_timeout=300)
+    with pytest.raises(FlowServiceWaitTimeout) as caught:
+        run_to_end(operator, task_state_store=store)
+    assert str(caught.value) == f"These runs have not ended in time: {runs(control)[0]}"
+    run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    assert [run_id] == runs(control)
+    assert store == {}
+
+
+@MODES
+def test_a_wait_that_breaks_off_is_taken_up_by_the_next_attempt(
+    control: EmulatorControl, source_flow: str, deferrable: bool
+) -> None:
+    store = TaskStateStore()
+    control.inject(fault("status", "GET", "runs/*", times=5 * (TOLERATED_FAILURES + 1), status=503))
+    with pytest.raises(FlowServiceTransientException):
+        run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    control.clear_faults()
+    run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    assert [run_id] == runs(control)
+    assert store == {}
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset", "html"])
+def test_a_start_whose_answer_is_lost_gives_one_run(
+    control: EmulatorControl, source_flow: str, kind: str
+) -> None:
+    control.inject(fault(kind, "POST", "runs"))
+    assert [run_to_end(run_flow(source_flow))[0]] == runs(control)
+    assert control.faults_left() == []
+
+
+def test_a_run_that_somebody_else_started_over_another_window_is_not_taken_for_this_one(
+    control: EmulatorControl, hook: FlowServiceHook, source_flow: str, virtual_clock: VirtualClock
+) -> None:
+    theirs: list[str] = []
+
+    def somebody_starts(seconds: float) -> None:
+        virtual_clock.follow(control.advance)
+        theirs.append(hook.send(create_run(source_flow, Window(START - 1, END - 1))).id)
+
+    control.inject(fault("reset", "POST", "runs"))
+    virtual_clock.follow(somebody_starts)
+    ours, _ = run_to_end(run_flow(source_flow))
+    assert runs(control) == [*theirs, ours]
+
+
+def test_what_was_started_before_the_attempt_ended_is_found_again(
+    control: EmulatorControl, source_flow: str
+) -> None:
+    """The first attempt dies after its start had its effect and before it was noted."""
+    store = TaskStateStore()
+    control.inject(
+        fault("reset_after", "POST", "runs"), fault("status", "GET", "runs", after=1, times=9, status=403)
+    )
+    with pytest.raises(FlowServicePermanentException):
+        run(run_flow(source_flow), task_state_store=store)
+    control.clear_faults()
+    run_id, _ = run_to_end(run_flow(source_flow), task_state_store=store)
+    assert [run_id] == runs(control)
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("stream", "is scheduled not at all; only a source flow that is scheduled once"),
+        ("daily", "is scheduled day; only a source flow"),
+        ("files", "For a file destination use FlowServiceAdHocActivationOperator"),
+    ],
+)
+def test_a_flow_that_cannot_be_run_is_refused_before_it_is_sent(
+    control: EmulatorControl, hook: FlowServiceHook, kind: str, problem: str
+) -> None:
+    makers = {"stream": make_flow, "files": make_file_flow}
+    flow = makers[kind](hook) if kind in makers else make_batch_flow(hook, "day", interval=1)
+    assert problem in refused(run_flow(flow))
+    assert control.requests("POST", "/runs") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"window_start": "yesterday"}, "window_start: 'yesterday' is no time. Give seconds since 1970"),
+        ({"window_start": START * 1000}, "window_start: 1700000000000 is no time"),
+        ({"window_end": None}, "window_end: None is no time"),
+        ({"window_end": START}, "window_end: 1700000000 is not after window_start"),
+        ({"flow_id": ""}, "flow_id: '' is no text"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(
+    control: EmulatorControl, changes: dict[str, Any], problem: str
+) -> None:
+    assert problem in refused(run_flow("f", **changes))
+    assert control.requests() == []
+
+
+# Ad-hoc activation
+
+
+@MODES
+def test_segments_are_exported_now_and_waited_for(
+    control: EmulatorControl, file_flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    segments = control.segments[:2]
+    store = TaskStateStore()
+    result, deferrals = run_to_end(
+        export(file_flow, [segments[0].upper(), {"name": "Women over 50"}], deferrable=deferrable),
+        task_state_store=store,
+    )
+    assert list(result) == segments
+    assert sorted(result.values()) == sorted(runs(control))
+    assert len(deferrals) == deferrable
+    assert 100 <= sum(virtual_clock.sleeps) < 160
+    (call,) = control.requests("POST", ADHOC)
+    assert call["headers"]["accept"] == "application/vnd.adobe.adhoc.activation+json; version=2"
+    assert store == {}
+
+
+def test_without_waiting_the_exports_are_only_started(
+    control: EmulatorControl, file_flow: str, virtual_clock: VirtualClock
+) -> None:
+    result, _ = run(export(file_flow, control.segments[:1], wait_for_completion=False))
+    assert list(result.values()) == runs(control)
+    assert virtual_clock.sleeps == []
+
+
+@MODES
+def test_an_export_that_fails_fails_the_task(
+    control: EmulatorControl, file_flow: str, deferrable: bool
+) -> None:
+    control.set_switches(run_outcome="failed")
+    store = TaskStateStore()
+    with pytest.raises(FlowServicePermanentException, match="2 of 2 flow runs did not succeed"):
+        run_to_end(export(file_flow, control.segments[:2], deferrable=deferrable), task_state_store=store)
+    assert store == {}
+
+
+def test_more_segments_than_one_call_takes_are_split(control: EmulatorControl, hook: FlowServiceHook) -> None:
+    segments = [str(uuid.UUID(int=number)) for number in range(1, 2 * MAX_AUDIENCES + 2)]
+    flow = make_file_flow(hook)
+    run(activate(flow, [exported(segment) for segment in segments]))
+    result, _ = run_to_end(export(flow, segments))
+    assert list(result) == segments
+    sizes = [len(entry["body"]["activationInfo"][flow]) for entry in control.requests("POST", ADHOC)]
+    assert sizes == [80, 80, 1]
+
+
+def test_a_segment_that_is_being_exported_is_attached_to(
+    control: EmulatorControl, file_flow: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    first, _ = run(export(file_flow, control.segments[1:2], wait_for_completion=False))
+    result, _ = run_to_end(export(file_flow, control.segments[:3]))
+    assert result[control.segments[1]] == first[control.segments[1]]
+    assert len(runs(control)) == len(result) == 3
+    assert f"is exported by run {first[control.segments[1]]} already" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset", "html"])
+def test_an_export_whose_answer_is_lost_is_started_once(
+    control: EmulatorControl, file_flow: str, kind: str
+) -> None:
+    control.inject(fault(kind, "POST", ADHOC))
+    result, _ = run_to_end(export(file_flow, control.segments[:3]))
+    assert sorted(result.values()) == sorted(runs(control))
+    assert len(result) == 3
+    assert control.faults_left() == []
+
+
+@MODES
+def test_exports_are_taken_up_by_the_next_attempt(
+    control: EmulatorControl, file_flow: str, deferrable: bool
+) -> None:
+    store = TaskStateStore()
+    control.inject(fault("status", "GET", "runs/*", times=5 * (TOLERATED_FAILURES + 1), status=503))
+    operator = export(file_flow, control.segments[:3], deferrable=deferrable)
+    with pytest.raises(FlowServiceTransientException):
+        run_to_end(operator, task_state_store=store)
+    control.clear_faults()
+    control.advance(1000)
+    calls = len(control.requests("POST", ADHOC))
+    result, _ = run_to_end(operator, task_state_store=store)
+    assert sorted(result.values()) == sorted(runs(control))
+    assert len(control.requests("POST", ADHOC)) == calls
+    assert store == {}
+
+
+def test_an_external_audience_is_exported_by_aeps_own_id(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    system_id = str(uuid.UUID(int=77))
+    ids = {"id": "extaud9001", "systemSegmentId": system_id, "namespace": "aamSegments"}
+    flow = make_file_flow(hook)
+    run(activate(flow, [{**exported("x"), **ids}]))
+    result, _ = run_to_end(export(flow, [ids]))
+    assert list(result) == [system_id]
+
+
+@pytest.mark.parametrize(
+    ("segment", "problem"),
+    [
+        (str(uuid.UUID(int=5)), "are not part of this dataflow or out of schedule range"),
+        ("Men", "segments[0]: 'Men' is no segment id"),
+    ],
+)
+def test_a_segment_that_is_not_on_the_flow_is_refused(
+    control: EmulatorControl, file_flow: str, segment: str, problem: str
+) -> None:
+    assert problem in refused(export(file_flow, [segment]))
+    assert runs(control) == []
+
+
+def test_a_streaming_destination_exports_nothing_by_hand(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    flow = make_flow(hook)
+    run(activate(flow, control.segments[:1]))
+    assert "does not export audiences to files" in refused(export(flow, control.segments[:1]))
