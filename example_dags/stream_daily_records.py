@@ -8,7 +8,8 @@ What to change:
 
 A scheduled or backfilled run takes the day that its data interval begins with. It is
 ``CronDataIntervalTimetable`` that gives it one: with a plain cron string the interval has no length. A manual
-run takes the param ``date``, or where that is empty the day before it was started.
+run takes the param ``date``, else the last whole interval before its logical date, else the day before it was
+started.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ class _Element(model.Record, frozen=True, kw_only=True):
 
 
 class _BatchAnswer(model.Record, frozen=True, kw_only=True):
-    responses: tuple[_Element, ...] = ()
+    responses: tuple[msgspec.Raw, ...] = ()
 
 
 def batch_overhead(count: int) -> int:
@@ -216,7 +216,15 @@ def _receipt(answer: response.Response) -> tuple[Verdict, ...]:
 def _verdicts(answer: response.Response, count: int) -> tuple[Verdict, ...]:
     elements = response.decode(answer, _BatchAnswer).responses[:count]
     missing = (Verdict(Fate.UNKNOWN, message="the answer has no element for it"),) * (count - len(elements))
-    return (*map(_verdict, elements), *missing)
+    return (*map(_verdict_of, elements), *missing)
+
+
+def _verdict_of(element: msgspec.Raw) -> Verdict:
+    try:
+        return _verdict(msgspec.json.decode(element, type=_Element))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # One odd element says nothing about the others, which must not be sent again for it.
+        return Verdict(Fate.UNKNOWN, message="its element of the answer cannot be read")
 
 
 def _verdict(element: _Element) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -116,7 +117,7 @@ def _until_break(
 def _json_lines(stream: IO[bytes], _name: str) -> Iterator[Record | UnreadableRecord]:
     position = 0
     for number, line in enumerate(stream, start=1):
-        raw = line.strip()
+        raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
         if not raw:
             continue
         problem = _problem_of(raw)

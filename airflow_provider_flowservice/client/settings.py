@@ -13,6 +13,7 @@ DEFAULT_GATEWAY = "https://platform.adobe.io"
 DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
 DEFAULT_COLLECTION_HOST = "https://dcs.adobedc.net"
 DEFAULT_SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
+_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -135,8 +136,9 @@ _EXTRAS = frozenset(
 
 
 def origin_of(url: SplitResult) -> str:
-    """Scheme, host and port of a URL, as ``https://host`` or ``https://host:port``."""
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
+    """Scheme, host and port of a URL, as ``https://host`` or ``https://host:port``; a default port is left out."""
+    place = url.netloc.rpartition("@")[2].lower()
+    return f"{url.scheme}://{place.removesuffix(_DEFAULT_PORTS.get(url.scheme, ':'))}"
 
 
 def _required(name: str, value: str | None, where: str, remedy: str) -> str:

@@ -235,3 +235,7 @@ def test_a_file_is_read_no_further_than_its_records_are_asked_for(
         assert isinstance(next(found), Record)
     assert raw.given <= 256 * 1024
     file.detach()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert values(read("a.jsonl", b'\xef\xbb\xbf{"n": 1}\n{"n": 2}\n')) == [{"n": 1}, {"n": 2}]

@@ -39,7 +39,7 @@ def test_what_is_left_out_has_adobes_values() -> None:
         ("host", "https://gateway:8443", "gateway", "https://gateway:8443"),
         ("host", "http://127.0.0.1:8765", "gateway", "http://127.0.0.1:8765"),
         ("host", "http://localhost", "gateway", "http://localhost"),
-        ("host", "http://[::1]:80", "gateway", "http://[::1]:80"),
+        ("host", "http://[::1]:80", "gateway", "http://[::1]"),
         ("ims_host", "ims-eu.adobelogin.com", "ims_host", "https://ims-eu.adobelogin.com"),
         ("collection_host", "dcs.example.com", "collection_host", "https://dcs.example.com"),
         ("scopes", "openid, AdobeID", "scopes", "openid,AdobeID"),
