@@ -1,0 +1,227 @@
+"""Operators over an interrupted attempt, with Airflow's store for what a task remembers and without."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+)
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
+from tests.support.aep import ids, make, profile_store, writes
+from tests.support.airflow import AWS_SECRET
+from tests.support.faults import fault
+from tests.support.operators import create_kinesis, create_profile_store
+from tests.support.streaming import Source, open_source, people
+from tests.support.tasks import RecordingTaskInstance, TaskStateStore
+
+NAME = "mine"
+Dying = Callable[..., None]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no code of the provider catches it."""
+
+
+@pytest.fixture
+def store() -> TaskStateStore:
+    return TaskStateStore()
+
+
+@pytest.fixture
+def die_after(mocker: Any) -> Dying:
+    """Ends the task right after the ``count``-th request with a method to a path was carried out, once."""
+
+    def arrange(method: str, path: str, count: int = 1) -> None:
+        attempt, seen = RequestsTransport._attempt, []
+
+        def mortal(transport: RequestsTransport, step: Any) -> Any:
+            answer = attempt(transport, step)
+            if step.method == method and path in step.path:
+                seen.append(step.path)
+                if len(seen) == count:
+                    raise Killed
+            return answer
+
+        mocker.patch.object(RequestsTransport, "_attempt", mortal)
+
+    return arrange
+
+
+def execute(operator: Any, store: TaskStateStore | None = None) -> Any:
+    context: dict[str, Any] = {"ti": RecordingTaskInstance()}
+    if store is not None:
+        context["task_state_store"] = store
+    return operator.execute(context)
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "update", "fail", "create"])
+def test_what_an_interrupted_attempt_made_is_taken(
+    control: EmulatorControl, store: TaskStateStore, die_after: Dying, if_exists: str
+) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_kinesis(NAME, if_exists=if_exists), store)
+    made = ids(control.state()["connections"])
+    assert [execute(create_kinesis(NAME, if_exists=if_exists), store)] == made
+    assert ids(control.state()["connections"]) == made
+    assert writes(control) == [("POST", "connections")]
+
+
+def test_what_was_there_before_is_not_taken_for_an_interrupted_attempts_work(
+    control: EmulatorControl, hook: FlowServiceHook, store: TaskStateStore, die_after: Dying
+) -> None:
+    before = make(hook, profile_store(NAME))
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_profile_store(NAME, if_exists="create"), store)
+    taken = execute(create_profile_store(NAME, if_exists="create"), store)
+    assert sorted(ids(control.state()["connections"])) == sorted([before, taken])
+
+
+def test_an_attempt_that_was_interrupted_before_it_made_anything_is_begun_again(
+    control: EmulatorControl, store: TaskStateStore, die_after: Dying
+) -> None:
+    die_after("GET", "/connections")
+    with pytest.raises(Killed):
+        execute(create_profile_store(NAME, if_exists="create"), store)
+    assert ids(control.state()["connections"]) == []
+    made = execute(create_profile_store(NAME, if_exists="create"), store)
+    assert ids(control.state()["connections"]) == [made]
+
+
+def test_a_note_made_for_other_parameters_is_not_used(
+    control: EmulatorControl, store: TaskStateStore, die_after: Dying, caplog: pytest.LogCaptureFixture
+) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_profile_store("old", if_exists="fail"), store)
+    with caplog.at_level(logging.INFO):
+        execute(create_profile_store("new", if_exists="fail"), store)
+    assert "parameters changed" in caplog.text
+    assert sorted(item["name"] for item in control.state()["connections"]) == ["new", "old"]
+
+
+def test_an_object_that_was_deleted_since_is_made_again(
+    control: EmulatorControl, hook: FlowServiceHook, store: TaskStateStore, die_after: Dying
+) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_profile_store(NAME, if_exists="fail"), store)
+    (made,) = ids(control.state()["connections"])
+    hook.delete(request.CONNECTIONS, made)
+    again = execute(create_profile_store(NAME, if_exists="fail"), store)
+    assert ids(control.state()["connections"]) == [again]
+
+
+def test_without_a_store_an_interrupted_attempts_work_is_found_by_its_name(
+    control: EmulatorControl, die_after: Dying
+) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_kinesis(NAME))
+    assert [execute(create_kinesis(NAME))] == ids(control.state()["connections"])
+
+
+def test_a_note_holds_no_secret(control: EmulatorControl, store: TaskStateStore, die_after: Dying) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_kinesis(NAME), store)
+    assert store
+    assert AWS_SECRET not in json.dumps(store)
+
+
+@pytest.fixture
+def source(hook: FlowServiceHook, control: EmulatorControl) -> Source:
+    opened = open_source(hook)
+    control.advance(301)
+    return opened
+
+
+def post(source: Source, folder: Path, count: int = 6, **changes: Any) -> FlowServicePostToInletOperator:
+    arguments = {
+        "task_id": "post",
+        "connection_id": source.connection_id,
+        "flow_id": source.flow_id,
+        "messages": people(count),
+        "batch_size": 2,
+        "max_failures": count,
+        "dead_letter_path": f"file://{folder / 'dead.jsonl'}",
+        "settle_seconds": 0,
+    }
+    return FlowServicePostToInletOperator(**{**arguments, **changes})
+
+
+def letters(folder: Path) -> list[int]:
+    """The positions of the records among the dead letters."""
+    lines = (folder / "dead.jsonl").read_text().splitlines()
+    return [json.loads(line)["position"] for line in lines]
+
+
+def refusing(source: Source, after: int) -> dict[str, Any]:
+    """An answer that refuses the first of two records and is too busy for the second."""
+    body = {"responses": [{"status": 400, "message": "bad"}, {"statusCode": 503, "message": "busy"}]}
+    return fault("status", "POST", source.paths[1], after=after, status=207, body=body)
+
+
+def test_dead_letters_are_written_before_their_records_are_noted_as_settled(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int, list[int]]] = []
+
+    class Watched(TaskStateStore):
+        """Looks, at the moment of each note, what another process would find in the file."""
+
+        def set(self, key: str, value: Any) -> None:
+            super().set(key, value)
+            tally = value["note"]["tally"]
+            seen.append((tally["settled"], tally["rejected"], letters(tmp_path)))
+
+    control.inject(refusing(source, after=1))
+    execute(post(source, tmp_path), Watched())
+    # Before and after each of three batches.
+    assert seen == [(0, 0, []), (2, 0, []), (2, 0, []), (4, 1, [2]), (4, 1, [2]), (6, 1, [2])]
+
+
+def test_what_a_batch_refused_before_it_failed_is_one_dead_letter(
+    control: EmulatorControl, source: Source, store: TaskStateStore, tmp_path: Path
+) -> None:
+    down = fault("status", "POST", source.paths[1], after=2, times=4, status=503)
+    control.inject(refusing(source, after=1), down)
+    with pytest.raises(FlowServiceTransientException):
+        execute(post(source, tmp_path), store)
+    assert letters(tmp_path) == []
+    control.inject(refusing(source, after=0))
+    result = execute(post(source, tmp_path), store)
+    assert letters(tmp_path) == [2]
+    assert (result["accepted"], result["rejected"]) == (5, 1)
+    assert control.faults_left() == []
+
+
+def test_a_posting_that_failed_for_good_keeps_its_dead_letters(
+    control: EmulatorControl, source: Source, store: TaskStateStore, tmp_path: Path
+) -> None:
+    control.inject(refusing(source, after=1))
+    with pytest.raises(FlowServicePermanentException):
+        execute(post(source, tmp_path, max_failures=0), store)
+    assert letters(tmp_path) == [2]
+
+
+def test_a_posting_of_other_records_begins_anew(
+    control: EmulatorControl, source: Source, store: TaskStateStore, die_after: Dying, tmp_path: Path
+) -> None:
+    die_after("POST", "/collection/", 2)
+    with pytest.raises(Killed):
+        execute(post(source, tmp_path), store)
+    assert execute(post(source, tmp_path, count=8), store)["accepted"] == 8
