@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.exchange import NeedToken, Pause, Result, Send, exchange
 from airflow_provider_flowservice.client.request import Request
-from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.response import Response, Token
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
@@ -32,7 +32,6 @@ class AiohttpTransport:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tokens = auth.TokenSource(settings)
-        self._token_lock = asyncio.Lock()
         self._ssl = network.ssl_context(settings)
         # Proxies and certificates are resolved in network.py, as in the other transport.
         self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
@@ -56,7 +55,7 @@ class AiohttpTransport:
                 await clock.current().sleep_async(step.seconds)
                 result = None
             elif isinstance(step, NeedToken):
-                result = await self._token(step.rejected)
+                result = await self._tokens.token_async(step.rejected, self._fetch_token)
             else:
                 result = await self._attempt(step)
 
@@ -64,16 +63,11 @@ class AiohttpTransport:
         """Close the connections."""
         await self._session.close()
 
-    async def _token(self, rejected: str | None) -> str:
-        # The threads' lock would block the event loop while a token is fetched.
-        async with self._token_lock:
-            cached = self._tokens.cached(rejected)
-            if cached is not None:
-                return cached
-            try:
-                return self._tokens.keep(await self.send(self._tokens.request()))
-            except FlowServiceError as error:
-                raise auth.explain_refusal(error, self._settings) from error
+    async def _fetch_token(self) -> Token:
+        try:
+            return await self.send(self._tokens.request())
+        except FlowServiceError as error:
+            raise auth.explain_refusal(error, self._settings) from error
 
     async def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -29,6 +31,10 @@ class _Slot:
     """The token of one credential. ``expires`` is monotonic: a wrong wall clock does not age it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
+    #: One for each event loop: the threads' lock would block a loop while a token is fetched.
+    loop_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
+        default_factory=weakref.WeakKeyDictionary
+    )
     value: str | None = None
     expires: float = 0.0
 
@@ -85,6 +91,18 @@ class TokenSource:
                     shared = fetch()
                     self._store.save(self._key, shared)
                 return self.keep(shared)
+
+    async def token_async(self, rejected: str | None, fetch: Callable[[], Awaitable[Token]]) -> str:
+        """A usable token; all that wait in this event loop fetch one together. Stores are not asked.
+
+        :param rejected: a token that AEP refused; it is not returned again.
+        :param fetch: asks IMS.
+        :raises FlowServiceError: if there is none to be had.
+        """
+        loop_lock = self._slot.loop_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with loop_lock:
+            cached = self.cached(rejected)
+            return cached if cached is not None else self.keep(await fetch())
 
     def cached(self, rejected: str | None = None) -> str | None:
         """The token at hand.

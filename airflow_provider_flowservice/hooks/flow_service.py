@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client import model, request
@@ -64,7 +66,9 @@ class FlowServiceHook(BaseHook):
 
         :raises InvalidInputError: naming the field that is wrong.
         """
-        settings = connection_settings(self.get_connection(self.flowservice_conn_id), self.sandbox)
+        with a_missing_connection_as_bad_input("flowservice_conn_id", self.flowservice_conn_id):
+            connection = self.get_connection(self.flowservice_conn_id)
+        settings = connection_settings(connection, self.sandbox)
         for secret in settings.secrets:
             mask_secret(secret)
         return settings
@@ -230,7 +234,8 @@ class FlowServiceHook(BaseHook):
         """
         from airflow_provider_flowservice.hooks.credentials import auth_params
 
-        connection = self.get_connection(auth_conn_id) if auth_conn_id else None
+        with a_missing_connection_as_bad_input("auth_conn_id", auth_conn_id):
+            connection = self.get_connection(auth_conn_id) if auth_conn_id else None
         found = auth_params(spec, connection, auth)
         for name, value in found.params.items():
             if found.spec is not None and found.spec.is_secret(name):
@@ -269,6 +274,21 @@ class FlowServiceHook(BaseHook):
         near = difflib.get_close_matches(name_or_id, names, n=3, cutoff=0.4)
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are: {', '.join(names)}."
         raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
+
+
+@contextmanager
+def a_missing_connection_as_bad_input(field: str, conn_id: str | None) -> Iterator[None]:
+    """Say what is wrong when Airflow has no such connection: a retry would not find it either.
+
+    :param field: the argument that names it.
+    :raises InvalidInputError: instead of Airflow's exception.
+    """
+    try:
+        yield
+    except AirflowNotFoundException:
+        raise InvalidInputError(
+            field, f"Airflow has no connection {conn_id!r}", "Create it, or name another."
+        ) from None
 
 
 def connection_settings(connection: Connection, sandbox: str | None) -> Settings:

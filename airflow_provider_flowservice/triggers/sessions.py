@@ -55,6 +55,11 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
 async def _settings(flowservice_conn_id: str, sandbox: str | None) -> Settings:
     from airflow.providers.common.compat.connection import get_async_connection
 
-    from airflow_provider_flowservice.hooks.flow_service import connection_settings
+    from airflow_provider_flowservice.hooks.flow_service import (
+        a_missing_connection_as_bad_input,
+        connection_settings,
+    )
 
-    return connection_settings(await get_async_connection(flowservice_conn_id), sandbox)
+    with a_missing_connection_as_bad_input("flowservice_conn_id", flowservice_conn_id):
+        connection = await get_async_connection(flowservice_conn_id)
+    return connection_settings(connection, sandbox)

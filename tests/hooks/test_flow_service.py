@@ -267,3 +267,8 @@ def test_host_port_and_scheme_of_the_connection_form_the_gateway(
 def test_nothing_is_read_before_it_is_needed(control: EmulatorControl) -> None:
     FlowServiceHook("no_such_connection").close()
     assert control.requests() == []
+
+
+def test_a_connection_that_airflow_does_not_have_is_named(emulator: EmulatorServer) -> None:
+    with pytest.raises(InvalidInputError, match="flowservice_conn_id: Airflow has no connection 'nobody'"):
+        FlowServiceHook("nobody").count(request.FLOWS)
