@@ -25,11 +25,38 @@ class TaskMemory:
     def __init__(self, context: Context, parameters: str) -> None:
         self._store: Any = context.get("task_state_store")
         self._fingerprint = hashlib.sha256(parameters.encode()).hexdigest()
+        # Airflow raises this each time a task is cleared, and leaves it alone from one attempt to the next.
+        self._life: int | None = getattr(context.get("ti"), "max_tries", None)
 
     def recall(self) -> dict[str, Any] | None:
         """The note of an earlier attempt, or None."""
+        return self._read()
+
+    def note(self, note: dict[str, Any]) -> None:
+        """Replace the note.
+
+        :param note: JSON values.
+        """
+        self._keep({"note": note})
+
+    def forget(self) -> None:
+        """Drop the note, now that the work is done: a task that is cleared does it anew.
+
+        A worker may still be lost before Airflow knows of the success, and the next attempt must not do the work a
+        second time. So the note is kept for it, marked as one that a cleared task does not use; where the two cannot
+        be told apart, it is deleted.
+        """
+        if self._store is None:
+            return
+        note = self._read() if self._life is not None else None
+        if note is None:
+            self._store.delete(_KEY)
+        else:
+            self._keep({"note": note, "done_in": self._life})
+
+    def _read(self) -> dict[str, Any] | None:
         stored = self._store.get(_KEY) if self._store is not None else None
-        if not isinstance(stored, dict):
+        if not isinstance(stored, dict) or stored.get("done_in", self._life) != self._life:
             return None
         if stored.get("fingerprint") != self._fingerprint:
             log.info("The task's parameters changed since an earlier attempt; what it noted is not used")
@@ -37,15 +64,6 @@ class TaskMemory:
         note = stored.get("note")
         return note if isinstance(note, dict) else None
 
-    def note(self, note: dict[str, Any]) -> None:
-        """Replace the note.
-
-        :param note: JSON values.
-        """
+    def _keep(self, content: dict[str, Any]) -> None:
         if self._store is not None:
-            self._store.set(_KEY, {"fingerprint": self._fingerprint, "note": note})
-
-    def forget(self) -> None:
-        """Drop the note: clearing a task in Airflow keeps it otherwise."""
-        if self._store is not None:
-            self._store.delete(_KEY)
+            self._store.set(_KEY, {"fingerprint": self._fingerprint, **content})
