@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ class Run:
     point: KillPoint | None
 
     def __call__(self) -> None:
+        gc.disable()
         use_emulator(self.control)
         enter_database(self.place / "airflow.db")
         set_waiting(self.warm.dag, deferrable=self.mode.deferrable)
@@ -56,8 +59,6 @@ class Run:
 
 def use_emulator(control: EmulatorControl) -> None:
     """Let the Airflow connections lead to an emulator."""
-    import os
-
     os.environ.update(support.connections(control.url, control.credential))
 
 

@@ -110,6 +110,8 @@ def leave_database() -> None:
     SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
     _join(lambda thread: thread is not threading.current_thread())
     settings.dispose_orm(do_log=False)
+    # A collection in a child would touch, and so copy, all that it shares with this process.
+    gc.freeze()
 
 
 def _join(chosen: Callable[[threading.Thread], bool]) -> None:

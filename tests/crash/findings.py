@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_flowservice.client import datasets, mapping_sets, schemas
 from airflow_provider_flowservice.client.transport import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
+from tests.crash.killing import Moment
 from tests.crash.scenarios import ATTRIBUTES, BATCH_SIZE, SEGMENTS, Scenario, record_id
 from tests.support.aep import selected
 from tests.support.clients import emulator_settings
@@ -47,12 +48,13 @@ class Story:
     """What happened to a run.
 
     :param exchanges: of the process that was killed, ``METHOD path`` each; the last one was its end.
+    :param killed: when the process died; None if it did not.
     :param store: whether there was a note to go on from.
     :param posted: what the posting task returned.
     """
 
     exchanges: Sequence[str]
-    killed: bool
+    killed: Moment | None
     store: bool
     posted: dict[str, Any] | None
 
@@ -62,18 +64,22 @@ class Story:
         return sum("/collection/" in exchange for exchange in self.exchanges)
 
     @property
-    def killed_while_posting(self) -> bool:
-        """Whether a batch was on its way."""
-        return self.killed and "/collection/" in self.exchanges[-1]
+    def may_be_sent_again(self) -> range:
+        """Positions of the batches that nobody can know to have arrived; without a note, of all that were sent."""
+        if self.killed is None or "/collection/" not in self.exchanges[-1]:
+            return range(0)
+        if not self.store:
+            return range(self.batches_begun)
+        return range(0) if self.killed is Moment.DONE else range(self.batches_begun - 1, self.batches_begun)
 
 
 def look(control: EmulatorControl, scenario: Scenario, story: Story) -> Findings:
     """Compare all that exists with what shall."""
     findings = Findings()
-    state = control.state()
+    state = _own(control.state(), scenario.prefix)
     held = {kind: [resource["name"] for resource in state[kind]] for kind in _FLOW_SERVICE}
     if scenario.posting:
-        held |= _beyond_flow_service(control)
+        held |= _beyond_flow_service(control, scenario.prefix)
     for kind, wanted in scenario.names.items():
         _compare_names(findings, kind, held[kind], wanted)
     if scenario.posting:
@@ -83,15 +89,28 @@ def look(control: EmulatorControl, scenario: Scenario, story: Story) -> Findings
     return findings
 
 
-def _beyond_flow_service(control: EmulatorControl) -> dict[str, list[str]]:
+def _own(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """What of the emulator's state has names that begin with a prefix."""
+    own = {kind: [each for each in state[kind] if each["name"].startswith(prefix)] for kind in _FLOW_SERVICE}
+    inlets = {
+        connection["auth"]["params"].get("inletId")
+        for connection in own["connections"]
+        if "auth" in connection
+    }
+    messages = {inlet: kept for inlet, kept in state["messages"].items() if inlet in inlets}
+    return {**own, "messages": messages}
+
+
+def _beyond_flow_service(control: EmulatorControl, prefix: str) -> dict[str, list[str]]:
     """Names of what the emulator's state does not show."""
     client = RequestsTransport(emulator_settings(control.url, control.credential))
     try:
-        return {
+        names = {
             "schemas": [schema.title for schema in schemas.iterate(client)],
             "dataSets": [dataset.name for dataset in datasets.iterate(client)],
             "mappingSets": [mapping_set.name or "" for mapping_set in mapping_sets.iterate(client)],
         }
+        return {kind: [name for name in held if name.startswith(prefix)] for kind, held in names.items()}
     finally:
         client.close()
 
@@ -130,9 +149,8 @@ def _compare_duplicates(
     findings: Findings, arrived: Counter[str], wanted: Sequence[str], story: Story
 ) -> None:
     """Twice may be there what was on its way; without a note, all that the killed process had sent."""
-    begun = story.batches_begun if story.killed else 0
-    first = (begun - 1 if story.store else 0) * BATCH_SIZE
-    unavoidable = set(wanted[first : begun * BATCH_SIZE]) if story.killed_while_posting else set()
+    batches = [wanted[start : start + BATCH_SIZE] for start in range(0, len(wanted), BATCH_SIZE)]
+    unavoidable = {each for batch in story.may_be_sent_again for each in batches[batch]}
     twice = {each for each, times in arrived.items() if times > 1}
     findings.records_duplicated = sum(times - 1 for times in arrived.values())
     if not twice <= unavoidable or max(arrived.values(), default=0) > 2:

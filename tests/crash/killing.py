@@ -1,4 +1,4 @@
-"""Kills this process with SIGKILL at one of its HTTP exchanges."""
+"""Kills this process with SIGKILL at one of its HTTP exchanges, or when a task has done its work."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_flowservice.client.aio import AiohttpTransport
 from airflow_provider_flowservice.client.exchange import Send
 from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.operators.memory import TaskMemory
 
 
 class Moment(str, Enum):
@@ -23,20 +24,23 @@ class Moment(str, Enum):
     BEFORE = "before"
     #: The request had its effect, and nobody reads the answer.
     AFTER = "after"
+    #: A task has done its work and forgotten what it noted, and Airflow does not know yet.
+    DONE = "done with"
 
 
 @dataclass(frozen=True)
 class KillPoint:
     """One place to die.
 
-    :param number: of the exchange, from 1.
+    :param number: from 1, of the exchange or of the task that remembers.
     """
 
     number: int
     moment: Moment
 
     def __str__(self) -> str:
-        return f"{self.moment.value} exchange {self.number}"
+        what = "task" if self.moment is Moment.DONE else "exchange"
+        return f"{self.moment.value} {what} {self.number}"
 
 
 class Exchanges:
@@ -70,6 +74,13 @@ class Exchanges:
             end(number)
             return answer
 
+        forget, tasks = TaskMemory.forget, itertools.count(1)
+
+        def forget_and_die(memory: TaskMemory) -> None:
+            forget(memory)
+            self._reach(next(tasks), Moment.DONE)
+
+        TaskMemory.forget = forget_and_die  # type: ignore[method-assign]
         RequestsTransport._exchange = exchange  # type: ignore[method-assign]
         AiohttpTransport._exchange = exchange_async  # type: ignore[method-assign]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 RECORDS = 7
@@ -20,6 +20,7 @@ class Scenario:
     :param names: by collection, the name of everything that shall exist afterwards, once.
     :param conf: of the DAG run.
     :param posting: id of the task that posts records.
+    :param prefix: what begins with it is this scenario's; empty where there is no other one.
     """
 
     name: str
@@ -27,6 +28,19 @@ class Scenario:
     names: Mapping[str, Sequence[str]]
     conf: Mapping[str, Any] = field(default_factory=dict)
     posting: str | None = None
+    prefix: str = ""
+
+    def among_others(self, name: str, param: str, prefix: str) -> Scenario:
+        """The same with other names, beside others in one sandbox.
+
+        :param param: the DAG's param that is the prefix of all names.
+        """
+
+        def renamed(old: str) -> str:
+            return old.replace(self.conf[param], prefix, 1)
+
+        names = {kind: [renamed(old) for old in held] for kind, held in self.names.items()}
+        return replace(self, name=name, names=names, conf={**self.conf, param: prefix}, prefix=prefix)
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,7 @@ def destination(dag_id: str, prefix: str, platform: str, target: str) -> Scenari
             "targetConnections": [f"{prefix}: {target}"],
             "flows": [f"{prefix}: to {platform}"],
         },
+        conf={"destination": prefix},
     )
 
 
@@ -99,7 +114,7 @@ def source(data_type: str, records: list[dict[str, Any]], *, mapped: bool) -> Sc
             "dataSets": ["Web shop customers"],
             "mappingSets": ["Web shop customers"] if mapped else [],
         },
-        conf={"data_type": data_type, "records": records},
+        conf={"source": "Web shop", "data_type": data_type, "records": records},
         posting=f"post_{data_type}_records",
     )
 

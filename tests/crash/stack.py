@@ -1,0 +1,168 @@
+"""A whole Airflow on loopback: database, API server, scheduler with LocalExecutor, DAG processor, triggerer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support import airflow as support
+from tests.support.processes import ended
+
+_ROOT = Path(__file__).parents[2]
+_SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
+_START_SECONDS = 120
+_STOP_SECONDS = 30
+_LOOK_SECONDS = 0.5
+
+
+class Stack:
+    """A running Airflow.
+
+    :param url: of its API server.
+    """
+
+    def __init__(self, url: str, servers: Mapping[str, subprocess.Popen[str]]) -> None:
+        self._url = url
+        self._servers = servers
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def close(self) -> None:
+        self._session.close()
+
+    def wait_until_healthy(self) -> None:
+        """Return when each server reports itself healthy."""
+        self._until(lambda: all(self._health().get(name) == "healthy" for name in _MONITORED))
+        token = self._call("GET", "/auth/token").json()["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        """Return when the DAG processor has put a DAG into the database."""
+        self._until(lambda: self._session.get(f"{self._url}/api/v2/dags/{dag_id}", timeout=30).ok)
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        """Queue a DAG run."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+
+    def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
+        """Wait for the end of a DAG run and return its state."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
+        self._until(lambda: self._run_state(path) in ("success", "failed"), seconds)
+        return self._run_state(path)
+
+    def tries(self, dag_id: str, run_id: str) -> dict[str, tuple[str, int]]:
+        """State and number of tries of each task instance."""
+        found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()
+        return {ti["task_id"]: (ti["state"], ti["try_number"]) for ti in found["task_instances"]}
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self._call("GET", path, params={"deserialize": "true"}).json()["value"]
+
+    def _run_state(self, path: str) -> str:
+        return str(self._call("GET", path).json()["state"])
+
+    def _health(self) -> dict[str, str]:
+        try:
+            answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=30)
+        except requests.ConnectionError:
+            return {}
+        return {name: part["status"] for name, part in answer.json().items()} if answer.ok else {}
+
+    def _call(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        answer = self._session.request(method, f"{self._url}{path}", timeout=60, **arguments)
+        if not answer.ok:
+            raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        return answer
+
+    def _until(self, condition: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
+        """Look again and again; Airflow's API has no event for this. Fails as soon as a server has ended."""
+        pause = threading.Event()
+        for _ in range(int(seconds / _LOOK_SECONDS)):
+            if condition():
+                return
+            if dead := [name for name, server in self._servers.items() if server.poll() is not None]:
+                raise AssertionError(f"{dead} ended")
+            pause.wait(_LOOK_SECONDS)
+        raise AssertionError(f"not within {seconds:.0f} seconds")
+
+
+_MONITORED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+
+@contextmanager
+def running(home: Path, parts: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
+    """Start Airflow in a folder; each server is ended by its own id when the block ends.
+
+    :param home: gets the database and all logs.
+    :param parts: folder with ``dags``, and ``python`` for modules that go before all others.
+    :param variables: for the environment of every server.
+    """
+    port = _free_port()
+    environment = {**_environment(home, parts, port), **variables}
+    with (home / "migrate.log").open("wb") as log:
+        subprocess.run(
+            _airflow("db", "migrate"), env=environment, check=True, stdout=log, stderr=log, timeout=300
+        )
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(_server(name, port, home, environment)) for name in _SERVERS}
+        airflow = Stack(f"http://127.0.0.1:{port}", servers)
+        stack.callback(airflow.close)
+        airflow.wait_until_healthy()
+        yield airflow
+
+
+@contextmanager
+def _server(
+    name: str, port: int, home: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"] if name == "api-server" else []
+    with (
+        (home / f"{name}.log").open("wb") as log,
+        ended(
+            subprocess.Popen(
+                _airflow(name, *options), env=dict(environment), stdout=log, stderr=log, text=True
+            ),
+            _STOP_SECONDS,
+        ) as process,
+    ):
+        yield process
+
+
+def _airflow(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def _environment(home: Path, parts: Path, port: int) -> dict[str, str]:
+    url = f"http://127.0.0.1:{port}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    return {
+        **kept,
+        **support.environment(home, log_level="INFO"),
+        "PYTHONPATH": os.pathsep.join(map(str, (parts / "python", _ROOT))),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(parts / "dags"),
+        "AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,75 @@
+"""What happens inside a whole Airflow's own processes: time is the emulator's, and first tries die.
+
+The id of a DAG run, such as ``before-1``, says when the tasks of that run die in their first try: before or after
+so many of their writes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.exchange import Send
+from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+
+#: Environment variables: the emulator's address, and the folder in which each death is noted.
+EMULATOR, DEATHS = "FLOWSERVICE_TEST_EMULATOR", "FLOWSERVICE_TEST_DEATHS"
+#: Seconds that the scheduler needs at most to see that a process has ended.
+SCHEDULER_SECONDS = 15.0
+
+
+class EmulatorClock(clock.Clock):
+    """The emulator's time for all processes together; waiting moves it on."""
+
+    def __init__(self, control: EmulatorControl) -> None:
+        self._control = control
+
+    @override
+    def wall(self) -> float:
+        return self._control.now()
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        self._control.advance(seconds)
+
+    @override
+    async def sleep_async(self, seconds: float) -> None:
+        # A trigger that fires before the scheduler has seen the end of the deferred task's process makes the
+        # scheduler take that end for a failure; in real time a wait is longer than its loop.
+        await super().sleep_async(min(seconds, SCHEDULER_SECONDS))
+        self._control.advance(seconds)
+
+
+def install() -> None:
+    """Put clock and hook in force for this process and those that it forks."""
+    clock._current = EmulatorClock(EmulatorControl(os.environ[EMULATOR]))
+    exchange = RequestsTransport._exchange
+    writes = itertools.count(1)
+
+    def mortal(transport: RequestsTransport, step: Send) -> Any:
+        if step.method == "GET" or step.path.startswith("/ims/"):
+            return exchange(transport, step)
+        number = next(writes)
+        _die_at("before", number, step)
+        answer = exchange(transport, step)
+        _die_at("after", number, step)
+        return answer
+
+    RequestsTransport._exchange = mortal  # type: ignore[method-assign]
+
+
+def _die_at(moment: str, number: int, step: Send) -> None:
+    from airflow.sdk import get_current_context
+
+    ti = get_current_context()["ti"]
+    if ti.try_number == 1 and ti.run_id == f"{moment}-{number}":
+        note = Path(os.environ[DEATHS]) / f"{ti.dag_id}.{ti.run_id}.{ti.task_id}"
+        note.write_text(f"{step.method} {step.path}")
+        os.kill(os.getpid(), signal.SIGKILL)
