@@ -1,0 +1,116 @@
+"""What README.md says about retries, held against the code that decides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.client import errors, request
+from airflow_provider_flowservice.client.request import Repeat
+from airflow_provider_flowservice.client.retry import (
+    MAX_DELAY,
+    TRANSIENT_STATUSES,
+    Decision,
+    GiveUp,
+    Policy,
+    RefreshToken,
+    Retry,
+    decide,
+)
+from airflow_provider_flowservice.client.settings import Settings
+
+README = Path(__file__).parents[1] / "README.md"
+COLUMNS = {"reads, deletes": Repeat.FREELY, "creates, patches, actions": Repeat.LOOK_FIRST}
+#: Statuses that a row without a list of its own stands for.
+OTHER_4XX = (400, 403, 404, 405, 409, 413, 415, 422)
+#: What a cell says, and what the transport does then; who looks or computes again gets the error.
+WORDS: dict[str, type[Decision]] = {
+    "sent again": Retry,
+    "sent again after `Retry-After`": Retry,
+    "looked at first": GiveUp,
+    "raised": GiveUp,
+    "read again, computed again": GiveUp,
+    "token renewed, sent again once": RefreshToken,
+}
+
+
+def api_error(status: int, retry_after: float | None = None) -> errors.ApiError:
+    kind = errors.api_error_class(status, None)
+    return kind("failed", status=status, retry_after=retry_after)
+
+
+def section() -> str:
+    return README.read_text(encoding="utf-8").split("## What is retried\n")[1].split("\n## ")[0]
+
+
+def table() -> list[list[str]]:
+    """The rows of the table, its head among them."""
+    lines = [line for line in section().splitlines() if line.startswith("|") and "---" not in line]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def failures(row: str) -> list[errors.FlowServiceError]:
+    """The errors that a row's first cell stands for."""
+    named: dict[str, list[errors.FlowServiceError]] = {
+        "no connection": [errors.NotSentError("refused")],
+        "certificate does not verify": [errors.UntrustedServerError("https://h", "self-signed")],
+        "answer lost, or unreadable": [errors.AnswerLostError("x"), errors.UnreadableAnswerError("x")],
+        "any other `4xx`": [api_error(status) for status in OTHER_4XX],
+    }
+    return named.get(row) or [api_error(int(status)) for status in re.findall(r"\b\d{3}\b", row)]
+
+
+HEAD, *ROWS = table()
+CELLS = [
+    pytest.param(row[0], column, said, id=f"{row[0]}, {column}")
+    for row in ROWS
+    for column, said in zip(HEAD[1:], row[1:], strict=True)
+]
+
+
+def decided(error: errors.FlowServiceError, repeat: Repeat, *, refreshed: bool = False) -> Decision:
+    return decide(error, repeat, attempt=1, elapsed=0.0, refreshed=refreshed, policy=Policy(), jitter=0.5)
+
+
+@pytest.mark.parametrize(("row", "column", "said"), CELLS)
+def test_each_cell_of_the_table_is_what_is_decided(row: str, column: str, said: str) -> None:
+    found = failures(row)
+    assert found
+    for error in found:
+        assert type(decided(error, COLUMNS[column])) is WORDS[said], error
+
+
+def test_the_table_has_every_failure_that_is_not_raised() -> None:
+    statuses = {int(status) for row in ROWS for status in re.findall(r"\b\d{3}\b", row[0])}
+    assert statuses >= TRANSIENT_STATUSES
+    others = [status for status in range(400, 600) if status not in statuses]
+    for repeat in Repeat:
+        assert {type(decided(api_error(status), repeat)) for status in others} == {GiveUp}
+
+
+def test_once_means_once_and_retry_after_is_obeyed_up_to_a_minute() -> None:
+    assert decided(api_error(401), Repeat.FREELY, refreshed=True) == GiveUp()
+    assert decided(api_error(429, retry_after=7), Repeat.LOOK_FIRST) == Retry(7.5)
+    assert "up to a minute" in section()
+    assert MAX_DELAY == 60
+
+
+def test_requests_stand_in_the_column_that_the_table_puts_them() -> None:
+    safe = [request.get(request.FLOWS, "x"), request.page(request.FLOWS), request.delete(request.FLOWS, "x")]
+    assert {asked.repeat for asked in safe} == {Repeat.FREELY}
+    writing = [
+        request.create(request.FLOWS, {}),
+        request.patch(request.FLOWS, "x", "etag", ()),
+        request.action(request.FLOWS, "x", "enable"),
+    ]
+    assert {asked.repeat for asked in writing} == {Repeat.LOOK_FIRST}
+
+
+def test_the_defaults_of_the_connection_are_the_ones_in_force() -> None:
+    text = README.read_text(encoding="utf-8")
+    (retries, budget) = re.findall(r"\| `retries`, `retry_budget` \|.*\| (\d+), (\d+) \|", text)[0]
+    defaults = {name: spec.default for name, spec in Settings.__dataclass_fields__.items()}
+    assert (int(retries), float(budget)) == (defaults["retries"], defaults["retry_budget"])
+    assert Policy() == Policy(defaults["retries"], defaults["retry_budget"])
