@@ -83,14 +83,7 @@ class FlowServiceChangeOperator(FlowServiceOperator):
 
         :raises InvalidInputError: if ``plan_only`` is neither a bool nor the text of one.
         """
-        if isinstance(self.plan_only, bool):
-            return self.plan_only
-        try:
-            return _TRUE_AND_FALSE[str(self.plan_only).strip().lower()]
-        except KeyError:
-            raise InvalidInputError(
-                "plan_only", f"{self.plan_only!r} is neither true nor false", "Write one of them."
-            ) from None
+        return read_plan_only(self.plan_only)
 
     def existing_id(self, field: str, value: Any) -> str:
         """A templated argument that is an id; outside of a plan it must not be a planned one.
@@ -110,6 +103,21 @@ class FlowServiceChangeOperator(FlowServiceOperator):
     @abstractmethod
     def plan(self, context: Context) -> Any:
         """Read what is needed, log what would change, and return it. Nothing is written."""
+
+
+def read_plan_only(value: bool | str) -> bool:
+    """Whether ``plan_only``, a bool or what a template gave, forbids every change.
+
+    :raises InvalidInputError: if it is neither a bool nor the text of one.
+    """
+    if isinstance(value, bool):
+        return value
+    try:
+        return _TRUE_AND_FALSE[str(value).strip().lower()]
+    except KeyError:
+        raise InvalidInputError(
+            "plan_only", f"{value!r} is neither true nor false", "Write one of them."
+        ) from None
 
 
 def push(context: Context, **values: Any) -> None:

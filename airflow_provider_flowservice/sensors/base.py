@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.planning import is_planned
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, airflow_faces, from_event
+from airflow_provider_flowservice.operators.base import read_plan_only
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,9 +29,10 @@ class FlowServiceSensor(BaseSensorOperator):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``; templated.
     :param sandbox: sandbox to work in instead of the connection's; templated.
     :param deferrable: wait in the triggerer, without a worker slot.
+    :param plan_only: do not wait, since what is waited for is only planned; templated.
     """
 
-    template_fields: Sequence[str] = ("flowservice_conn_id", "sandbox")
+    template_fields: Sequence[str] = ("flowservice_conn_id", "sandbox", "plan_only")
 
     def __init__(
         self,
@@ -38,12 +40,14 @@ class FlowServiceSensor(BaseSensorOperator):
         flowservice_conn_id: str = "flowservice_default",
         sandbox: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        plan_only: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.flowservice_conn_id = flowservice_conn_id
         self.sandbox = sandbox
         self.deferrable = deferrable
+        self.plan_only = plan_only
         self._seen: Any = None
 
     @cached_property
@@ -55,10 +59,10 @@ class FlowServiceSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Check the arguments, then poke here or wait in the triggerer."""
-        if is_planned(self.watched()):
-            self.log.info("%s was only planned, so there is nothing to wait for", self.watched())
-            return None
         with airflow_faces():
+            if read_plan_only(self.plan_only) or is_planned(self.watched()):
+                self.log.info("Nothing to wait for in a plan: %s", self.watched())
+                return None
             self.check_arguments()
         if not self.deferrable:
             return self._poke_until_done(context)
