@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.dataflow import EMPTY_GENERAL_TRANSFORM
@@ -27,15 +27,17 @@ _PREFIX = "plan:"
 
 
 @dataclass(frozen=True)
-class PlannedCreate:
+class PlannedCreate(Generic[R]):
     """What a create would do.
 
     :param id: the real id of what is there, else a planned one.
     :param change: the request that would be sent, for a person; None when nothing would.
+    :param found: what is there.
     """
 
     id: str
     change: str | None
+    found: R | None = None
 
 
 def planned_id(label: str, name: str) -> str:
@@ -48,7 +50,7 @@ def is_planned(resource_id: Any) -> bool:
     return isinstance(resource_id, str) and resource_id.startswith(_PREFIX)
 
 
-def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> PlannedCreate:
+def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> PlannedCreate[R]:
     """Look for the object as a create would, and say what it would send.
 
     :raises DriftError: where the create would raise it.
@@ -64,7 +66,7 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
         return PlannedCreate(planned, would_create)
     update = desired.update(found) if if_exists is IfExists.UPDATE else None
     change = f"{update.method} {update.path}\n{pretty(update.json, desired.secrets)}" if update else None
-    return PlannedCreate(found.id, change)
+    return PlannedCreate(found.id, change, found)
 
 
 def empty_flow(flow_id: str) -> Flow:

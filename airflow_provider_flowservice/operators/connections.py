@@ -85,6 +85,10 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
         inlet = inlet_of(ensured.resource) if ensured.resource else self.hook.inlet(ensured.id)
         return {"inlet_url": inlet.url}
 
+    def worth_planning(self, desired: DesiredBaseConnection, planned_id: str) -> dict[str, Any]:
+        """What stands for the URL of an inlet that is not open yet."""
+        return {"inlet_url": planned_id} if desired.spec_id == specs.HTTP_API else {}
+
 
 class _CreateEndOperator(FlowServiceCreateResourceOperator):
     """What source and target connections share."""

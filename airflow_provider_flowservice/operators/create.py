@@ -68,18 +68,24 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         return ensured.id
 
     def plan(self, context: Context) -> str:
-        """Look for the object, log what would be sent, and return its id or a planned one.
+        """Look for the object, log what would be sent, push what is worth knowing, and return its id or a planned one.
 
         :returns: the real id of what is there, else ``plan:<kind>:<name>``.
         """
-        from airflow_provider_flowservice.client.ensure import IfExists
+        from airflow_provider_flowservice.client.ensure import Ensured, IfExists
 
         self.check_name()
-        planned = plan_create(self.hook, self.desired(), IfExists(self.if_exists))
+        desired = self.desired()
+        planned = plan_create(self.hook, desired, IfExists(self.if_exists))
         if planned.change:
             self.log.info("Would send: %s", planned.change)
         else:
             self.log.info("Would use %s as it is", planned.id)
+        if (found := planned.found) is None:
+            push(context, **self.worth_planning(desired, planned.id))
+        else:
+            ensured = Ensured(found.id, found.etag, created=False, resource=found)
+            push(context, etag=found.etag, **self.worth_knowing(desired, ensured))
         return planned.id
 
     def check_name(self) -> None:
@@ -95,6 +101,10 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
 
     def worth_knowing(self, desired: Any, ensured: Ensured[Any]) -> dict[str, Any]:
         """What else goes to XCom, by key."""
+        return {}
+
+    def worth_planning(self, desired: Any, planned_id: str) -> dict[str, Any]:
+        """What stands for it in a plan, where later tasks need it to be there."""
         return {}
 
 

@@ -73,3 +73,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     def worth_knowing(self, desired: DesiredMappingSet, ensured: Ensured[Any]) -> dict[str, Any]:
         """The version that a flow's ``Mapping`` transformation names."""
         return {"mapping_version": int(ensured.etag or 0)}
+
+    def worth_planning(self, desired: DesiredMappingSet, planned_id: str) -> dict[str, Any]:
+        """The version that a new mapping set has."""
+        return {"mapping_version": 0}
