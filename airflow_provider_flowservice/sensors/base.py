@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.planning import is_planned
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, airflow_faces, from_event
 from airflow_provider_flowservice.operators.base import read_plan_only
@@ -58,7 +59,7 @@ class FlowServiceSensor(BaseSensorOperator):
         return FlowServiceHook(self.flowservice_conn_id, self.sandbox)
 
     def execute(self, context: Context) -> Any:
-        """Check the arguments, then poke here or wait in the triggerer."""
+        """Check the arguments, then poke here, or look once and wait in the triggerer."""
         with airflow_faces():
             if read_plan_only(self.plan_only) or is_planned(self.watched()):
                 self.log.info("Nothing to wait for in a plan: %s", self.watched())
@@ -66,6 +67,8 @@ class FlowServiceSensor(BaseSensorOperator):
             self.check_arguments()
         if not self.deferrable:
             return self._poke_until_done(context)
+        if self._holds_already():
+            return None
         deadline = clock.current().wall() + self.timeout
         self.defer(trigger=self.trigger(deadline), method_name="execute_complete")
         return None
@@ -139,6 +142,20 @@ class FlowServiceSensor(BaseSensorOperator):
     @abstractmethod
     def describe(self, seen: Any) -> str:
         """What is still to come, in words, given what was seen last."""
+
+    def _holds_already(self) -> bool:
+        """Look once before deferring: a trigger that fires at once can overtake the scheduler.
+
+        What goes wrong here is left to the trigger, which looks again and tells errors that pass from others.
+        """
+        try:
+            done, self._seen = self.look()
+        except FlowServiceError as error:
+            self.log.info("The first look failed, the trigger looks again: %s", error)
+            return False
+        finally:
+            self.hook.close()
+        return done
 
     def _poke_until_done(self, context: Context) -> Any:
         try:
