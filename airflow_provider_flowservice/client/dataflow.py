@@ -296,6 +296,9 @@ def _fold(kind: SelectorKind, key: str) -> str:
 def _differs(held: JsonObject, wanted: JsonObject) -> bool:
     """Whether the wanted export settings are held otherwise; what the server added does not count."""
     old, new = held.get("value") or {}, wanted["value"]
+    ends, shall_end = ((each.get("schedule") or {}).get("endDate") for each in (old, new))
+    if "schedule" in new and ends and not shall_end:
+        return True  # Nobody but a user sets an end, so leaving it out means that there shall be none.
     return any(not _covers(old.get(name), new[name]) for name in EXPORT_FIELDS if name in new)
 
 
@@ -315,8 +318,12 @@ def _is_same(held: Any, wanted: Any) -> bool:
 
 
 def _merged(held: JsonObject, wanted: JsonObject) -> JsonObject:
-    """The whole selector with the wanted settings: a partial one would lose the server's fields."""
-    return {**held, "value": {**(held.get("value") or {}), **wanted["value"]}}
+    """The whole selector with the wanted settings: a partial one would lose the server's fields.
+
+    Its id stays as the flow has it, in whichever case of letters.
+    """
+    value = held.get("value") or {}
+    return {**held, "value": {**value, **wanted["value"], "id": value.get("id")}}
 
 
 def _attribute_selector(path: str) -> JsonObject:
