@@ -1,0 +1,309 @@
+"""For any flow and any wish: the patch gives exactly what is wished for, and nothing else moves."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_flowservice.client import dataflow, specs
+from airflow_provider_flowservice.client.dataflow import Mode, Plan, Wanted
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.model import Flow, JsonObject, SpecRef
+from airflow_provider_flowservice.client.segments import Segment
+from tests.support.files import EXPORT
+from tests.support.patch import apply_patch
+from tests.support.properties import examples
+
+IDS = [str(uuid.UUID(int=0xABCDEF0 + number)) for number in range(8)]
+PATHS = [f"person.field{number}" for number in range(6)]
+SERVER = {"createTime": "1600000000", "updateTime": "1600000001"}
+MODES = st.sampled_from(list(Mode))
+EXPORTS = st.sampled_from(
+    [
+        {},
+        EXPORT,
+        {**EXPORT, "schedule": {**EXPORT["schedule"], "startTime": "11:30"}},
+        {**EXPORT, "filenameTemplate": "%SEGMENT_ID%_%DESTINATION_NAME%"},
+    ]
+)
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "profileMapping": st.builds(lambda n: {"mappingId": "m", "mappingVersion": n}, st.integers(0, 2)),
+        "mandatoryFields": st.lists(st.sampled_from(["GAID", "ECID"]), max_size=2),
+        "primaryFields": st.lists(
+            st.just({"fieldType": "IDENTITY", "identityNamespace": "GAID"}), max_size=1
+        ),
+    },
+)
+
+
+def segment_selector(segment_id: str, value: JsonObject) -> JsonObject:
+    return {"type": "PLATFORM_SEGMENT", "value": {"id": segment_id, **value}, "server": "kept"}
+
+
+@st.composite
+def selector_lists(draw: Any) -> list[JsonObject]:
+    """Segments as AEP shows them: each once, in either case of letters, with fields that it added."""
+    ids = draw(st.lists(st.sampled_from(IDS), unique=True))
+    return [
+        segment_selector(each.upper() if draw(st.booleans()) else each, {**draw(EXPORTS), **SERVER})
+        for each in ids
+    ]
+
+
+@st.composite
+def flows(draw: Any, older: bool | None = None) -> Flow:
+    """A flow of either generation, with other transformations around."""
+    params: JsonObject = {"segmentSelectors": {"selectors": draw(selector_lists())}}
+    if draw(st.booleans()) if older is None else older:
+        attributes = draw(st.lists(st.sampled_from(PATHS), unique=True))
+        params["profileSelectors"] = {
+            "selectors": [{"type": "JSON_PATH", "value": {"path": path}} for path in attributes],
+            **{k: v for k, v in draw(SETTINGS).items() if k != "profileMapping"},
+        }
+    else:
+        params |= draw(SETTINGS)
+    around = st.sampled_from([[], [{"name": "Copy", "params": {}}], [{"name": "Other"}]])
+    general = {"name": "GeneralTransform", "params": params}
+    return flow(*draw(around), general, *draw(around))
+
+
+def flow(*transformations: JsonObject, spec: str = specs.PROFILE_DESTINATION_FLOW) -> Flow:
+    return Flow(id="f", name="n", flow_spec=SpecRef(id=spec), transformations=transformations)
+
+
+@st.composite
+def wishes(draw: Any, before: Flow) -> Wanted:
+    ids = draw(st.lists(st.sampled_from(IDS), unique=True))
+    segments = tuple(Segment(each, draw(EXPORTS)) for each in ids)
+    paths: Any = draw(st.none() | st.lists(st.sampled_from(PATHS), unique=True).map(tuple))
+    if paths and "profileSelectors" not in params_of(before):
+        paths = None
+    return Wanted(segments, paths, draw(SETTINGS))
+
+
+CASES = flows().flatmap(lambda before: st.tuples(st.just(before), wishes(before), MODES))
+
+
+def params_of(held: Flow) -> JsonObject:
+    (general,) = [each for each in held.transformations if each["name"] == "GeneralTransform"]
+    params: JsonObject = general["params"]
+    return params
+
+
+def after_patch(before: Flow, plan: Plan) -> Flow:
+    patched = apply_patch({"transformations": list(before.transformations)}, plan.operations)
+    return flow(*patched["transformations"])
+
+
+def wished(before: Flow, wanted: Wanted, mode: Mode) -> JsonObject:
+    """The parameters as they shall be, worked out without any patch."""
+    params = copy.deepcopy(params_of(before))
+    held = params["segmentSelectors"]["selectors"]
+    values = {segment.id: dict(segment.value) for segment in wanted.segments}
+    params["segmentSelectors"]["selectors"] = merged(
+        held, {each["value"]["id"].lower(): each for each in held}, values, mode
+    )
+    if wanted.attributes is not None and "profileSelectors" in params:
+        held = params["profileSelectors"]["selectors"]
+        paths = {path: {} for path in wanted.attributes}
+        params["profileSelectors"]["selectors"] = merged(
+            held, {each["value"]["path"]: each for each in held}, paths, mode, attribute=True
+        )
+    older = params.get("profileSelectors")
+    for name, value in wanted.settings.items():
+        (params if older is None or name == "profileMapping" else older)[name] = value
+    return params
+
+
+def merged(
+    held: list[JsonObject],
+    by_key: dict[str, JsonObject],
+    values: dict[str, JsonObject],
+    mode: Mode,
+    *,
+    attribute: bool = False,
+) -> list[JsonObject]:
+    if mode is Mode.REMOVE:
+        return [each for key, each in by_key.items() if key not in values]
+    kept = [
+        {**each, "value": {**each["value"], **values.get(key, {})}}
+        for key, each in by_key.items()
+        if mode is Mode.ADD or key in values
+    ]
+    assert len(by_key) == len(held)
+    return kept + [new(key, value, attribute) for key, value in values.items() if key not in by_key]
+
+
+def new(key: str, value: JsonObject, attribute: bool) -> JsonObject:
+    if attribute:
+        return {"type": "JSON_PATH", "value": {"operator": "EXISTS", "path": key}}
+    return {"type": "PLATFORM_SEGMENT", "value": {"id": key, **value}}
+
+
+@given(CASES)
+@examples(300)
+def test_the_patch_gives_exactly_what_is_wished_for(case: tuple[Flow, Wanted, Mode]) -> None:
+    before, wanted, mode = case
+    untouched = copy.deepcopy(before.transformations)
+    plan = dataflow.plan(before, wanted, mode)
+    after = after_patch(before, plan)
+    assert params_of(after) == wished(before, wanted, mode)
+    others = [each for each in after.transformations if each["name"] != "GeneralTransform"]
+    assert others == [each for each in untouched if each["name"] != "GeneralTransform"]
+    assert before.transformations == untouched
+    assert list(plan.before) == list(untouched)
+    assert list(plan.after) == list(after.transformations)
+
+
+@given(CASES)
+@examples(200)
+def test_planning_again_gives_nothing(case: tuple[Flow, Wanted, Mode]) -> None:
+    before, wanted, mode = case
+    again = dataflow.plan(after_patch(before, dataflow.plan(before, wanted, mode)), wanted, mode)
+    assert again.operations == ()
+    assert (again.added, again.changed, again.removed, again.settings_changed) == ((), (), (), ())
+    assert str(again) == "nothing"
+
+
+@given(CASES)
+@examples(200)
+def test_removals_come_in_descending_order_with_what_they_remove(case: tuple[Flow, Wanted, Mode]) -> None:
+    before, wanted, mode = case
+    operations = dataflow.plan(before, wanted, mode).operations
+    assert {operation.op for operation in operations} <= {"add", "replace", "remove"}
+    removals: dict[str, list[int]] = {}
+    for operation in operations:
+        parent, _, last = operation.path.rpartition("/")
+        if operation.op == "remove":
+            removals.setdefault(parent, []).append(int(last))
+        elif operation.op == "add":
+            assert last == "-" or last in wanted.settings
+        else:
+            assert parent not in removals, "a replacement after a removal would hit another selector"
+            assert set(operation.value) >= {"type", "value"}
+    for indices in removals.values():
+        assert indices == sorted(indices, reverse=True)
+
+
+@given(CASES)
+@examples(200)
+def test_a_plan_accounts_for_each_segment(case: tuple[Flow, Wanted, Mode]) -> None:
+    before, wanted, mode = case
+    plan = dataflow.plan(before, wanted, mode)
+    held = {each["value"]["id"].lower() for each in params_of(before)["segmentSelectors"]["selectors"]}
+    given_ids = {segment.id for segment in wanted.segments}
+    if mode is Mode.REMOVE:
+        assert {each.lower() for each in plan.removed} == held & given_ids
+        assert (set(plan.absent), plan.added, plan.present) == (given_ids - held, (), ())
+        return
+    assert set(plan.added) == given_ids - held
+    assert set(plan.present) | set(plan.changed) == given_ids & held
+    assert not set(plan.present) & set(plan.changed)
+    expected = held - given_ids if mode is Mode.SYNC else set()
+    assert {each.lower() for each in plan.removed} == expected
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_attributes_that_are_none_are_left_alone(mode: Mode) -> None:
+    selectors = [{"type": "JSON_PATH", "value": {"path": "a"}}]
+    general = {"segmentSelectors": {"selectors": []}, "profileSelectors": {"selectors": selectors}}
+    before = flow({"name": "GeneralTransform", "params": general})
+    plan = dataflow.plan(before, Wanted((), None), mode)
+    assert (plan.operations, plan.attributes_removed) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("params", "name", "path"),
+    [
+        ({"profileSelectors": {"selectors": []}}, "mandatoryFields", "profileSelectors/mandatoryFields"),
+        ({"profileSelectors": {"selectors": []}}, "primaryFields", "profileSelectors/primaryFields"),
+        ({"profileSelectors": {"selectors": []}}, "profileMapping", "profileMapping"),
+        ({}, "mandatoryFields", "mandatoryFields"),
+        ({}, "primaryFields", "primaryFields"),
+        ({}, "profileMapping", "profileMapping"),
+        ({"profileSelectors": {"selectors": []}, "primaryFields": []}, "primaryFields", "primaryFields"),
+    ],
+)
+def test_settings_go_where_the_flows_generation_keeps_them(params: JsonObject, name: str, path: str) -> None:
+    general = {"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": []}, **params}}
+    before = flow({"name": "Copy", "params": {}}, general)
+    value: Any = {"mappingId": "m", "mappingVersion": 0} if name == "profileMapping" else ["x"]
+    plan = dataflow.plan(before, Wanted((), None, {name: value}), Mode.ADD)
+    assert [operation.to_json() for operation in plan.operations] == [
+        {"op": "add", "path": f"/transformations/1/params/{path}", "value": value}
+    ]
+    assert plan.settings_changed == (name,)
+    assert str(plan) == f"set {name}"
+
+
+def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
+    params = {
+        "segmentSelectors": {"selectors": []},
+        "profileMapping": {"mappingId": "m", "mappingVersion": "0"},
+    }
+    before = flow({"name": "GeneralTransform", "params": params})
+    same = Wanted((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 0}})
+    assert dataflow.plan(before, same, Mode.ADD).operations == ()
+    newer = Wanted((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 1}})
+    assert len(dataflow.plan(before, newer, Mode.ADD).operations) == 1
+
+
+@pytest.mark.parametrize(
+    "transformations",
+    [
+        (),
+        ({"name": "Copy", "params": {}},),
+        ({"name": "GeneralTransform"},),
+        ({"name": "GeneralTransform", "params": None},),
+    ],
+)
+def test_a_flow_without_a_place_for_settings_is_refused(transformations: tuple[JsonObject, ...]) -> None:
+    with pytest.raises(DriftError, match="has no transformation with"):
+        dataflow.plan(flow(*transformations), Wanted((), None, {"mandatoryFields": []}), Mode.ADD)
+
+
+def test_a_changed_selector_is_replaced_as_a_whole_and_keeps_what_the_server_added() -> None:
+    held = segment_selector(IDS[0].upper(), {**EXPORT, **SERVER, "name": "Men"})
+    before = flow({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}})
+    schedule = {**EXPORT["schedule"], "startTime": "23:00"}
+    plan = dataflow.plan(
+        before, Wanted((Segment(IDS[0], {**EXPORT, "schedule": schedule}),), None), Mode.SYNC
+    )
+    (operation,) = plan.operations
+    assert (operation.op, plan.changed) == ("replace", (IDS[0],))
+    expected = copy.deepcopy(held)
+    expected["value"]["schedule"] = schedule
+    assert operation.value == expected
+
+
+@pytest.mark.parametrize(
+    ("extra", "changed"), [({"server": "x"}, ()), ({"endDate": "2101-01-01"}, (IDS[0],))]
+)
+def test_what_the_server_added_to_a_schedule_is_no_difference_but_an_end_is(
+    extra: JsonObject, changed: tuple[str, ...]
+) -> None:
+    held = segment_selector(IDS[0], {**EXPORT, "schedule": {**EXPORT["schedule"], **extra}})
+    before = flow({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}})
+    plan = dataflow.plan(before, Wanted((Segment(IDS[0], EXPORT),), None), Mode.ADD)
+    assert plan.changed == changed
+    assert all(operation.value["value"]["schedule"] == EXPORT["schedule"] for operation in plan.operations)
+
+
+@pytest.mark.parametrize("mode", [Mode.ADD, Mode.SYNC])
+def test_a_segment_to_files_needs_a_schedule(mode: Mode) -> None:
+    held = segment_selector(IDS[0], EXPORT)
+    general = {"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}}
+    before = flow(general, spec=specs.SFTP_FLOW)
+    with pytest.raises(
+        InvalidInputError, match=f"^segments: {IDS[1]} has no exportMode and schedule, and flow f"
+    ):
+        dataflow.plan(before, Wanted((Segment(IDS[1]),), None), mode)
+    assert dataflow.plan(before, Wanted((Segment(IDS[0]),), None), mode).operations == ()
+    assert dataflow.plan(before, Wanted((Segment(IDS[1]),), None), Mode.REMOVE).absent == (IDS[1],)
