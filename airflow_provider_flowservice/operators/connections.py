@@ -19,12 +19,12 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateResou
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.desired import (
+    from airflow_provider_flowservice.client.ensure import Ensured
+    from airflow_provider_flowservice.client.resources import (
         DesiredBaseConnection,
         DesiredSourceConnection,
         DesiredTargetConnection,
     )
-    from airflow_provider_flowservice.client.ensure import Ensured
 
 #: The form of a schema that a target connection of the data lake names.
 SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
@@ -63,7 +63,7 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
 
     def desired(self) -> DesiredBaseConnection:
         """The base connection, with the name of its auth spec read from AEP."""
-        from airflow_provider_flowservice.client.desired import DesiredBaseConnection
+        from airflow_provider_flowservice.client.resources import DesiredBaseConnection
 
         auth = optional_mapping("auth", self.auth)
         spec = self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec))
@@ -137,7 +137,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
 
     def desired(self) -> DesiredSourceConnection:
         """The source connection."""
-        from airflow_provider_flowservice.client.desired import DesiredSourceConnection
+        from airflow_provider_flowservice.client.resources import DesiredSourceConnection
 
         params = optional_mapping("source_params", self.source_params)
         return DesiredSourceConnection(
@@ -190,7 +190,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
 
     def desired(self) -> DesiredTargetConnection:
         """The target connection."""
-        from airflow_provider_flowservice.client.desired import DesiredTargetConnection
+        from airflow_provider_flowservice.client.resources import DesiredTargetConnection
 
         params = optional_mapping("target_params", self.target_params)
         return DesiredTargetConnection(

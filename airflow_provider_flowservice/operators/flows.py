@@ -31,8 +31,8 @@ from airflow_provider_flowservice.operators.waiting import finish_waiting, wait_
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.desired import DesiredFlow
     from airflow_provider_flowservice.client.ensure import Ensured
+    from airflow_provider_flowservice.client.resources import DesiredFlow
     from airflow_provider_flowservice.client.runs import Window
 
 
@@ -76,7 +76,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 
     def desired(self) -> DesiredFlow:
         """The flow."""
-        from airflow_provider_flowservice.client.desired import DesiredFlow
+        from airflow_provider_flowservice.client.resources import DesiredFlow
 
         sources = id_list("source_connection_ids", self.source_connection_ids)
         targets = id_list("target_connection_ids", self.target_connection_ids)

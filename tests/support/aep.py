@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_flowservice.client import model, request, specs
-from airflow_provider_flowservice.client.desired import (
+from airflow_provider_flowservice.client.resources import (
     DesiredBaseConnection,
     DesiredFlow,
     DesiredSourceConnection,

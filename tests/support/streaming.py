@@ -9,14 +9,14 @@ from typing import Any
 
 from airflow_provider_flowservice.client import request, specs
 from airflow_provider_flowservice.client.datasets import DesiredDataset
-from airflow_provider_flowservice.client.desired import (
+from airflow_provider_flowservice.client.inlet import Envelope, Inlet, inlet_of
+from airflow_provider_flowservice.client.mapping_sets import DesiredMappingSet, FieldMapping
+from airflow_provider_flowservice.client.records import Record
+from airflow_provider_flowservice.client.resources import (
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.inlet import Envelope, Inlet, inlet_of
-from airflow_provider_flowservice.client.mapping_sets import DesiredMappingSet, FieldMapping
-from airflow_provider_flowservice.client.records import Record
 from airflow_provider_flowservice.client.schemas import DesiredSchema
 from airflow_provider_flowservice.client.sender import Sender
 

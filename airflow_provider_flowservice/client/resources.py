@@ -1,0 +1,357 @@
+"""The Flow Service resources that a create operator can want: connections and flows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from typing_extensions import override
+
+from airflow_provider_flowservice.client import model, request, specs
+from airflow_provider_flowservice.client.dataflow import EMPTY_FILE_TRANSFORM, EMPTY_GENERAL_TRANSFORM
+from airflow_provider_flowservice.client.desired import Desired, Difference, compare
+from airflow_provider_flowservice.client.listing import iterate
+from airflow_provider_flowservice.client.model import JsonObject, Operation
+from airflow_provider_flowservice.client.request import Kind, Request
+from airflow_provider_flowservice.client.sender import Sender
+
+F = TypeVar("F", bound=model.Resource)
+E = TypeVar("E", bound=model.SourceConnection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredResource(Desired[F]):
+    """A Flow Service resource that shall exist once.
+
+    :param spec_id: UUID of its connection spec or flow spec.
+    :param draft: make a draft of it, to be published later.
+    """
+
+    spec_id: str
+    draft: bool = False
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind[F]:
+        """What kind of resource it is."""
+
+    @property
+    @abstractmethod
+    def body(self) -> JsonObject:
+        """What ``POST`` sends to make it."""
+
+    @property
+    @abstractmethod
+    def parent_filter(self) -> str:
+        """A filter on spec or parent that finds it whatever its name."""
+
+    @abstractmethod
+    def updates(self, found: F) -> tuple[Operation, ...]:
+        """The patch that makes a resource agree; empty when it does.
+
+        :raises DriftError: if AEP cannot change what differs.
+        """
+
+    @property
+    @override
+    def label(self) -> str:
+        return self.kind.label
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The filter that finds candidates; the name is compared again on our side."""
+        return (request.equals("name", self.name) if request.is_plain(self.name) else self.parent_filter,)
+
+    @override
+    def candidates(self, sender: Sender) -> Iterable[F]:
+        return iterate(sender, self.kind, filters=self.filters)
+
+    @override
+    def create(self) -> Request[model.Created]:
+        return request.create(self.kind, self.body, draft=self.draft, secrets=self.secrets)
+
+    @override
+    def read(self, found_id: str) -> Request[F]:
+        return request.get(self.kind, found_id)
+
+    @override
+    def update(self, found: F) -> Request[Any] | None:
+        operations = self.updates(found)
+        if not operations:
+            return None
+        return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
+
+    @override
+    def delete(self, found_id: str) -> Request[None]:
+        return request.delete(self.kind, found_id)
+
+    def _body(self, spec_field: str) -> JsonObject:
+        body: JsonObject = {"name": self.name, spec_field: {"id": self.spec_id, "version": "1.0"}}
+        if self.description is not None:
+            body["description"] = self.description
+        return body
+
+    def _description_update(self, found: F) -> tuple[Operation, ...]:
+        if self.description is None or self.description == found.description:
+            return ()
+        # AEP also shows an empty description where there is none, and a replacement needs one that is there.
+        verb = "replace" if found.description else "add"
+        return (Operation(op=verb, path="/description", value=self.description),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
+    """A base connection (``/connections``).
+
+    :param auth_spec: how it authenticates; None for a system that needs no credentials.
+    :param auth_params: parameters for ``auth_spec``, credentials among them; never shown.
+    """
+
+    auth_spec: model.AuthSpec | None = None
+    auth_params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    @override
+    def kind(self) -> Kind[model.BaseConnection]:
+        return request.CONNECTIONS
+
+    @property
+    @override
+    def body(self) -> JsonObject:
+        body = self._body("connectionSpec")
+        if self.auth_spec is not None:
+            body["auth"] = {"specName": self.auth_spec.name, "params": dict(self.auth_params)}
+        return body
+
+    @property
+    @override
+    def parent_filter(self) -> str:
+        return request.equals("connectionSpec.id", self.spec_id)
+
+    @property
+    @override
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(str(v) for k, v in self.auth_params.items() if self._is_secret(k))
+
+    @override
+    def is_ours(self, found: model.BaseConnection) -> bool:
+        return found.name == self.name and found.connection_spec.id == self.spec_id
+
+    @override
+    def differences(self, found: model.BaseConnection) -> tuple[Difference, ...]:
+        shown = found.auth.params if found.auth else {}
+        comparable = {
+            key: value
+            for key, value in self.auth_params.items()
+            if not self._is_secret(key) and key in shown and "***" not in str(shown[key])
+        }
+        return compare("auth.params", comparable, shown)
+
+    @override
+    def updates(self, found: model.BaseConnection) -> tuple[Operation, ...]:
+        differing = self.differences(found)
+        if differing and self.spec_id in specs.SOURCE_ONLY:
+            raise self.cannot_change(
+                found, differing, "Create a connection, and what follows it, under new names."
+            )
+        operations = self._description_update(found)
+        # Whether a credential changed cannot be seen, so an update always sends it, as a whole.
+        if differing or self.secrets:
+            operations += (Operation(op="replace", path="/auth/params", value=dict(self.auth_params)),)
+        return operations
+
+    def _is_secret(self, parameter: str) -> bool:
+        return self.auth_spec is None or self.auth_spec.is_secret(parameter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DesiredEnd(DesiredResource[E]):
+    """A source or target connection: one shape in two collections.
+
+    :param base_connection_id: the base connection it hangs on, where it has one.
+    :param data: its ``data`` object, such as ``{"format": "json"}``.
+    :param params: its ``params`` object, such as ``{"stream": ..., "region": ...}``.
+    """
+
+    base_connection_id: str | None = None
+    data: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] | None = None
+
+    @property
+    @override
+    def body(self) -> JsonObject:
+        body = self._body("connectionSpec")
+        optional = {"baseConnectionId": self.base_connection_id, "data": self.data, "params": self.params}
+        body.update({key: value for key, value in optional.items() if value is not None})
+        return body
+
+    @property
+    @override
+    def parent_filter(self) -> str:
+        if self.base_connection_id:
+            return request.equals("baseConnectionId", self.base_connection_id)
+        return request.equals("connectionSpec.id", self.spec_id)
+
+    @property
+    @override
+    def parents(self) -> tuple[str, ...]:
+        schema = (self.data or {}).get("schema") or {}
+        dataset = (self.params or {}).get("dataSetId")
+        found = (self.base_connection_id, schema.get("id"), dataset)
+        return tuple(parent for parent in found if isinstance(parent, str))
+
+    @override
+    def is_ours(self, found: E) -> bool:
+        same_parent = (found.base_connection_id or None) == (self.base_connection_id or None)
+        return found.name == self.name and found.connection_spec.id == self.spec_id and same_parent
+
+    @override
+    def differences(self, found: E) -> tuple[Difference, ...]:
+        return (
+            *compare("data", self.data or {}, found.data or {}),
+            *compare("params", self.params or {}, found.params or {}),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredSourceConnection(_DesiredEnd[model.SourceConnection]):
+    """A source connection (``/sourceConnections``). AEP changes none once a flow uses it."""
+
+    @property
+    @override
+    def kind(self) -> Kind[model.SourceConnection]:
+        return request.SOURCE_CONNECTIONS
+
+    @override
+    def updates(self, found: model.SourceConnection) -> tuple[Operation, ...]:
+        if differing := self.differences(found):
+            raise self.cannot_change(
+                found, differing, "Create a source connection and a flow under new names."
+            )
+        return self._description_update(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredTargetConnection(_DesiredEnd[model.TargetConnection]):
+    """A target connection (``/targetConnections``); of a destination, AEP can change ``params``."""
+
+    @property
+    @override
+    def kind(self) -> Kind[model.TargetConnection]:
+        return request.TARGET_CONNECTIONS
+
+    @override
+    def updates(self, found: model.TargetConnection) -> tuple[Operation, ...]:
+        differing = self.differences(found)
+        fixed = [d for d in differing if self.spec_id in specs.SOURCE_ONLY or d.setting.startswith("data")]
+        if fixed:
+            raise self.cannot_change(found, fixed, "Create a target connection and a flow under new names.")
+        operations = self._description_update(found)
+        if differing:
+            verb = "add" if found.params is None else "replace"
+            operations += (Operation(op=verb, path="/params", value=dict(self.params or {})),)
+        return operations
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesiredFlow(DesiredResource[model.Flow]):
+    """A flow (``/flows``). Its selectors belong to activation: they are neither compared nor updated.
+
+    :param transformations: None takes what the flow spec needs: empty selectors for profile destinations.
+    :param schedule_params: when a batch flow runs.
+    """
+
+    source_connection_ids: Sequence[str]
+    target_connection_ids: Sequence[str]
+    transformations: Sequence[Mapping[str, Any]] | None = None
+    schedule_params: Mapping[str, Any] | None = None
+
+    @property
+    @override
+    def kind(self) -> Kind[model.Flow]:
+        return request.FLOWS
+
+    @property
+    @override
+    def body(self) -> JsonObject:
+        body = self._body("flowSpec")
+        body["sourceConnectionIds"] = list(self.source_connection_ids)
+        body["targetConnectionIds"] = list(self.target_connection_ids)
+        if self._transformations:
+            body["transformations"] = self._transformations
+        if self.schedule_params:
+            body["scheduleParams"] = dict(self.schedule_params)
+        return body
+
+    @property
+    @override
+    def parent_filter(self) -> str:
+        return request.equals("flowSpec.id", self.spec_id)
+
+    @property
+    @override
+    def parents(self) -> tuple[str, ...]:
+        mapping = _mapping(self._transformations).get("mappingId")
+        return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
+
+    @override
+    def is_ours(self, found: model.Flow) -> bool:
+        return (
+            found.name == self.name
+            and found.flow_spec.id == self.spec_id
+            and sorted(found.source_connection_ids) == sorted(self.source_connection_ids)
+            and sorted(found.target_connection_ids) == sorted(self.target_connection_ids)
+        )
+
+    @override
+    def differences(self, found: model.Flow) -> tuple[Difference, ...]:
+        # AEP shows the numbers of a schedule, and of a mapping's version, as texts.
+        return (
+            *compare("scheduleParams", _texts(self.schedule_params), _texts(found.schedule_params)),
+            *compare(
+                "mapping", _texts(_mapping(self._transformations)), _texts(_mapping(found.transformations))
+            ),
+        )
+
+    @override
+    def updates(self, found: model.Flow) -> tuple[Operation, ...]:
+        operations = self._description_update(found)
+        differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
+        if "scheduleParams" in differing:
+            verb = "add" if found.schedule_params is None else "replace"
+            operations += (
+                Operation(op=verb, path="/scheduleParams", value=dict(self.schedule_params or {})),
+            )
+        if "mapping" in differing:
+            operations += (self._mapping_update(found),)
+        return operations
+
+    @property
+    def _transformations(self) -> list[JsonObject]:
+        if self.transformations is not None:
+            return [dict(transformation) for transformation in self.transformations]
+        if self.spec_id == specs.PROFILE_DESTINATION_FLOW:
+            return [EMPTY_GENERAL_TRANSFORM]
+        return [EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
+
+    def _mapping_update(self, found: model.Flow) -> Operation:
+        wanted = next(t for t in self._transformations if t.get("name") == "Mapping")
+        for index, transformation in enumerate(found.transformations):
+            if transformation.get("name") == "Mapping":
+                return Operation(op="replace", path=f"/transformations/{index}", value=wanted)
+        remedy = "Create a flow with the mapping under a new name."
+        raise self.cannot_change(found, self.differences(found), remedy)
+
+
+def _mapping(transformations: Sequence[JsonObject]) -> Mapping[str, Any]:
+    """The parameters of the ``Mapping`` transformation, which names a mapping set."""
+    for transformation in transformations:
+        if transformation.get("name") == "Mapping":
+            return transformation.get("params") or {}
+    return {}
+
+
+def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
+    return {key: str(value).lower() for key, value in (values or {}).items()}
