@@ -140,10 +140,10 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         )
 
     def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Post, now that the flow is ready."""
+        """Post, now that the flow is ready, or wait again if it was changed meanwhile."""
         try:
             with airflow_faces():
-                return self._post(context)
+                return self.change(context)
         finally:
             self.hook.close()
 

@@ -24,6 +24,7 @@ from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.streaming import Source, numbers, open_inlet, open_source, people
 from tests.support.tasks import run
+from tests.support.triggers import fire
 
 SETTLED = 300
 
@@ -491,6 +492,27 @@ def test_a_flow_that_was_changed_is_new_again(
     hook.patch(request.FLOWS, source.flow_id, flow.etag or "", [rename])
     run_to_end(post(source, messages=people(1), settle_seconds=SETTLED))
     assert [each["dropped"] for each in control.messages(source.inlet.id)] == [False]
+
+
+def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
+) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from airflow_provider_flowservice.client import model, request
+
+    source = open_source(hook)
+    operator = post(source, messages=people(1), settle_seconds=SETTLED)
+    with pytest.raises(TaskDeferred) as first:
+        run(operator)
+    event = fire(first.value.trigger)
+    flow = hook.get(request.FLOWS, source.flow_id)
+    rename = model.Operation(op="replace", path="/name", value="new")
+    hook.patch(request.FLOWS, source.flow_id, flow.etag or "", [rename])
+    with pytest.raises(TaskDeferred) as again:
+        operator.execute_settled({}, event)
+    assert posts(control) == []
+    assert again.value.trigger.moment > first.value.trigger.moment
 
 
 def test_without_a_flow_nothing_is_waited_for(control: EmulatorControl, source: Source) -> None:
