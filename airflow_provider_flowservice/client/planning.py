@@ -6,6 +6,7 @@ Such an id is never sent.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 from collections.abc import Collection
@@ -72,7 +73,9 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
 def empty_flow(flow_id: str) -> Flow:
     """The flow that a planned id stands for: one that selects nothing yet."""
     return Flow(
-        id=flow_id, flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW), transformations=(EMPTY_GENERAL_TRANSFORM,)
+        id=flow_id,
+        flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW),
+        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
     )
 
 
