@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.exports import check_dataset_schedule, check_export
+
+FULL, INCREMENTAL = "DAILY_FULL_EXPORT", "FIRST_FULL_THEN_INCREMENTAL"
+AFTER, SCHEDULED = "AFTER_SEGMENT_EVAL", "SCHEDULED"
+NAME = "%DESTINATION_NAME%_%SEGMENT_ID%_%DATETIME(YYYYMMdd_HHmmss)%"
+
+
+def export(mode: Any = FULL, template: Any = NAME, **schedule: Any) -> dict[str, Any]:
+    """The settings of a segment; what is None is left out."""
+    usual = {"frequency": "DAILY", "triggerType": SCHEDULED, "startDate": "2026-01-31", "startTime": "09:30"}
+    schedule = {key: value for key, value in {**usual, **schedule}.items() if value is not None}
+    value = {"exportMode": mode, "filenameTemplate": template, "schedule": schedule}
+    return {key: held for key, held in value.items() if held is not None}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"filenameTemplate": NAME},
+        export(),
+        export(template=None),
+        export(frequency="ONCE"),
+        export(triggerType=AFTER, startTime=None),
+        export(endDate="2026-01-31"),
+        export(endDate="2026-02-01"),
+        export(startDate="2028-02-29"),
+        export(startTime="00:00"),
+        export(startTime="23:59"),
+        export(INCREMENTAL),
+        export(INCREMENTAL, triggerType=None),
+        export(INCREMENTAL, triggerType=AFTER, startTime=None),
+        *(export(INCREMENTAL, frequency=f"EVERY_{hours}_HOURS") for hours in (3, 6, 8, 12)),
+    ],
+)
+def test_what_aep_takes_passes(value: dict[str, Any]) -> None:
+    check_export(value, "segments[0]")
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "shown", "remedy"),
+    [
+        (export("FULL"), "exportMode", "'FULL'", f"Allowed are {FULL}, {INCREMENTAL}"),
+        ({"schedule": {}}, "exportMode", "None", "Allowed are"),
+        ({"exportMode": FULL}, "schedule", "None", "Give frequency, startDate"),
+        ({"exportMode": FULL, "schedule": "daily"}, "schedule", "'daily'", "Give frequency"),
+        (
+            export(frequency="EVERY_3_HOURS"),
+            "schedule.frequency",
+            "'EVERY_3_HOURS'",
+            "Allowed are ONCE, DAILY",
+        ),
+        (export(frequency="daily"), "schedule.frequency", "'daily'", "Allowed are ONCE, DAILY"),
+        (export(frequency=None), "schedule.frequency", "None", "Allowed are"),
+        (export(INCREMENTAL, frequency="ONCE"), "schedule.frequency", "'ONCE'", "Allowed are DAILY, EVERY_3"),
+        (export(INCREMENTAL, frequency="EVERY_4_HOURS"), "schedule.frequency", "'EVERY_4_HOURS'", "EVERY_12"),
+        (export(triggerType=None), "schedule.triggerType", "None", f"Allowed are {AFTER}, {SCHEDULED}"),
+        (export(triggerType="HOURLY"), "schedule.triggerType", "'HOURLY'", "Allowed are"),
+        (export(INCREMENTAL, triggerType="x"), "schedule.triggerType", "'x'", "Allowed are"),
+        (export(triggerType=AFTER), "schedule.startTime", "'09:30'", "Leave it out"),
+        (export(startTime=None), "schedule.startTime", "None", "Write HH:mm in UTC"),
+        (export(startTime="9:30"), "schedule.startTime", "'9:30'", "Write HH:mm"),
+        (export(startTime="24:00"), "schedule.startTime", "'24:00'", "Write HH:mm"),
+        (export(startTime="09:60"), "schedule.startTime", "'09:60'", "Write HH:mm"),
+        (export(startTime=930), "schedule.startTime", "930", "Write HH:mm"),
+        (export(startDate=None), "schedule.startDate", "None", "Write YYYY-MM-DD"),
+        (export(startDate="2026-02-29"), "schedule.startDate", "'2026-02-29'", "Write YYYY-MM-DD"),
+        (export(startDate="31.01.2026"), "schedule.startDate", "'31.01.2026'", "Write YYYY-MM-DD"),
+        (export(startDate="2026-01-31T00:00"), "schedule.startDate", "'2026-01-31T00:00'", "Write"),
+        (export(endDate="soon"), "schedule.endDate", "'soon'", "Write YYYY-MM-DD"),
+        (export(endDate="2026-01-30"), "schedule.endDate", "'2026-01-30'", "Give a later one"),
+        (export(frequency="ONCE", endDate="2026-02-01"), "schedule.endDate", "'2026-02-01'", "Leave it out"),
+        (
+            export(template="%SEGMENT_ID%"),
+            "filenameTemplate",
+            "'%SEGMENT_ID%' lacks %DESTINATION_NAME%",
+            "Both",
+        ),
+        (export(template="x"), "filenameTemplate", "'x' lacks %SEGMENT_ID% and %DESTINATION_NAME%", "Both"),
+        ({"filenameTemplate": ""}, "filenameTemplate", "''", "Both"),
+    ],
+)
+def test_what_aep_refuses_is_named_with_value_and_remedy(
+    value: dict[str, Any], field: str, shown: str, remedy: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        check_export(value, "segments[3]")
+    assert caught.value.field == f"segments[3].{field}"
+    assert shown in caught.value.problem
+    assert remedy in caught.value.remedy
+
+
+def dataset(**changes: Any) -> dict[str, Any]:
+    usual = {"interval": 3, "timeUnit": "hour", "startTime": 1_700_000_000}
+    return {key: value for key, value in {**usual, **changes}.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        *(dataset(interval=hours) for hours in (3, 6, 9, 12)),
+        dataset(interval=1, timeUnit="day"),
+        dataset(endTime=1_700_000_001),
+    ],
+)
+def test_a_dataset_schedule_that_aep_takes_passes(schedule: dict[str, Any]) -> None:
+    check_dataset_schedule(schedule)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "field", "shown", "remedy"),
+    [
+        ({}, "timeUnit", "None", "Allowed are hour, day"),
+        (dataset(timeUnit="week"), "timeUnit", "'week'", "Allowed are hour, day"),
+        (dataset(interval=1), "interval", "1 is not allowed with timeUnit hour", "Allowed are 3, 6, 9, 12"),
+        (
+            dataset(interval=3, timeUnit="day"),
+            "interval",
+            "3 is not allowed with timeUnit day",
+            "Allowed are 1",
+        ),
+        (dataset(interval=True, timeUnit="day"), "interval", "True", "Allowed are 1"),
+        (dataset(interval="3"), "interval", "'3'", "Allowed are"),
+        (dataset(interval=None), "interval", "None", "Allowed are"),
+        (dataset(startTime=None), "startTime", "None", "Give seconds since 1970"),
+        (dataset(startTime=1_700_000_000_000), "startTime", "1700000000000", "Give seconds since 1970"),
+        (dataset(startTime=0), "startTime", "0", "Give seconds"),
+        (dataset(startTime=True), "startTime", "True", "Give seconds"),
+        (dataset(startTime="1700000000"), "startTime", "'1700000000'", "Give seconds"),
+        (dataset(endTime=1_700_000_000), "endTime", "1700000000 is not after startTime", "Give a later one"),
+        (dataset(endTime="later"), "endTime", "'later'", "Give seconds"),
+    ],
+)
+def test_a_dataset_schedule_that_aep_refuses_is_named(
+    schedule: dict[str, Any], field: str, shown: str, remedy: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        check_dataset_schedule(schedule)
+    assert caught.value.field == f"schedule_params.{field}"
+    assert shown in caught.value.problem
+    assert remedy in caught.value.remedy

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import specs
+from airflow_provider_flowservice.client.datasets import DesiredDataset
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.exceptions import FlowServicePermanentException
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.connections import (
+    FlowServiceCreateConnectionOperator,
+    FlowServiceCreateSourceConnectionOperator,
+    FlowServiceCreateTargetConnectionOperator,
+)
+from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
+from tests.support.aep import writes
+from tests.support.files import (
+    DATA_LANDING_ZONE,
+    EXPORT,
+    FILE_DESTINATIONS,
+    S3,
+    SCHEDULE,
+    FileDestination,
+    exported,
+    make_file_flow,
+)
+from tests.support.operators import activate, create_profile_store, create_source
+from tests.support.streaming import customers
+from tests.support.tasks import run
+
+DESTINATIONS = pytest.mark.parametrize(
+    "destination", FILE_DESTINATIONS, ids=lambda each: each.auth_spec or each.name
+)
+START = 4_000_000_000
+
+
+@pytest.fixture
+def profiles(control: EmulatorControl) -> str:
+    """A source connection of the profile store."""
+    return str(run(create_source(run(create_profile_store())[0]))[0])
+
+
+def connect(destination: FileDestination, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
+    """Make the base connection, with the credentials from an Airflow connection."""
+    arguments: dict[str, Any] = {"connection_spec": destination.spec_id}
+    if destination.connection:
+        monkeypatch.setenv("AIRFLOW_CONN_FILES", json.dumps(destination.connection))
+        arguments["auth_conn_id"] = "files"
+    made, _ = run(FlowServiceCreateConnectionOperator(task_id="x", name="files", **{**arguments, **changes}))
+    return str(made)
+
+
+def onboard(destination: FileDestination, profiles: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    base = connect(destination, monkeypatch)
+    params = {**destination.target_params, "fileType": "CSV", "compression": "NONE"}
+    target, _ = run(
+        FlowServiceCreateTargetConnectionOperator(
+            task_id="x",
+            name="files",
+            connection_spec=destination.spec_id,
+            base_connection_id=base,
+            target_params=params,
+            data_format=None,
+        )
+    )
+    flow, _ = run(create_flow(destination.flow_spec_id, profiles, target))
+    return str(flow)
+
+
+def create_flow(spec: str, source: str, target: str, **changes: Any) -> FlowServiceCreateFlowOperator:
+    return FlowServiceCreateFlowOperator(
+        task_id="x",
+        name="files",
+        flow_spec=spec,
+        source_connection_ids=source,
+        target_connection_ids=target,
+        **changes,
+    )
+
+
+def params(control: EmulatorControl) -> dict[str, Any]:
+    (flow,) = control.state()["flows"]
+    return dict(flow["transformations"][0]["params"])
+
+
+@DESTINATIONS
+def test_each_is_connected_and_a_second_run_changes_nothing(
+    control: EmulatorControl, profiles: str, destination: FileDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    send = FlowServiceHook.send
+
+    def spy(self: FlowServiceHook, wanted: Any) -> Any:
+        sent.append(wanted)
+        return send(self, wanted)
+
+    monkeypatch.setattr(FlowServiceHook, "send", spy)
+    flow = onboard(destination, profiles, monkeypatch)
+    (base,) = [
+        wanted.json for wanted in sent if wanted.method == "POST" and wanted.path.endswith("/connections")
+    ]
+    expected = {"specName": destination.auth_spec, "params": destination.auth_params}
+    assert base.get("auth") == (expected if destination.auth_spec else None)
+    (made,) = control.state()["flows"]
+    assert (made["id"], made["flowSpec"]["id"]) == (flow, destination.flow_spec_id)
+    assert params(control) == {
+        "mandatoryFields": [],
+        "primaryFields": [],
+        "profileMapping": {},
+        "segmentSelectors": {"selectors": []},
+    }
+    control.clear_requests()
+    assert onboard(destination, profiles, monkeypatch) == flow
+    assert writes(control) == []
+
+
+@DESTINATIONS
+def test_segments_are_activated_with_schedules_and_a_profile_mapping(
+    control: EmulatorControl, profiles: str, destination: FileDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = onboard(destination, profiles, monkeypatch)
+    first, second = control.segments[:2]
+    incremental = {
+        "id": second,
+        "exportMode": "FIRST_FULL_THEN_INCREMENTAL",
+        "filenameTemplate": EXPORT["filenameTemplate"],
+        "schedule": {**SCHEDULE, "frequency": "EVERY_6_HOURS"},
+    }
+    settings = {
+        "profile_mapping": {"mappingId": "m", "mappingVersion": 0},
+        "mandatory_fields": ["GAID"],
+        "primary_fields": [{"identityNamespace": "GAID", "fieldType": "IDENTITY"}],
+    }
+    control.clear_requests()
+    run(activate(flow, [exported(first), incremental], **settings))
+    assert writes(control) == [("PATCH", "flows")]
+    held = params(control)
+    selectors = [each["value"] for each in held["segmentSelectors"]["selectors"]]
+    assert [(each["id"], each["schedule"]["frequency"]) for each in selectors] == [
+        (first, "DAILY"),
+        (second, "EVERY_6_HOURS"),
+    ]
+    assert held["profileMapping"] == settings["profile_mapping"]
+    assert (held["mandatoryFields"], held["primaryFields"]) == (["GAID"], settings["primary_fields"])
+    control.clear_requests()
+    run(activate(flow, [exported(first), incremental], **settings))
+    assert writes(control) == []
+
+
+@pytest.mark.parametrize(
+    ("segment", "problem"),
+    [
+        ({}, "has no exportMode and schedule, and flow"),
+        (EXPORT | {"schedule": {**SCHEDULE, "frequency": "EVERY_3_HOURS"}}, "segments[0].schedule.frequency"),
+        (EXPORT | {"filenameTemplate": "x"}, "segments[0].filenameTemplate"),
+    ],
+)
+def test_an_export_that_aep_would_refuse_is_named_before_anything_is_sent(
+    control: EmulatorControl, hook: FlowServiceHook, segment: dict[str, Any], problem: str
+) -> None:
+    flow = make_file_flow(hook)
+    control.clear_requests()
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(activate(flow, [{"id": control.segments[0], **segment}]))
+    assert problem in str(caught.value)
+    assert writes(control) == []
+
+
+def test_attributes_of_a_file_destination_come_from_a_mapping_set(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    flow = make_file_flow(hook)
+    with pytest.raises(FlowServicePermanentException, match="takes its attributes from a mapping set"):
+        run(activate(flow, [], profile_attributes=["person.name"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "problem"),
+    [
+        ("Amazon S3", {"login": None}, "gives no s3AccessKey, which Amazon S3 needs. Put it into the login"),
+        ("Amazon S3", {"extra": {"role_arn": "arn"}}, "AEP needs long-lived keys"),
+        ("Azure Blob", {"extra": {}, "password": None}, "gives no connectionString"),
+        (
+            "Azure Data Lake Gen2",
+            {"host": None},
+            "gives no url, which Azure Data Lake Gen2 needs. Put it into",
+        ),
+        (
+            "Azure Data Lake Gen2",
+            {"extra": {}},
+            "gives no tenant, which Azure Data Lake Gen2 needs. Put it into",
+        ),
+        ("Azure Data Lake Gen2", {"password": None}, "gives no servicePrincipalKey"),
+        ("Google Cloud Storage", {"password": None}, "gives no secretAccessKey"),
+        ("SFTP", {"host": None}, "gives no domain, which SFTP needs. Put it into the host"),
+        ("SFTP", {"conn_type": "aws"}, "Name one of type generic or sftp or ssh"),
+    ],
+)
+def test_a_credential_that_is_missing_is_named_with_its_place(
+    control: EmulatorControl,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    changes: dict[str, Any],
+    problem: str,
+) -> None:
+    destination = next(each for each in FILE_DESTINATIONS if each.name == name)
+    assert destination.connection
+    monkeypatch.setenv("AIRFLOW_CONN_FILES", json.dumps({**destination.connection, **changes}))
+    operator = FlowServiceCreateConnectionOperator(
+        task_id="x", name="files", connection_spec=name, auth_conn_id="files"
+    )
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(operator)
+    assert problem in str(caught.value)
+    assert writes(control) == []
+
+
+def test_the_landing_zone_takes_no_credentials(
+    control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_FILES", json.dumps(S3.connection))
+    with pytest.raises(FlowServicePermanentException, match="Data Landing Zone takes no credentials"):
+        connect(DATA_LANDING_ZONE, monkeypatch, auth_conn_id="files")
+
+
+# Datasets
+
+DATASET_FLOWS = pytest.mark.parametrize(
+    ("name", "flow_spec"),
+    [
+        ("Amazon S3", specs.AMAZON_S3_DATASET_FLOW),
+        ("Azure Blob", specs.AZURE_BLOB_DATASET_FLOW),
+        ("SFTP", specs.SFTP_DATASET_FLOW),
+    ],
+)
+
+
+def dataset_ends(hook: FlowServiceHook, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    destination = next(each for each in FILE_DESTINATIONS if each.name == name)
+    base = connect(destination, monkeypatch)
+    schema_id = hook.send(customers().create()).id
+    dataset_id = hook.send(DesiredDataset(name="customers", schema_id=schema_id).create()).id
+    source, _ = run(
+        FlowServiceCreateSourceConnectionOperator(
+            task_id="x",
+            name="datasets",
+            connection_spec=specs.DATA_LAKE_EXPORT,
+            source_params={"datasets": [{"dataSetId": dataset_id, "name": "customers"}]},
+        )
+    )
+    target, _ = run(
+        FlowServiceCreateTargetConnectionOperator(
+            task_id="x",
+            name="datasets",
+            connection_spec=destination.spec_id,
+            base_connection_id=base,
+            target_params={**destination.target_params, "datasetFileType": "JSON"},
+            data_format=None,
+        )
+    )
+    return source, target
+
+
+@DATASET_FLOWS
+def test_datasets_are_exported_on_a_schedule_that_can_be_changed(
+    control: EmulatorControl,
+    hook: FlowServiceHook,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    flow_spec: str,
+) -> None:
+    ends = dataset_ends(hook, name, monkeypatch)
+    schedule = {"interval": 3, "timeUnit": "hour", "startTime": START}
+    made, _ = run(create_flow(flow_spec, *ends, schedule_params=schedule))
+    (flow,) = control.state()["flows"]
+    assert (flow["flowSpec"]["id"], flow.get("transformations", [])) == (flow_spec, [])
+    control.clear_requests()
+    assert run(create_flow(flow_spec, *ends, schedule_params=schedule))[0] == made
+    assert writes(control) == []
+    other = {**schedule, "interval": 6, "endTime": START + 1}
+    assert run(create_flow(flow_spec, *ends, schedule_params=other, if_exists="update"))[0] == made
+    (flow,) = control.state()["flows"]
+    assert {key: int(flow["scheduleParams"][key]) for key in ("interval", "endTime")} == {
+        "interval": 6,
+        "endTime": START + 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("schedule", "field"),
+    [
+        (None, "schedule_params.timeUnit"),
+        ({"frequency": "day", "interval": 1, "startTime": START}, "schedule_params.timeUnit"),
+        ({"interval": 1, "timeUnit": "hour", "startTime": START}, "schedule_params.interval"),
+        ({"interval": 3, "timeUnit": "hour"}, "schedule_params.startTime"),
+    ],
+)
+@DATASET_FLOWS
+def test_a_dataset_schedule_that_aep_would_refuse_is_named_before_anything_is_sent(
+    control: EmulatorControl, name: str, flow_spec: str, schedule: Any, field: str
+) -> None:
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(create_flow(flow_spec, "s", "t", schedule_params=schedule))
+    assert str(caught.value).startswith(f"{field}: ")
+    assert control.requests() == []
