@@ -154,7 +154,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
         """Read the newest runs."""
         run = request.newest_after(self.hook.send(request.newest_runs(self.flow_id)), self._moment())
         if run is None:
-            return False, None
+            return False, {}
         seen = {"run_id": run.id, "state": run.state.value}
         if run.state.is_terminal:
             self.check_seen(seen)
@@ -177,7 +177,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
 
     def describe(self, seen: Any) -> str:
         """Name the run, if there is one."""
-        if seen is None:
+        if not seen:
             return f"flow {self.flow_id} has no run that began after {self.started_after}"
         return f"run {seen['run_id']} of flow {self.flow_id} is {seen['state']}"
 

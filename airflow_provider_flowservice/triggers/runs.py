@@ -64,7 +64,7 @@ class FlowStateTrigger(PollingTrigger):
 class LatestRunTrigger(PollingTrigger):
     """Waits until a flow has a run that began after a moment, and it has ended (``GET /runs``).
 
-    The detail of its event is ``{"run_id": ..., "state": ...}`` of the newest such run.
+    The detail of its event is ``{"run_id": ..., "state": ...}`` of the newest such run; empty while there is none.
 
     :param flow_id: the flow.
     :param started_after: seconds since 1970-01-01 UTC.
@@ -79,10 +79,10 @@ class LatestRunTrigger(PollingTrigger):
         """The flow and the moment."""
         return {"flow_id": self.flow_id, "started_after": self.started_after}
 
-    async def poll(self, transport: AiohttpTransport) -> tuple[bool, dict[str, str] | None]:
+    async def poll(self, transport: AiohttpTransport) -> tuple[bool, dict[str, str]]:
         """Read the newest runs."""
         page = await transport.send(request.newest_runs(self.flow_id))
         run = request.newest_after(page, self.started_after)
         if run is None:
-            return False, None
+            return False, {}
         return run.state.is_terminal, {"run_id": run.id, "state": run.state.value}
