@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client import clock, request
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_flowservice.client.sender import Sender
     from airflow_provider_flowservice.operators.memory import TaskMemory
 
 
@@ -22,6 +24,10 @@ class _Waiting(Protocol):
     poll_interval: float
     wait_timeout: float
     deferrable: bool
+
+    @property
+    def hook(self) -> Sender:
+        """What asks AEP."""
 
     def defer(self, *, trigger: BaseTrigger, method_name: str, kwargs: dict[str, Any] | None = None) -> Any:
         """Hand over to a trigger."""
@@ -47,8 +53,24 @@ def wait_for_runs(
         run_ids=list(run_ids),
     )
     if operator.deferrable:
+        # A trigger that fires at once can overtake the scheduler.
+        states = _states_until_one_runs(operator.hook, run_ids)
+        if RunState.RUNNING not in states.values():
+            detail = {run_id: state.value for run_id, state in states.items()}
+            finish_waiting({"status": "done", "detail": detail}, memory)
+            return
         operator.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
     finish_waiting(asyncio.run(trigger.first_event()), memory)
+
+
+def _states_until_one_runs(sender: Sender, run_ids: Sequence[str]) -> dict[str, RunState]:
+    """The states of runs in their order, up to the first that has not ended."""
+    states: dict[str, RunState] = {}
+    for run_id in run_ids:
+        states[run_id] = sender.send(request.get(request.RUNS, run_id)).state
+        if not states[run_id].is_terminal:
+            break
+    return states
 
 
 def finish_waiting(event: dict[str, Any], memory: TaskMemory) -> None:
