@@ -341,3 +341,17 @@ def test_a_streaming_destination_exports_nothing_by_hand(
     flow = make_flow(hook)
     run(activate(flow, control.segments[:1]))
     assert "does not export audiences to files" in refused(export(flow, control.segments[:1]))
+
+
+@pytest.mark.parametrize(("outcome", "failed"), [("success", 0), ("failed", 1)])
+def test_runs_that_have_ended_already_are_judged_without_a_trigger(
+    control: EmulatorControl, file_flow: str, outcome: str, failed: int
+) -> None:
+    """A trigger that fires at once can overtake the scheduler."""
+    control.set_switches(run_seconds=0, run_outcome=outcome)
+    operator = export(file_flow, control.segments[:2])
+    if failed:
+        with pytest.raises(FlowServicePermanentException, match="2 of 2 flow runs did not succeed"):
+            run(operator)
+    else:
+        assert sorted(run(operator)[0].values()) == sorted(runs(control))

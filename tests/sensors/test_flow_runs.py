@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_provider_flowservice.client.runs import Window, create_run
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.exceptions import FlowServicePermanentException, FlowServiceWaitTimeout
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor, FlowServiceFlowStateSensor
+from tests.support.batch import make_batch_flow
+from tests.support.clock import START, VirtualClock
+from tests.support.faults import fault
+from tests.support.triggers import fire
+
+UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer, virtual_clock: VirtualClock, mocker: Any) -> EmulatorControl:
+    """Time jumps where somebody waits, Airflow's own loop included, and the emulator's with it."""
+    airflow_time = mocker.patch("airflow.sdk.bases.sensor.time")
+    airflow_time.sleep.side_effect = virtual_clock.sleep
+    airflow_time.monotonic.side_effect = virtual_clock.monotonic
+    virtual_clock.follow(emulator.control.advance)
+    emulator.control.set_switches(scheduled_runs=False, run_seconds=100)
+    return emulator.control
+
+
+@pytest.fixture
+def flow(control: EmulatorControl) -> str:
+    hook = FlowServiceHook()
+    flow = make_batch_flow(hook)
+    hook.close()
+    return flow
+
+
+def start_run(flow: str) -> str:
+    hook = FlowServiceHook()
+    run_id = hook.send(create_run(flow, Window(1_700_000_000, 1_700_000_001))).id
+    hook.close()
+    return run_id
+
+
+def sensor(kind: type[Any], flow: Any, **changes: Any) -> Any:
+    return kind(**{"task_id": "x", "flow_id": flow, "poke_interval": 30, "timeout": 300, **changes})
+
+
+def run_sensor(flow: Any, after: Any = 0, **changes: Any) -> Any:
+    return sensor(FlowServiceFlowRunSensor, flow, started_after=after, **changes)
+
+
+def state_sensor(flow: Any, state: Any = "disabled", **changes: Any) -> Any:
+    return sensor(FlowServiceFlowStateSensor, flow, state=state, **changes)
+
+
+def wait(operator: Any) -> Any:
+    """Run a sensor to its end as Airflow does, over worker and triggerer if it defers."""
+    try:
+        return operator.execute({})
+    except TaskDeferred as deferred:
+        event = json.loads(json.dumps(fire(deferred.trigger)))
+        arguments = {**(deferred.kwargs or {}), "event": event}
+        return operator.resume_execution(deferred.method_name, arguments, {})
+
+
+def meanwhile(clock: VirtualClock, control: EmulatorControl, action: Any, after: float = 60) -> None:
+    """Let somebody do something once some seconds have passed."""
+
+    def moved(seconds: float) -> None:
+        control.advance(seconds)
+        if clock.wall() - START >= after:
+            clock.follow(control.advance)
+            action()
+
+    clock.follow(moved)
+
+
+# Runs
+
+
+@MODES
+def test_a_run_that_has_not_begun_yet_is_waited_for_to_its_end(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    meanwhile(virtual_clock, control, lambda: start_run(flow))
+    wait(run_sensor(flow, deferrable=deferrable))
+    assert 160 <= virtual_clock.wall() - START < 230
+
+
+@MODES
+def test_a_run_that_began_before_the_moment_does_not_count(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    start_run(flow)
+    control.advance(1000)
+    moment = control.now()
+    with pytest.raises(FlowServiceWaitTimeout, match=f"flow {flow} has no run that began after"):
+        wait(run_sensor(flow, moment, deferrable=deferrable))
+    start_run(flow)
+    control.advance(200)
+    wait(run_sensor(flow, str(moment), deferrable=deferrable))
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("outcome", "changes", "ended"),
+    [
+        ("success", {}, None),
+        ("success-with-errors", {}, None),
+        ("partialSuccess", {}, "partialSuccess"),
+        ("partialSuccess", {"allow_partial": True}, None),
+        ("failed", {"allow_partial": True}, "failed"),
+    ],
+)
+@pytest.mark.parametrize("already", [False, True], ids=["later", "already"])
+def test_a_run_that_ends_badly_fails_the_task_at_once(
+    control: EmulatorControl,
+    flow: str,
+    outcome: str,
+    changes: dict[str, Any],
+    ended: str | None,
+    deferrable: bool,
+    already: bool,
+) -> None:
+    control.set_switches(run_outcome=outcome)
+    run_id = start_run(flow)
+    control.advance(200 if already else 0)
+    operator = run_sensor(flow, deferrable=deferrable, **changes)
+    if ended is None:
+        wait(operator)
+        return
+    with pytest.raises(FlowServicePermanentException) as caught:
+        wait(operator)
+    assert str(caught.value) == f"run {run_id} of flow {flow} ended as {ended}"
+
+
+@MODES
+@pytest.mark.parametrize("names", ["payload", "openapi"])
+def test_a_run_that_does_not_end_is_named_when_the_time_is_up(
+    control: EmulatorControl, flow: str, deferrable: bool, names: str
+) -> None:
+    control.set_switches(run_seconds=10_000, run_status_names=names)
+    run_id = start_run(flow)
+    with pytest.raises(FlowServiceWaitTimeout) as caught:
+        wait(run_sensor(flow, deferrable=deferrable))
+    assert str(caught.value) == f"Not after 300 seconds: run {run_id} of flow {flow} is running"
+
+
+@MODES
+def test_a_state_that_nobody_knows_counts_as_running(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    control.set_switches(run_seconds=0)
+    run_id = start_run(flow)
+    metrics = {"statusSummary": {"status": "REFACTORING"}}
+    odd = {"items": [{"id": run_id, "flowId": flow, "createdAt": 4_000_000_000_000, "metrics": metrics}]}
+    control.inject(fault("status", "GET", "runs", times=3, status=200, body=odd))
+    wait(run_sensor(flow, deferrable=deferrable))
+    assert control.faults_left() == []
+    assert len(virtual_clock.sleeps) == (2 if deferrable else 3)
+
+
+@MODES
+@pytest.mark.parametrize("moment", [None, "", "yesterday", "nan", "inf", [1]])
+def test_a_moment_that_is_none_is_refused(control: EmulatorControl, moment: Any, deferrable: bool) -> None:
+    with pytest.raises(FlowServicePermanentException, match=r"started_after: .* is no time"):
+        wait(run_sensor(UNKNOWN, moment, deferrable=deferrable))
+    assert control.requests() == []
+
+
+# States
+
+
+@MODES
+def test_a_state_that_comes_later_is_waited_for(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    from airflow_provider_flowservice.client import request
+
+    hook = FlowServiceHook()
+    meanwhile(virtual_clock, control, lambda: hook.action(request.FLOWS, flow, "disable"))
+    wait(state_sensor(flow, deferrable=deferrable))
+    hook.close()
+    assert 60 <= virtual_clock.wall() - START < 120
+    slept = len(virtual_clock.sleeps)
+    wait(state_sensor(flow, deferrable=deferrable))
+    assert len(virtual_clock.sleeps) == slept
+
+
+@MODES
+def test_a_state_that_does_not_come_is_named_when_the_time_is_up(
+    control: EmulatorControl, flow: str, deferrable: bool
+) -> None:
+    with pytest.raises(FlowServiceWaitTimeout, match=f"Not after 300 seconds: flow {flow} is enabled"):
+        wait(state_sensor(flow, deferrable=deferrable))
+
+
+@MODES
+@pytest.mark.parametrize("state", [None, "", "on", "Enabled", True])
+def test_a_state_that_is_none_is_refused(control: EmulatorControl, state: Any, deferrable: bool) -> None:
+    with pytest.raises(FlowServicePermanentException, match=r"state: .* is not known"):
+        wait(state_sensor(UNKNOWN, state, deferrable=deferrable))
+    assert control.requests() == []
+
+
+@MODES
+def test_a_flow_that_is_not_there_ends_the_wait(control: EmulatorControl, deferrable: bool) -> None:
+    with pytest.raises(FlowServicePermanentException, match="FLOW-1439-404"):
+        wait(state_sensor(UNKNOWN, deferrable=deferrable))
+
+
+@MODES
+@pytest.mark.parametrize("make", [run_sensor, state_sensor])
+def test_a_flow_id_that_is_none_is_refused(control: EmulatorControl, make: Any, deferrable: bool) -> None:
+    with pytest.raises(FlowServicePermanentException, match="flow_id: None is no text"):
+        wait(make(None, deferrable=deferrable))
+    assert control.requests() == []

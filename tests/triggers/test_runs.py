@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.runs import Window, create_run
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.triggers.base import PollingTrigger
+from airflow_provider_flowservice.triggers.runs import FlowRunsTrigger, FlowStateTrigger, LatestRunTrigger
+from tests.support.batch import make_batch_flow
+from tests.support.clock import START, VirtualClock
+from tests.support.faults import fault
+from tests.support.triggers import fire
+
+UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
+BASE: dict[str, Any] = {
+    "flowservice_conn_id": "flowservice_default",
+    "sandbox": None,
+    "poll_interval": 30.0,
+    "deadline": START + 300,
+}
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer, virtual_clock: VirtualClock) -> EmulatorControl:
+    virtual_clock.follow(emulator.control.advance)
+    emulator.control.set_switches(scheduled_runs=False, run_seconds=100)
+    return emulator.control
+
+
+@pytest.fixture
+def flow(control: EmulatorControl) -> str:
+    hook = FlowServiceHook()
+    flow = make_batch_flow(hook)
+    hook.close()
+    return flow
+
+
+def start_run(flow: str) -> str:
+    hook = FlowServiceHook()
+    run_id = hook.send(create_run(flow, Window(1_700_000_000, 1_700_000_001))).id
+    hook.close()
+    return run_id
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        FlowRunsTrigger(**BASE, run_ids=["a", "b"]),
+        FlowStateTrigger(**{**BASE, "sandbox": "prod"}, flow_id="f", state="enabled"),
+        LatestRunTrigger(**BASE, flow_id="f", started_after=1.5),
+    ],
+    ids=lambda trigger: type(trigger).__name__,
+)
+def test_each_survives_serialisation(trigger: PollingTrigger) -> None:
+    from airflow.sdk.serde import deserialize, serialize
+
+    path, arguments = trigger.serialize()
+    assert path == f"airflow_provider_flowservice.triggers.runs.{type(trigger).__name__}"
+    for way in (json.loads(json.dumps(arguments)), deserialize(json.loads(json.dumps(serialize(arguments))))):
+        assert type(trigger)(**way).serialize() == (path, arguments)
+    assert set(BASE) < set(arguments)
+
+
+def test_all_runs_are_waited_for_and_none_is_read_after_its_end(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    first = start_run(flow)
+    control.advance(60)
+    control.set_switches(run_outcome="failed")
+    second = start_run(flow)
+    control.clear_requests()
+    event = fire(FlowRunsTrigger(**BASE, run_ids=[first, second]))
+    assert event == {"status": "done", "detail": {first: "success", second: "failed"}}
+    reads = [entry["path"].rpartition("/")[2] for entry in control.requests("GET", "/runs/")]
+    assert reads.count(first) < reads.count(second)
+    assert 100 <= virtual_clock.wall() - START < 150
+
+
+def test_runs_that_go_on_are_told_when_the_deadline_passes(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    first = start_run(flow)
+    control.set_switches(run_seconds=10_000)
+    second = start_run(flow)
+    event = fire(FlowRunsTrigger(**BASE, run_ids=[first, second]))
+    assert event == {"status": "timeout", "detail": {first: "success", second: "running"}}
+    assert virtual_clock.wall() == pytest.approx(START + 300)
+
+
+def test_no_runs_are_all_over(control: EmulatorControl) -> None:
+    assert fire(FlowRunsTrigger(**BASE, run_ids=[])) == {"status": "done", "detail": {}}
+
+
+@pytest.mark.parametrize("status", ["Processing", "QUEUED", "somewhere", None, 5])
+def test_a_state_that_nobody_knows_counts_as_running(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, status: Any
+) -> None:
+    control.set_switches(run_seconds=0)
+    run_id = start_run(flow)
+    odd = {"items": [{"id": run_id, "metrics": {"statusSummary": {"status": status}}}]}
+    control.inject(fault("status", "GET", "runs/*", times=2, status=200, body=odd))
+    assert fire(FlowRunsTrigger(**BASE, run_ids=[run_id]))["detail"] == {run_id: "success"}
+    assert len(virtual_clock.sleeps) == 2
+
+
+def test_a_run_without_metrics_counts_as_running(control: EmulatorControl, flow: str) -> None:
+    control.set_switches(run_seconds=0)
+    run_id = start_run(flow)
+    control.inject(fault("status", "GET", "runs/*", times=1, status=200, body={"items": [{"id": run_id}]}))
+    assert fire(FlowRunsTrigger(**BASE, run_ids=[run_id]))["status"] == "done"
+    assert control.faults_left() == []
+
+
+def test_a_run_that_is_not_there_ends_the_wait(control: EmulatorControl) -> None:
+    event = fire(FlowRunsTrigger(**BASE, run_ids=[UNKNOWN]))
+    assert (event["status"], event["error"]["permanent"], event["error"]["status"]) == ("error", True, 404)
+
+
+def test_a_flows_state_is_waited_for(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    assert fire(FlowStateTrigger(**BASE, flow_id=flow, state="enabled"))["detail"] == "enabled"
+    assert virtual_clock.sleeps == []
+    event = fire(FlowStateTrigger(**BASE, flow_id=flow, state="disabled"))
+    assert event == {"status": "timeout", "detail": "enabled"}
+    hook = FlowServiceHook()
+    hook.action(request.FLOWS, flow, "disable")
+    hook.close()
+    late = {**BASE, "deadline": START}
+    assert fire(FlowStateTrigger(**late, flow_id=flow, state="disabled"))["status"] == "done"
+
+
+def test_of_several_runs_the_newest_after_the_moment_counts(control: EmulatorControl, flow: str) -> None:
+    control.set_switches(run_outcome="failed", run_seconds=0)
+    start_run(flow)
+    control.advance(10)
+    control.set_switches(run_outcome="success")
+    newest = start_run(flow)
+    event = fire(LatestRunTrigger(**BASE, flow_id=flow, started_after=0.0))
+    assert event == {"status": "done", "detail": {"run_id": newest, "state": "success"}}
+    event = fire(LatestRunTrigger(**BASE, flow_id=flow, started_after=control.now() + 10_000))
+    assert event == {"status": "timeout", "detail": {}}
+
+
+def test_a_run_at_the_very_moment_counts(control: EmulatorControl, flow: str) -> None:
+    control.set_switches(run_seconds=0)
+    run_id = start_run(flow)
+    (made,) = control.state()["runs"]
+    event = fire(LatestRunTrigger(**BASE, flow_id=flow, started_after=made["createdAt"] / 1000))
+    assert event["detail"]["run_id"] == run_id
