@@ -7,9 +7,11 @@ What to change:
 
 Runs may go in any order and at the same time: each adds what it finds due and takes nothing off, and one that loses
 a race for the flow reads it again. Past windows are not exported, because AEP cannot: a streaming destination has
-no runs to start, and an ad-hoc activation sends today's membership. For a file destination the param
-``export_after`` has the last run of a backfill start one ad-hoc activation of everything that is active; its pool
-``flowservice_export`` should have one slot.
+no runs to start, and an ad-hoc activation sends today's membership.
+
+For a file destination the param ``export_as`` says when it gets each segment, and ``export_after`` has the last run
+of a backfill start one ad-hoc activation of everything that is active; its pool ``flowservice_export`` should have
+one slot.
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ with DAG(
         "segments_due": Param(
             "file:///data/segments_due.csv", type="string", description="CSV: due, segment_id"
         ),
+        "export_as": Param(
+            {},
+            type="object",
+            description="For a file destination: exportMode, schedule, filenameTemplate of each segment",
+        ),
         "export_after": Param(
             False, type="boolean", description="Export once, after the last run of a backfill"
         ),
@@ -50,13 +57,14 @@ with DAG(
 ) as dag:
 
     @task
-    def read_due_segments(params: dict[str, Any], data_interval_start: Any = None) -> list[str]:
+    def read_due_segments(params: dict[str, Any], data_interval_start: Any = None) -> list[dict[str, Any]]:
         """The segments that became due on the day of the data interval."""
         if data_interval_start is None:
             raise ValueError("This run has no data interval: trigger it with a logical date.")
         with ObjectStoragePath(params["segments_due"]).open("r", newline="") as file:
             day = data_interval_start.date().isoformat()
-            return [row["segment_id"] for row in csv.DictReader(file) if row["due"] == day]
+            due = [row["segment_id"] for row in csv.DictReader(file) if row["due"] == day]
+        return [{"id": segment, **params["export_as"]} for segment in due]
 
     due = read_due_segments()
     activate = FlowServiceActivateSegmentsOperator(
