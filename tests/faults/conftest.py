@@ -20,6 +20,7 @@ from tests.support.airflow import AWS_SECRET, SAS_KEY
 from tests.support.clock import VirtualClock
 from tests.support.operations import Sandbox
 from tests.support.secrets import leaks
+from tests.support.tasks import forget_masked
 
 TOKEN_BEGINS = "emulated."
 _OUTCOMES = pytest.StashKey[Outcomes]()
@@ -77,6 +78,7 @@ def kept(evidence: Evidence, emulator: EmulatorServer, caplog: pytest.LogCapture
     yield
     evidence.keep(caplog.text)
     evidence.keep(json.dumps([emulator.control.requests(), emulator.control.state()]))
+    forget_masked()
 
 
 @pytest.fixture

@@ -47,10 +47,11 @@ class Kind:
     def rule(self, operation: Operation, place: str, times: int = 1) -> dict[str, Any]:
         """The rule for the emulator's fault queue."""
         method, path = operation.places[place]
+        # A check comes after a look where both ask for the same, and a trigger's poll after the sensor's look.
+        checks = place == CHECK and operation.places[CHECK] == operation.places[LOOK]
         return {
             "match": {"method": method, "path": path},
-            # A check comes after a look where both ask for the same.
-            "after": int(place == CHECK and operation.places[CHECK] == operation.places[LOOK]),
+            "after": int(checks or operation.meanwhile is not None),
             "times": times,
             "fault": {"kind": self.kind, **self.parameters},
         }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from tests.faults.outcomes import Outcome, Outcomes
 from tests.support.airflow import flowservice_connection
 from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
-from tests.support.operations import Operation, Sandbox, operations
+from tests.support.operations import POLL, Operation, Sandbox, operations
 
 pytestmark = pytest.mark.faults
 
@@ -89,16 +90,35 @@ class Run:
         self._time = time
         self._told = operation.prepare(sandbox)
 
-    def against(self, rule: dict[str, Any]) -> BaseException | None:
-        """Run it against a fault; how it failed, if it did."""
+    def against(self, rule: dict[str, Any], *, ends: bool) -> BaseException | None:
+        """Run it against a fault; how it failed, if it did.
+
+        :param ends: whether what it waits for happens meanwhile.
+        """
         control = self._sandbox.control
         control.clear_requests()
         control.inject(rule)
+        if ends:
+            self._time.follow(self._meanwhile(self._time.followed))
         start = self._time.monotonic()
         error = self.again()
         self.seconds = self._time.monotonic() - start
         self.journal = control.requests()
         return error
+
+    def _meanwhile(self, moved: Callable[[float], None]) -> Callable[[float], None]:
+        def passed(seconds: float) -> None:
+            moved(seconds)
+            if seconds > POLL / 2:
+                self.let_happen()
+
+        return passed
+
+    def let_happen(self) -> None:
+        """Somebody else does what the operation waits for."""
+        if self.operation.meanwhile is not None:
+            happens, self.operation = self.operation.meanwhile, replace(self.operation, meanwhile=None)
+            happens(self._sandbox, self._told)
 
     def again(self) -> BaseException | None:
         try:
@@ -155,7 +175,7 @@ def test_one_fault(
     run = Run(operation, sandbox, time)
     if kind.is_late:
         request.getfixturevalue("impatient")
-    error = run.against(kind.rule(operation, place))
+    error = run.against(kind.rule(operation, place), ends=True)
 
     expected = outcome(kind, operation, place)
     assert sandbox.control.faults_left() == []
@@ -193,7 +213,7 @@ def test_a_fault_that_stays(
     run = Run(operation, sandbox, time)
     times = tries(kind, operation, place)
     assert times is not None
-    error = run.against(kind.rule(operation, place, times))
+    error = run.against(kind.rule(operation, place, times), ends=False)
 
     assert error is not None
     evidence.keep("".join(traceback.format_exception(error)))
@@ -202,6 +222,7 @@ def test_a_fault_that_stays(
     assert sandbox.control.faults_left() == []
     assert [entry["fault"] for entry in run.journal if entry["fault"]] == [kind.kind] * times
     assert run.seconds <= staying_bound(kind, operation, place)
+    run.let_happen()
     # Once it has passed, another attempt of the task gives what the first would have.
     assert run.again() is None
     assert run.left == operation.wanted

@@ -136,7 +136,7 @@ def asked(control: EmulatorControl) -> int:
 
 
 def test_several_processes_ask_for_one_token(control: EmulatorControl, folder: Path) -> None:
-    control.inject(fault("delay", "POST", IMS, seconds=0.1))
+    control.inject(fault("delay", "POST", IMS, seconds=2))
     settings = emulator_settings(control.url, control.credential)
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         tasks = [pool.submit(shared_tokens.count_flows, settings, folder, KEY) for _ in range(PROCESSES)]

@@ -69,6 +69,11 @@ class VirtualClock(Clock):
         """Set the wall clock alone, as a person or NTP does."""
         self._wall_ahead = seconds
 
+    @property
+    def followed(self) -> Callable[[float], None]:
+        """Who is told about each move."""
+        return self._moved or (lambda _: None)
+
     def follow(self, moved: Callable[[float], None] | None) -> None:
         """From now on tell ``moved``, and nobody else, about each move."""
         self._moved = moved

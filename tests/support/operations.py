@@ -45,6 +45,8 @@ NAME = "mine"
 SEGMENTS = list(SEEDED_SEGMENT_IDS[:3])
 ATTRIBUTES = ["person.name.firstName"]
 RECORDS = 3
+#: Seconds between two polls.
+POLL = 30.0
 MAPPINGS = [
     {"source": "first", "destination": "person.name.firstName"},
     {"source": "mail", "destination": "workEmail.address"},
@@ -89,6 +91,7 @@ class Operation:
     :param places: the request that looks, the one that writes, and the one that checks, where it has them.
     :param left: what AEP holds afterwards, in a form that is compared with ``wanted``.
     :param waits: seconds that it waits by itself.
+    :param meanwhile: what somebody else does while it waits, without which its wait does not end.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Operation:
     left: Callable[[Sandbox, Any], Any]
     wanted: Any
     waits: float = 0.0
+    meanwhile: Callable[[Sandbox, Any], object] | None = None
 
     @property
     def posts(self) -> bool:
@@ -316,18 +320,23 @@ def kept(control: EmulatorControl, source: Any) -> list[int]:
 
 
 def _waiting(deferrable: bool) -> Operation:
-    def prepare(sandbox: Sandbox) -> str:
-        flow = make_flow(sandbox.hook)
-        operators.run(operators.activate(flow, SEGMENTS))
+    """A wait on a worker that ends at once, or one in the triggerer that ends at its second poll."""
+
+    def activated(sandbox: Sandbox, flow: str) -> str:
+        sandbox.hook.activate_segments(flow, SEGMENTS)
         return flow
 
     return Operation(
         name=_named_in_mode("wait", deferrable),
-        prepare=prepare,
+        prepare=lambda sandbox: (
+            make_flow(sandbox.hook) if deferrable else activated(sandbox, make_flow(sandbox.hook))
+        ),
         build=lambda flow: FlowServiceFlowValidationSensor(
-            task_id="x", flow_id=flow, segments=SEGMENTS, deferrable=deferrable, poke_interval=30
+            task_id="x", flow_id=flow, segments=SEGMENTS, deferrable=deferrable, poke_interval=POLL
         ),
         places={"look": ("GET", f"{FLOW_SERVICE}/flows/*")},
         left=lambda sandbox, flow: set(sandbox.selected(flow)[0]) >= set(SEGMENTS),
         wanted=True,
+        waits=POLL * 1.1 if deferrable else 0.0,
+        meanwhile=activated if deferrable else None,
     )

@@ -39,3 +39,10 @@ def shown(text: str) -> str:
     from airflow.sdk._shared.secrets_masker import redact
 
     return str(redact(text))
+
+
+def forget_masked() -> None:
+    """Let Airflow forget what it masks, as each new process does: it gets slower with each secret."""
+    from airflow.sdk._shared.secrets_masker.secrets_masker import _secrets_masker
+
+    _secrets_masker().reset_masker()
