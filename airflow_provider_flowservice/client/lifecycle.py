@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: How often a change is tried again after it was looked whether it had its effect.
 ATTEMPTS = 5
+#: Seconds to wait before each further look for a change that AEP has confirmed.
+LOOKS = (1.0, 2.0, 4.0, 8.0)
 #: AEP's code for a base connection that something still uses.
 IN_USE = "FLOW-1418"
 
@@ -52,10 +54,20 @@ def set_state(sender: Sender, flow_id: str, state: str) -> Flow:
             clock.current().sleep(delay_after(error, attempt))
             if isinstance(error, BadRequestError) and not _is(sender, flow_id, state):
                 raise
-    flow = sender.send(request.get(request.FLOWS, flow_id))
-    if flow.state != state:
-        raise DriftError(f"flow {flow_id} is {flow.state} although AEP was told to {operation} it")
-    return flow
+        else:
+            return _settled(sender, flow_id, state, operation)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _settled(sender: Sender, flow_id: str, state: str, operation: str) -> Flow:
+    """Read a flow back; AEP may need a moment, in which it is neither enabled nor disabled."""
+    for delay in (*LOOKS, None):
+        flow = sender.send(request.get(request.FLOWS, flow_id))
+        if flow.state == state:
+            return flow
+        if delay is not None:
+            clock.current().sleep(delay)
+    raise DriftError(f"flow {flow_id} is {flow.state} although AEP was told to {operation} it")
 
 
 def _is(sender: Sender, flow_id: str, state: str) -> bool:
