@@ -29,11 +29,15 @@ class Stack:
     """A running Airflow.
 
     :param url: of its API server.
+    :param environment: of its servers.
     """
 
-    def __init__(self, url: str, servers: Mapping[str, subprocess.Popen[str]]) -> None:
+    def __init__(
+        self, url: str, servers: Mapping[str, subprocess.Popen[str]], environment: Mapping[str, str]
+    ) -> None:
         self._url = url
         self._servers = servers
+        self._environment = dict(environment)
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -55,6 +59,28 @@ class Stack:
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
         self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
 
+    def command(self, *arguments: str) -> str:
+        """Run ``airflow`` with these arguments; what it printed."""
+        done = subprocess.run(
+            _airflow(*arguments),
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=_START_SECONDS,
+        )
+        if done.returncode:
+            raise AssertionError(f"{' '.join(arguments)}: {done.stdout[-2000:]} {done.stderr[-2000:]}")
+        return done.stdout
+
+    def wait_for_backfills(self, dag_id: str, seconds: float) -> None:
+        """Return when the scheduler has ended every backfill of a DAG."""
+        self._until(lambda: all(each["completed_at"] for each in self._backfills(dag_id)), seconds)
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The runs of a DAG, at most 100."""
+        found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"limit": 100}).json()
+        return list(found["dag_runs"])
+
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
         """Wait for the end of a DAG run and return its state."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
@@ -70,6 +96,9 @@ class Stack:
         """What a task returned."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self._call("GET", path, params={"deserialize": "true"}).json()["value"]
+
+    def _backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        return list(self._call("GET", "/api/v2/backfills", params={"dag_id": dag_id}).json()["backfills"])
 
     def _run_state(self, path: str) -> str:
         return str(self._call("GET", path).json()["state"])
@@ -118,7 +147,7 @@ def running(home: Path, parts: Path, variables: Mapping[str, str]) -> Iterator[S
         )
     with ExitStack() as stack:
         servers = {name: stack.enter_context(_server(name, port, home, environment)) for name in _SERVERS}
-        airflow = Stack(f"http://127.0.0.1:{port}", servers)
+        airflow = Stack(f"http://127.0.0.1:{port}", servers, environment)
         stack.callback(airflow.close)
         airflow.wait_until_healthy()
         yield airflow
