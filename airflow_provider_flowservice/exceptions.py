@@ -53,6 +53,10 @@ class FlowServiceException(AirflowException):
         self.request_id = error.request_id
         self.retry_after = error.retry_after
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way between two processes."""
+        return type(self), (self.error,)
+
 
 class FlowServiceTransientException(FlowServiceException):
     """Something that passes: Airflow's retries apply."""

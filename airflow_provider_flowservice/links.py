@@ -22,7 +22,7 @@ def flow_url(sandbox: str, flow_id: str, flow_spec_id: str) -> str:
     A source flow has a page of its own; for a destination's no address is documented, so it is the list.
     """
     console = _CONSOLE.format(sandbox=sandbox)
-    if flow_spec_id == specs.PROFILE_DESTINATION_FLOW:
+    if flow_spec_id in specs.DESTINATION_FLOWS:
         return f"{console}/destination/browse"
     return f"{console}/source/dataflows/{flow_id}"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
@@ -28,6 +29,7 @@ PERMANENT = [
     errors.InvalidInputError("field", "is wrong", "Change it."),
     errors.UntrustedServerError("https://h", "self-signed"),
     errors.DriftError("differs"),
+    errors.SandboxNotFoundError("no sandbox", status=404, code="FLOW-2100-404"),
     *(api_error(status) for status in (400, 401, 403, 404, 409, 422)),
 ]
 TRANSIENT = [
@@ -112,3 +114,11 @@ def test_an_error_survives_the_way_from_trigger_to_task(error: errors.FlowServic
 
 def test_a_wait_that_ran_out_is_a_sensors_time_out() -> None:
     assert issubclass(FlowServiceWaitTimeout, AirflowSensorTimeout)
+
+
+@pytest.mark.parametrize("error", PERMANENT + TRANSIENT, ids=label)
+def test_errors_and_their_faces_survive_the_way_between_processes(error: errors.FlowServiceError) -> None:
+    again = pickle.loads(pickle.dumps(for_airflow(error)))
+    assert type(again) is type(for_airflow(error))
+    assert type(again.error) is type(error)
+    assert (str(again), again.status, again.code) == (str(error), error.status, error.code)

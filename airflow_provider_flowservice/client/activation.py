@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 20
 #: Seconds: the longest wait between two of them.
 MAX_DELAY = 10.0
+#: Seconds to wait before reading again a flow that does not show its patch yet.
+READ_BACKS = (1.0, 4.0)
 #: What AEP supports on one flow; more may work and is slow.
 MAX_SEGMENTS = 250
 MAX_ATTRIBUTES = 50
@@ -63,7 +65,8 @@ class Brakes:
                 f" {', '.join(plan.attributes_removed)}). If that is meant, say allow_empty=True; to leave"
                 " attributes alone, say profile_attributes=None."
             )
-        if len(plan.removed) > limit:
+        told = self.allow_empty and not left and self.max_removals is None
+        if len(plan.removed) > limit and not told:
             raise DriftError(
                 f"{len(plan.removed)} of the {active} segments of flow {flow.id} would be removed, and"
                 f" {limit} may be ({difference}). If that is meant, say max_removals={len(plan.removed)}."
@@ -145,14 +148,18 @@ def _look_up(sender: Sender, wanted: SegmentName) -> Segment:
 
 
 def _read_back(sender: Sender, flow_id: str, wanted: Wanted, mode: Mode) -> Flow:
-    flow = sender.send(request.get(request.FLOWS, flow_id))
-    left = dataflow.plan(flow, wanted, mode)
-    if left.operations:
-        raise DriftError(
-            f"AEP answered success to the patch of flow {flow_id}, but {left} is still to do. Destinations that use a"
-            " mapping set take their attributes from profileMapping instead."
-        )
-    return flow
+    """Read what became of the patch; AEP finishes changes a moment later, so it looks more than once."""
+    for delay in (*READ_BACKS, None):
+        flow = sender.send(request.get(request.FLOWS, flow_id))
+        left = dataflow.plan(flow, wanted, mode)
+        if not left.operations:
+            return flow
+        if delay is not None:
+            clock.current().sleep(delay)
+    raise DriftError(
+        f"AEP answered success to the patch of flow {flow_id}, but {left} is still to do. Destinations that use a"
+        " mapping set take their attributes from profileMapping instead."
+    )
 
 
 def _warn_of_guardrails(flow: Flow, plan: Plan) -> None:

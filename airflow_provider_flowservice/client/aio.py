@@ -82,7 +82,8 @@ class AiohttpTransport:
         ) as problem:
             return NotSentError(f"{step.method} {step.path}: no connection: {_reason(problem)}", **where)
         except (aiohttp.ClientError, asyncio.TimeoutError) as problem:
-            return AnswerLostError(f"{step.method} {step.path}: no whole answer: {problem!r}", **where)
+            what = f"{type(problem).__name__} {problem}".rstrip()
+            return AnswerLostError(f"{step.method} {step.path}: no whole answer: {what}", **where)
 
     async def _exchange(self, step: Send) -> Response:
         timeout = aiohttp.ClientTimeout(

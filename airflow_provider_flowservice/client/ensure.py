@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.desired import Desired, Found
 from airflow_provider_flowservice.client.errors import (
+    BadRequestError,
     DriftError,
     FlowServiceError,
     NotFoundError,
@@ -87,7 +88,13 @@ def ensure(
     known_ids = sorted(found.id for found in known)
     if memory is not None:
         memory.note({"known": known_ids})
-    created = _create(sender, desired, set(known_ids))
+    try:
+        created = _create(sender, desired, set(known_ids))
+    except FlowServiceError as error:
+        if memory is not None and not is_ambiguous(error):
+            # Nothing was made, so another attempt must not take for its own what it finds.
+            memory.note({})
+        raise
     # What was found after a lost answer may be another worker's, and is not ours to delete.
     if if_exists is not IfExists.CREATE and created.resource is None:
         created = _without_twin(sender, desired, created)
@@ -99,7 +106,7 @@ def ensure(
 def _resume(sender: Sender, desired: Desired[R], memory: Memory | None) -> Ensured[R] | None:
     """What an interrupted attempt of this task made, if it made something."""
     note = memory.recall() if memory is not None else None
-    if note is None:
+    if not note:
         return None
     if "id" in note:
         try:
@@ -243,7 +250,11 @@ def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> Ensu
     """
     for delay in LOOKS:
         clock.current().sleep(delay)
-        fresh = [found for found in _matches(sender, desired) if found.id not in known]
+        fresh = [
+            found
+            for found in _matches(sender, desired)
+            if found.id not in known and not desired.differences(found)
+        ]
         if fresh:
             log.info("%s %s was made all the same and is taken", desired.label, fresh[0].id)
             return Ensured(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
@@ -253,7 +264,7 @@ def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> Ensu
 def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured[R]) -> Ensured[R]:
     """Take back the object just made if an older equal one turns up: another worker was faster.
 
-    Only what this call made is ever deleted, before its id is known to anybody, so nothing can refer to it.
+    Only what this call made is ever deleted, before its id was handed out; AEP refuses where somebody refers to it.
     Both workers order the twins alike, so one remains. While the list does not show the new object it may not
     show its twin either, so it is read again.
     """
@@ -273,5 +284,8 @@ def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured[R]) -> Ensu
         desired.name,
         ours.id,
     )
-    sender.send(desired.delete(ours.id))
+    try:
+        sender.send(desired.delete(ours.id))
+    except BadRequestError as in_use:
+        log.warning("Twin %s is left alone, somebody has found and used it: %s", ours.id, in_use)
     return Ensured(oldest.id, oldest.etag, created=False, resource=oldest)

@@ -13,6 +13,7 @@
         ├── BadRequestError        400, 409, 413, 415, 422 and other statuses that a retry does not cure
         ├── AuthenticationError    401, and the gateway's "token is missing"
         ├── PermissionDeniedError  403
+        │   └── SandboxNotFoundError   404 for the sandbox, which says nothing about a resource
         ├── NotFoundError          404
         ├── PreconditionError      412: the resource changed since it was read
         ├── RateLimitError         429
@@ -20,6 +21,8 @@
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class FlowServiceError(Exception):
@@ -44,6 +47,16 @@ class FlowServiceError(Exception):
         self.message = message
         self.method = method
         self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way between two processes, whatever the constructor takes."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[FlowServiceError], args: tuple[Any, ...], state: dict[str, Any]) -> FlowServiceError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidInputError(FlowServiceError, ValueError):
@@ -131,8 +144,12 @@ class PermissionDeniedError(ApiError):
     """The credential is valid but may not do this (403)."""
 
 
+class SandboxNotFoundError(PermissionDeniedError):
+    """The sandbox does not exist, or the credential has no access to it."""
+
+
 class NotFoundError(ApiError):
-    """The resource, or the sandbox, does not exist or is hidden from this credential (404)."""
+    """The resource does not exist or is hidden from this credential (404)."""
 
 
 class PreconditionError(ApiError):
@@ -149,6 +166,8 @@ class ServerError(ApiError):
 
 #: Gateway codes whose status alone would mislead: a *missing* token is answered with 403.
 _AUTHENTICATION_CODES = frozenset({"403010", "401013"})
+#: AEP says 404 to a sandbox that is not there; taken for the resource's, a deletion would seem done.
+_SANDBOX_CODES = ("FLOW-2100", "FLOW-2101", "FLOW-2102", "FLOW-2103")
 _BY_STATUS: dict[int, type[ApiError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -162,6 +181,8 @@ def api_error_class(status: int, code: str | None) -> type[ApiError]:
     """The class of error that an answer with this status and code is."""
     if code in _AUTHENTICATION_CODES:
         return AuthenticationError
+    if code is not None and code.startswith(_SANDBOX_CODES):
+        return SandboxNotFoundError
     if status >= 500:
         return ServerError
     return _BY_STATUS.get(status, BadRequestError)

@@ -250,11 +250,11 @@ _SECRET_WORDS = (
     "accesskey",
 )
 _SECRET_NAMES = frozenset(
-    {"saskey", "sastoken", "sasuri", "connectionstring", "accesskeyid", "accountkey", "serviceprincipalkey"}
+    {"sastoken", "sasuri", "connectionstring", "accesskeyid", "pwd", "signature", "authorization"}
 )
 
 
 def looks_secret(parameter: str) -> bool:
     """Whether a parameter's name is that of a credential, such as ``secretKey`` or ``sasKey``."""
     folded = parameter.replace("_", "").replace("-", "").lower()
-    return folded in _SECRET_NAMES or any(word in folded for word in _SECRET_WORDS)
+    return folded in _SECRET_NAMES or folded.endswith("key") or any(w in folded for w in _SECRET_WORDS)

@@ -123,6 +123,7 @@ class Poster:
     on_progress: Callable[[Progress], None] = _ignore
     tally: Tally = field(default_factory=Tally)
     maybe_sent_below: int = 0
+    _read_below: int = field(default=0, init=False)
 
     def post(self, records: Iterable[Record | UnreadableRecord]) -> Tally:
         """Send all records.
@@ -134,7 +135,7 @@ class Poster:
         pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
         earliest = clock.current().monotonic()
         settled = replace(self.tally)
-        for batch, end in _batches(self._messages(records), size):
+        for batch, end in _batches(self._messages(records), size, lambda: self._read_below):
             clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
             earliest = clock.current().monotonic() + pause
             self.on_progress(Progress(settled, sending_below=end))
@@ -146,6 +147,7 @@ class Poster:
 
     def _messages(self, records: Iterable[Record | UnreadableRecord]) -> Iterator[_Message]:
         for record in records:
+            self._read_below = record.position + 1
             message = self._message(record)
             if isinstance(message, _Message):
                 yield message
@@ -241,9 +243,12 @@ class Poster:
         self.on_failure(Failure(record, verdict.status, verdict.message or "AEP gives no reason"))
 
 
-def _batches(messages: Iterable[_Message], size: int) -> Iterator[tuple[list[_Message], int]]:
+def _batches(
+    messages: Iterable[_Message], size: int, read_below: Callable[[], int]
+) -> Iterator[tuple[list[_Message], int]]:
     """Fill requests up to ``size`` messages and the bytes that a request may have.
 
+    :param read_below: the position below which the input was read, refused records behind the last message included.
     :returns: each batch with the position below which, once it is sent, all records are settled.
     """
     batch: list[_Message] = []
@@ -262,7 +267,7 @@ def _batches(messages: Iterable[_Message], size: int) -> Iterator[tuple[list[_Me
     except InvalidInputError:
         # The input breaks off: what was read of it goes out first.
         if batch:
-            yield batch, batch[-1].record.position + 1
+            yield batch, read_below()
         raise
     if batch:
-        yield batch, batch[-1].record.position + 1
+        yield batch, read_below()

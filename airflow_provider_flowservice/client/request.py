@@ -132,13 +132,17 @@ def newest_runs(flow_id: str) -> Request[model.Page[model.FlowRun]]:
     return page(RUNS, filters=(equals("flowId", flow_id),), order_by="-createdAt", limit=20)
 
 
-def newest_after(runs: model.Page[model.FlowRun], moment: float) -> model.FlowRun | None:
-    """The newest run of a page that was made after a moment.
+#: Which of several runs says most: one that ended well, one that still may, one that did in part, one that failed.
+_TELLING = (model.RunState.SUCCESS, model.RunState.RUNNING, model.RunState.PARTIAL, model.RunState.FAILED)
+
+
+def best_after(runs: model.Page[model.FlowRun], moment: float) -> model.FlowRun | None:
+    """Of the runs that were made after a moment the best, of several equally good ones the newest.
 
     :param moment: seconds since 1970-01-01 UTC.
     """
     fresh = [run for run in runs.items if run.created_at >= moment * 1000]
-    return max(fresh, key=lambda run: (run.created_at, run.id), default=None)
+    return min(fresh, key=lambda run: (_TELLING.index(run.state), -run.created_at, run.id), default=None)
 
 
 def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:

@@ -293,7 +293,7 @@ class DesiredFlow(DesiredResource[model.Flow]):
     @property
     @override
     def parents(self) -> tuple[str, ...]:
-        mapping = _mapping(self._transformations).get("mappingId")
+        mapping = _mapping(self._transformations).get("mappingId") or _profile_mapping(self._transformations)
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
 
     @override
@@ -351,6 +351,15 @@ def _mapping(transformations: Sequence[JsonObject]) -> Mapping[str, Any]:
         if transformation.get("name") == "Mapping":
             return transformation.get("params") or {}
     return {}
+
+
+def _profile_mapping(transformations: Sequence[JsonObject]) -> str | None:
+    """The mapping set that a flow to a file destination takes its attributes from."""
+    for transformation in transformations:
+        mapping = (transformation.get("params") or {}).get("profileMapping") or {}
+        if mapping.get("mappingId"):
+            return str(mapping["mappingId"])
+    return None
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:

@@ -82,7 +82,7 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
     failures = 0
     while pending:
         try:
-            yield from sender.send(adhoc(flow_id, pending))
+            started = sender.send(adhoc(flow_id, pending))
         except BadRequestError as refusal:
             busy = _BUSY.search(refusal.message)
             if busy is None or busy["segment"] not in pending:
@@ -96,6 +96,10 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
                 raise
             clock.current().sleep(delay_after(error, failures))
         else:
+            yield from started
+            left = sorted(set(pending) - {run.segment for run in started if run.run_id})
+            if left:
+                raise DriftError(f"AEP names no run for the segments {', '.join(left)} of flow {flow_id}")
             return
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -63,10 +63,6 @@ class Settings:
         """Values that must not be shown anywhere."""
         proxy_password = urlsplit(self.proxy).password if self.proxy else None
         return tuple(value for value in (self.client_secret, self.access_token, proxy_password) if value)
-
-    def in_sandbox(self, sandbox: str) -> Settings:
-        """The same connection in another sandbox."""
-        return replace(self, sandbox=sandbox)
 
 
 def settings_from(

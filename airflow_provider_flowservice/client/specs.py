@@ -45,6 +45,7 @@ FILE_DESTINATION_FLOWS = frozenset(
 )
 #: Flows of these export datasets, by ``scheduleParams`` of their own kind.
 DATASET_EXPORT_FLOWS = frozenset({AMAZON_S3_DATASET_FLOW, AZURE_BLOB_DATASET_FLOW, SFTP_DATASET_FLOW})
+DESTINATION_FLOWS = FILE_DESTINATION_FLOWS | DATASET_EXPORT_FLOWS | {PROFILE_DESTINATION_FLOW}
 #: Flow specs of HTTP API sources: for XDM records, and for raw ones that are mapped.
 HTTP_API_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
 HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"

@@ -18,7 +18,6 @@ from airflow_provider_flowservice.client.dataflow import Mode, Wanted
 from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     InvalidInputError,
-    NotFoundError,
 )
 from airflow_provider_flowservice.client.request import Kind, Request
 from airflow_provider_flowservice.client.segments import read_attributes, read_segments
@@ -132,11 +131,9 @@ class FlowServiceHook(BaseHook):
 
         :returns: whether it was there.
         """
-        try:
-            self.send(request.delete(kind, resource_id))
-        except NotFoundError:
-            return False
-        return True
+        from airflow_provider_flowservice.client.lifecycle import delete
+
+        return delete(self, kind, resource_id)
 
     def action(self, kind: Kind[Any], resource_id: str, operation: str) -> model.Created | None:
         """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""

@@ -126,6 +126,9 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         from airflow_provider_flowservice.client.activation import resolve
 
         attributes = self.profile_attributes
+        mapping = (self.profile_mapping or {}).get("mappingId")
+        if mapping is not None:
+            self.existing_id("profile_mapping['mappingId']", mapping)
         settings = {
             "profileMapping": self.profile_mapping,
             "mandatoryFields": None if self.mandatory_fields is None else list(self.mandatory_fields),

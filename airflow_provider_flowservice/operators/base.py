@@ -139,6 +139,15 @@ def required_text(field: str, value: Any) -> str:
     return value
 
 
+def given_text(field: str, value: Any, *, given: bool) -> str | None:
+    """A templated argument that may be left out, but once given must have become a text.
+
+    :param given: whether it was given; an upstream task that was skipped makes None of it at run time.
+    :raises InvalidInputError: if it was given and is empty or no text.
+    """
+    return required_text(field, value) if given else None
+
+
 def optional_mapping(field: str, value: Any) -> Mapping[str, Any] | None:
     """A templated argument that is an object or left out.
 

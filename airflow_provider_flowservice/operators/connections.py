@@ -11,6 +11,7 @@ from airflow_provider_flowservice.client.inlet import inlet_of
 from airflow_provider_flowservice.client.request import Kind
 from airflow_provider_flowservice.operators.base import (
     FlowServiceChangeOperator,
+    given_text,
     optional_mapping,
     required_text,
 )
@@ -132,6 +133,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
         super().__init__(**kwargs)
         self.connection_spec = connection_spec
         self.base_connection_id = base_connection_id
+        self._has_base = base_connection_id is not None
         self.data_format = data_format
         self.source_params = source_params
 
@@ -145,7 +147,9 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
             spec_id=self.spec_id(self.connection_spec),
             draft=self.draft,
             description=self.description,
-            base_connection_id=self.base_connection_id,
+            base_connection_id=given_text(
+                "base_connection_id", self.base_connection_id, given=self._has_base
+            ),
             data={"format": self.data_format} if self.data_format else None,
             params=params,
         )
@@ -184,8 +188,10 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
         super().__init__(**kwargs)
         self.connection_spec = connection_spec
         self.base_connection_id = base_connection_id
+        self._has_base = base_connection_id is not None
         self.target_params = target_params
         self.schema_id = schema_id
+        self._has_schema = schema_id is not None
         self.data_format = data_format
 
     def desired(self) -> DesiredTargetConnection:
@@ -198,14 +204,16 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
             spec_id=self.spec_id(self.connection_spec),
             draft=self.draft,
             description=self.description,
-            base_connection_id=self.base_connection_id,
+            base_connection_id=given_text(
+                "base_connection_id", self.base_connection_id, given=self._has_base
+            ),
             data=self._data(),
             params=params,
         )
 
     def _data(self) -> dict[str, Any] | None:
-        if self.schema_id:
-            return {"schema": {"id": self.schema_id, "version": SCHEMA_VERSION}}
+        if schema_id := given_text("schema_id", self.schema_id, given=self._has_schema):
+            return {"schema": {"id": schema_id, "version": SCHEMA_VERSION}}
         return {"format": self.data_format} if self.data_format else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.schemas import PROFILE_CLASS
 from airflow_provider_flowservice.operators.base import id_list, required_text
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
@@ -29,7 +30,7 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
     def __init__(
         self,
         *,
-        schema_class: str = "https://ns.adobe.com/xdm/context/profile",
+        schema_class: str = PROFILE_CLASS,
         field_groups: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:

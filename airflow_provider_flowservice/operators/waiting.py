@@ -76,11 +76,12 @@ def _states_until_one_runs(sender: Sender, run_ids: Sequence[str]) -> dict[str, 
 def finish_waiting(event: dict[str, Any], memory: TaskMemory) -> None:
     """Judge the event of a wait for runs.
 
-    :param memory: forgotten once the runs have ended, well or badly: a task that is cleared then starts others.
-        While they may still run it is kept, so that a further attempt attaches to them.
+    :param memory: forgotten once the runs have ended, well or badly, or cannot be read: a task that is cleared
+        then starts others. While they may still run it is kept, so that a further attempt attaches to them.
     :raises DriftError: if a run failed.
     """
-    if event["status"] == "done":
+    lost = event["status"] == "error" and event["error"]["permanent"]
+    if event["status"] == "done" or lost:
         memory.forget()
     if event["status"] == "error":
         raise from_event(event["error"])

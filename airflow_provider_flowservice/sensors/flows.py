@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import dataflow, request
@@ -46,17 +47,21 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
         self.flow_id = flow_id
         self.segments = segments
         self.profile_attributes = profile_attributes
-        self._wanted: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def watched(self) -> str:
         """The flow."""
         return self.flow_id
 
+    @cached_property
+    def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Segment ids, names looked up, and attribute paths."""
+        segments = resolve(self.hook, read_segments(self.segments))
+        return tuple(segment.id for segment in segments), read_attributes(self.profile_attributes)
+
     def check_arguments(self) -> None:
         """Check ids and paths."""
         required_text("flow_id", self.flow_id)
-        segments = resolve(self.hook, read_segments(self.segments))
-        self._wanted = tuple(s.id for s in segments), read_attributes(self.profile_attributes)
+        _ = self._wanted
 
     def look(self) -> tuple[bool, Any]:
         """Read the flow and compare."""
@@ -152,7 +157,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
 
     def look(self) -> tuple[bool, Any]:
         """Read the newest runs."""
-        run = request.newest_after(self.hook.send(request.newest_runs(self.flow_id)), self._moment())
+        run = request.best_after(self.hook.send(request.newest_runs(self.flow_id)), self._moment())
         if run is None:
             return False, {}
         seen = {"run_id": run.id, "state": run.state.value}

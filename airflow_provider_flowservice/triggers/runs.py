@@ -82,7 +82,7 @@ class LatestRunTrigger(PollingTrigger):
     async def poll(self, transport: AiohttpTransport) -> tuple[bool, dict[str, str]]:
         """Read the newest runs."""
         page = await transport.send(request.newest_runs(self.flow_id))
-        run = request.newest_after(page, self.started_after)
+        run = request.best_after(page, self.started_after)
         if run is None:
             return False, {}
         return run.state.is_terminal, {"run_id": run.id, "state": run.state.value}

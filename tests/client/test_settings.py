@@ -144,7 +144,6 @@ def test_the_operators_sandbox_comes_before_the_connections() -> None:
         host=None, client_id="me", client_secret=SECRET, extras=extras, sandbox="onboarding"
     )
     assert settings.sandbox == "onboarding"
-    assert settings.in_sandbox("prod").sandbox == "prod"
 
 
 def test_a_ready_token_stands_for_a_client_secret() -> None:

@@ -15,23 +15,23 @@ def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
     from airflow.sdk import serde
     from airflow.sdk.module_loading import import_string
 
-    path, arguments = FlowSettledTrigger(moment=1_700_000_300.25).serialize()
+    path, arguments = FlowSettledTrigger(moment=1_700_000_300.25, waits=2).serialize()
     stored = json.loads(json.dumps(serde.serialize(arguments)))
     again = import_string(path)(**serde.deserialize(stored))
     assert isinstance(again, FlowSettledTrigger)
-    assert again.serialize() == (path, arguments) == (path, {"moment": 1_700_000_300.25})
+    assert again.serialize() == (path, arguments) == (path, {"moment": 1_700_000_300.25, "waits": 2})
 
 
 def test_it_fires_at_its_moment(virtual_clock: VirtualClock) -> None:
     moment = virtual_clock.wall() + 300
-    assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done"}
+    assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done", "waits": 1}
     assert virtual_clock.wall() == moment
     assert virtual_clock.sleeps == [300]
 
 
 @pytest.mark.parametrize("late", [0, 1, 86_400])
 def test_it_fires_at_once_when_its_moment_has_passed(virtual_clock: VirtualClock, late: float) -> None:
-    assert fire(FlowSettledTrigger(moment=virtual_clock.wall() - late)) == {"status": "done"}
+    assert fire(FlowSettledTrigger(moment=virtual_clock.wall() - late)) == {"status": "done", "waits": 1}
     assert virtual_clock.sleeps == []
 
 
@@ -58,5 +58,5 @@ class NeverBlocking(VirtualClock):
 def test_waiting_blocks_no_other_trigger() -> None:
     with clock.installed(NeverBlocking()) as time:
         moment = time.wall() + 300
-        assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done"}
+        assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done", "waits": 1}
         assert time.wall() == moment
