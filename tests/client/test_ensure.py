@@ -361,3 +361,34 @@ def test_a_server_that_is_down_is_asked_again_and_then_given_up(
         ensure(plain_client, kinesis("mine"))
     assert writes(control) == []
     assert control.faults_left() == []
+
+
+class Note:
+    """What an attempt left for the next one."""
+
+    def __init__(self, note: dict[str, Any] | None) -> None:
+        self.held = note
+
+    def recall(self) -> dict[str, Any] | None:
+        return self.held
+
+    def note(self, note: dict[str, Any]) -> None:
+        self.held = note
+
+
+def test_what_another_made_with_other_settings_is_not_taken_for_an_earlier_attempts_work(
+    plain_client: Client,
+) -> None:
+    make(plain_client, kinesis(region="eu-west-1"))
+    with pytest.raises(DriftError, match="region"):
+        ensure(plain_client, kinesis(region="us-east-1"), IfExists.REUSE, Note({"known": []}))
+
+
+def test_a_create_that_aep_refused_leaves_no_note_to_go_on_from(
+    plain_client: Client, control: EmulatorControl
+) -> None:
+    control.inject(fault("status", "POST", "connections", status=400))
+    memory = Note(None)
+    with pytest.raises(BadRequestError):
+        ensure(plain_client, kinesis(), IfExists.REUSE, memory)
+    assert not memory.held

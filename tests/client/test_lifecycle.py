@@ -5,11 +5,17 @@ import json
 import pytest
 
 from airflow_provider_flowservice.client import lifecycle, request
-from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, ServerError
+from airflow_provider_flowservice.client.errors import (
+    BadRequestError,
+    DriftError,
+    SandboxNotFoundError,
+    ServerError,
+)
 from airflow_provider_flowservice.client.lifecycle import ATTEMPTS, Parts
 from airflow_provider_flowservice.client.model import Flow, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from tests.client.conftest import Opener
 from tests.support.aep import make, make_ends, make_flow, profile_flow, writes
 from tests.support.clients import Client
 from tests.support.clock import VirtualClock
@@ -124,3 +130,11 @@ def test_a_refusal_to_delete_for_another_reason_than_use_is_an_error(
         lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, parts.targets[0])
     assert lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, parts.targets[0])
     assert lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, parts.targets[0])
+
+
+def test_a_sandbox_that_is_not_there_is_no_deleted_flow(open_to_emulator: Opener) -> None:
+    client = open_to_emulator(sandbox="nowhere")
+    with pytest.raises(SandboxNotFoundError):
+        lifecycle.delete(client, request.FLOWS, UNKNOWN)
+    with pytest.raises(SandboxNotFoundError):
+        lifecycle.parts_of(client, UNKNOWN)

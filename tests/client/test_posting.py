@@ -516,3 +516,11 @@ def test_a_batch_that_is_refused_as_a_whole_is_an_error(shop: Shop) -> None:
     with pytest.raises(BadRequestError, match="no batch"):
         shop.post(as_records(people(1)))
     assert (shop.tally.rejected, shop.failures) == (0, [])
+
+
+def test_what_is_refused_behind_the_last_message_is_settled_with_it(shop: Shop) -> None:
+    """Otherwise a further attempt would refuse and count it again."""
+    notes: list[Any] = []
+    records = [*as_records(people(2)), UnreadableRecord(2, b"{", 3, "is no JSON")]
+    shop.post(records, on_progress=notes.append)
+    assert (notes[-1].settled.settled, notes[-1].settled.rejected) == (3, 1)

@@ -177,7 +177,7 @@ def test_a_sync_may_take_off_as_much_as_it_is_told(control: EmulatorControl, flo
     assert now(control)[0] == active[:2]
     run(activate(flow, active[3:], mode="sync", max_removals=2))
     assert now(control)[0] == active[3:]
-    run(activate(flow, [], profile_attributes=[], mode="sync", allow_empty=True, max_removals=1))
+    run(activate(flow, [], profile_attributes=[], mode="sync", allow_empty=True))
     assert now(control) == ([], [])
 
 
