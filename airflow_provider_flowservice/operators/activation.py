@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.segments import read_attributes, read_s
 from airflow_provider_flowservice.exceptions import airflow_faces
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
 from airflow_provider_flowservice.operators.memory import TaskMemory
-from airflow_provider_flowservice.operators.waiting import finish_waiting, wait_for_runs
+from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -178,7 +178,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         return {"flow_id": flow_id, **{name: list(values) for name, values in report.items()}}
 
 
-class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
+class FlowServiceAdHocActivationOperator(RunStartingOperator):
     """Export segments of a file destination now (``POST /adhocrun``), outside of their schedule.
 
     AEP exports today's membership, whatever date a run of the DAG is for. At most 80 segments go into one call;
@@ -192,26 +192,11 @@ class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
     :param deferrable: wait in the triggerer, without a worker slot.
     """
 
-    template_fields: Sequence[str] = (*FlowServiceChangeOperator.template_fields, "flow_id", "segments")
+    template_fields: Sequence[str] = (*RunStartingOperator.template_fields, "segments")
 
-    def __init__(
-        self,
-        *,
-        flow_id: str,
-        segments: Sequence[str],
-        wait_for_completion: bool = True,
-        poll_interval: float = 60,
-        wait_timeout: float = 6 * 3600,
-        deferrable: bool = True,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, segments: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.flow_id = flow_id
         self.segments = segments
-        self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
-        self.wait_timeout = wait_timeout
-        self.deferrable = deferrable
 
     def change(self, context: Context) -> dict[str, str]:
         """Start the exports, and wait for them.
@@ -220,7 +205,7 @@ class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
         """
         from airflow_provider_flowservice.client.runs import activate_adhoc
 
-        flow_id = self.existing_id("flow_id", self.flow_id)
+        flow_id = self.flow()
         segments = self._segment_ids()
         memory = self._memory(context)
         runs: dict[str, str] = dict((memory.recall() or {}).get("runs", {}))
@@ -229,7 +214,7 @@ class FlowServiceAdHocActivationOperator(FlowServiceChangeOperator):
             memory.note({"runs": runs})
         self.log.info("Flow %s exports %d segments in %d runs", flow_id, len(runs), len(set(runs.values())))
         if self.wait_for_completion:
-            wait_for_runs(self, sorted(set(runs.values())), memory, next_kwargs={"runs": runs})
+            self.wait_for_runs(sorted(set(runs.values())), memory, next_kwargs={"runs": runs})
         memory.forget()
         return runs
 

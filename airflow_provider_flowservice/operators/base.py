@@ -120,6 +120,23 @@ def read_plan_only(value: bool | str) -> bool:
         ) from None
 
 
+class FlowServiceFlowOperator(FlowServiceChangeOperator):
+    """Base of the operators that change one flow.
+
+    :param flow_id: the flow; templated.
+    """
+
+    template_fields: Sequence[str] = (*FlowServiceChangeOperator.template_fields, "flow_id")
+
+    def __init__(self, *, flow_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+
+    def flow(self) -> str:
+        """The checked id of the flow."""
+        return self.existing_id("flow_id", self.flow_id)
+
+
 def push(context: Context, **values: Any) -> None:
     """Push each value that is there to the XCom key of its name."""
     for key, value in values.items():

@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client.planning import (
 from airflow_provider_flowservice.exceptions import airflow_faces
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.base import (
-    FlowServiceChangeOperator,
+    FlowServiceFlowOperator,
     id_list,
     optional_mapping,
     optional_mappings,
@@ -26,7 +26,7 @@ from airflow_provider_flowservice.operators.base import (
 )
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.memory import TaskMemory
-from airflow_provider_flowservice.operators.waiting import finish_waiting, wait_for_runs
+from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -108,31 +108,14 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, ensured.id, desired.spec_id)}
 
 
-class _FlowOperator(FlowServiceChangeOperator):
-    """Base of the operators that change one flow.
-
-    :param flow_id: the flow; templated.
-    """
-
-    template_fields: Sequence[str] = (*FlowServiceChangeOperator.template_fields, "flow_id")
-
-    def __init__(self, *, flow_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.flow_id = flow_id
-
-    def flow(self) -> str:
-        """The checked id of the flow."""
-        return self.existing_id("flow_id", self.flow_id)
-
-
-class FlowServiceSetFlowStateOperator(_FlowOperator):
+class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
     """Enable or disable a flow (``POST /flows/{id}/action``). One that is so already is a success.
 
     :param flow_id: the flow; templated.
     :param state: ``enabled`` or ``disabled``; templated.
     """
 
-    template_fields: Sequence[str] = (*_FlowOperator.template_fields, "state")
+    template_fields: Sequence[str] = (*FlowServiceFlowOperator.template_fields, "state")
 
     def __init__(self, *, state: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -162,7 +145,7 @@ class FlowServiceSetFlowStateOperator(_FlowOperator):
         return self.state
 
 
-class FlowServiceUpdateFlowOperator(_FlowOperator):
+class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
     """Give a flow another name or description (``PATCH /flows/{id}``).
 
     :param flow_id: the flow; templated.
@@ -170,7 +153,7 @@ class FlowServiceUpdateFlowOperator(_FlowOperator):
     :param new_description: its description from now on; templated. None leaves it.
     """
 
-    template_fields: Sequence[str] = (*_FlowOperator.template_fields, "new_name", "new_description")
+    template_fields: Sequence[str] = (*FlowServiceFlowOperator.template_fields, "new_name", "new_description")
 
     def __init__(
         self, *, new_name: str | None = None, new_description: str | None = None, **kwargs: Any
@@ -201,7 +184,7 @@ class FlowServiceUpdateFlowOperator(_FlowOperator):
         return operations_json(operations)
 
 
-class FlowServicePublishFlowOperator(_FlowOperator):
+class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
     """Publish a draft flow with its connections, in AEP's order (``POST /{kind}/{id}/action?op=publish``).
 
     Base connections go first, then source and target connections, then the flow. What is published already is left
@@ -230,7 +213,7 @@ class FlowServicePublishFlowOperator(_FlowOperator):
         return self.flow()
 
 
-class FlowServiceDeleteFlowOperator(_FlowOperator):
+class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
     """Delete a flow (``DELETE /flows/{id}``), with its connections if wanted. One that is gone is a success.
 
     :param flow_id: the flow; templated. Ids only: a name may be another's.
@@ -279,7 +262,7 @@ class FlowServiceDeleteFlowOperator(_FlowOperator):
         return {"deleted": going, "left": []}
 
 
-class FlowServiceRunFlowOperator(_FlowOperator):
+class FlowServiceRunFlowOperator(RunStartingOperator):
     """Run a source flow that is scheduled ``once`` over a window (``POST /runs``), and wait for the run.
 
     :param flow_id: the flow; templated.
@@ -292,7 +275,7 @@ class FlowServiceRunFlowOperator(_FlowOperator):
     :param deferrable: wait in the triggerer, without a worker slot.
     """
 
-    template_fields: Sequence[str] = (*_FlowOperator.template_fields, "window_start", "window_end")
+    template_fields: Sequence[str] = (*RunStartingOperator.template_fields, "window_start", "window_end")
 
     def __init__(
         self,
@@ -300,20 +283,12 @@ class FlowServiceRunFlowOperator(_FlowOperator):
         window_start: int | str,
         window_end: int | str,
         delta_column: str | None = None,
-        wait_for_completion: bool = True,
-        poll_interval: float = 60,
-        wait_timeout: float = 6 * 3600,
-        deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.window_start = window_start
         self.window_end = window_end
         self.delta_column = delta_column
-        self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
-        self.wait_timeout = wait_timeout
-        self.deferrable = deferrable
 
     def change(self, context: Context) -> str:
         """Start the run, and wait for it.
@@ -336,7 +311,7 @@ class FlowServiceRunFlowOperator(_FlowOperator):
         memory.note({"run": run_id})
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            wait_for_runs(self, [run_id], memory, next_kwargs={"run_id": run_id})
+            self.wait_for_runs([run_id], memory, next_kwargs={"run_id": run_id})
         memory.forget()
         return run_id
 

@@ -4,63 +4,69 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import clock, request
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
-    from airflow.triggers.base import BaseTrigger
-
     from airflow_provider_flowservice.client.sender import Sender
     from airflow_provider_flowservice.operators.memory import TaskMemory
 
 
-class _Waiting(Protocol):
-    flowservice_conn_id: str
-    sandbox: str | None
-    poll_interval: float
-    wait_timeout: float
-    deferrable: bool
+class RunStartingOperator(FlowServiceFlowOperator):
+    """Base of the operators that start runs of a flow and may wait for them.
 
-    @property
-    def hook(self) -> Sender:
-        """What asks AEP."""
-
-    def defer(self, *, trigger: BaseTrigger, method_name: str, kwargs: dict[str, Any] | None = None) -> Any:
-        """Hand over to a trigger."""
-
-
-def wait_for_runs(
-    operator: _Waiting, run_ids: Sequence[str], memory: TaskMemory, next_kwargs: dict[str, Any]
-) -> None:
-    """Wait until runs have ended.
-
-    :param memory: what the task noted of the runs; see :func:`finish_waiting`.
-    :param next_kwargs: what ``execute_complete`` of the operator gets beside the event.
-    :raises DriftError: if one failed.
-    :raises FlowServiceWaitTimeout: if they take too long.
+    :param wait_for_completion: wait until the runs have ended, and fail if one failed.
+    :param poll_interval: seconds between two looks.
+    :param wait_timeout: seconds to wait at most.
+    :param deferrable: wait in the triggerer, without a worker slot.
     """
-    from airflow_provider_flowservice.triggers.runs import FlowRunsTrigger
 
-    trigger = FlowRunsTrigger(
-        flowservice_conn_id=operator.flowservice_conn_id,
-        sandbox=operator.sandbox,
-        poll_interval=operator.poll_interval,
-        deadline=clock.current().wall() + operator.wait_timeout,
-        run_ids=list(run_ids),
-    )
-    if operator.deferrable:
-        # A trigger that fires at once can overtake the scheduler.
-        states = _states_until_one_runs(operator.hook, run_ids)
-        if RunState.RUNNING not in states.values():
-            detail = {run_id: state.value for run_id, state in states.items()}
-            finish_waiting({"status": "done", "detail": detail}, memory)
-            return
-        operator.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
-    finish_waiting(asyncio.run(trigger.first_event()), memory)
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        poll_interval: float = 60,
+        wait_timeout: float = 6 * 3600,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.poll_interval = poll_interval
+        self.wait_timeout = wait_timeout
+        self.deferrable = deferrable
+
+    def wait_for_runs(self, run_ids: Sequence[str], memory: TaskMemory, next_kwargs: dict[str, Any]) -> None:
+        """Wait until runs have ended.
+
+        :param memory: what the task noted of the runs; see :func:`finish_waiting`.
+        :param next_kwargs: what ``execute_complete`` gets beside the event.
+        :raises DriftError: if one failed.
+        :raises FlowServiceWaitTimeout: if they take too long.
+        """
+        from airflow_provider_flowservice.triggers.runs import FlowRunsTrigger
+
+        trigger = FlowRunsTrigger(
+            flowservice_conn_id=self.flowservice_conn_id,
+            sandbox=self.sandbox,
+            poll_interval=self.poll_interval,
+            deadline=clock.current().wall() + self.wait_timeout,
+            run_ids=list(run_ids),
+        )
+        if self.deferrable:
+            # A trigger that fires at once can overtake the scheduler.
+            states = _states_until_one_runs(self.hook, run_ids)
+            if RunState.RUNNING not in states.values():
+                detail = {run_id: state.value for run_id, state in states.items()}
+                finish_waiting({"status": "done", "detail": detail}, memory)
+                return
+            self.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
+        finish_waiting(asyncio.run(trigger.first_event()), memory)
 
 
 def _states_until_one_runs(sender: Sender, run_ids: Sequence[str]) -> dict[str, RunState]:
