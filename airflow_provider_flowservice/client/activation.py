@@ -26,7 +26,7 @@ ATTEMPTS = 20
 #: Seconds: the longest wait between two of them.
 MAX_DELAY = 10.0
 #: Seconds to wait before reading again a flow that does not show its patch yet.
-READ_BACKS = (1.0, 4.0)
+READ_BACKS = (0.5, 1.0)
 #: What AEP supports on one flow; more may work and is slow.
 MAX_SEGMENTS = 250
 MAX_ATTRIBUTES = 50
