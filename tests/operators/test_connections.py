@@ -18,6 +18,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceTransientException,
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.connections import FlowServiceCreateSourceConnectionOperator
 from tests.support.aep import ids, kinesis, make, stream, writes
 from tests.support.airflow import AWS_SECRET, SAS_KEY, flowservice_connection
 from tests.support.faults import fault
@@ -360,3 +361,17 @@ def test_a_word_that_if_exists_does_not_know_is_refused_when_the_dag_is_parsed()
         InvalidInputError, match=r"if_exists: 'replace' is not known. Known are reuse, update"
     ):
         create_kinesis(if_exists="replace")
+
+
+def test_a_parent_that_was_given_must_be_there_at_run_time(control: EmulatorControl) -> None:
+    """An upstream task that was skipped makes None of its ``.output``."""
+    operator = FlowServiceCreateSourceConnectionOperator(
+        task_id="create",
+        name="profiles",
+        connection_spec=specs.UNIFIED_PROFILE_SERVICE,
+        base_connection_id="{{ ti.xcom_pull('skipped') }}",
+    )
+    operator.base_connection_id = None
+    with pytest.raises(FlowServicePermanentException, match="base_connection_id: None is no text"):
+        run(operator)
+    assert control.state()["sourceConnections"] == []
