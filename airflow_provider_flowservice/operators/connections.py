@@ -92,11 +92,31 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
 
 
 class _CreateEndOperator(FlowServiceCreateResourceOperator):
-    """What source and target connections share."""
+    """What source and target connections share.
 
-    def spec_id(self, name_or_id: str) -> str:
+    :param connection_spec: name as AEP shows it, or id; templated.
+    :param base_connection_id: the base connection it hangs on, where it has one; templated.
+    """
+
+    template_fields: Sequence[str] = (
+        *FlowServiceCreateResourceOperator.template_fields,
+        "connection_spec",
+        "base_connection_id",
+    )
+
+    def __init__(self, *, connection_spec: str, base_connection_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.connection_spec = connection_spec
+        self.base_connection_id = base_connection_id
+        self._has_base = base_connection_id is not None
+
+    def base_id(self) -> str | None:
+        """The base connection's id, if one was given."""
+        return given_text("base_connection_id", self.base_connection_id, given=self._has_base)
+
+    def spec_id(self) -> str:
         """The connection spec's id; a draft costs a look at the spec."""
-        wanted = required_text("connection_spec", name_or_id)
+        wanted = required_text("connection_spec", self.connection_spec)
         if not self.draft:
             return self.hook.connection_spec_id(wanted)
         spec = self.hook.find_connection_spec(wanted)
@@ -114,9 +134,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceCreateResourceOperator.template_fields,
-        "connection_spec",
-        "base_connection_id",
+        *_CreateEndOperator.template_fields,
         "data_format",
         "source_params",
     )
@@ -124,16 +142,11 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
     def __init__(
         self,
         *,
-        connection_spec: str,
-        base_connection_id: str | None = None,
         data_format: str | None = "json",
         source_params: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.connection_spec = connection_spec
-        self.base_connection_id = base_connection_id
-        self._has_base = base_connection_id is not None
         self.data_format = data_format
         self.source_params = source_params
 
@@ -144,12 +157,10 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
         params = optional_mapping("source_params", self.source_params)
         return DesiredSourceConnection(
             name=self.name,
-            spec_id=self.spec_id(self.connection_spec),
+            spec_id=self.spec_id(),
             draft=self.draft,
             description=self.description,
-            base_connection_id=given_text(
-                "base_connection_id", self.base_connection_id, given=self._has_base
-            ),
+            base_connection_id=self.base_id(),
             data={"format": self.data_format} if self.data_format else None,
             params=params,
         )
@@ -167,9 +178,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
     """
 
     template_fields: Sequence[str] = (
-        *FlowServiceCreateResourceOperator.template_fields,
-        "connection_spec",
-        "base_connection_id",
+        *_CreateEndOperator.template_fields,
         "target_params",
         "schema_id",
         "data_format",
@@ -178,17 +187,12 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
     def __init__(
         self,
         *,
-        connection_spec: str,
-        base_connection_id: str | None = None,
         target_params: Mapping[str, Any],
         schema_id: str | None = None,
         data_format: str | None = "json",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.connection_spec = connection_spec
-        self.base_connection_id = base_connection_id
-        self._has_base = base_connection_id is not None
         self.target_params = target_params
         self.schema_id = schema_id
         self._has_schema = schema_id is not None
@@ -201,12 +205,10 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
         params = optional_mapping("target_params", self.target_params)
         return DesiredTargetConnection(
             name=self.name,
-            spec_id=self.spec_id(self.connection_spec),
+            spec_id=self.spec_id(),
             draft=self.draft,
             description=self.description,
-            base_connection_id=given_text(
-                "base_connection_id", self.base_connection_id, given=self._has_base
-            ),
+            base_connection_id=self.base_id(),
             data=self._data(),
             params=params,
         )
