@@ -33,7 +33,7 @@ def emulator(
     flowservice_emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[EmulatorServer]:
     """An empty emulator to which the Airflow connections of the example DAGs lead."""
-    from airflow_provider_flowservice.client import auth
+    from airflow_provider_flowservice.client.http import auth
 
     auth.forget_all()
     credential = flowservice_emulator.control.credential

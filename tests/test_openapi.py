@@ -16,19 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_flowservice.client import (
-    audiences,
-    auth,
-    clock,
-    datasets,
-    mapping_sets,
-    model,
-    request,
-    schemas,
-    specs,
-)
+from airflow_provider_flowservice.client import clock, model
+from airflow_provider_flowservice.client.activation import audiences
+from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http import auth, request
+from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_flowservice.client import errors, request
-from airflow_provider_flowservice.client.request import Repeat
-from airflow_provider_flowservice.client.retry import (
+from airflow_provider_flowservice.client import errors
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Repeat
+from airflow_provider_flowservice.client.http.retry import (
     MAX_DELAY,
     TRANSIENT_STATUSES,
     Decision,

@@ -13,25 +13,23 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_flowservice.client import model, request
-from airflow_provider_flowservice.client.dataflow import Mode, Wanted
-from airflow_provider_flowservice.client.errors import (
-    FlowServiceError,
-    InvalidInputError,
-)
-from airflow_provider_flowservice.client.request import Kind, Request
-from airflow_provider_flowservice.client.segments import read_attributes, read_segments
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
+from airflow_provider_flowservice.client.activation.selectors import Mode, Wanted
+from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_flowservice.client.activation import Activation, Brakes
-    from airflow_provider_flowservice.client.audiences import Audience, SegmentDefinition
-    from airflow_provider_flowservice.client.desired import Desired, Found
-    from airflow_provider_flowservice.client.ensure import Ensured, IfExists, Memory
-    from airflow_provider_flowservice.client.inlet import Inlet
-    from airflow_provider_flowservice.client.transport import RequestsTransport
+    from airflow_provider_flowservice.client.activation.activate import Activation, Brakes
+    from airflow_provider_flowservice.client.activation.audiences import Audience, SegmentDefinition
+    from airflow_provider_flowservice.client.ensure.create import Ensured, IfExists, Memory
+    from airflow_provider_flowservice.client.ensure.desired import Desired, Found
+    from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+    from airflow_provider_flowservice.client.streaming.inlet import Inlet
     from airflow_provider_flowservice.hooks.credentials import AuthParams
 
 T = TypeVar("T")
@@ -75,14 +73,14 @@ class FlowServiceHook(BaseHook):
     @cached_property
     def transport(self) -> RequestsTransport:
         """The open transport."""
-        from airflow_provider_flowservice.client.transport import RequestsTransport
+        from airflow_provider_flowservice.client.http.blocking import RequestsTransport
         from airflow_provider_flowservice.hooks.token_file import default_token_files
 
         store = default_token_files() if self.settings.token_cache else None
         return RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
 
     def send(self, request: Request[T]) -> T:
-        """Carry a request of :mod:`airflow_provider_flowservice.client.request` through.
+        """Carry a request of :mod:`airflow_provider_flowservice.client.http.request` through.
 
         :raises FlowServiceError: when it fails for good.
         """
@@ -104,7 +102,7 @@ class FlowServiceHook(BaseHook):
         :param filters: ``property`` expressions such as ``request.equals("name", "x")``; all must hold.
         :param order_by: field name, with ``-`` in front for descending.
         """
-        from airflow_provider_flowservice.client.listing import iterate
+        from airflow_provider_flowservice.client.http.pages import iterate
 
         return iterate(self, kind, filters=filters, order_by=order_by)
 
@@ -131,7 +129,7 @@ class FlowServiceHook(BaseHook):
 
         :returns: whether it was there.
         """
-        from airflow_provider_flowservice.client.lifecycle import delete
+        from airflow_provider_flowservice.client.flows.lifecycle import delete
 
         return delete(self, kind, resource_id)
 
@@ -141,7 +139,7 @@ class FlowServiceHook(BaseHook):
 
     def ensure(self, desired: Desired[R], if_exists: IfExists, memory: Memory | None = None) -> Ensured[R]:
         """Make sure that an object exists once; see :mod:`airflow_provider_flowservice.client.ensure`."""
-        from airflow_provider_flowservice.client.ensure import ensure
+        from airflow_provider_flowservice.client.ensure.create import ensure
 
         return ensure(self, desired, if_exists, memory)
 
@@ -156,13 +154,13 @@ class FlowServiceHook(BaseHook):
     ) -> Activation:
         """Bring a flow's segments and profile attributes to what is given (``PATCH /flows/{id}``).
 
-        :param segments: UUIDs, or mappings as :func:`~airflow_provider_flowservice.client.segments.read_segments`
+        :param segments: UUIDs, or mappings as :func:`~airflow_provider_flowservice.client.activation.segments.read_segments`
             takes them.
         :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
         :param mode: add them, remove them, or leave exactly these.
         :param brakes: what a removal may do; None lets it do everything.
         """
-        from airflow_provider_flowservice.client.activation import activate, resolve
+        from airflow_provider_flowservice.client.activation.activate import activate, resolve
 
         attributes = None if profile_attributes is None else read_attributes(profile_attributes)
         wanted = Wanted(resolve(self, read_segments(segments)), attributes)
@@ -170,7 +168,7 @@ class FlowServiceHook(BaseHook):
 
     def iterate_segments(self) -> Iterator[SegmentDefinition]:
         """Read all segment definitions (``GET /segment/definitions``)."""
-        from airflow_provider_flowservice.client.audiences import iterate_segments
+        from airflow_provider_flowservice.client.activation.audiences import iterate_segments
 
         return iterate_segments(self)
 
@@ -179,7 +177,7 @@ class FlowServiceHook(BaseHook):
 
         :param name: only audiences whose name contains this.
         """
-        from airflow_provider_flowservice.client.audiences import iterate_audiences
+        from airflow_provider_flowservice.client.activation.audiences import iterate_audiences
 
         return iterate_audiences(self, name=name)
 
@@ -188,7 +186,7 @@ class FlowServiceHook(BaseHook):
 
         :raises DriftError: if it opened none.
         """
-        from airflow_provider_flowservice.client.inlet import inlet_of
+        from airflow_provider_flowservice.client.streaming.inlet import inlet_of
 
         return inlet_of(self.get(request.CONNECTIONS, connection_id))
 

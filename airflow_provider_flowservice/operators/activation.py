@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.dataflow import Mode, Wanted, plan
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.planning import (
+from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
+from airflow_provider_flowservice.client.activation.selectors import Mode, Wanted, plan
+from airflow_provider_flowservice.client.ensure.dry_run import (
     difference,
     empty_flow,
     is_planned,
     operations_json,
 )
-from airflow_provider_flowservice.client.segments import read_attributes, read_segments
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.exceptions import airflow_faces
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.activation import Brakes
-    from airflow_provider_flowservice.client.dataflow import Plan
+    from airflow_provider_flowservice.client.activation.activate import Brakes
+    from airflow_provider_flowservice.client.activation.selectors import Plan
 
 
 class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
@@ -96,7 +96,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         :returns: ``flow_id``, ``added``, ``already_active``, ``changed``, ``removed``, ``not_active``,
             ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
         """
-        from airflow_provider_flowservice.client.activation import activate
+        from airflow_provider_flowservice.client.activation.activate import activate
 
         flow_id = self.existing_id("flow_id", self.flow_id)
         self._refuse_backfill(context)
@@ -123,7 +123,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         return {**self._report(flow_id, computed), "operations": operations_json(computed.operations)}
 
     def _wanted(self) -> Wanted:
-        from airflow_provider_flowservice.client.activation import resolve
+        from airflow_provider_flowservice.client.activation.activate import resolve
 
         attributes = self.profile_attributes
         mapping = (self.profile_mapping or {}).get("mappingId")
@@ -141,7 +141,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         )
 
     def _brakes(self, wanted: Wanted) -> Brakes | None:
-        from airflow_provider_flowservice.client.activation import Brakes
+        from airflow_provider_flowservice.client.activation.activate import Brakes
 
         if self.mode == Mode.SYNC.value and not wanted.segments and not self.allow_empty:
             raise InvalidInputError(
@@ -203,7 +203,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
         :returns: run id by segment id.
         """
-        from airflow_provider_flowservice.client.runs import activate_adhoc
+        from airflow_provider_flowservice.client.flows.runs import activate_adhoc
 
         flow_id = self.flow()
         segments = self._segment_ids()
@@ -239,6 +239,6 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         return TaskMemory(context, asked)
 
     def _segment_ids(self) -> list[str]:
-        from airflow_provider_flowservice.client.activation import resolve
+        from airflow_provider_flowservice.client.activation.activate import resolve
 
         return [segment.uuid for segment in resolve(self.hook, read_segments(self.segments))]

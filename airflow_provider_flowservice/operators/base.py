@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_flowservice.client.ensure.dry_run import refuse_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.planning import refuse_planned
 from airflow_provider_flowservice.exceptions import airflow_faces
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import request, specs
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.inlet import inlet_of
-from airflow_provider_flowservice.client.request import Kind
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Kind
+from airflow_provider_flowservice.client.streaming.inlet import inlet_of
 from airflow_provider_flowservice.operators.base import (
     FlowServiceChangeOperator,
     given_text,
@@ -20,8 +21,8 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateResou
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.ensure import Ensured
-    from airflow_provider_flowservice.client.resources import (
+    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.flows.resources import (
         DesiredBaseConnection,
         DesiredSourceConnection,
         DesiredTargetConnection,
@@ -64,7 +65,7 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
 
     def desired(self) -> DesiredBaseConnection:
         """The base connection, with the name of its auth spec read from AEP."""
-        from airflow_provider_flowservice.client.resources import DesiredBaseConnection
+        from airflow_provider_flowservice.client.flows.resources import DesiredBaseConnection
 
         auth = optional_mapping("auth", self.auth)
         spec = self.hook.find_connection_spec(required_text("connection_spec", self.connection_spec))
@@ -152,7 +153,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
 
     def desired(self) -> DesiredSourceConnection:
         """The source connection."""
-        from airflow_provider_flowservice.client.resources import DesiredSourceConnection
+        from airflow_provider_flowservice.client.flows.resources import DesiredSourceConnection
 
         params = optional_mapping("source_params", self.source_params)
         return DesiredSourceConnection(
@@ -200,7 +201,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
 
     def desired(self) -> DesiredTargetConnection:
         """The target connection."""
-        from airflow_provider_flowservice.client.resources import DesiredTargetConnection
+        from airflow_provider_flowservice.client.flows.resources import DesiredTargetConnection
 
         params = optional_mapping("target_params", self.target_params)
         return DesiredTargetConnection(
@@ -249,7 +250,7 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
 
         :returns: whether it is gone.
         """
-        from airflow_provider_flowservice.client.lifecycle import delete_unshared
+        from airflow_provider_flowservice.client.flows.lifecycle import delete_unshared
 
         connection_id = self.existing_id("connection_id", self.connection_id)
         return delete_unshared(self.hook, _KINDS[self.kind], connection_id)

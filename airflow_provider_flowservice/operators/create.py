@@ -6,16 +6,16 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.ensure.dry_run import plan_create, refuse_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.planning import plan_create, refuse_planned
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push, required_text
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.desired import Desired
-    from airflow_provider_flowservice.client.ensure import Ensured
+    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.ensure.desired import Desired
     from airflow_provider_flowservice.client.model import ConnectionSpec, FlowSpec
 
 _IF_EXISTS = ("reuse", "update", "fail", "create")
@@ -53,7 +53,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
 
         :returns: its id.
         """
-        from airflow_provider_flowservice.client.ensure import IfExists
+        from airflow_provider_flowservice.client.ensure.create import IfExists
 
         self.check_name()
         desired = self.desired()
@@ -72,7 +72,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
 
         :returns: the real id of what is there, else ``plan:<kind>:<name>``.
         """
-        from airflow_provider_flowservice.client.ensure import Ensured, IfExists
+        from airflow_provider_flowservice.client.ensure.create import Ensured, IfExists
 
         self.check_name()
         desired = self.desired()

@@ -10,8 +10,8 @@ from airflow_provider_flowservice.operators.base import required_text
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.ensure import Ensured
-    from airflow_provider_flowservice.client.mapping_sets import DesiredMappingSet
+    from airflow_provider_flowservice.client.datasets.mapping_sets import DesiredMappingSet
+    from airflow_provider_flowservice.client.ensure.create import Ensured
 
 _FORMS = ("new", "old")
 
@@ -54,7 +54,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
 
     def desired(self) -> DesiredMappingSet:
         """The mapping set, once AEP has said that it accepts it; in a plan nothing is posted, so it is not asked."""
-        from airflow_provider_flowservice.client.mapping_sets import (
+        from airflow_provider_flowservice.client.datasets.mapping_sets import (
             BodyForm,
             DesiredMappingSet,
             read_mappings,

@@ -9,7 +9,7 @@ from airflow_provider_flowservice.operators.base import required_text
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.datasets import DesiredDataset
+    from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 
 
 class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
@@ -28,7 +28,7 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
 
     def desired(self) -> DesiredDataset:
         """The dataset."""
-        from airflow_provider_flowservice.client.datasets import DesiredDataset
+        from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 
         return DesiredDataset(
             name=self.name,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import request, specs
-from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.exports import check_dataset_schedule
-from airflow_provider_flowservice.client.planning import (
+from airflow_provider_flowservice.client.activation.schedules import check_dataset_schedule
+from airflow_provider_flowservice.client.ensure.dry_run import (
     empty_flow,
     is_planned,
     operations_json,
     planned_id,
 )
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.exceptions import airflow_faces
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.base import (
@@ -25,15 +26,15 @@ from airflow_provider_flowservice.operators.base import (
     required_text,
 )
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.ensure import Ensured
-    from airflow_provider_flowservice.client.resources import DesiredFlow
-    from airflow_provider_flowservice.client.runs import Window
+    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.flows.resources import DesiredFlow
+    from airflow_provider_flowservice.client.flows.runs import Window
 
 
 class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
@@ -76,7 +77,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 
     def desired(self) -> DesiredFlow:
         """The flow."""
-        from airflow_provider_flowservice.client.resources import DesiredFlow
+        from airflow_provider_flowservice.client.flows.resources import DesiredFlow
 
         sources = id_list("source_connection_ids", self.source_connection_ids)
         targets = id_list("target_connection_ids", self.target_connection_ids)
@@ -126,7 +127,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
 
         :returns: the state.
         """
-        from airflow_provider_flowservice.client.lifecycle import set_state
+        from airflow_provider_flowservice.client.flows.lifecycle import set_state
 
         flow = set_state(self.hook, self.flow(), self._state())
         push(context, etag=flow.etag)
@@ -167,7 +168,7 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
 
         :returns: the flow's id.
         """
-        from airflow_provider_flowservice.client.lifecycle import rename
+        from airflow_provider_flowservice.client.flows.lifecycle import rename
 
         flow = rename(self.hook, self.flow(), self.new_name, self.new_description)
         push(context, etag=flow.etag)
@@ -175,7 +176,7 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> list[dict[str, Any]]:
         """Say what would change, and return the patch."""
-        from airflow_provider_flowservice.client.lifecycle import describe_flow_changes
+        from airflow_provider_flowservice.client.flows.lifecycle import describe_flow_changes
 
         flow_id = self.flow()
         flow = empty_flow(flow_id) if is_planned(flow_id) else self.hook.get(request.FLOWS, flow_id)
@@ -198,7 +199,7 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
 
         :returns: the flow's id.
         """
-        from airflow_provider_flowservice.client.lifecycle import parts_of, publish
+        from airflow_provider_flowservice.client.flows.lifecycle import parts_of, publish
 
         flow_id = self.flow()
         parts = parts_of(self.hook, flow_id)
@@ -230,7 +231,7 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
 
         :returns: ids by what became of them: ``deleted``, ``left``.
         """
-        from airflow_provider_flowservice.client import lifecycle
+        from airflow_provider_flowservice.client.flows import lifecycle
 
         flow_id = self.flow()
         memory = TaskMemory(context, f"{self.flowservice_conn_id} {self.sandbox} delete {flow_id}")
@@ -252,7 +253,7 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> dict[str, list[str]]:
         """Say what would go."""
-        from airflow_provider_flowservice.client.lifecycle import parts_of
+        from airflow_provider_flowservice.client.flows.lifecycle import parts_of
 
         flow_id = self.flow()
         parts = None if is_planned(flow_id) else parts_of(self.hook, flow_id)
@@ -295,7 +296,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
 
         :returns: the run's id.
         """
-        from airflow_provider_flowservice.client import runs
+        from airflow_provider_flowservice.client.flows import runs
 
         flow_id, window = self.flow(), self._window()
         runs.check_can_run(self.hook.get(request.FLOWS, flow_id))
@@ -334,7 +335,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         return TaskMemory(context, asked)
 
     def _window(self) -> Window:
-        from airflow_provider_flowservice.client.runs import Window
+        from airflow_provider_flowservice.client.flows.runs import Window
 
         start = _epoch("window_start", self.window_start)
         end = _epoch("window_end", self.window_end)

@@ -9,18 +9,19 @@ from dataclasses import asdict
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import clock, request
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.exceptions import airflow_faces, is_permanent
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_flowservice.client.inlet import Envelope, Inlet
-    from airflow_provider_flowservice.client.posting import Failure, Poster, Progress, Tally
-    from airflow_provider_flowservice.client.records import Record, UnreadableRecord
+    from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet
+    from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, Progress, Tally
+    from airflow_provider_flowservice.client.streaming.records import Record, UnreadableRecord
 
 #: How many refused records an error names.
 _SHOWN = 10
@@ -173,7 +174,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         return max(0.0, changed + self.settle_seconds - clock.current().wall())
 
     def _post(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_flowservice.client.posting import Poster, Tally
+        from airflow_provider_flowservice.client.streaming.posting import Poster, Tally
 
         target = self._inlet()
         memory = TaskMemory(context, self._asked(target))
@@ -227,7 +228,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             )
 
     def _inlet(self) -> Inlet:
-        from airflow_provider_flowservice.client import inlet
+        from airflow_provider_flowservice.client.streaming import inlet
 
         if self.inlet_url is not None:
             target = inlet.Inlet(required_text("inlet_url", self.inlet_url))
@@ -237,7 +238,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         return target.checked(self.hook.settings.collection_host)
 
     def _envelope(self) -> Envelope | None:
-        from airflow_provider_flowservice.client.inlet import Envelope
+        from airflow_provider_flowservice.client.streaming.inlet import Envelope
 
         if not self._has_schema:
             return None
@@ -250,7 +251,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     @contextmanager
     def _records(self) -> Iterator[Iterable[Record | UnreadableRecord]]:
-        from airflow_provider_flowservice.client import records
+        from airflow_provider_flowservice.client.streaming import records
 
         if self.path is None:
             if isinstance(self.messages, (str, bytes, Mapping)) or self.messages is None:

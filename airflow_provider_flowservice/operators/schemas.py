@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client.schemas import PROFILE_CLASS
+from airflow_provider_flowservice.client.datasets.schemas import PROFILE_CLASS
 from airflow_provider_flowservice.operators.base import id_list, required_text
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.schemas import DesiredSchema
+    from airflow_provider_flowservice.client.datasets.schemas import DesiredSchema
 
 
 class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
@@ -40,7 +40,7 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
 
     def desired(self) -> DesiredSchema:
         """The schema."""
-        from airflow_provider_flowservice.client.schemas import DesiredSchema
+        from airflow_provider_flowservice.client.datasets.schemas import DesiredSchema
 
         return DesiredSchema(
             name=self.name,

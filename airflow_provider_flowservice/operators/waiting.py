@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import clock, request
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.sender import Sender
-    from airflow_provider_flowservice.operators.memory import TaskMemory
+    from airflow_provider_flowservice.client.http.sender import Sender
+    from airflow_provider_flowservice.operators.task_state import TaskMemory
 
 
 class RunStartingOperator(FlowServiceFlowOperator):

@@ -12,8 +12,8 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.ensure.dry_run import is_planned
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.planning import is_planned
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, airflow_faces, from_event
 from airflow_provider_flowservice.operators.base import read_plan_only
 

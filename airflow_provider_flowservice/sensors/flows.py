@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import dataflow, request
-from airflow_provider_flowservice.client.activation import resolve
-from airflow_provider_flowservice.client.dataflow import Missing
+from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.activation.activate import resolve
+from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
+from airflow_provider_flowservice.client.activation.selectors import Missing
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.segments import read_attributes, read_segments
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.operators.base import required_text
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
@@ -66,7 +67,7 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
     def look(self) -> tuple[bool, Any]:
         """Read the flow and compare."""
         flow = self.hook.get(request.FLOWS, self.flow_id)
-        missing = dataflow.missing(flow, *self._wanted)
+        missing = selectors.missing(flow, *self._wanted)
         return not missing, missing.to_json()
 
     def trigger(self, deadline: float) -> FlowValidationTrigger:

@@ -12,12 +12,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.retry import MAX_DELAY
+from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.exceptions import is_permanent, to_event
 from airflow_provider_flowservice.triggers import sessions
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.aio import AiohttpTransport
+    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 
 #: So many failed polls in a row are tolerated; each was retried already by the transport.
 TOLERATED_FAILURES = 3

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import dataflow, request
+from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.triggers.base import PollingTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.aio import AiohttpTransport
+    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 
 
 class FlowValidationTrigger(PollingTrigger):
@@ -40,5 +41,5 @@ class FlowValidationTrigger(PollingTrigger):
     async def poll(self, transport: AiohttpTransport) -> tuple[bool, dict[str, Any]]:
         """Read the flow and compare."""
         flow = await transport.send(request.get(request.FLOWS, self.flow_id))
-        missing = dataflow.missing(flow, self.segments, self.profile_attributes)
+        missing = selectors.missing(flow, self.segments, self.profile_attributes)
         return not missing, missing.to_json()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.triggers.base import PollingTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.aio import AiohttpTransport
+    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 
 
 class FlowRunsTrigger(PollingTrigger):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.aio import AiohttpTransport
+    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
     from airflow_provider_flowservice.client.settings import Settings
 
 
@@ -35,7 +35,7 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: sandbox to work in instead of the connection's.
     """
-    from airflow_provider_flowservice.client.aio import AiohttpTransport
+    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 
     settings = await _settings(flowservice_conn_id, sandbox)
     transports = _loops.setdefault(asyncio.get_running_loop(), _Loop()).transports

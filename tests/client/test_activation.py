@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import activation as activating
-from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.activation import ATTEMPTS, Activation, resolve
-from airflow_provider_flowservice.client.dataflow import Mode, Wanted
+from airflow_provider_flowservice.client.activation import activate as activating
+from airflow_provider_flowservice.client.activation.activate import ATTEMPTS, Activation, resolve
+from airflow_provider_flowservice.client.activation.segments import Segment, read_segments
+from airflow_provider_flowservice.client.activation.selectors import Mode, Wanted
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
-from airflow_provider_flowservice.client.segments import Segment, read_segments
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener

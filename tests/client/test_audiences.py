@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import audiences
+from airflow_provider_flowservice.client.activation import audiences
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import auth, request
-from airflow_provider_flowservice.client.aio import AiohttpTransport
 from airflow_provider_flowservice.client.errors import AuthenticationError, ServerError
-from airflow_provider_flowservice.client.response import Token
-from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.client.http import auth, request
+from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client import dataflow
-from airflow_provider_flowservice.client.dataflow import Missing, Mode, Plan, Wanted
+from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
+from airflow_provider_flowservice.client.activation.selectors import Missing, Mode, Plan, Wanted
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
-from airflow_provider_flowservice.client.segments import Segment, read_attributes, read_segments
 from tests.support.patch import apply_additions
 from tests.support.properties import examples
 
@@ -45,7 +45,7 @@ def flow(*transformations: JsonObject) -> Flow:
 
 
 def added(before: Flow, segments: Sequence[Segment], attributes: Sequence[str]) -> Plan:
-    return dataflow.plan(before, Wanted(tuple(segments), tuple(attributes)), Mode.ADD)
+    return selectors.plan(before, Wanted(tuple(segments), tuple(attributes)), Mode.ADD)
 
 
 def patched(before: Flow, plan: Plan) -> Flow:
@@ -150,7 +150,7 @@ def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
     after = patched(before, plan)
 
     assert before.transformations == untouched
-    assert not dataflow.missing(after, segments, paths)
+    assert not selectors.missing(after, segments, paths)
     assert added(after, wanted, attributes).operations == ()
     assert set(plan.added) | set(plan.present) == set(segments)
     for kind, new in (
@@ -169,7 +169,7 @@ def test_the_library_applies_the_patch_as_we_do_by_hand(
     before: Flow, segments: list[str], paths: list[str]
 ) -> None:
     plan = added(before, read_segments(segments), read_attributes(paths))
-    assert dataflow.apply(before, plan.operations) == list(patched(before, plan).transformations)
+    assert selectors.apply(before, plan.operations) == list(patched(before, plan).transformations)
 
 
 def test_segments_are_read_from_ids_and_mappings_each_once() -> None:
@@ -221,9 +221,9 @@ def test_an_attribute_that_is_none_is_refused_by_its_place(attributes: Any, fiel
 
 
 def test_what_is_missing_says_so_in_words_and_survives_json() -> None:
-    missing = dataflow.missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
+    missing = selectors.missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
     assert missing == Missing((SECOND,), ("a",))
-    assert not dataflow.missing(flow(transformation([segment_selector(FIRST)], [])), [FIRST.upper()], [])
+    assert not selectors.missing(flow(transformation([segment_selector(FIRST)], [])), [FIRST.upper()], [])
     assert str(missing) == f"segments {SECOND} and profile attributes a"
     assert Missing.from_json(missing.to_json()) == missing
     assert not Missing((), ())

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client import dataflow, specs
-from airflow_provider_flowservice.client.dataflow import Mode, Plan, Wanted
+from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.activation.segments import Segment
+from airflow_provider_flowservice.client.activation.selectors import Mode, Plan, Wanted
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SpecRef
-from airflow_provider_flowservice.client.segments import Segment
 from tests.support.files import EXPORT
 from tests.support.patch import apply_patch
 from tests.support.properties import examples
@@ -152,7 +153,7 @@ def new(key: str, value: JsonObject, attribute: bool) -> JsonObject:
 def test_the_patch_gives_exactly_what_is_wished_for(case: tuple[Flow, Wanted, Mode]) -> None:
     before, wanted, mode = case
     untouched = copy.deepcopy(before.transformations)
-    plan = dataflow.plan(before, wanted, mode)
+    plan = selectors.plan(before, wanted, mode)
     after = after_patch(before, plan)
     assert params_of(after) == wished(before, wanted, mode)
     others = [each for each in after.transformations if each["name"] != "GeneralTransform"]
@@ -166,7 +167,7 @@ def test_the_patch_gives_exactly_what_is_wished_for(case: tuple[Flow, Wanted, Mo
 @examples(200)
 def test_planning_again_gives_nothing(case: tuple[Flow, Wanted, Mode]) -> None:
     before, wanted, mode = case
-    again = dataflow.plan(after_patch(before, dataflow.plan(before, wanted, mode)), wanted, mode)
+    again = selectors.plan(after_patch(before, selectors.plan(before, wanted, mode)), wanted, mode)
     assert again.operations == ()
     assert (again.added, again.changed, again.removed, again.settings_changed) == ((), (), (), ())
     assert str(again) == "nothing"
@@ -176,7 +177,7 @@ def test_planning_again_gives_nothing(case: tuple[Flow, Wanted, Mode]) -> None:
 @examples(200)
 def test_removals_come_in_descending_order_with_what_they_remove(case: tuple[Flow, Wanted, Mode]) -> None:
     before, wanted, mode = case
-    operations = dataflow.plan(before, wanted, mode).operations
+    operations = selectors.plan(before, wanted, mode).operations
     assert {operation.op for operation in operations} <= {"add", "replace", "remove"}
     removals: dict[str, list[int]] = {}
     for operation in operations:
@@ -196,7 +197,7 @@ def test_removals_come_in_descending_order_with_what_they_remove(case: tuple[Flo
 @examples(200)
 def test_a_plan_accounts_for_each_segment(case: tuple[Flow, Wanted, Mode]) -> None:
     before, wanted, mode = case
-    plan = dataflow.plan(before, wanted, mode)
+    plan = selectors.plan(before, wanted, mode)
     held = {each["value"]["id"].lower() for each in params_of(before)["segmentSelectors"]["selectors"]}
     given_ids = {segment.id for segment in wanted.segments}
     if mode is Mode.REMOVE:
@@ -215,7 +216,7 @@ def test_attributes_that_are_none_are_left_alone(mode: Mode) -> None:
     selectors = [{"type": "JSON_PATH", "value": {"path": "a"}}]
     general = {"segmentSelectors": {"selectors": []}, "profileSelectors": {"selectors": selectors}}
     before = flow({"name": "GeneralTransform", "params": general})
-    plan = dataflow.plan(before, Wanted((), None), mode)
+    plan = selectors.plan(before, Wanted((), None), mode)
     assert (plan.operations, plan.attributes_removed) == ((), ())
 
 
@@ -235,7 +236,7 @@ def test_settings_go_where_the_flows_generation_keeps_them(params: JsonObject, n
     general = {"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": []}, **params}}
     before = flow({"name": "Copy", "params": {}}, general)
     value: Any = {"mappingId": "m", "mappingVersion": 0} if name == "profileMapping" else ["x"]
-    plan = dataflow.plan(before, Wanted((), None, {name: value}), Mode.ADD)
+    plan = selectors.plan(before, Wanted((), None, {name: value}), Mode.ADD)
     assert [operation.to_json() for operation in plan.operations] == [
         {"op": "add", "path": f"/transformations/1/params/{path}", "value": value}
     ]
@@ -250,9 +251,9 @@ def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
     }
     before = flow({"name": "GeneralTransform", "params": params})
     same = Wanted((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 0}})
-    assert dataflow.plan(before, same, Mode.ADD).operations == ()
+    assert selectors.plan(before, same, Mode.ADD).operations == ()
     newer = Wanted((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 1}})
-    assert len(dataflow.plan(before, newer, Mode.ADD).operations) == 1
+    assert len(selectors.plan(before, newer, Mode.ADD).operations) == 1
 
 
 @pytest.mark.parametrize(
@@ -266,14 +267,14 @@ def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
 )
 def test_a_flow_without_a_place_for_settings_is_refused(transformations: tuple[JsonObject, ...]) -> None:
     with pytest.raises(DriftError, match="has no transformation with"):
-        dataflow.plan(flow(*transformations), Wanted((), None, {"mandatoryFields": []}), Mode.ADD)
+        selectors.plan(flow(*transformations), Wanted((), None, {"mandatoryFields": []}), Mode.ADD)
 
 
 def test_a_changed_selector_is_replaced_as_a_whole_and_keeps_what_the_server_added() -> None:
     held = segment_selector(IDS[0].upper(), {**EXPORT, **SERVER, "name": "Men"})
     before = flow({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}})
     schedule = {**EXPORT["schedule"], "startTime": "23:00"}
-    plan = dataflow.plan(
+    plan = selectors.plan(
         before, Wanted((Segment(IDS[0], {**EXPORT, "schedule": schedule}),), None), Mode.SYNC
     )
     (operation,) = plan.operations
@@ -291,7 +292,7 @@ def test_what_the_server_added_to_a_schedule_is_no_difference_but_an_end_is(
 ) -> None:
     held = segment_selector(IDS[0], {**EXPORT, "schedule": {**EXPORT["schedule"], **extra}})
     before = flow({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}})
-    plan = dataflow.plan(before, Wanted((Segment(IDS[0], EXPORT),), None), Mode.ADD)
+    plan = selectors.plan(before, Wanted((Segment(IDS[0], EXPORT),), None), Mode.ADD)
     assert plan.changed == changed
     assert all(operation.value["value"]["schedule"] == EXPORT["schedule"] for operation in plan.operations)
 
@@ -304,6 +305,6 @@ def test_a_segment_to_files_needs_a_schedule(mode: Mode) -> None:
     with pytest.raises(
         InvalidInputError, match=f"^segments: {IDS[1]} has no exportMode and schedule, and flow f"
     ):
-        dataflow.plan(before, Wanted((Segment(IDS[1]),), None), mode)
-    assert dataflow.plan(before, Wanted((Segment(IDS[0]),), None), mode).operations == ()
-    assert dataflow.plan(before, Wanted((Segment(IDS[1]),), None), Mode.REMOVE).absent == (IDS[1],)
+        selectors.plan(before, Wanted((Segment(IDS[1]),), None), mode)
+    assert selectors.plan(before, Wanted((Segment(IDS[0]),), None), mode).operations == ()
+    assert selectors.plan(before, Wanted((Segment(IDS[1]),), None), Mode.REMOVE).absent == (IDS[1],)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import datasets
-from airflow_provider_flowservice.client.datasets import PROFILE_TAGS, Dataset, DesiredDataset
-from airflow_provider_flowservice.client.ensure import IfExists, ensure
+from airflow_provider_flowservice.client.datasets import datasets
+from airflow_provider_flowservice.client.datasets.datasets import PROFILE_TAGS, Dataset, DesiredDataset
+from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, UnreadableAnswerError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import model, specs
-from airflow_provider_flowservice.client.desired import compare
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.ensure.desired import compare
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Operation, SpecRef
 from tests.support.aep import KINESIS_SECRET, kinesis, profile_flow, profile_store, profiles, stream
 

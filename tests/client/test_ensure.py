@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.ensure import ATTEMPTS, IfExists, ensure
+from airflow_provider_flowservice.client.ensure.create import ATTEMPTS, IfExists, ensure
 from airflow_provider_flowservice.client.errors import (
     AnswerLostError,
     BadRequestError,
@@ -16,7 +15,8 @@ from airflow_provider_flowservice.client.errors import (
     PreconditionError,
     ServerError,
 )
-from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.aep import (

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.activation.schedules import check_dataset_schedule, check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.exports import check_dataset_schedule, check_export
 
 FULL, INCREMENTAL = "DAILY_FULL_EXPORT", "FIRST_FULL_THEN_INCREMENTAL"
 AFTER, SCHEDULED = "AFTER_SEGMENT_EVAL", "SCHEDULED"

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import inlet, model, specs
+from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, UnreadableAnswerError
-from airflow_provider_flowservice.client.inlet import Envelope, Fate, Inlet, Verdict
-from airflow_provider_flowservice.client.request import Host, Repeat
-from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http.request import Host, Repeat
+from airflow_provider_flowservice.client.http.response import Response
+from airflow_provider_flowservice.client.streaming import inlet
+from airflow_provider_flowservice.client.streaming.inlet import Envelope, Fate, Inlet, Verdict
 
 URL = "https://dcs.adobedc.net/collection/" + "ab" * 32
 TARGET = Inlet(URL, "raw", authenticated=False)

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
-from airflow_provider_flowservice.client import lifecycle, request
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
     SandboxNotFoundError,
     ServerError,
 )
-from airflow_provider_flowservice.client.lifecycle import ATTEMPTS, Parts
+from airflow_provider_flowservice.client.flows import lifecycle
+from airflow_provider_flowservice.client.flows.lifecycle import ATTEMPTS, Parts
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import Flow, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import request
 from airflow_provider_flowservice.client.errors import ServerError, UnreadableAnswerError
-from airflow_provider_flowservice.client.listing import iterate
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.aep import make, profile_store
 from tests.support.clients import Client

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import mapping_sets
-from airflow_provider_flowservice.client.ensure import IfExists, ensure
+from airflow_provider_flowservice.client.datasets import mapping_sets
+from airflow_provider_flowservice.client.datasets.mapping_sets import BodyForm, FieldMapping, read_mappings
+from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, NotFoundError
-from airflow_provider_flowservice.client.mapping_sets import BodyForm, FieldMapping, read_mappings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client

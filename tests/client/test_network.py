@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import trustme
 
-from airflow_provider_flowservice.client import network
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.http import network
 from airflow_provider_flowservice.client.settings import Settings, settings_from
 
 AEP = "https://platform.adobe.io"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import auth, inlet
 from airflow_provider_flowservice.client.errors import (
     AuthenticationError,
     BadRequestError,
@@ -15,8 +14,10 @@ from airflow_provider_flowservice.client.errors import (
     RateLimitError,
     ServerError,
 )
-from airflow_provider_flowservice.client.posting import ATTEMPTS, Failure, Poster, Progress, Tally
-from airflow_provider_flowservice.client.records import Record, UnreadableRecord
+from airflow_provider_flowservice.client.http import auth
+from airflow_provider_flowservice.client.streaming import inlet
+from airflow_provider_flowservice.client.streaming.posting import ATTEMPTS, Failure, Poster, Progress, Tally
+from airflow_provider_flowservice.client.streaming.records import Record, UnreadableRecord
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from airflow_provider_flowservice.client import auth, request
 from airflow_provider_flowservice.client.errors import NotSentError, UntrustedServerError
+from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer

@@ -8,9 +8,9 @@ from typing import IO
 
 import pytest
 
-from airflow_provider_flowservice.client import records
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.records import FileFormat, Record, UnreadableRecord
+from airflow_provider_flowservice.client.streaming import records
+from airflow_provider_flowservice.client.streaming.records import FileFormat, Record, UnreadableRecord
 
 PEOPLE = [{"id": "1", "name": "Ada"}, {"id": "2", "name": "Zoë"}]
 FILES = {

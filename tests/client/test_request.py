@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client import model, request
-from airflow_provider_flowservice.client.request import Host, Repeat
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Host, Repeat
 from tests.support.properties import examples
 
 ROOT = "/data/foundation/flowservice"

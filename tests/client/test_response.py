@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client import model, request, response
+from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import (
     ApiError,
     AuthenticationError,
@@ -21,7 +21,8 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
     UnreadableAnswerError,
 )
-from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.http import request, response
+from airflow_provider_flowservice.client.http.response import Response
 from tests.support.clock import START, VirtualClock
 from tests.support.properties import examples
 

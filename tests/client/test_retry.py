@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client import errors
-from airflow_provider_flowservice.client.request import Repeat
-from airflow_provider_flowservice.client.retry import (
+from airflow_provider_flowservice.client.http.request import Repeat
+from airflow_provider_flowservice.client.http.retry import (
     MAX_DELAY,
     Decision,
     GiveUp,

@@ -4,10 +4,10 @@ import uuid
 
 import pytest
 
-from airflow_provider_flowservice.client import runs
 from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, ServerError
+from airflow_provider_flowservice.client.flows import runs
+from airflow_provider_flowservice.client.flows.runs import SegmentRun, Window
 from airflow_provider_flowservice.client.model import Flow, RunState, SpecRef
-from airflow_provider_flowservice.client.runs import SegmentRun, Window
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

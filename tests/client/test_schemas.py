@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import schemas
-from airflow_provider_flowservice.client.ensure import IfExists, ensure
+from airflow_provider_flowservice.client.datasets import schemas
+from airflow_provider_flowservice.client.datasets.schemas import (
+    PROFILE_CLASS,
+    DesiredSchema,
+    Reference,
+    Schema,
+)
+from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
 from airflow_provider_flowservice.client.errors import ApiError, DriftError, NotFoundError
-from airflow_provider_flowservice.client.schemas import PROFILE_CLASS, DesiredSchema, Reference, Schema
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client

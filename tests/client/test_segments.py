@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.activation.segments import Segment, SegmentName, read_segments
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.segments import Segment, SegmentName, read_segments
 from tests.support.files import exported
 
 FIRST = "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.aio import AiohttpTransport
 from airflow_provider_flowservice.client.errors import (
     AnswerLostError,
     ApiError,
@@ -19,7 +17,9 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
     UnreadableAnswerError,
 )
-from airflow_provider_flowservice.client.retry import MAX_DELAY
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener

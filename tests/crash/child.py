@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 from tests.crash.driver import Driver, WarmDag, enter_database
 from tests.crash.killing import Exchanges, KillPoint
 from tests.crash.scenarios import BATCH_SIZE, Mode, Scenario

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_flowservice.client import auth, clock
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash import child, driver, harness
 from tests.crash.scenarios import SCENARIOS, SEGMENTS

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_flowservice.client import datasets, mapping_sets, schemas
-from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash.killing import Moment
 from tests.crash.scenarios import ATTRIBUTES, BATCH_SIZE, SEGMENTS, Scenario, record_id

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_flowservice.client import auth
+from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash import child, findings
 from tests.crash.driver import WarmDag

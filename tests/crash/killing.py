@@ -11,10 +11,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_flowservice.client.aio import AiohttpTransport
-from airflow_provider_flowservice.client.exchange import Send
-from airflow_provider_flowservice.client.transport import RequestsTransport
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+from airflow_provider_flowservice.client.http.exchange import Send
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 
 
 class Moment(str, Enum):

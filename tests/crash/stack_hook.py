@@ -15,8 +15,8 @@ from typing import Any
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.exchange import Send
-from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+from airflow_provider_flowservice.client.http.exchange import Send
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 #: Environment variables: the emulator's address, and the folder in which each death is noted.

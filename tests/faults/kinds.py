@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_flowservice.client import activation, ensure, posting
+from airflow_provider_flowservice.client.activation import activate
+from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.client.streaming import posting
 from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
 from tests.faults.outcomes import Outcome
 from tests.support.aep import FLOW_SERVICE
@@ -151,7 +153,7 @@ def tries(kind: Kind, operation: Operation, place: str) -> int | None:
         return posting.ATTEMPTS
     if kind.applied:
         return None  # found by looking
-    return activation.ATTEMPTS if operation.name == "activate" else ensure.ATTEMPTS
+    return activate.ATTEMPTS if operation.name == "activate" else create.ATTEMPTS
 
 
 def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
@@ -160,7 +162,7 @@ def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
     if operation.name == "wait, deferred":
         return (TOLERATED_FAILURES + 1) * one + TOLERATED_FAILURES * 33.0
     if operation.creates and place == WRITE and not kind.answered:
-        return ensure.ATTEMPTS * SEARCH + _SLACK
+        return create.ATTEMPTS * SEARCH + _SLACK
     if operation.name == "activate" and place == WRITE:
-        return one + activation.ATTEMPTS * activation.MAX_DELAY
+        return one + activate.ATTEMPTS * activate.MAX_DELAY
     return operation.waits + one + _SLACK

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import trustme
 
-from airflow_provider_flowservice.client import request, specs
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import (

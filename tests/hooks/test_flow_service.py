@@ -6,13 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import model, request
-from airflow_provider_flowservice.client.ensure import IfExists
-from airflow_provider_flowservice.client.errors import (
-    InvalidInputError,
-    NotFoundError,
-    PreconditionError,
-)
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.ensure.create import IfExists
+from airflow_provider_flowservice.client.errors import InvalidInputError, NotFoundError, PreconditionError
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -150,7 +147,7 @@ def test_secrets_and_tokens_are_known_to_who_masks_them(
 
 
 def test_a_fetched_token_is_masked(hook: FlowServiceHook) -> None:
-    from airflow_provider_flowservice.client import auth
+    from airflow_provider_flowservice.client.http import auth
 
     hook.count(request.FLOWS)
     token = auth.TokenSource(hook.settings).cached()

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_flowservice.client import auth, clock, request
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.response import Token
+from airflow_provider_flowservice.client.http import auth, request
+from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

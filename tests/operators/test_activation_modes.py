@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import dataflow
-from airflow_provider_flowservice.client.activation import MAX_ATTRIBUTES, MAX_SEGMENTS
+from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.activation.activate import MAX_ATTRIBUTES, MAX_SEGMENTS
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -297,18 +297,18 @@ def test_a_removal_hits_what_it_means_when_somebody_removes_something_else_first
 ) -> None:
     a, b, c, d = control.segments[:4]
     run(activate(flow, [a, b, c, d]))
-    compute = dataflow.plan
+    compute = selectors.plan
     raced: list[bool] = []
 
-    def race(*arguments: Any) -> dataflow.Plan:
+    def race(*arguments: Any) -> selectors.Plan:
         plan = compute(*arguments)
         if not raced:
             raced.append(True)
-            hook.activate_segments(flow, [a], mode=dataflow.Mode.REMOVE)
+            hook.activate_segments(flow, [a], mode=selectors.Mode.REMOVE)
         return plan
 
     control.clear_requests()
-    mocker.patch.object(dataflow, "plan", race)
+    mocker.patch.object(selectors, "plan", race)
     run(activate(flow, [b, d], mode="remove"))
     assert now(control)[0] == [c]
     assert [entry["status"] for entry in control.requests("PATCH")] == [200, 412, 200]

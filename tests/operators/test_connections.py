@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client import specs
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import (

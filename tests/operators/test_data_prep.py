@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import mapping_sets, specs
+from airflow_provider_flowservice.client.datasets import mapping_sets
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

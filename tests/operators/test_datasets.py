@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import datasets
+from airflow_provider_flowservice.client.datasets import datasets
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,

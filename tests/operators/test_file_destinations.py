@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import specs
-from airflow_provider_flowservice.client.datasets import DesiredDataset
+from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

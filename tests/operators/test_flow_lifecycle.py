@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import request
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import clock, inlet
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -483,7 +484,8 @@ def test_while_it_is_deferred_nothing_was_sent(
 def test_a_flow_that_was_changed_is_new_again(
     control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
 ) -> None:
-    from airflow_provider_flowservice.client import model, request
+    from airflow_provider_flowservice.client import model
+    from airflow_provider_flowservice.client.http import request
 
     source = open_source(hook)
     in_step.advance(SETTLED)
@@ -499,7 +501,8 @@ def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
 ) -> None:
     from airflow.sdk.exceptions import TaskDeferred
 
-    from airflow_provider_flowservice.client import model, request
+    from airflow_provider_flowservice.client import model
+    from airflow_provider_flowservice.client.http import request
 
     source = open_source(hook)
     operator = post(source, messages=people(1), settle_seconds=SETTLED)

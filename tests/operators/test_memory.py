@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.operators.memory import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskMemory
 
 
 class Store(dict[str, Any]):

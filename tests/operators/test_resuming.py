@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.transport import RequestsTransport
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,

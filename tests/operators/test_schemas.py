@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import schemas
+from airflow_provider_flowservice.client.datasets import schemas
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from airflow_provider_flowservice.client.runs import Window, create_run
+from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException, FlowServiceWaitTimeout
@@ -181,7 +181,7 @@ def test_a_moment_that_is_none_is_refused(control: EmulatorControl, moment: Any,
 def test_a_state_that_comes_later_is_waited_for(
     control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
 ) -> None:
-    from airflow_provider_flowservice.client import request
+    from airflow_provider_flowservice.client.http import request
 
     hook = FlowServiceHook()
     meanwhile(virtual_clock, control, lambda: hook.action(request.FLOWS, flow, "disable"))

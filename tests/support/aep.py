@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_flowservice.client import model, request, specs
-from airflow_provider_flowservice.client.resources import (
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 FLOW_SERVICE = "/data/foundation/flowservice"

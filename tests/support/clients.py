@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_flowservice.client.aio import AiohttpTransport
-from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.settings import Settings, settings_from
-from airflow_provider_flowservice.client.transport import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorCredential
 
 T = TypeVar("T")

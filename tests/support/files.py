@@ -6,8 +6,9 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_flowservice.client import request, specs
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.sender import Sender
 from tests.support.aep import make, profile_flow, profile_store, profiles
 
 SECRET = "files+secret/of=tests"

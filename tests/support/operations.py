@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_flowservice.client import datasets, mapping_sets, schemas
-from airflow_provider_flowservice.client.datasets import DesiredDataset
+from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

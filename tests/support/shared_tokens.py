@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from airflow_provider_flowservice.client import request
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.client.transport import RequestsTransport
 from airflow_provider_flowservice.hooks.token_file import TokenFiles
 
 

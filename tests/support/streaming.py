@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_flowservice.client import request, specs
-from airflow_provider_flowservice.client.datasets import DesiredDataset
-from airflow_provider_flowservice.client.inlet import Envelope, Inlet, inlet_of
-from airflow_provider_flowservice.client.mapping_sets import DesiredMappingSet, FieldMapping
-from airflow_provider_flowservice.client.records import Record
-from airflow_provider_flowservice.client.resources import (
+from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
+from airflow_provider_flowservice.client.datasets.mapping_sets import DesiredMappingSet, FieldMapping
+from airflow_provider_flowservice.client.datasets.schemas import DesiredSchema
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.resources import (
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.schemas import DesiredSchema
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
+from airflow_provider_flowservice.client.streaming.records import Record
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 CATALOG = "/data/foundation/catalog"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.aio import AiohttpTransport
+from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import request
-from airflow_provider_flowservice.client.runs import Window, create_run
+from airflow_provider_flowservice.client.flows.runs import Window, create_run
+from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

@@ -10,14 +10,15 @@ from urllib.parse import quote
 import msgspec
 from typing_extensions import override
 
-from airflow_provider_flowservice.client import model, response
-from airflow_provider_flowservice.client.desired import Desired, Difference
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import NotFoundError, UnreadableAnswerError
-from airflow_provider_flowservice.client.listing import iterate_by_offset
+from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.pages import iterate_by_offset
+from airflow_provider_flowservice.client.http.request import Repeat, Request, is_plain
+from airflow_provider_flowservice.client.http.response import Response
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject
-from airflow_provider_flowservice.client.request import Repeat, Request, is_plain
-from airflow_provider_flowservice.client.response import Response
-from airflow_provider_flowservice.client.sender import Sender
 
 CATALOG = "/data/foundation/catalog"
 PAGE_LIMIT = 100

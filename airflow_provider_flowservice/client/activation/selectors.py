@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.client import specs
+from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS
+from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.exports import EXPORT_FIELDS
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Flow, JsonObject, Operation, SelectorKind
-from airflow_provider_flowservice.client.segments import Segment
 
 #: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
 EMPTY_GENERAL_TRANSFORM: JsonObject = {

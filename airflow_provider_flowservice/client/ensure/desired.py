@@ -13,8 +13,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.request import Request
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.sender import Sender
 
 R = TypeVar("R", bound="Found")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from airflow_provider_flowservice.client import request
 from airflow_provider_flowservice.client.errors import UnreadableAnswerError
-from airflow_provider_flowservice.client.request import Kind, Request
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Kind, Request
+from airflow_provider_flowservice.client.http.sender import Sender
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Identified")

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-from airflow_provider_flowservice.client import clock, model, request, response
+from airflow_provider_flowservice.client import clock, model
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
     FlowServiceError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.listing import iterate
+from airflow_provider_flowservice.client.http import request, response
+from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.request import Repeat, Request
+from airflow_provider_flowservice.client.http.retry import delay_after
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun
-from airflow_provider_flowservice.client.request import Repeat, Request
-from airflow_provider_flowservice.client.retry import delay_after
-from airflow_provider_flowservice.client.sender import Sender
 
 log = logging.getLogger(__name__)
 

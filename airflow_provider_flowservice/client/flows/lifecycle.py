@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_flowservice.client import clock, request
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
@@ -16,10 +16,11 @@ from airflow_provider_flowservice.client.errors import (
     PreconditionError,
     is_ambiguous,
 )
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.request import Kind
+from airflow_provider_flowservice.client.http.retry import delay_after
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, Operation, Resource
-from airflow_provider_flowservice.client.request import Kind
-from airflow_provider_flowservice.client.retry import delay_after
-from airflow_provider_flowservice.client.sender import Sender
 
 log = logging.getLogger(__name__)
 

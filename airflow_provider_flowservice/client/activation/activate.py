@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from airflow_provider_flowservice.client import audiences, clock, dataflow, request
-from airflow_provider_flowservice.client.dataflow import Mode, Plan, Wanted
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.activation import audiences, selectors
+from airflow_provider_flowservice.client.activation.segments import Segment, SegmentName
+from airflow_provider_flowservice.client.activation.selectors import Mode, Plan, Wanted
 from airflow_provider_flowservice.client.errors import (
     DriftError,
     FlowServiceError,
@@ -14,10 +16,10 @@ from airflow_provider_flowservice.client.errors import (
     PreconditionError,
     is_ambiguous,
 )
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.retry import delay_after
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, SelectorKind
-from airflow_provider_flowservice.client.retry import delay_after
-from airflow_provider_flowservice.client.segments import Segment, SegmentName
-from airflow_provider_flowservice.client.sender import Sender
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ def activate(
     first: Plan | None = None
     for attempt in range(1, ATTEMPTS + 1):
         flow = sender.send(request.get(request.FLOWS, flow_id))
-        plan = dataflow.plan(flow, wanted, mode)
+        plan = selectors.plan(flow, wanted, mode)
         if first is None:
             first = plan
             _warn_of_guardrails(flow, plan)
@@ -151,7 +153,7 @@ def _read_back(sender: Sender, flow_id: str, wanted: Wanted, mode: Mode) -> Flow
     """Read what became of the patch; AEP finishes changes a moment later, so it looks more than once."""
     for delay in (*READ_BACKS, None):
         flow = sender.send(request.get(request.FLOWS, flow_id))
-        left = dataflow.plan(flow, wanted, mode)
+        left = selectors.plan(flow, wanted, mode)
         if not left.operations:
             return flow
         if delay is not None:

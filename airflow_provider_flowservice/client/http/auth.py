@@ -18,8 +18,8 @@ from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     FlowServiceError,
 )
-from airflow_provider_flowservice.client.request import Request, ims_token
-from airflow_provider_flowservice.client.response import Token
+from airflow_provider_flowservice.client.http.request import Request, ims_token
+from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.client.settings import Settings
 
 #: A token is renewed this many seconds before it expires, or after nine tenths of a short life.

@@ -8,16 +8,17 @@ from typing import TypeVar
 import aiohttp
 from yarl import URL
 
-from airflow_provider_flowservice.client import auth, clock, network
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
     AnswerLostError,
     FlowServiceError,
     NotSentError,
     UntrustedServerError,
 )
-from airflow_provider_flowservice.client.exchange import NeedToken, Pause, Result, Send, exchange
-from airflow_provider_flowservice.client.request import Request
-from airflow_provider_flowservice.client.response import Response, Token
+from airflow_provider_flowservice.client.http import auth, network
+from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, exchange
+from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.response import Response, Token
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")

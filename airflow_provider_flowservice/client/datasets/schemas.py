@@ -10,11 +10,12 @@ from urllib.parse import quote
 import msgspec
 from typing_extensions import override
 
-from airflow_provider_flowservice.client import model, response
-from airflow_provider_flowservice.client.desired import Desired, Difference
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
+from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.request import Repeat, Request
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject
-from airflow_provider_flowservice.client.request import Repeat, Request
-from airflow_provider_flowservice.client.sender import Sender
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"

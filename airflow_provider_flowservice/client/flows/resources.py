@@ -9,13 +9,18 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
-from airflow_provider_flowservice.client import model, request, specs
-from airflow_provider_flowservice.client.dataflow import EMPTY_FILE_TRANSFORM, EMPTY_GENERAL_TRANSFORM
-from airflow_provider_flowservice.client.desired import Desired, Difference, compare
-from airflow_provider_flowservice.client.listing import iterate
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.activation.selectors import (
+    EMPTY_FILE_TRANSFORM,
+    EMPTY_GENERAL_TRANSFORM,
+)
+from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.request import Kind, Request
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject, Operation
-from airflow_provider_flowservice.client.request import Kind, Request
-from airflow_provider_flowservice.client.sender import Sender
 
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from airflow_provider_flowservice.client import model, response
+from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.request import Host, Repeat, Request
 from airflow_provider_flowservice.client.model import BaseConnection
-from airflow_provider_flowservice.client.request import Host, Repeat, Request
 from airflow_provider_flowservice.client.settings import origin_of
 
 #: Bytes that one request may have. AEP says 1 MB and not which; this is the smaller reading.

@@ -12,8 +12,9 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from airflow_provider_flowservice.client import model, response
-from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.response import Response
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from airflow_provider_flowservice.client import clock, inlet
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
     ApiError,
     BadRequestError,
@@ -21,10 +21,11 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.inlet import Envelope, Fate, Inlet, Verdict
-from airflow_provider_flowservice.client.records import Record, UnreadableRecord
-from airflow_provider_flowservice.client.retry import backoff, delay_after
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.http.retry import backoff, delay_after
+from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.streaming import inlet
+from airflow_provider_flowservice.client.streaming.inlet import Envelope, Fate, Inlet, Verdict
+from airflow_provider_flowservice.client.streaming.records import Record, UnreadableRecord
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.dataflow import EMPTY_GENERAL_TRANSFORM
-from airflow_provider_flowservice.client.desired import Desired, Found
-from airflow_provider_flowservice.client.ensure import IfExists, find_existing
+from airflow_provider_flowservice.client.activation.selectors import EMPTY_GENERAL_TRANSFORM
+from airflow_provider_flowservice.client.ensure.create import IfExists, find_existing
+from airflow_provider_flowservice.client.ensure.desired import Desired, Found
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows.specs import PROFILE_DESTINATION_FLOW
+from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, SpecRef, looks_secret
-from airflow_provider_flowservice.client.sender import Sender
-from airflow_provider_flowservice.client.specs import PROFILE_DESTINATION_FLOW
 
 R = TypeVar("R", bound=Found)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from airflow_provider_flowservice.client import model, response
-from airflow_provider_flowservice.client.request import Request
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.sender import Sender
 
 PROFILE_SERVICE = "/data/core/ups"
 PAGE_LIMIT = 100

@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from airflow_provider_flowservice.client import clock, response, retry
-from airflow_provider_flowservice.client.advice import advise
+from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.request import Host, Request
-from airflow_provider_flowservice.client.response import Response
+from airflow_provider_flowservice.client.http import response, retry
+from airflow_provider_flowservice.client.http.advice import advise
+from airflow_provider_flowservice.client.http.request import Host, Request
+from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.desired import Desired, Found
+from airflow_provider_flowservice.client.ensure.desired import Desired, Found
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
@@ -21,8 +21,8 @@ from airflow_provider_flowservice.client.errors import (
     PreconditionError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.retry import delay_after
-from airflow_provider_flowservice.client.sender import Sender
+from airflow_provider_flowservice.client.http.retry import delay_after
+from airflow_provider_flowservice.client.http.sender import Sender
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Found)

@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client.errors import (
     UntrustedServerError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.request import Repeat
+from airflow_provider_flowservice.client.http.request import Repeat
 
 #: Statuses of a server's failure that passes.
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})

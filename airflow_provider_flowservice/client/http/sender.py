@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from airflow_provider_flowservice.client.request import Request
+from airflow_provider_flowservice.client.http.request import Request
 
 T = TypeVar("T")
 

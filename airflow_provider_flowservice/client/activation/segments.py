@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS, check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.exports import EXPORT_FIELDS, check_export
 from airflow_provider_flowservice.client.model import JsonObject
 
 _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_FIELDS)
