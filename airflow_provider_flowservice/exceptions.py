@@ -83,7 +83,7 @@ def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | Flow
 
 
 @contextmanager
-def airflow_faces() -> Iterator[None]:
+def raise_for_airflow() -> Iterator[None]:
     """Turn client errors raised in the block into Airflow's two faces."""
     try:
         yield
@@ -104,7 +104,7 @@ def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        with airflow_faces():
+        with raise_for_airflow():
             return function(*args, **kwargs)
 
     return wrapped

@@ -12,10 +12,10 @@ from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
     FlowServiceTransientException,
     FlowServiceWaitTimeout,
-    airflow_faces,
     flowservice_errors,
     for_airflow,
     from_event,
+    raise_for_airflow,
     to_event,
 )
 
@@ -34,8 +34,8 @@ PERMANENT = [
 ]
 TRANSIENT = [
     errors.NotSentError("refused"),
-    errors.AnswerLostError("reset"),
-    errors.UnreadableAnswerError("no JSON"),
+    errors.ResponseLostError("reset"),
+    errors.InvalidResponseError("no JSON"),
     *(api_error(status) for status in (412, 429, 500, 503)),
 ]
 
@@ -78,13 +78,13 @@ def test_a_face_carries_what_the_error_knows() -> None:
 
 def test_the_original_error_is_the_cause() -> None:
     error = api_error(404)
-    with pytest.raises(FlowServicePermanentException) as caught, airflow_faces():
+    with pytest.raises(FlowServicePermanentException) as caught, raise_for_airflow():
         raise error
     assert caught.value.__cause__ is error
 
 
 def test_other_errors_pass_through_unchanged() -> None:
-    with pytest.raises(KeyError), airflow_faces():
+    with pytest.raises(KeyError), raise_for_airflow():
         raise KeyError("x")
 
 

@@ -87,7 +87,15 @@ def test_the_pytest_plugin_loads_nothing_heavy() -> None:
     assert not loaded & (HEAVY | {"airflow"})
 
 
-@pytest.mark.parametrize("module", ["client.transport", "client.aio", "client.ensure", "client.activation"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "client.http.blocking",
+        "client.http.asynchronous",
+        "client.ensure.create",
+        "client.activation.activate",
+    ],
+)
 def test_the_client_works_without_airflow(module: str) -> None:
     assert "airflow" not in loaded_by(f"import {NAME}.{module}")
 

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_flowservice.client import errors
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Repeat
 from airflow_provider_flowservice.client.http.retry import (
     MAX_DELAY,
     TRANSIENT_STATUSES,
@@ -23,7 +22,7 @@ from airflow_provider_flowservice.client.http.retry import (
 from airflow_provider_flowservice.client.settings import Settings
 
 README = Path(__file__).parents[1] / "README.md"
-COLUMNS = {"reads, deletes": Repeat.FREELY, "creates, patches, actions": Repeat.LOOK_FIRST}
+COLUMNS = {"reads, deletes": True, "creates, patches, actions": False}
 #: Statuses that a row without a list of its own stands for.
 OTHER_4XX = (400, 403, 404, 405, 409, 413, 415, 422)
 #: What a cell says, and what the transport does then; who looks or computes again gets the error.
@@ -57,7 +56,7 @@ def failures(row: str) -> list[errors.FlowServiceError]:
     named: dict[str, list[errors.FlowServiceError]] = {
         "no connection": [errors.NotSentError("refused")],
         "certificate does not verify": [errors.UntrustedServerError("https://h", "self-signed")],
-        "answer lost, or unreadable": [errors.AnswerLostError("x"), errors.UnreadableAnswerError("x")],
+        "answer lost, or unreadable": [errors.ResponseLostError("x"), errors.InvalidResponseError("x")],
         "any other `4xx`": [api_error(status) for status in OTHER_4XX],
     }
     return named.get(row) or [api_error(int(status)) for status in re.findall(r"\b\d{3}\b", row)]
@@ -71,8 +70,16 @@ CELLS = [
 ]
 
 
-def decided(error: errors.FlowServiceError, repeat: Repeat, *, refreshed: bool = False) -> Decision:
-    return decide(error, repeat, attempt=1, elapsed=0.0, refreshed=refreshed, policy=Policy(), jitter=0.5)
+def decided(error: errors.FlowServiceError, idempotent: bool, *, refreshed: bool = False) -> Decision:
+    return decide(
+        error,
+        idempotent=idempotent,
+        attempt=1,
+        elapsed=0.0,
+        refreshed=refreshed,
+        policy=Policy(),
+        jitter=0.5,
+    )
 
 
 @pytest.mark.parametrize(("row", "column", "said"), CELLS)
@@ -87,26 +94,26 @@ def test_the_table_has_every_failure_that_is_not_raised() -> None:
     statuses = {int(status) for row in ROWS for status in re.findall(r"\b\d{3}\b", row[0])}
     assert statuses >= TRANSIENT_STATUSES
     others = [status for status in range(400, 600) if status not in statuses]
-    for repeat in Repeat:
-        assert {type(decided(api_error(status), repeat)) for status in others} == {GiveUp}
+    for idempotent in (True, False):
+        assert {type(decided(api_error(status), idempotent)) for status in others} == {GiveUp}
 
 
 def test_once_means_once_and_retry_after_is_obeyed_up_to_a_minute() -> None:
-    assert decided(api_error(401), Repeat.FREELY, refreshed=True) == GiveUp()
-    assert decided(api_error(429, retry_after=7), Repeat.LOOK_FIRST) == Retry(7.5)
+    assert decided(api_error(401), True, refreshed=True) == GiveUp()
+    assert decided(api_error(429, retry_after=7), False) == Retry(7.5)
     assert "up to a minute" in section()
     assert MAX_DELAY == 60
 
 
 def test_requests_stand_in_the_column_that_the_table_puts_them() -> None:
     safe = [request.get(request.FLOWS, "x"), request.page(request.FLOWS), request.delete(request.FLOWS, "x")]
-    assert {asked.repeat for asked in safe} == {Repeat.FREELY}
+    assert {asked.idempotent for asked in safe} == {True}
     writing = [
         request.create(request.FLOWS, {}),
         request.patch(request.FLOWS, "x", "etag", ()),
         request.action(request.FLOWS, "x", "enable"),
     ]
-    assert {asked.repeat for asked in writing} == {Repeat.LOOK_FIRST}
+    assert {asked.idempotent for asked in writing} == {False}
 
 
 def test_the_defaults_of_the_connection_are_the_ones_in_force() -> None:

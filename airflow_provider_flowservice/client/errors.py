@@ -6,8 +6,8 @@
     ├── InvalidInputError          an argument or a setting is wrong; nothing was sent
     ├── NotSentError               no connection was made: the request had no effect
     │   └── UntrustedServerError   the server's certificate does not verify
-    ├── AnswerLostError            sent, but no whole answer came back: it may have had an effect
-    ├── UnreadableAnswerError      an answer came that is not what the endpoint promises
+    ├── ResponseLostError            sent, but no whole answer came back: it may have had an effect
+    ├── InvalidResponseError      an answer came that is not what the endpoint promises
     ├── DriftError                 what AEP holds is not what was asked for, and cannot be made so
     └── ApiError                   AEP answered with an error status
         ├── BadRequestError        400, 409, 413, 415, 422 and other statuses that a retry does not cure
@@ -92,11 +92,11 @@ class UntrustedServerError(NotSentError):
         )
 
 
-class AnswerLostError(FlowServiceError):
+class ResponseLostError(FlowServiceError):
     """The connection broke or timed out after the request went out: it may have had an effect."""
 
 
-class UnreadableAnswerError(FlowServiceError):
+class InvalidResponseError(FlowServiceError):
     """The answer is no JSON, or JSON of another shape than the endpoint's."""
 
 
@@ -190,4 +190,4 @@ def api_error_class(status: int, code: str | None) -> type[ApiError]:
 
 def is_ambiguous(error: FlowServiceError) -> bool:
     """Whether a write that ended with ``error`` may have had its effect all the same."""
-    return isinstance(error, (AnswerLostError, UnreadableAnswerError, ServerError))
+    return isinstance(error, (ResponseLostError, InvalidResponseError, ServerError))

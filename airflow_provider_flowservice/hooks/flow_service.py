@@ -15,7 +15,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
-from airflow_provider_flowservice.client.activation.selectors import Mode, Wanted
+from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
 from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Kind, Request
@@ -24,16 +24,16 @@ from airflow_provider_flowservice.client.settings import Settings, settings_from
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_flowservice.client.activation.activate import Activation, Brakes
+    from airflow_provider_flowservice.client.activation.activate import ActivationResult, RemovalLimits
     from airflow_provider_flowservice.client.activation.audiences import Audience, SegmentDefinition
-    from airflow_provider_flowservice.client.ensure.create import Ensured, IfExists, Memory
-    from airflow_provider_flowservice.client.ensure.desired import Desired, Found
+    from airflow_provider_flowservice.client.ensure.create import EnsureResult, IfExists, SavedState
+    from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
     from airflow_provider_flowservice.client.http.blocking import RequestsTransport
     from airflow_provider_flowservice.client.streaming.inlet import Inlet
     from airflow_provider_flowservice.hooks.credentials import AuthParams
 
 T = TypeVar("T")
-R = TypeVar("R", bound="Found")
+R = TypeVar("R", bound="ExistingResource")
 SPEC = TypeVar("SPEC", model.ConnectionSpec, model.FlowSpec)
 
 
@@ -63,7 +63,7 @@ class FlowServiceHook(BaseHook):
 
         :raises InvalidInputError: naming the field that is wrong.
         """
-        with a_missing_connection_as_bad_input("flowservice_conn_id", self.flowservice_conn_id):
+        with missing_connection_is_invalid_input("flowservice_conn_id", self.flowservice_conn_id):
             connection = self.get_connection(self.flowservice_conn_id)
         settings = connection_settings(connection, self.sandbox)
         for secret in settings.secrets:
@@ -137,11 +137,13 @@ class FlowServiceHook(BaseHook):
         """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""
         return self.send(request.action(kind, resource_id, operation))
 
-    def ensure(self, desired: Desired[R], if_exists: IfExists, memory: Memory | None = None) -> Ensured[R]:
+    def ensure(
+        self, desired: Desired[R], if_exists: IfExists, saved: SavedState | None = None
+    ) -> EnsureResult[R]:
         """Make sure that an object exists once; see :mod:`airflow_provider_flowservice.client.ensure`."""
         from airflow_provider_flowservice.client.ensure.create import ensure
 
-        return ensure(self, desired, if_exists, memory)
+        return ensure(self, desired, if_exists, saved)
 
     def activate_segments(
         self,
@@ -149,12 +151,12 @@ class FlowServiceHook(BaseHook):
         segments: Iterable[str | Mapping[str, Any]],
         profile_attributes: Iterable[str] | None = None,
         *,
-        mode: Mode = Mode.ADD,
-        brakes: Brakes | None = None,
-    ) -> Activation:
+        mode: ActivationMode = ActivationMode.ADD,
+        brakes: RemovalLimits | None = None,
+    ) -> ActivationResult:
         """Bring a flow's segments and profile attributes to what is given (``PATCH /flows/{id}``).
 
-        :param segments: UUIDs, or mappings as :func:`~airflow_provider_flowservice.client.activation.segments.read_segments`
+        :param segments: UUIDs, or mappings as ``read_segments``
             takes them.
         :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
         :param mode: add them, remove them, or leave exactly these.
@@ -163,7 +165,7 @@ class FlowServiceHook(BaseHook):
         from airflow_provider_flowservice.client.activation.activate import activate, resolve
 
         attributes = None if profile_attributes is None else read_attributes(profile_attributes)
-        wanted = Wanted(resolve(self, read_segments(segments)), attributes)
+        wanted = DesiredSelectors(resolve(self, read_segments(segments)), attributes)
         return activate(self, flow_id, wanted, mode, brakes)
 
     def iterate_segments(self) -> Iterator[SegmentDefinition]:
@@ -229,7 +231,7 @@ class FlowServiceHook(BaseHook):
         """
         from airflow_provider_flowservice.hooks.credentials import auth_params
 
-        with a_missing_connection_as_bad_input("auth_conn_id", auth_conn_id):
+        with missing_connection_is_invalid_input("auth_conn_id", auth_conn_id):
             connection = self.get_connection(auth_conn_id) if auth_conn_id else None
         found = auth_params(spec, connection, auth)
         for name, value in found.params.items():
@@ -272,7 +274,7 @@ class FlowServiceHook(BaseHook):
 
 
 @contextmanager
-def a_missing_connection_as_bad_input(field: str, conn_id: str | None) -> Iterator[None]:
+def missing_connection_is_invalid_input(field: str, conn_id: str | None) -> Iterator[None]:
     """Say what is wrong when Airflow has no such connection: a retry would not find it either.
 
     :param field: the argument that names it.

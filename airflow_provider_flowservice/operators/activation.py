@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
-from airflow_provider_flowservice.client.activation.selectors import Mode, Wanted, plan
+from airflow_provider_flowservice.client.activation.selectors import (
+    ActivationMode,
+    DesiredSelectors,
+    compute_patch,
+)
 from airflow_provider_flowservice.client.ensure.dry_run import (
     difference,
     empty_flow,
@@ -15,16 +19,16 @@ from airflow_provider_flowservice.client.ensure.dry_run import (
 )
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.exceptions import airflow_faces
+from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
-from airflow_provider_flowservice.operators.task_state import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.activation.activate import Brakes
-    from airflow_provider_flowservice.client.activation.selectors import Plan
+    from airflow_provider_flowservice.client.activation.activate import RemovalLimits
+    from airflow_provider_flowservice.client.activation.selectors import SelectorPatch
 
 
 class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
@@ -76,8 +80,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in {known.value for known in Mode}:
-            known = ", ".join(known.value for known in Mode)
+        if mode not in {known.value for known in ActivationMode}:
+            known = ", ".join(known.value for known in ActivationMode)
             raise InvalidInputError("mode", f"{mode!r} is not known", f"Known are {known}.")
         self.flow_id = flow_id
         self.segments = segments
@@ -100,7 +104,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
 
         flow_id = self.existing_id("flow_id", self.flow_id)
         self._refuse_backfill(context)
-        wanted, mode = self._wanted(), Mode(self.mode)
+        wanted, mode = self._wanted(), ActivationMode(self.mode)
         activation = activate(self.hook, flow_id, wanted, mode, self._brakes(wanted))
         push(context, etag=activation.etag)
         return {**self._report(flow_id, activation.plan), "etag": activation.etag}
@@ -115,14 +119,14 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         planned = is_planned(flow_id)
         flow = empty_flow(flow_id) if planned else self.hook.get(request.FLOWS, flow_id)
         wanted = self._wanted()
-        computed = plan(flow, wanted, Mode(self.mode))
+        computed = compute_patch(flow, wanted, ActivationMode(self.mode))
         if (brakes := self._brakes(wanted)) is not None:
             brakes.check(flow, computed)
         changes = difference(list(computed.before), list(computed.after)) or "nothing"
         self.log.info("Would change on flow %s:\n%s", flow_id, changes)
         return {**self._report(flow_id, computed), "operations": operations_json(computed.operations)}
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> DesiredSelectors:
         from airflow_provider_flowservice.client.activation.activate import resolve
 
         attributes = self.profile_attributes
@@ -134,35 +138,39 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
             "mandatoryFields": None if self.mandatory_fields is None else list(self.mandatory_fields),
             "primaryFields": None if self.primary_fields is None else list(self.primary_fields),
         }
-        return Wanted(
+        return DesiredSelectors(
             segments=resolve(self.hook, read_segments(self.segments)),
             attributes=None if attributes is None else read_attributes(attributes),
             settings={name: value for name, value in settings.items() if value is not None},
         )
 
-    def _brakes(self, wanted: Wanted) -> Brakes | None:
-        from airflow_provider_flowservice.client.activation.activate import Brakes
+    def _brakes(self, wanted: DesiredSelectors) -> RemovalLimits | None:
+        from airflow_provider_flowservice.client.activation.activate import RemovalLimits
 
-        if self.mode == Mode.SYNC.value and not wanted.segments and not self.allow_empty:
+        if self.mode == ActivationMode.SYNC.value and not wanted.segments and not self.allow_empty:
             raise InvalidInputError(
                 "segments",
                 "is empty, and sync would take off every segment",
                 "If meant, say allow_empty=True.",
             )
-        named = self.mode == Mode.REMOVE.value
+        named = self.mode == ActivationMode.REMOVE.value
         if named and self.max_removals is None:
             return None  # Whoever names what to remove has said what it is.
-        return Brakes(self.max_removals, allow_empty=self.allow_empty or named)
+        return RemovalLimits(self.max_removals, allow_empty=self.allow_empty or named)
 
     def _refuse_backfill(self, context: Context) -> None:
         run_type = str(getattr(context.get("dag_run"), "run_type", ""))
-        if self.mode == Mode.SYNC.value and "backfill" in run_type.lower() and not self.allow_in_backfill:
+        if (
+            self.mode == ActivationMode.SYNC.value
+            and "backfill" in run_type.lower()
+            and not self.allow_in_backfill
+        ):
             raise DriftError(
                 "sync in a backfill would leave what the last run to finish was given, whichever date it is for."
                 " Use mode='add', or say allow_in_backfill=True."
             )
 
-    def _report(self, flow_id: str, computed: Plan) -> dict[str, Any]:
+    def _report(self, flow_id: str, computed: SelectorPatch) -> dict[str, Any]:
         report = {
             "added": computed.added,
             "already_active": computed.present,
@@ -207,26 +215,26 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
         flow_id = self.flow()
         segments = self._segment_ids()
-        memory = self._memory(context)
-        runs: dict[str, str] = dict((memory.recall() or {}).get("runs", {}))
+        task_state = self._task_state(context)
+        runs: dict[str, str] = dict((task_state.load() or {}).get("runs", {}))
         for started in activate_adhoc(self.hook, flow_id, [s for s in segments if s not in runs]):
             runs[started.segment] = started.run_id
-            memory.note({"runs": runs})
+            task_state.save({"runs": runs})
         self.log.info("Flow %s exports %d segments in %d runs", flow_id, len(runs), len(set(runs.values())))
         if self.wait_for_completion:
-            self.wait_for_runs(sorted(set(runs.values())), memory, next_kwargs={"runs": runs})
-        memory.forget()
+            self.wait_for_runs(sorted(set(runs.values())), task_state, next_kwargs={"runs": runs})
+        task_state.clear()
         return runs
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], runs: dict[str, str] | None = None
     ) -> dict[str, str]:
         """Take over from the trigger."""
-        memory = self._memory(context)
+        task_state = self._task_state(context)
         # Airflow's ``dag.test()`` hands over the event alone.
-        started: dict[str, str] = (memory.recall() or {}).get("runs", {}) if runs is None else runs
-        with airflow_faces():
-            finish_waiting(event, memory)
+        started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
+        with raise_for_airflow():
+            finish_waiting(event, task_state)
         return started
 
     def plan(self, context: Context) -> dict[str, str]:
@@ -234,9 +242,9 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         self.log.info("Would export %d segments of flow %s", len(self._segment_ids()), self.flow_id)
         return {}
 
-    def _memory(self, context: Context) -> TaskMemory:
+    def _task_state(self, context: Context) -> TaskState:
         asked = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {self.segments!r}"
-        return TaskMemory(context, asked)
+        return TaskState(context, asked)
 
     def _segment_ids(self) -> list[str]:
         from airflow_provider_flowservice.client.activation.activate import resolve

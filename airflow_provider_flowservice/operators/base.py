@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_flowservice.client.ensure.dry_run import refuse_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.exceptions import airflow_faces
+from airflow_provider_flowservice.exceptions import raise_for_airflow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,7 +49,7 @@ class FlowServiceOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Do the work; client errors get Airflow's face."""
         try:
-            with airflow_faces():
+            with raise_for_airflow():
                 return self.perform(context)
         finally:
             self.hook.close()

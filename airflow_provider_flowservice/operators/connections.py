@@ -21,7 +21,7 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateResou
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.ensure.create import EnsureResult
     from airflow_provider_flowservice.client.flows.resources import (
         DesiredBaseConnection,
         DesiredSourceConnection,
@@ -80,14 +80,14 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
             auth_params=found.params,
         )
 
-    def worth_knowing(self, desired: DesiredBaseConnection, ensured: Ensured[Any]) -> dict[str, Any]:
+    def extra_xcoms(self, desired: DesiredBaseConnection, ensured: EnsureResult[Any]) -> dict[str, Any]:
         """The inlet's URL, where the connection opened one."""
         if desired.spec_id != specs.HTTP_API:
             return {}
         inlet = inlet_of(ensured.resource) if ensured.resource else self.hook.inlet(ensured.id)
         return {"inlet_url": inlet.url}
 
-    def worth_planning(self, desired: DesiredBaseConnection, planned_id: str) -> dict[str, Any]:
+    def planned_xcoms(self, desired: DesiredBaseConnection, planned_id: str) -> dict[str, Any]:
         """What stands for the URL of an inlet that is not open yet."""
         return {"inlet_url": planned_id} if desired.spec_id == specs.HTTP_API else {}
 

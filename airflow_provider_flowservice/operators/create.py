@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_flowservice.client.ensure.dry_run import plan_create, refuse_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push, required_text
-from airflow_provider_flowservice.operators.task_state import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.ensure.create import EnsureResult
     from airflow_provider_flowservice.client.ensure.desired import Desired
     from airflow_provider_flowservice.client.model import ConnectionSpec, FlowSpec
 
@@ -61,10 +61,10 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
             refuse_planned("a parent", parent)
         # What is secret does not show in the text of what is desired.
         asked = f"{self.flowservice_conn_id} {self.hook.settings.sandbox} {self.if_exists} {desired!r}"
-        memory = TaskMemory(context, asked)
-        ensured = self.hook.ensure(desired, IfExists(self.if_exists), memory)
-        push(context, etag=ensured.etag, created=ensured.created, **self.worth_knowing(desired, ensured))
-        memory.forget()
+        task_state = TaskState(context, asked)
+        ensured = self.hook.ensure(desired, IfExists(self.if_exists), task_state)
+        push(context, etag=ensured.etag, created=ensured.created, **self.extra_xcoms(desired, ensured))
+        task_state.clear()
         return ensured.id
 
     def plan(self, context: Context) -> str:
@@ -72,7 +72,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
 
         :returns: the real id of what is there, else ``plan:<kind>:<name>``.
         """
-        from airflow_provider_flowservice.client.ensure.create import Ensured, IfExists
+        from airflow_provider_flowservice.client.ensure.create import EnsureResult, IfExists
 
         self.check_name()
         desired = self.desired()
@@ -82,10 +82,10 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         else:
             self.log.info("Would use %s as it is", planned.id)
         if (found := planned.found) is None:
-            push(context, **self.worth_planning(desired, planned.id))
+            push(context, **self.planned_xcoms(desired, planned.id))
         else:
-            ensured = Ensured(found.id, found.etag, created=False, resource=found)
-            push(context, etag=found.etag, **self.worth_knowing(desired, ensured))
+            ensured = EnsureResult(found.id, found.etag, created=False, resource=found)
+            push(context, etag=found.etag, **self.extra_xcoms(desired, ensured))
         return planned.id
 
     def check_name(self) -> None:
@@ -99,11 +99,11 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
     def desired(self) -> Desired[Any]:
         """The resource that shall exist."""
 
-    def worth_knowing(self, desired: Any, ensured: Ensured[Any]) -> dict[str, Any]:
+    def extra_xcoms(self, desired: Any, ensured: EnsureResult[Any]) -> dict[str, Any]:
         """What else goes to XCom, by key."""
         return {}
 
-    def worth_planning(self, desired: Any, planned_id: str) -> dict[str, Any]:
+    def planned_xcoms(self, desired: Any, planned_id: str) -> dict[str, Any]:
         """What stands for it in a plan, where later tasks need it to be there."""
         return {}
 

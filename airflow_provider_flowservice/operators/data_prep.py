@@ -11,7 +11,7 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateOpera
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.datasets.mapping_sets import DesiredMappingSet
-    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.ensure.create import EnsureResult
 
 _FORMS = ("new", "old")
 
@@ -70,10 +70,10 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
             self.hook.send(desired.validate())
         return desired
 
-    def worth_knowing(self, desired: DesiredMappingSet, ensured: Ensured[Any]) -> dict[str, Any]:
+    def extra_xcoms(self, desired: DesiredMappingSet, ensured: EnsureResult[Any]) -> dict[str, Any]:
         """The version that a flow's ``Mapping`` transformation names."""
         return {"mapping_version": int(ensured.etag or 0)}
 
-    def worth_planning(self, desired: DesiredMappingSet, planned_id: str) -> dict[str, Any]:
+    def planned_xcoms(self, desired: DesiredMappingSet, planned_id: str) -> dict[str, Any]:
         """The version that a new mapping set has."""
         return {"mapping_version": 0}

@@ -15,7 +15,7 @@ from airflow_provider_flowservice.client.ensure.dry_run import (
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.exceptions import airflow_faces
+from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.base import (
     FlowServiceFlowOperator,
@@ -26,13 +26,13 @@ from airflow_provider_flowservice.operators.base import (
     required_text,
 )
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
-from airflow_provider_flowservice.operators.task_state import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.ensure.create import Ensured
+    from airflow_provider_flowservice.client.ensure.create import EnsureResult
     from airflow_provider_flowservice.client.flows.resources import DesiredFlow
     from airflow_provider_flowservice.client.flows.runs import Window
 
@@ -104,7 +104,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         self.check_draft(spec)
         return spec.id
 
-    def worth_knowing(self, desired: DesiredFlow, ensured: Ensured[Any]) -> dict[str, Any]:
+    def extra_xcoms(self, desired: DesiredFlow, ensured: EnsureResult[Any]) -> dict[str, Any]:
         """Where AEP's user interface shows the flow."""
         return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, ensured.id, desired.spec_id)}
 
@@ -199,11 +199,11 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
 
         :returns: the flow's id.
         """
-        from airflow_provider_flowservice.client.flows.lifecycle import parts_of, publish
+        from airflow_provider_flowservice.client.flows.lifecycle import flow_resources, publish
 
         flow_id = self.flow()
-        parts = parts_of(self.hook, flow_id)
-        for kind, resource_id in reversed(list(parts.in_order) if parts else []):
+        resources = flow_resources(self.hook, flow_id)
+        for kind, resource_id in reversed(list(resources.in_order) if resources else []):
             publish(self.hook, kind, resource_id)
         publish(self.hook, request.FLOWS, flow_id)
         return flow_id
@@ -234,31 +234,37 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
         from airflow_provider_flowservice.client.flows import lifecycle
 
         flow_id = self.flow()
-        memory = TaskMemory(context, f"{self.flowservice_conn_id} {self.sandbox} delete {flow_id}")
-        note = memory.recall()
-        parts = lifecycle.Parts.from_json(note) if note else lifecycle.parts_of(self.hook, flow_id)
-        if parts is None:
+        task_state = TaskState(context, f"{self.flowservice_conn_id} {self.sandbox} delete {flow_id}")
+        note = task_state.load()
+        resources = (
+            lifecycle.FlowResources.from_json(note) if note else lifecycle.flow_resources(self.hook, flow_id)
+        )
+        if resources is None:
             self.log.info("Flow %s is gone already, and with it what it was made of", flow_id)
             return {"deleted": [], "left": []}
         # Once the flow is gone, AEP does not say any more what it was made of.
-        memory.note(parts.to_json())
+        task_state.save(resources.to_json())
         lifecycle.delete(self.hook, request.FLOWS, flow_id)
         deleted: list[str] = [flow_id]
         left: list[str] = []
-        for kind, resource_id in parts.in_order if self.with_connections else ():
+        for kind, resource_id in resources.in_order if self.with_connections else ():
             gone = lifecycle.delete_unshared(self.hook, kind, resource_id)
             (deleted if gone else left).append(resource_id)
-        memory.forget()
+        task_state.clear()
         return {"deleted": deleted, "left": left}
 
     def plan(self, context: Context) -> dict[str, list[str]]:
         """Say what would go."""
-        from airflow_provider_flowservice.client.flows.lifecycle import parts_of
+        from airflow_provider_flowservice.client.flows.lifecycle import flow_resources
 
         flow_id = self.flow()
-        parts = None if is_planned(flow_id) else parts_of(self.hook, flow_id)
-        going = [resource_id for _, resource_id in parts.in_order] if parts and self.with_connections else []
-        going = [flow_id, *going] if parts else []
+        resources = None if is_planned(flow_id) else flow_resources(self.hook, flow_id)
+        going = (
+            [resource_id for _, resource_id in resources.in_order]
+            if resources and self.with_connections
+            else []
+        )
+        going = [flow_id, *going] if resources else []
         self.log.info("Would delete, what is not shared of: %s", ", ".join(going) or "nothing")
         return {"deleted": going, "left": []}
 
@@ -300,28 +306,28 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
 
         flow_id, window = self.flow(), self._window()
         runs.check_can_run(self.hook.get(request.FLOWS, flow_id))
-        memory = self._memory(context, flow_id)
-        note = memory.recall() or {}
+        task_state = self._task_state(context, flow_id)
+        note = task_state.load() or {}
         run_id: str | None = note.get("run")
         if run_id is None and "known" in note:
             run_id = runs.find_started(self.hook, flow_id, window, frozenset(note["known"]))
         if run_id is None:
             known = sorted(run.id for run in runs.runs_of(self.hook, flow_id))
-            memory.note({"known": known})
+            task_state.save({"known": known})
             run_id = runs.start_run(self.hook, flow_id, window, frozenset(known))
-        memory.note({"run": run_id})
+        task_state.save({"run": run_id})
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            self.wait_for_runs([run_id], memory, next_kwargs={"run_id": run_id})
-        memory.forget()
+            self.wait_for_runs([run_id], task_state, next_kwargs={"run_id": run_id})
+        task_state.clear()
         return run_id
 
     def execute_complete(self, context: Context, event: dict[str, Any], run_id: str | None = None) -> str:
         """Take over from the trigger."""
         # Airflow's ``dag.test()`` hands over the event alone.
         ended = run_id or next(iter(event.get("detail") or {}), "")
-        with airflow_faces():
-            finish_waiting(event, self._memory(context, self.flow_id))
+        with raise_for_airflow():
+            finish_waiting(event, self._task_state(context, self.flow_id))
         return ended
 
     def plan(self, context: Context) -> str:
@@ -330,9 +336,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         self.log.info("Would run flow %s over %s", flow_id, window)
         return planned_id("flow run", flow_id)
 
-    def _memory(self, context: Context, flow_id: str) -> TaskMemory:
+    def _task_state(self, context: Context, flow_id: str) -> TaskState:
         asked = f"{self.flowservice_conn_id} {self.sandbox} run {flow_id} {self._window()!r}"
-        return TaskMemory(context, asked)
+        return TaskState(context, asked)
 
     def _window(self) -> Window:
         from airflow_provider_flowservice.client.flows.runs import Window

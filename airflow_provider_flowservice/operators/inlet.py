@@ -12,16 +12,16 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.exceptions import airflow_faces, is_permanent
+from airflow_provider_flowservice.exceptions import is_permanent, raise_for_airflow
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
-from airflow_provider_flowservice.operators.task_state import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet
-    from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, Progress, Tally
-    from airflow_provider_flowservice.client.streaming.records import Record, UnreadableRecord
+    from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
+    from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
 
 #: How many refused records an error names.
 _SHOWN = 10
@@ -158,7 +158,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Post, now that the flow is ready, or wait again if it was changed meanwhile."""
         try:
-            with airflow_faces():
+            with raise_for_airflow():
                 return self._settle_and_post(context, event["waits"])
         finally:
             self.hook.close()
@@ -174,12 +174,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         return max(0.0, changed + self.settle_seconds - clock.current().wall())
 
     def _post(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_flowservice.client.streaming.posting import Poster, Tally
+        from airflow_provider_flowservice.client.streaming.posting import Poster, PostSummary
 
         target = self._inlet()
-        memory = TaskMemory(context, self._asked(target))
-        earlier = memory.recall() or {}
-        tally = Tally(**earlier.get("tally", {"settled": self.skip_records}))
+        task_state = TaskState(context, self._asked(target))
+        earlier = task_state.load() or {}
+        summary = PostSummary(**earlier.get("summary", {"settled": self.skip_records}))
         with self._records() as records, self._failures(append=bool(earlier)) as failures:
             poster = Poster(
                 sender=self.hook,
@@ -189,42 +189,42 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 batch_size=self.batch_size,
                 sync_validation=self.sync_validation,
                 on_failure=failures.add,
-                on_progress=lambda progress: self._note(memory, failures, progress),
-                tally=tally,
+                on_progress=lambda progress: self._note(task_state, failures, progress),
+                summary=summary,
                 maybe_sent_below=earlier.get("sending_below", 0),
             )
-            self._carry_through(poster, islice(records, tally.settled, None))
+            self._carry_through(poster, islice(records, summary.settled, None))
         # From here on another attempt would send everything again, so it must not find a note to go on from.
-        memory.forget()
-        self._judge(tally, failures)
+        task_state.clear()
+        self._judge(summary, failures)
         return {
             "inlet_id": target.id,
-            "accepted": tally.accepted,
-            "rejected": tally.rejected,
-            "unknown": tally.unknown,
-            "maybe_duplicated": tally.maybe_duplicated,
-            "first_xaction_id": tally.first_xaction_id,
-            "last_xaction_id": tally.last_xaction_id,
+            "accepted": summary.accepted,
+            "rejected": summary.rejected,
+            "unknown": summary.unknown,
+            "maybe_duplicated": summary.maybe_duplicated,
+            "first_xaction_id": summary.first_xaction_id,
+            "last_xaction_id": summary.last_xaction_id,
         }
 
-    def _note(self, memory: TaskMemory, failures: _Failures, progress: Progress) -> None:
+    def _note(self, task_state: TaskState, failures: _Failures, progress: Progress) -> None:
         if progress.settled.settled == progress.sending_below:
             # What the note calls settled no other attempt will refuse again.
             failures.write()
-        memory.note(_as_note(progress))
+        task_state.save(_as_note(progress))
 
-    def _carry_through(self, poster: Poster, records: Iterator[Record | UnreadableRecord]) -> None:
+    def _carry_through(self, poster: Poster, records: Iterator[InputRecord | UnreadableRecord]) -> None:
         try:
             poster.post(records)
         finally:
-            tally = poster.tally
+            summary = poster.summary
             self.log.info(
                 "%d records accepted, %d rejected, %d unknown, %d maybe twice; settled up to record %d",
-                tally.accepted,
-                tally.rejected,
-                tally.unknown,
-                tally.maybe_duplicated,
-                tally.settled,
+                summary.accepted,
+                summary.rejected,
+                summary.unknown,
+                summary.maybe_duplicated,
+                summary.settled,
             )
 
     def _inlet(self) -> Inlet:
@@ -250,7 +250,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         )
 
     @contextmanager
-    def _records(self) -> Iterator[Iterable[Record | UnreadableRecord]]:
+    def _records(self) -> Iterator[Iterable[InputRecord | UnreadableRecord]]:
         from airflow_provider_flowservice.client.streaming import records
 
         if self.path is None:
@@ -307,25 +307,25 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
         return ObjectStoragePath(path, conn_id=self.storage_conn_id)
 
-    def _judge(self, tally: Tally, failures: _Failures) -> None:
+    def _judge(self, summary: PostSummary, failures: _Failures) -> None:
         """Decide whether the task fails."""
-        if not tally.accepted and not tally.failures and not self.allow_empty:
+        if not summary.accepted and not summary.failures and not self.allow_empty:
             raise InvalidInputError(
                 "messages" if self.path is None else "path",
                 "holds no record" if self.path is None else f"{self.path!r} holds no record",
                 "If that may be, say allow_empty=True.",
             )
-        if tally.failures > self.max_failures:
+        if summary.failures > self.max_failures:
             kept = f" They are in {self.dead_letter_path}." if self.dead_letter_path else ""
             raise DriftError(
-                f"{tally.accepted} records were accepted, {tally.rejected} rejected, {tally.unknown} got no"
-                f" verdict; max_failures is {self.max_failures}. {failures.summary()}{kept} Post those again"
+                f"{summary.accepted} records were accepted, {summary.rejected} rejected, {summary.unknown} got no"
+                f" result; max_failures is {self.max_failures}. {failures.summary()}{kept} Post those again"
                 " once they are right, not the others."
             )
 
 
 def _as_note(progress: Progress) -> dict[str, Any]:
-    return {"tally": asdict(progress.settled), "sending_below": progress.sending_below}
+    return {"summary": asdict(progress.settled), "sending_below": progress.sending_below}
 
 
 class _Failures:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _KEY = "flowservice"
 
 
-class TaskMemory:
+class TaskState:
     """One note of a task instance; without a store it forgets at once.
 
     :param context: the task's context.
@@ -28,18 +28,18 @@ class TaskMemory:
         # Airflow raises this each time a task is cleared, and leaves it alone from one attempt to the next.
         self._life: int | None = getattr(context.get("ti"), "max_tries", None)
 
-    def recall(self) -> dict[str, Any] | None:
+    def load(self) -> dict[str, Any] | None:
         """The note of an earlier attempt, or None."""
         return self._read()
 
-    def note(self, note: dict[str, Any]) -> None:
+    def save(self, note: dict[str, Any]) -> None:
         """Replace the note.
 
         :param note: JSON values.
         """
         self._keep({"note": note})
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop the note, now that the work is done: a task that is cleared does it anew.
 
         A worker may still be lost before Airflow knows of the success, and the next attempt must not do the work a

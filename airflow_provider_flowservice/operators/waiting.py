@@ -15,7 +15,7 @@ from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http.sender import Sender
-    from airflow_provider_flowservice.operators.task_state import TaskMemory
+    from airflow_provider_flowservice.operators.task_state import TaskState
 
 
 class RunStartingOperator(FlowServiceFlowOperator):
@@ -42,10 +42,12 @@ class RunStartingOperator(FlowServiceFlowOperator):
         self.wait_timeout = wait_timeout
         self.deferrable = deferrable
 
-    def wait_for_runs(self, run_ids: Sequence[str], memory: TaskMemory, next_kwargs: dict[str, Any]) -> None:
+    def wait_for_runs(
+        self, run_ids: Sequence[str], task_state: TaskState, next_kwargs: dict[str, Any]
+    ) -> None:
         """Wait until runs have ended.
 
-        :param memory: what the task noted of the runs; see :func:`finish_waiting`.
+        :param task_state: what the task noted of the runs; see :func:`finish_waiting`.
         :param next_kwargs: what ``execute_complete`` gets beside the event.
         :raises DriftError: if one failed.
         :raises FlowServiceWaitTimeout: if they take too long.
@@ -64,10 +66,10 @@ class RunStartingOperator(FlowServiceFlowOperator):
             states = _states_until_one_runs(self.hook, run_ids)
             if RunState.RUNNING not in states.values():
                 detail = {run_id: state.value for run_id, state in states.items()}
-                finish_waiting({"status": "done", "detail": detail}, memory)
+                finish_waiting({"status": "done", "detail": detail}, task_state)
                 return
             self.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
-        finish_waiting(asyncio.run(trigger.first_event()), memory)
+        finish_waiting(asyncio.run(trigger.first_event()), task_state)
 
 
 def _states_until_one_runs(sender: Sender, run_ids: Sequence[str]) -> dict[str, RunState]:
@@ -80,16 +82,16 @@ def _states_until_one_runs(sender: Sender, run_ids: Sequence[str]) -> dict[str, 
     return states
 
 
-def finish_waiting(event: dict[str, Any], memory: TaskMemory) -> None:
+def finish_waiting(event: dict[str, Any], task_state: TaskState) -> None:
     """Judge the event of a wait for runs.
 
-    :param memory: forgotten once the runs have ended, well or badly, or cannot be read: a task that is cleared
+    :param task_state: forgotten once the runs have ended, well or badly, or cannot be read: a task that is cleared
         then starts others. While they may still run it is kept, so that a further attempt attaches to them.
     :raises DriftError: if a run failed.
     """
     lost = event["status"] == "error" and event["error"]["permanent"]
     if event["status"] == "done" or lost:
-        memory.forget()
+        task_state.clear()
     if event["status"] == "error":
         raise from_event(event["error"])
     states = event.get("detail") or {}

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.ensure.dry_run import is_planned
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, airflow_faces, from_event
+from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event, raise_for_airflow
 from airflow_provider_flowservice.operators.base import read_plan_only
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class FlowServiceSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Check the arguments, then poke here, or look once and wait in the triggerer."""
-        with airflow_faces():
+        with raise_for_airflow():
             if read_plan_only(self.plan_only) or is_planned(self.watched()):
                 self.log.info("Nothing to wait for in a plan: %s", self.watched())
                 return None
@@ -76,7 +76,7 @@ class FlowServiceSensor(BaseSensorOperator):
     def poke(self, context: Context) -> bool:
         """Look once, with Airflow's face of an error."""
         try:
-            with airflow_faces():
+            with raise_for_airflow():
                 done, self._seen = self.look()
         finally:
             self.hook.close()
@@ -91,7 +91,7 @@ class FlowServiceSensor(BaseSensorOperator):
         :raises FlowServiceWaitTimeout: if the deadline passed.
         """
         if event["status"] == "done":
-            with airflow_faces():
+            with raise_for_airflow():
                 self.check_seen(event.get("detail"))
             return None
         if event["status"] == "timeout":

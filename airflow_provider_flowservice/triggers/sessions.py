@@ -56,10 +56,10 @@ async def _settings(flowservice_conn_id: str, sandbox: str | None) -> Settings:
     from airflow.providers.common.compat.connection import get_async_connection
 
     from airflow_provider_flowservice.hooks.flow_service import (
-        a_missing_connection_as_bad_input,
         connection_settings,
+        missing_connection_is_invalid_input,
     )
 
-    with a_missing_connection_as_bad_input("flowservice_conn_id", flowservice_conn_id):
+    with missing_connection_is_invalid_input("flowservice_conn_id", flowservice_conn_id):
         connection = await get_async_connection(flowservice_conn_id)
     return connection_settings(connection, sandbox)

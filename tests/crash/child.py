@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.operators.task_state import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskState
 from tests.crash.driver import Driver, WarmDag, enter_database
 from tests.crash.killing import Exchanges, KillPoint
 from tests.crash.scenarios import BATCH_SIZE, Mode, Scenario
@@ -87,17 +87,17 @@ def write_down_notes(path: Path) -> None:
     """Write down each note that a task of this process finds."""
     from airflow.sdk import get_current_context
 
-    recall = TaskMemory.recall
+    load = TaskState.load
 
-    def recorded(memory: TaskMemory) -> dict[str, Any] | None:
-        note = recall(memory)
+    def recorded(task_state: TaskState) -> dict[str, Any] | None:
+        note = load(task_state)
         if note is not None:
             ti = get_current_context()["ti"]
             with path.open("a") as file:
                 file.write(f"{ti.task_id} {ti.try_number} {json.dumps(note)}\n")
         return note
 
-    TaskMemory.recall = recorded  # type: ignore[method-assign]
+    TaskState.load = recorded  # type: ignore[method-assign]
 
 
 def returned(run_id: str, task_id: str) -> Any:

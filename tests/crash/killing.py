@@ -14,7 +14,7 @@ from typing import Any
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.exchange import Send
-from airflow_provider_flowservice.operators.task_state import TaskMemory
+from airflow_provider_flowservice.operators.task_state import TaskState
 
 
 class Moment(str, Enum):
@@ -74,13 +74,13 @@ class Exchanges:
             end(number)
             return answer
 
-        forget, tasks = TaskMemory.forget, itertools.count(1)
+        clear, tasks = TaskState.clear, itertools.count(1)
 
-        def forget_and_die(memory: TaskMemory) -> None:
-            forget(memory)
+        def clear_and_die(task_state: TaskState) -> None:
+            clear(task_state)
             self._reach(next(tasks), Moment.DONE)
 
-        TaskMemory.forget = forget_and_die  # type: ignore[method-assign]
+        TaskState.clear = clear_and_die  # type: ignore[method-assign]
         RequestsTransport._exchange = exchange  # type: ignore[method-assign]
         AiohttpTransport._exchange = exchange_async  # type: ignore[method-assign]
 

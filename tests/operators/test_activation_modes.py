@@ -297,18 +297,18 @@ def test_a_removal_hits_what_it_means_when_somebody_removes_something_else_first
 ) -> None:
     a, b, c, d = control.segments[:4]
     run(activate(flow, [a, b, c, d]))
-    compute = selectors.plan
+    compute = selectors.compute_patch
     raced: list[bool] = []
 
     def race(*arguments: Any) -> selectors.Plan:
         plan = compute(*arguments)
         if not raced:
             raced.append(True)
-            hook.activate_segments(flow, [a], mode=selectors.Mode.REMOVE)
+            hook.activate_segments(flow, [a], mode=selectors.ActivationMode.REMOVE)
         return plan
 
     control.clear_requests()
-    mocker.patch.object(selectors, "plan", race)
+    mocker.patch.object(selectors, "compute_patch", race)
     run(activate(flow, [b, d], mode="remove"))
     assert now(control)[0] == [c]
     assert [entry["status"] for entry in control.requests("PATCH")] == [200, 412, 200]

@@ -300,7 +300,7 @@ def test_all_refused_records_are_dead_letters_with_aeps_words(
     control.inject(fault("status", "POST", source.paths[1], status=207, body=body))
     dead = tmp_path / "dead.jsonl"
     message = refused(post(source, messages=people(4), dead_letter_path=str(dead)))
-    assert "1 records were accepted, 2 rejected, 1 got no verdict; max_failures is 0." in message
+    assert "1 records were accepted, 2 rejected, 1 got no result; max_failures is 0." in message
     assert "record 1: Message has unknown xdm format; record 2: too odd; record 3: " in message
     assert letters(dead) == [
         {"position": n, "line": None, "status": status, "message": text, "record": people(4)[n]}

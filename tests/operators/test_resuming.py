@@ -185,8 +185,8 @@ def test_dead_letters_are_written_before_their_records_are_noted_as_settled(
 
         def set(self, key: str, value: Any) -> None:
             super().set(key, value)
-            tally = value["note"]["tally"]
-            seen.append((tally["settled"], tally["rejected"], letters(tmp_path)))
+            summary = value["note"]["summary"]
+            seen.append((summary["settled"], summary["rejected"], letters(tmp_path)))
 
     control.inject(refusing(source, after=1))
     execute(post(source, tmp_path), Watched())

@@ -19,7 +19,7 @@ from airflow_provider_flowservice.client.flows.resources import (
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
-from airflow_provider_flowservice.client.streaming.records import Record
+from airflow_provider_flowservice.client.streaming.records import InputRecord
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 CATALOG = "/data/foundation/catalog"
@@ -109,9 +109,9 @@ def people(count: int, **more: Any) -> list[dict[str, Any]]:
     return [{"n": n, "first": f"Ada {n}", "mail": f"ada{n}@example.com", **more} for n in range(count)]
 
 
-def as_records(messages: Sequence[dict[str, Any]]) -> list[Record]:
+def as_records(messages: Sequence[dict[str, Any]]) -> list[InputRecord]:
     """Records as they are read from a file of JSON lines."""
-    return [Record(n, json.dumps(message).encode(), n + 1) for n, message in enumerate(messages)]
+    return [InputRecord(n, json.dumps(message).encode(), n + 1) for n, message in enumerate(messages)]
 
 
 def numbers(kept: Sequence[dict[str, Any]]) -> list[int]:

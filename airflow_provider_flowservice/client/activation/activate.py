@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import audiences, selectors
 from airflow_provider_flowservice.client.activation.segments import Segment, SegmentName
-from airflow_provider_flowservice.client.activation.selectors import Mode, Plan, Wanted
+from airflow_provider_flowservice.client.activation.selectors import (
+    ActivationMode,
+    DesiredSelectors,
+    SelectorPatch,
+)
 from airflow_provider_flowservice.client.errors import (
     DriftError,
     FlowServiceError,
@@ -35,7 +39,7 @@ MAX_ATTRIBUTES = 50
 
 
 @dataclass(frozen=True)
-class Brakes:
+class RemovalLimits:
     """What a removal may do without being told.
 
     :param max_removals: segments that may be removed; None means half of what is active.
@@ -45,7 +49,7 @@ class Brakes:
     max_removals: int | None = None
     allow_empty: bool = False
 
-    def check(self, flow: Flow, plan: Plan) -> None:
+    def check(self, flow: Flow, plan: SelectorPatch) -> None:
         """Let a plan pass.
 
         :raises DriftError: if it removes too much; the message shows the difference.
@@ -76,7 +80,7 @@ class Brakes:
 
 
 @dataclass(frozen=True)
-class Activation:
+class ActivationResult:
     """What an activation did.
 
     :param plan: what the first look at the flow asked for.
@@ -84,13 +88,17 @@ class Activation:
     """
 
     flow_id: str
-    plan: Plan
+    plan: SelectorPatch
     etag: str | None
 
 
 def activate(
-    sender: Sender, flow_id: str, wanted: Wanted, mode: Mode, brakes: Brakes | None = None
-) -> Activation:
+    sender: Sender,
+    flow_id: str,
+    wanted: DesiredSelectors,
+    mode: ActivationMode,
+    brakes: RemovalLimits | None = None,
+) -> ActivationResult:
     """Bring a flow to what is wanted.
 
     Two reads and one patch when something has to change, one read when nothing has. When somebody else
@@ -99,15 +107,15 @@ def activate(
     :param brakes: None lets every removal pass.
     :raises DriftError: if a brake holds, the flow takes no selectors, or AEP says success and changes nothing.
     """
-    first: Plan | None = None
+    first: SelectorPatch | None = None
     for attempt in range(1, ATTEMPTS + 1):
         flow = sender.send(request.get(request.FLOWS, flow_id))
-        plan = selectors.plan(flow, wanted, mode)
+        plan = selectors.compute_patch(flow, wanted, mode)
         if first is None:
             first = plan
             _warn_of_guardrails(flow, plan)
         if not plan.operations:
-            return Activation(flow.id, first, flow.etag)
+            return ActivationResult(flow.id, first, flow.etag)
         if brakes is not None:
             brakes.check(flow, plan)
         try:
@@ -119,7 +127,7 @@ def activate(
             log.info("The patch of flow %s is computed again: %s", flow_id, error)
             clock.current().sleep(min(delay_after(error, attempt), MAX_DELAY))
         else:
-            return Activation(flow.id, first, _read_back(sender, flow_id, wanted, mode).etag)
+            return ActivationResult(flow.id, first, _read_back(sender, flow_id, wanted, mode).etag)
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -149,11 +157,11 @@ def _look_up(sender: Sender, wanted: SegmentName) -> Segment:
     return Segment(audience.id, wanted.value)
 
 
-def _read_back(sender: Sender, flow_id: str, wanted: Wanted, mode: Mode) -> Flow:
+def _read_back(sender: Sender, flow_id: str, wanted: DesiredSelectors, mode: ActivationMode) -> Flow:
     """Read what became of the patch; AEP finishes changes a moment later, so it looks more than once."""
     for delay in (*READ_BACKS, None):
         flow = sender.send(request.get(request.FLOWS, flow_id))
-        left = selectors.plan(flow, wanted, mode)
+        left = selectors.compute_patch(flow, wanted, mode)
         if not left.operations:
             return flow
         if delay is not None:
@@ -164,7 +172,7 @@ def _read_back(sender: Sender, flow_id: str, wanted: Wanted, mode: Mode) -> Flow
     )
 
 
-def _warn_of_guardrails(flow: Flow, plan: Plan) -> None:
+def _warn_of_guardrails(flow: Flow, plan: SelectorPatch) -> None:
     segments = len(list(flow.selectors(SelectorKind.SEGMENT))) + len(plan.added) - len(plan.removed)
     if plan.added and segments > MAX_SEGMENTS:
         log.warning("Flow %s gets %d segments; AEP supports %d", flow.id, segments, MAX_SEGMENTS)

@@ -36,7 +36,7 @@ EMPTY_FILE_TRANSFORM: JsonObject = {
 }
 
 
-class Mode(str, Enum):
+class ActivationMode(str, Enum):
     """What is done with the segments and attributes that are given."""
 
     ADD = "add"
@@ -46,7 +46,7 @@ class Mode(str, Enum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredSelectors:
     """What a flow shall send.
 
     :param attributes: None leaves the flow's attributes alone in every mode.
@@ -60,7 +60,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SelectorPatch:
     """What has to change in a flow.
 
     :param operations: the JSON Patch; empty when nothing has.
@@ -135,7 +135,7 @@ def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> M
     )
 
 
-def plan(flow: Flow, wanted: Wanted, mode: Mode) -> Plan:
+def compute_patch(flow: Flow, wanted: DesiredSelectors, mode: ActivationMode) -> SelectorPatch:
     """The patch that brings a flow to what is wanted and touches nothing else.
 
     :raises DriftError: if the flow has no place for selectors.
@@ -149,7 +149,7 @@ def plan(flow: Flow, wanted: Wanted, mode: Mode) -> Plan:
         flow,
         SelectorKind.ATTRIBUTE,
         {path: _attribute_selector(path) for path in wanted.attributes or ()},
-        mode if wanted.attributes is not None else Mode.ADD,
+        mode if wanted.attributes is not None else ActivationMode.ADD,
     )
     settings, set_operations, after = _plan_settings(flow, wanted.settings)
     operations = (*segments.operations, *attributes.operations, *set_operations)
@@ -157,7 +157,7 @@ def plan(flow: Flow, wanted: Wanted, mode: Mode) -> Plan:
         part.put_into(after)
     if apply(flow, operations) != after:
         raise DriftError(f"the patch computed for flow {flow.id} does not give the flow that was asked for")
-    return Plan(
+    return SelectorPatch(
         operations=operations,
         added=segments.added,
         present=segments.present,
@@ -202,23 +202,29 @@ class _ListPlan:
             transformations[self.index]["params"][self.kind.value]["selectors"] = self.result
 
 
-def _plan_list(flow: Flow, kind: SelectorKind, wanted: Mapping[str, JsonObject], mode: Mode) -> _ListPlan:
+def _plan_list(
+    flow: Flow, kind: SelectorKind, wanted: Mapping[str, JsonObject], mode: ActivationMode
+) -> _ListPlan:
     index, held = _find_list(flow, kind)
     by_key = {_fold(kind, _key(kind, selector)): selector for selector in held}
     known = {_fold(kind, key) for key in wanted}
     present = tuple(key for key in wanted if _fold(kind, key) in by_key)
     added = tuple(key for key in wanted if _fold(kind, key) not in by_key)
-    drop = {Mode.ADD: set[str](), Mode.REMOVE: known, Mode.SYNC: set(by_key) - known}[mode]
+    drop = {
+        ActivationMode.ADD: set[str](),
+        ActivationMode.REMOVE: known,
+        ActivationMode.SYNC: set(by_key) - known,
+    }[mode]
     changes = (
         {}
-        if mode is Mode.REMOVE
+        if mode is ActivationMode.REMOVE
         else {
             _fold(kind, key): _merged(by_key[_fold(kind, key)], wanted[key])
             for key in present
             if _differs(by_key[_fold(kind, key)], wanted[key])
         }
     )
-    new = [] if mode is Mode.REMOVE else [wanted[key] for key in added]
+    new = [] if mode is ActivationMode.REMOVE else [wanted[key] for key in added]
     if (new or drop & set(by_key)) and index is None:
         raise _no_place(flow, kind)
     result: list[JsonObject] = []
@@ -241,11 +247,13 @@ def _plan_list(flow: Flow, kind: SelectorKind, wanted: Mapping[str, JsonObject],
         index=index,
         operations=(*replacements, *reversed(removals), *additions),
         result=[*result, *new],
-        added=() if mode is Mode.REMOVE else added,
-        present=() if mode is Mode.REMOVE else tuple(k for k in present if _fold(kind, k) not in changes),
+        added=() if mode is ActivationMode.REMOVE else added,
+        present=()
+        if mode is ActivationMode.REMOVE
+        else tuple(k for k in present if _fold(kind, k) not in changes),
         changed=tuple(k for k in present if _fold(kind, k) in changes),
         removed=tuple(_key(kind, s) for s in held if _fold(kind, _key(kind, s)) in drop),
-        absent=added if mode is Mode.REMOVE else (),
+        absent=added if mode is ActivationMode.REMOVE else (),
     )
 
 

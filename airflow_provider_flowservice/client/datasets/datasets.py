@@ -12,10 +12,10 @@ from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
-from airflow_provider_flowservice.client.errors import NotFoundError, UnreadableAnswerError
+from airflow_provider_flowservice.client.errors import InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import iterate_by_offset
-from airflow_provider_flowservice.client.http.request import Repeat, Request, is_plain
+from airflow_provider_flowservice.client.http.request import Request, is_plain
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject
@@ -120,7 +120,7 @@ class DesiredDataset(Desired[Dataset]):
             body["description"] = self.description
         if self.enable_for_profile:
             body["tags"] = PROFILE_TAGS
-        return Request("POST", f"{CATALOG}/dataSets", _created, json=body, repeat=Repeat.LOOK_FIRST)
+        return Request("POST", f"{CATALOG}/dataSets", _created, json=body, idempotent=False)
 
     @override
     def read(self, found_id: str) -> Request[Dataset]:
@@ -139,7 +139,7 @@ class DesiredDataset(Desired[Dataset]):
             response.nothing,
             json=operations,
             headers=_JSON_PATCH,
-            repeat=Repeat.LOOK_FIRST,
+            idempotent=False,
         )
 
     @override
@@ -178,5 +178,5 @@ def _created(answer: Response) -> model.Created:
     references = response.decode(answer, tuple[str, ...])
     if not references or not references[0].lower().startswith("@/datasets/"):
         message = f"{answer.method} {answer.path}: the answer names no dataset"
-        raise UnreadableAnswerError(message, method=answer.method, path=answer.path)
+        raise InvalidResponseError(message, method=answer.method, path=answer.path)
     return model.Created(id=references[0].rpartition("/")[2])

@@ -15,7 +15,7 @@ from airflow_provider_flowservice.client.ensure.desired import Desired, Differen
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import iterate_by_offset
-from airflow_provider_flowservice.client.http.request import Repeat, Request
+from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject
@@ -109,13 +109,13 @@ class _Problem(model.Record, frozen=True, kw_only=True):
     exception: str | None = None
 
 
-class _Verdict(model.Record, frozen=True, kw_only=True):
+class _FieldValidation(model.Record, frozen=True, kw_only=True):
     status: str
     errors: tuple[_Problem, ...] | None = None
 
 
-class _Verdicts(model.Record, frozen=True, kw_only=True):
-    validation_response: tuple[_Verdict, ...] = ()
+class _ValidationResponse(model.Record, frozen=True, kw_only=True):
+    validation_response: tuple[_FieldValidation, ...] = ()
 
 
 def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, ...]:
@@ -206,7 +206,7 @@ class DesiredMappingSet(Desired[MappingSet]):
 
     @override
     def create(self) -> Request[model.Created]:
-        return Request("POST", f"{DATA_PREP}/mappingSets", _created, json=self.body, repeat=Repeat.LOOK_FIRST)
+        return Request("POST", f"{DATA_PREP}/mappingSets", _created, json=self.body, idempotent=False)
 
     def validate(self) -> Request[None]:
         """The request that asks whether AEP accepts the mappings: ``POST /mappingSets/validate``.
@@ -224,7 +224,7 @@ class DesiredMappingSet(Desired[MappingSet]):
         if not self.differences(found):
             return None
         body = {**self.body, "id": found.id, "version": found.version}
-        return Request("PUT", _path(found.id), response.nothing, json=body, repeat=Repeat.LOOK_FIRST)
+        return Request("PUT", _path(found.id), response.nothing, json=body, idempotent=False)
 
     @override
     def delete(self, found_id: str) -> Request[None]:
@@ -263,7 +263,7 @@ class DesiredMappingSet(Desired[MappingSet]):
         return frozenset((m.source, m.destination) for m in self.mappings)
 
     def _read_verdicts(self, answer: Response) -> None:
-        verdicts = response.decode(answer, _Verdicts).validation_response
+        verdicts = response.decode(answer, _ValidationResponse).validation_response
         problems = []
         for index, verdict in enumerate(verdicts):
             if verdict.status != "SUCCESS":

@@ -13,7 +13,7 @@ from typing_extensions import override
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.request import Repeat, Request
+from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject
 
@@ -143,9 +143,7 @@ class DesiredSchema(Desired[Schema]):
             "description": self.description or "",
             "allOf": [{"$ref": part} for part in self._parts],
         }
-        return Request(
-            "POST", f"{SCHEMA_REGISTRY}/tenant/schemas", _created, json=body, repeat=Repeat.LOOK_FIRST
-        )
+        return Request("POST", f"{SCHEMA_REGISTRY}/tenant/schemas", _created, json=body, idempotent=False)
 
     @override
     def read(self, found_id: str) -> Request[Schema]:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.ensure.desired import Desired, Found
+from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
@@ -25,7 +25,7 @@ from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
 
 log = logging.getLogger(__name__)
-R = TypeVar("R", bound=Found)
+R = TypeVar("R", bound=ExistingResource)
 
 #: How often a create is sent when its answer is lost each time and nothing was made.
 ATTEMPTS = 4
@@ -43,7 +43,7 @@ class IfExists(str, Enum):
 
 
 @dataclass(frozen=True)
-class Ensured(Generic[R]):
+class EnsureResult(Generic[R]):
     """The one object.
 
     :param created: whether this call made it.
@@ -56,13 +56,13 @@ class Ensured(Generic[R]):
     resource: R | None = None
 
 
-class Memory(Protocol):
+class SavedState(Protocol):
     """What an attempt leaves for the next one."""
 
-    def recall(self) -> dict[str, Any] | None:
+    def load(self) -> dict[str, Any] | None:
         """The note of an earlier attempt, or None."""
 
-    def note(self, note: dict[str, Any]) -> None:
+    def save(self, note: dict[str, Any]) -> None:
         """Replace the note."""
 
 
@@ -70,42 +70,42 @@ def ensure(
     sender: Sender,
     desired: Desired[R],
     if_exists: IfExists = IfExists.REUSE,
-    memory: Memory | None = None,
-) -> Ensured[R]:
+    saved: SavedState | None = None,
+) -> EnsureResult[R]:
     """Make sure that an object exists once, and say which it is.
 
     :param if_exists: what to do about one that is there already.
-    :param memory: lets a further attempt take what an interrupted one made, whatever ``if_exists`` says.
+    :param saved: lets a further attempt take what an interrupted one made, whatever ``if_exists`` says.
     :raises DriftError: if one exists with other settings, or several do.
     :raises FlowServiceError: if AEP fails.
     """
-    resumed = _resume(sender, desired, memory)
+    resumed = _resume(sender, desired, saved)
     if resumed is not None:
         return resumed
     known = _matches(sender, desired)
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
     known_ids = sorted(found.id for found in known)
-    if memory is not None:
-        memory.note({"known": known_ids})
+    if saved is not None:
+        saved.save({"known": known_ids})
     try:
         created = _create(sender, desired, set(known_ids))
     except FlowServiceError as error:
-        if memory is not None and not is_ambiguous(error):
+        if saved is not None and not is_ambiguous(error):
             # Nothing was made, so another attempt must not take for its own what it finds.
-            memory.note({})
+            saved.save({})
         raise
     # What was found after a lost answer may be another worker's, and is not ours to delete.
     if if_exists is not IfExists.CREATE and created.resource is None:
         created = _without_twin(sender, desired, created)
-    if memory is not None:
-        memory.note({"id": created.id})
+    if saved is not None:
+        saved.save({"id": created.id})
     return created
 
 
-def _resume(sender: Sender, desired: Desired[R], memory: Memory | None) -> Ensured[R] | None:
+def _resume(sender: Sender, desired: Desired[R], saved: SavedState | None) -> EnsureResult[R] | None:
     """What an interrupted attempt of this task made, if it made something."""
-    note = memory.recall() if memory is not None else None
+    note = saved.load() if saved is not None else None
     if not note:
         return None
     if "id" in note:
@@ -116,7 +116,7 @@ def _resume(sender: Sender, desired: Desired[R], memory: Memory | None) -> Ensur
         if desired.differences(found):
             return None
         log.info("%s %s was made by an earlier attempt", desired.label, found.id)
-        return Ensured(found.id, found.etag, created=True, resource=found)
+        return EnsureResult(found.id, found.etag, created=True, resource=found)
     return _look_for_lost(sender, desired, set(note.get("known", ())))
 
 
@@ -125,7 +125,7 @@ def _matches(sender: Sender, desired: Desired[R]) -> list[R]:
     return sorted(filter(desired.is_ours, desired.candidates(sender)), key=_age)
 
 
-def _age(resource: Found) -> tuple[int, str]:
+def _age(resource: ExistingResource) -> tuple[int, str]:
     return resource.created_at, resource.id
 
 
@@ -157,7 +157,9 @@ def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
     return oldest
 
 
-def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists) -> Ensured[R]:
+def _take_existing(
+    sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists
+) -> EnsureResult[R]:
     oldest = _choose(desired, known, if_exists)
     if if_exists is IfExists.UPDATE:
         return _update(sender, desired, oldest)
@@ -167,7 +169,7 @@ def _take_existing(sender: Sender, desired: Desired[R], known: list[R], if_exist
         )
     else:
         log.info("%s %s is reused", desired.label, oldest.id)
-    return Ensured(oldest.id, oldest.etag, created=False, resource=oldest)
+    return EnsureResult(oldest.id, oldest.etag, created=False, resource=oldest)
 
 
 def _refuse_ambiguity(desired: Desired[R], known: list[R]) -> None:
@@ -191,12 +193,12 @@ def _refuse_ambiguity(desired: Desired[R], known: list[R]) -> None:
     )
 
 
-def _update(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
+def _update(sender: Sender, desired: Desired[R], found: R) -> EnsureResult[R]:
     """Change what differs; after a conflict or a lost answer, read again and compute again."""
     for attempt in range(1, ATTEMPTS + 1):
         update = desired.update(found)
         if update is None:
-            return Ensured(found.id, found.etag, created=False, resource=found)
+            return EnsureResult(found.id, found.etag, created=False, resource=found)
         try:
             sender.send(update)
         except FlowServiceError as error:
@@ -211,7 +213,7 @@ def _update(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _changed(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
+def _changed(sender: Sender, desired: Desired[R], found: R) -> EnsureResult[R]:
     """Read back: some changes are answered with success and change nothing."""
     after = sender.send(desired.read(found.id))
     if differences := desired.differences(after):
@@ -220,10 +222,10 @@ def _changed(sender: Sender, desired: Desired[R], found: R) -> Ensured[R]:
             f" {'; '.join(map(str, differences))}."
         )
     log.info("%s %s is updated", desired.label, found.id)
-    return Ensured(after.id, after.etag, created=False, resource=after)
+    return EnsureResult(after.id, after.etag, created=False, resource=after)
 
 
-def _create(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R]:
+def _create(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResult[R]:
     """Send the create; after a lost answer look whether it had its effect before sending it again."""
     request = desired.create()
     for _ in range(ATTEMPTS):
@@ -236,14 +238,14 @@ def _create(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R]:
             lost = error
         else:
             log.info("%s %s is created (%r)", desired.label, created.id, desired.name)
-            return Ensured(created.id, created.etag, created=True)
+            return EnsureResult(created.id, created.etag, created=True)
         found = _look_for_lost(sender, desired, known)
         if found is not None:
             return found
     raise lost
 
 
-def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> Ensured[R] | None:
+def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResult[R] | None:
     """The object that an unanswered create may have made; lists can lag behind, so it looks several times.
 
     :param known: ids that were there before the create.
@@ -257,11 +259,11 @@ def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> Ensu
         ]
         if fresh:
             log.info("%s %s was made all the same and is taken", desired.label, fresh[0].id)
-            return Ensured(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
+            return EnsureResult(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
     return None
 
 
-def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured[R]) -> Ensured[R]:
+def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) -> EnsureResult[R]:
     """Take back the object just made if an older equal one turns up: another worker was faster.
 
     Only what this call made is ever deleted, before its id was handed out; AEP refuses where somebody refers to it.
@@ -288,4 +290,4 @@ def _without_twin(sender: Sender, desired: Desired[R], ours: Ensured[R]) -> Ensu
         sender.send(desired.delete(ours.id))
     except BadRequestError as in_use:
         log.warning("Twin %s is left alone, somebody has found and used it: %s", ours.id, in_use)
-    return Ensured(oldest.id, oldest.etag, created=False, resource=oldest)
+    return EnsureResult(oldest.id, oldest.etag, created=False, resource=oldest)

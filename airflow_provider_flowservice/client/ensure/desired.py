@@ -16,10 +16,10 @@ from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.sender import Sender
 
-R = TypeVar("R", bound="Found")
+R = TypeVar("R", bound="ExistingResource")
 
 
-class Found(Protocol):
+class ExistingResource(Protocol):
     """What every existing object has."""
 
     @property

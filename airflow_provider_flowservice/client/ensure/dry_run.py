@@ -16,13 +16,13 @@ from typing import Any, Generic, TypeVar
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.activation.selectors import EMPTY_GENERAL_TRANSFORM
 from airflow_provider_flowservice.client.ensure.create import IfExists, find_existing
-from airflow_provider_flowservice.client.ensure.desired import Desired, Found
+from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.flows.specs import PROFILE_DESTINATION_FLOW
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, SpecRef, looks_secret
 
-R = TypeVar("R", bound=Found)
+R = TypeVar("R", bound=ExistingResource)
 
 _PREFIX = "plan:"
 

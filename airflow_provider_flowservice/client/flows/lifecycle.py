@@ -117,7 +117,7 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
 
 
 @dataclass(frozen=True)
-class Parts:
+class FlowResources:
     """The ids of a flow and of what it is made of, in the order in which they go."""
 
     flow: str
@@ -132,7 +132,7 @@ class Parts:
         }
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Parts:
+    def from_json(cls, document: dict[str, Any]) -> FlowResources:
         """Read what :meth:`to_json` wrote."""
         return cls(
             document["flow"], tuple(document["targets"]), tuple(document["sources"]), tuple(document["bases"])
@@ -150,7 +150,7 @@ class Parts:
                 yield kind, resource_id
 
 
-def parts_of(sender: Sender, flow_id: str) -> Parts | None:
+def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
     """What a flow is made of; None if it is gone."""
     try:
         flow = sender.send(request.get(request.FLOWS, flow_id))
@@ -168,7 +168,7 @@ def parts_of(sender: Sender, flow_id: str) -> Parts | None:
             continue
         if base:
             bases[base] = None
-    return Parts(flow.id, flow.target_connection_ids, flow.source_connection_ids, tuple(bases))
+    return FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids, tuple(bases))
 
 
 def delete(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:

@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
-from airflow_provider_flowservice.client.http.request import Repeat, Request
+from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun
@@ -66,7 +66,7 @@ def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ..
         _read_orders,
         json={"activationInfo": {flow_id: list(segments)}},
         headers=_ACCEPT_V2,
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
     )
 
 
@@ -154,7 +154,7 @@ def create_run(flow_id: str, window: Window) -> Request[model.Created]:
         f"{request.FLOW_SERVICE}/runs",
         response.created,
         json={"flowId": flow_id, "params": window.to_params()},
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
     )
 
 

@@ -10,9 +10,9 @@ from yarl import URL
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
-    AnswerLostError,
     FlowServiceError,
     NotSentError,
+    ResponseLostError,
     UntrustedServerError,
 )
 from airflow_provider_flowservice.client.http import auth, network
@@ -84,7 +84,7 @@ class AiohttpTransport:
             return NotSentError(f"{step.method} {step.path}: no connection: {_reason(problem)}", **where)
         except (aiohttp.ClientError, asyncio.TimeoutError) as problem:
             what = f"{type(problem).__name__} {problem}".rstrip()
-            return AnswerLostError(f"{step.method} {step.path}: no whole answer: {what}", **where)
+            return ResponseLostError(f"{step.method} {step.path}: no whole answer: {what}", **where)
 
     async def _exchange(self, step: Send) -> Response:
         timeout = aiohttp.ClientTimeout(

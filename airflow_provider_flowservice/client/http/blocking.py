@@ -11,9 +11,9 @@ import urllib3
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
-    AnswerLostError,
     FlowServiceError,
     NotSentError,
+    ResponseLostError,
     UntrustedServerError,
 )
 from airflow_provider_flowservice.client.http import auth, network
@@ -101,9 +101,9 @@ class RequestsTransport:
         except requests.exceptions.ConnectionError as problem:
             if _was_refused(problem):
                 return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
-            return AnswerLostError(f"{step.method} {step.path}: the connection broke: {problem}", **where)
+            return ResponseLostError(f"{step.method} {step.path}: the connection broke: {problem}", **where)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as problem:
-            return AnswerLostError(f"{step.method} {step.path}: no whole answer: {problem}", **where)
+            return ResponseLostError(f"{step.method} {step.path}: no whole answer: {problem}", **where)
 
     def _exchange(self, step: Send) -> Response:
         proxy = network.proxy_for(step.origin, self._settings)
@@ -143,7 +143,7 @@ def _ssl_failure(problem: Exception, step: Send) -> FlowServiceError:
     if "CERTIFICATE_VERIFY_FAILED" in str(problem):
         return UntrustedServerError(step.origin, str(problem))
     message = f"{step.method} {step.path}: TLS failed: {problem}"
-    return AnswerLostError(message, method=step.method, path=step.path)
+    return ResponseLostError(message, method=step.method, path=step.path)
 
 
 def _was_refused(problem: requests.exceptions.ConnectionError) -> bool:

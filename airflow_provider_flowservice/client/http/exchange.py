@@ -97,7 +97,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         error = outcome.error
         decision = retry.decide(
             error,
-            request.repeat,
+            idempotent=request.idempotent,
             attempt=attempt,
             elapsed=clock.current().monotonic() - start,
             refreshed=refreshed or not request.authorized,

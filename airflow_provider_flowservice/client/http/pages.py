@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from airflow_provider_flowservice.client.errors import UnreadableAnswerError
+from airflow_provider_flowservice.client.errors import InvalidResponseError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.http.sender import Sender
@@ -29,7 +29,7 @@ def iterate(
 
     :param filters: ``property`` expressions, all of which must hold.
     :param order_by: field name, with ``-`` in front for descending.
-    :raises UnreadableAnswerError: if AEP names a page that was read already.
+    :raises InvalidResponseError: if AEP names a page that was read already.
     """
     filters = tuple(filters)
     seen: set[str] = set()
@@ -46,7 +46,7 @@ def iterate(
         token = page.continuation_token
         if token is None:
             return
-    raise UnreadableAnswerError(f"the list of {kind.label}s names a page twice, so its end was not reached")
+    raise InvalidResponseError(f"the list of {kind.label}s names a page twice, so its end was not reached")
 
 
 def iterate_by_offset(

@@ -30,15 +30,6 @@ class Host(str, Enum):
     IMS = "ims"
 
 
-class Repeat(str, Enum):
-    """What may be done when the answer of a request did not arrive."""
-
-    #: Sending it again has no further effect.
-    FREELY = "freely"
-    #: It may have had its effect: the caller looks before anything is sent again.
-    LOOK_FIRST = "look_first"
-
-
 @dataclass(frozen=True)
 class Request(Generic[T]):
     """One HTTP request, without credentials.
@@ -53,7 +44,7 @@ class Request(Generic[T]):
     :param authorized: whether a token goes with it.
     :param headers: headers beside the ones every request of that host gets.
     :param host: which server it is for.
-    :param repeat: whether it may be sent again without looking.
+    :param idempotent: whether sending it again has no further effect; otherwise the caller looks first.
     :param secrets: values in the body that must not appear in an error message.
     """
 
@@ -66,7 +57,7 @@ class Request(Generic[T]):
     content: bytes | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     host: Host = Host.GATEWAY
-    repeat: Repeat = Repeat.FREELY
+    idempotent: bool = True
     authorized: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
@@ -165,7 +156,7 @@ def create(
         response.created,
         params=(("mode", "draft"),) if draft else (),
         json=dict(body),
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
         secrets=secrets,
     )
 
@@ -189,7 +180,7 @@ def patch(
         response.changed,
         json=[operation.to_json() for operation in operations],
         headers=(("If-Match", quoted_etag(etag)),),
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
         secrets=secrets,
     )
 
@@ -206,7 +197,7 @@ def action(kind: Kind[Any], resource_id: str, operation: str) -> Request[model.C
         f"{_path(kind, resource_id)}/action",
         response.changed,
         params=(("op", operation),),
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
     )
 
 

@@ -20,8 +20,8 @@ from airflow_provider_flowservice.client import clock, model
 from airflow_provider_flowservice.client.errors import (
     ApiError,
     AuthenticationError,
+    InvalidResponseError,
     NotFoundError,
-    UnreadableAnswerError,
     api_error_class,
 )
 
@@ -143,7 +143,7 @@ def token(answer: Response) -> Token:
         decoded = msgspec.json.decode(answer.body, type=_Token)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # The decoder's message could quote the answer, and with it the token.
-        raise UnreadableAnswerError(
+        raise InvalidResponseError(
             f"{answer.method} {answer.path}: the answer holds no access_token with expires_in",
             method=answer.method,
             path=answer.path,
@@ -169,12 +169,12 @@ def retry_after(header: str | None) -> float | None:
 def decode(answer: Response, kind: type[T], part: bytes | msgspec.Raw | None = None) -> T:
     """Read an answer, or a part of it, into a record.
 
-    :raises UnreadableAnswerError: if it is no JSON of that shape.
+    :raises InvalidResponseError: if it is no JSON of that shape.
     """
     try:
         return msgspec.json.decode(answer.body if part is None else part, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-        raise UnreadableAnswerError(
+        raise InvalidResponseError(
             f"{answer.method} {answer.path}: HTTP {answer.status}, unreadable answer: {problem}",
             method=answer.method,
             path=answer.path,

@@ -17,7 +17,6 @@ from airflow_provider_flowservice.client.errors import (
     UntrustedServerError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.http.request import Repeat
 
 #: Statuses of a server's failure that passes.
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
@@ -60,8 +59,8 @@ Decision = Retry | RefreshToken | GiveUp
 
 def decide(
     error: FlowServiceError,
-    repeat: Repeat,
     *,
+    idempotent: bool,
     attempt: int,
     elapsed: float,
     refreshed: bool,
@@ -71,7 +70,7 @@ def decide(
     """Say what to do about a failed attempt.
 
     :param error: how the attempt failed.
-    :param repeat: whether the request may be sent again although it may have had its effect.
+    :param idempotent: whether the request may be sent again although it may have had its effect.
     :param attempt: number of this attempt, from 1.
     :param elapsed: seconds since the first attempt began.
     :param refreshed: whether the token was already renewed for this request.
@@ -80,7 +79,7 @@ def decide(
     """
     if isinstance(error, AuthenticationError):
         return GiveUp() if refreshed else RefreshToken()
-    if attempt > policy.retries or not _passes(error, repeat):
+    if attempt > policy.retries or not _passes(error, idempotent):
         return GiveUp()
     delay = delay_after(error, attempt, jitter)
     return Retry(delay) if elapsed + delay < policy.budget else GiveUp()
@@ -91,14 +90,14 @@ def backoff(attempt: int, jitter: float, *, first: float = FIRST_DELAY, cap: flo
     return float(min(cap, first * 2 ** min(attempt - 1, 16)) * jitter)
 
 
-def _passes(error: FlowServiceError, repeat: Repeat) -> bool:
+def _passes(error: FlowServiceError, idempotent: bool) -> bool:
     if isinstance(error, UntrustedServerError):
         return False
     if isinstance(error, (NotSentError, RateLimitError)):
         return True
     if isinstance(error, ApiError) and error.status not in TRANSIENT_STATUSES:
         return False
-    return is_ambiguous(error) and repeat is Repeat.FREELY
+    return is_ambiguous(error) and idempotent
 
 
 def delay_after(error: FlowServiceError, attempt: int, jitter: float | None = None) -> float:

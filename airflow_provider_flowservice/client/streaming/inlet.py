@@ -17,7 +17,7 @@ import msgspec
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.request import Host, Repeat, Request
+from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.model import BaseConnection
 from airflow_provider_flowservice.client.settings import origin_of
 
@@ -135,7 +135,7 @@ def is_xdm_message(raw: bytes) -> bool:
     return True
 
 
-class Fate(str, Enum):
+class MessageStatus(str, Enum):
     """What became of a message."""
 
     ACCEPTED = "accepted"
@@ -147,13 +147,13 @@ class Fate(str, Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MessageResult:
     """What an inlet says of one message.
 
     :param status: HTTP-like status, where it gave one.
     """
 
-    fate: Fate
+    fate: MessageStatus
     xaction_id: str | None = None
     status: int | None = None
     message: str | None = None
@@ -175,23 +175,25 @@ def batch_overhead(count: int) -> int:
     return len(_BATCH_OPEN) + len(_BATCH_CLOSE) + max(count - 1, 0)
 
 
-def post_batch(inlet: Inlet, messages: Sequence[bytes], flow_id: str | None) -> Request[tuple[Verdict, ...]]:
-    """Send messages: ``POST /collection/batch/{inlet}``. The answer has a verdict for each, in order."""
+def post_batch(
+    inlet: Inlet, messages: Sequence[bytes], flow_id: str | None
+) -> Request[tuple[MessageResult, ...]]:
+    """Send messages: ``POST /collection/batch/{inlet}``. The answer has a result for each, in order."""
     return Request(
         "POST",
         f"/collection/batch/{inlet.id}",
-        lambda answer: _verdicts(answer, len(messages)),
+        lambda answer: _results(answer, len(messages)),
         content=b"".join((_BATCH_OPEN, b",".join(messages), _BATCH_CLOSE)),
         headers=_headers(flow_id),
         host=Host.COLLECTION,
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
         authorized=inlet.authenticated,
     )
 
 
 def post_single(
     inlet: Inlet, message: bytes, flow_id: str | None, *, sync_validation: bool
-) -> Request[tuple[Verdict, ...]]:
+) -> Request[tuple[MessageResult, ...]]:
     """Send one message: ``POST /collection/{inlet}``."""
     return Request(
         "POST",
@@ -201,7 +203,7 @@ def post_single(
         content=message,
         headers=_headers(flow_id),
         host=Host.COLLECTION,
-        repeat=Repeat.LOOK_FIRST,
+        idempotent=False,
         authorized=inlet.authenticated,
     )
 
@@ -210,32 +212,34 @@ def _headers(flow_id: str | None) -> tuple[tuple[str, str], ...]:
     return (("x-adobe-flow-id", flow_id),) if flow_id else ()
 
 
-def _receipt(answer: response.Response) -> tuple[Verdict, ...]:
-    return (_verdict(response.decode(answer, _Element)),)
+def _receipt(answer: response.Response) -> tuple[MessageResult, ...]:
+    return (_result(response.decode(answer, _Element)),)
 
 
-def _verdicts(answer: response.Response, count: int) -> tuple[Verdict, ...]:
+def _results(answer: response.Response, count: int) -> tuple[MessageResult, ...]:
     elements = response.decode(answer, _BatchAnswer).responses[:count]
-    missing = (Verdict(Fate.UNKNOWN, message="the answer has no element for it"),) * (count - len(elements))
-    return (*map(_verdict_of, elements), *missing)
+    missing = (MessageResult(MessageStatus.UNKNOWN, message="the answer has no element for it"),) * (
+        count - len(elements)
+    )
+    return (*map(_read_element, elements), *missing)
 
 
-def _verdict_of(element: msgspec.Raw) -> Verdict:
+def _read_element(element: msgspec.Raw) -> MessageResult:
     try:
-        return _verdict(msgspec.json.decode(element, type=_Element))
+        return _result(msgspec.json.decode(element, type=_Element))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # One odd element says nothing about the others, which must not be sent again for it.
-        return Verdict(Fate.UNKNOWN, message="its element of the answer cannot be read")
+        return MessageResult(MessageStatus.UNKNOWN, message="its element of the answer cannot be read")
 
 
-def _verdict(element: _Element) -> Verdict:
+def _result(element: _Element) -> MessageResult:
     """Read one element. Adobe has two styles, and in one of them a failure carries a transaction id too."""
     stated = element.status if element.status is not None else element.status_code
     status = int(str(stated)) if str(stated).isdecimal() else None
     if status is not None and status >= 400:
-        fate = Fate.BUSY if status == 429 or status >= 500 else Fate.REJECTED
+        fate = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
     elif element.xaction_id is not None:
-        fate = Fate.ACCEPTED
+        fate = MessageStatus.ACCEPTED
     else:
-        fate = Fate.UNKNOWN
-    return Verdict(fate, element.xaction_id, status, element.message)
+        fate = MessageStatus.UNKNOWN
+    return MessageResult(fate, element.xaction_id, status, element.message)

@@ -24,8 +24,8 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http.retry import backoff, delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.streaming import inlet
-from airflow_provider_flowservice.client.streaming.inlet import Envelope, Fate, Inlet, Verdict
-from airflow_provider_flowservice.client.streaming.records import Record, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Failure:
     :param message: what is wrong.
     """
 
-    record: Record | UnreadableRecord
+    record: InputRecord | UnreadableRecord
     status: int | None
     message: str
 
@@ -55,7 +55,7 @@ class Failure:
 
 
 @dataclass
-class Tally:
+class PostSummary:
     """What became of all records so far.
 
     :param settled: how many records of the input, from its beginning, need not be looked at again.
@@ -80,17 +80,17 @@ class Tally:
 class Progress:
     """How far a posting is, for an attempt that goes on after an interruption.
 
-    :param settled: the tally of all records before ``settled.settled``.
+    :param settled: the summary of all records before ``settled.settled``.
     :param sending_below: records from there up to this position may be on their way.
     """
 
-    settled: Tally
+    settled: PostSummary
     sending_below: int
 
 
 @dataclass(frozen=True)
 class _Message:
-    record: Record
+    record: InputRecord
     content: bytes = field(repr=False)
 
 
@@ -110,7 +110,7 @@ class Poster:
     :param sync_validation: let the inlet check each record against the schema; one by one, 60 a minute.
     :param on_failure: told every record that is not accepted.
     :param on_progress: told before and after each request how far things are.
-    :param tally: where an interrupted attempt stopped, to go on from there.
+    :param summary: where an interrupted attempt stopped, to go on from there.
     :param maybe_sent_below: records before this position may have been sent by an interrupted attempt.
     """
 
@@ -122,40 +122,40 @@ class Poster:
     sync_validation: bool = False
     on_failure: Callable[[Failure], None] = _ignore
     on_progress: Callable[[Progress], None] = _ignore
-    tally: Tally = field(default_factory=Tally)
+    summary: PostSummary = field(default_factory=PostSummary)
     maybe_sent_below: int = 0
     _read_below: int = field(default=0, init=False)
 
-    def post(self, records: Iterable[Record | UnreadableRecord]) -> Tally:
+    def post(self, records: Iterable[InputRecord | UnreadableRecord]) -> PostSummary:
         """Send all records.
 
-        :raises FlowServiceError: if the inlet fails for good; ``tally`` says how far it came.
+        :raises FlowServiceError: if the inlet fails for good; ``summary`` says how far it came.
         """
         single = self.sync_validation or self.batch_size == 1
         size = 1 if single else self.batch_size
         pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
         earliest = clock.current().monotonic()
-        settled = replace(self.tally)
+        settled = replace(self.summary)
         for batch, end in _batches(self._messages(records), size, lambda: self._read_below):
             clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
             earliest = clock.current().monotonic() + pause
             self.on_progress(Progress(settled, sending_below=end))
             self._send(batch, single)
-            self.tally.settled = end
-            settled = replace(self.tally)
+            self.summary.settled = end
+            settled = replace(self.summary)
             self.on_progress(Progress(settled, sending_below=end))
-        return self.tally
+        return self.summary
 
-    def _messages(self, records: Iterable[Record | UnreadableRecord]) -> Iterator[_Message]:
+    def _messages(self, records: Iterable[InputRecord | UnreadableRecord]) -> Iterator[_Message]:
         for record in records:
             self._read_below = record.position + 1
             message = self._message(record)
             if isinstance(message, _Message):
                 yield message
             else:
-                self._reject(record, Verdict(Fate.REJECTED, message=message))
+                self._reject(record, MessageResult(MessageStatus.REJECTED, message=message))
 
-    def _message(self, record: Record | UnreadableRecord) -> _Message | str:
+    def _message(self, record: InputRecord | UnreadableRecord) -> _Message | str:
         """The message for a record, or why it cannot be sent."""
         if isinstance(record, UnreadableRecord):
             return record.problem
@@ -173,7 +173,7 @@ class Poster:
             last = attempt == ATTEMPTS
             delay = backoff(attempt, random.random())  # noqa: S311
             try:
-                verdicts = self._verdicts(pending, single)
+                results = self._results(pending, single)
             except FlowServiceError as error:
                 if isinstance(error, ApiError) and error.status == 413 and len(pending) > 1:
                     middle = len(pending) // 2
@@ -183,18 +183,18 @@ class Poster:
                 if not is_ambiguous(error):
                     raise
                 if last:
-                    self.tally.unknown += len(pending)
+                    self.summary.unknown += len(pending)
                     raise
                 log.warning("The answer to %d records was lost, they are sent again: %s", len(pending), error)
                 sent_before = True
                 delay = delay_after(error, attempt)
             else:
-                pending = self._account(pending, verdicts, sent_before=sent_before, last=last)
+                pending = self._account(pending, results, sent_before=sent_before, last=last)
                 if not pending:
                     return
             clock.current().sleep(delay)
 
-    def _verdicts(self, pending: list[_Message], single: bool) -> tuple[Verdict, ...]:
+    def _results(self, pending: list[_Message], single: bool) -> tuple[MessageResult, ...]:
         contents = [message.content for message in pending]
         if single:
             request = inlet.post_single(
@@ -205,43 +205,43 @@ class Poster:
         try:
             return self.sender.send(request)
         except BadRequestError as refusal:
-            # To a single message this is the verdict, and so is its size to a batch of one; otherwise it is
+            # To a single message this is the result, and so is its size to a batch of one; otherwise it is
             # about the request as a whole.
             if not single and (refusal.status != 413 or len(pending) > 1):
                 raise
-            return (Verdict(Fate.REJECTED, status=refusal.status, message=refusal.message),)
+            return (MessageResult(MessageStatus.REJECTED, status=refusal.status, message=refusal.message),)
         except ServerError as refusal:
             if self.sync_validation and refusal.status == 501:
                 raise InvalidInputError("sync_validation", refusal.message, "Leave it out.") from refusal
             raise
 
     def _account(
-        self, pending: list[_Message], verdicts: tuple[Verdict, ...], *, sent_before: bool, last: bool
+        self, pending: list[_Message], results: tuple[MessageResult, ...], *, sent_before: bool, last: bool
     ) -> list[_Message]:
         """Count what is decided and return what is to be sent again."""
         again: list[_Message] = []
-        for message, verdict in zip(pending, verdicts, strict=True):
-            if verdict.fate is Fate.ACCEPTED:
-                self._accept(verdict)
+        for message, result in zip(pending, results, strict=True):
+            if result.fate is MessageStatus.ACCEPTED:
+                self._accept(result)
                 sent_by_other = message.record.position < self.maybe_sent_below
-                self.tally.maybe_duplicated += sent_before or sent_by_other
-            elif verdict.fate is Fate.BUSY and not last:
+                self.summary.maybe_duplicated += sent_before or sent_by_other
+            elif result.fate is MessageStatus.BUSY and not last:
                 again.append(message)
             else:
-                self._reject(message.record, verdict)
+                self._reject(message.record, result)
         return again
 
-    def _accept(self, verdict: Verdict) -> None:
-        self.tally.accepted += 1
-        self.tally.first_xaction_id = self.tally.first_xaction_id or verdict.xaction_id
-        self.tally.last_xaction_id = verdict.xaction_id
+    def _accept(self, result: MessageResult) -> None:
+        self.summary.accepted += 1
+        self.summary.first_xaction_id = self.summary.first_xaction_id or result.xaction_id
+        self.summary.last_xaction_id = result.xaction_id
 
-    def _reject(self, record: Record | UnreadableRecord, verdict: Verdict) -> None:
-        if verdict.fate is Fate.UNKNOWN:
-            self.tally.unknown += 1
+    def _reject(self, record: InputRecord | UnreadableRecord, result: MessageResult) -> None:
+        if result.fate is MessageStatus.UNKNOWN:
+            self.summary.unknown += 1
         else:
-            self.tally.rejected += 1
-        self.on_failure(Failure(record, verdict.status, verdict.message or "AEP gives no reason"))
+            self.summary.rejected += 1
+        self.on_failure(Failure(record, result.status, result.message or "AEP gives no reason"))
 
 
 def _batches(

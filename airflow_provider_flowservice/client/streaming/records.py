@@ -21,7 +21,7 @@ MAX_FIELD_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Record:
+class InputRecord:
     """A record that can be sent.
 
     :param position: its place in the input, from 0.
@@ -69,16 +69,16 @@ def file_format(name: str) -> tuple[FileFormat, bool]:
     raise InvalidInputError("path", f"{name!r} has no known ending", f"Known are {endings}.")
 
 
-def from_messages(messages: Iterable[Mapping[str, Any]]) -> Iterator[Record | UnreadableRecord]:
+def from_messages(messages: Iterable[Mapping[str, Any]]) -> Iterator[InputRecord | UnreadableRecord]:
     """Records from objects in memory."""
     for position, message in enumerate(messages):
         if isinstance(message, Mapping):
-            yield Record(position, msgspec.json.encode(message))
+            yield InputRecord(position, msgspec.json.encode(message))
         else:
             yield UnreadableRecord(position, str(message).encode(), None, "is no JSON object")
 
 
-def from_file(file: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]:
+def from_file(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
     """Records from an open file.
 
     :param file: opened for reading bytes.
@@ -97,8 +97,8 @@ def from_file(file: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]
 
 
 def _until_break(
-    records: Iterator[Record | UnreadableRecord], name: str
-) -> Iterator[Record | UnreadableRecord]:
+    records: Iterator[InputRecord | UnreadableRecord], name: str
+) -> Iterator[InputRecord | UnreadableRecord]:
     import ijson
 
     given = 0
@@ -114,7 +114,7 @@ def _until_break(
         ) from problem
 
 
-def _json_lines(stream: IO[bytes], _name: str) -> Iterator[Record | UnreadableRecord]:
+def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
     position = 0
     for number, line in enumerate(stream, start=1):
         raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
@@ -122,7 +122,9 @@ def _json_lines(stream: IO[bytes], _name: str) -> Iterator[Record | UnreadableRe
             continue
         problem = _problem_of(raw)
         yield (
-            Record(position, raw, number) if not problem else UnreadableRecord(position, raw, number, problem)
+            InputRecord(position, raw, number)
+            if not problem
+            else UnreadableRecord(position, raw, number, problem)
         )
         position += 1
 
@@ -136,19 +138,19 @@ def _problem_of(raw: bytes) -> str | None:
     return None if isinstance(document, dict) else "is no JSON object"
 
 
-def _json_array(stream: IO[bytes], _name: str) -> Iterator[Record | UnreadableRecord]:
+def _json_array(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
     import ijson
 
     # Decimals keep a number's digits; a float would lose some, and is no place for long integers.
     encode = msgspec.json.Encoder(decimal_format="number").encode
     for position, item in enumerate(ijson.items(stream, "item")):
         if isinstance(item, dict):
-            yield Record(position, encode(item))
+            yield InputRecord(position, encode(item))
         else:
             yield UnreadableRecord(position, str(item).encode(), None, "is no JSON object")
 
 
-def _csv(stream: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]:
+def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
     # A field may be as long as a request; what is longer cannot be sent. The limit is the process's.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARACTERS))
     # Bytes that are no UTF-8 spoil their own row only.
@@ -181,7 +183,7 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[Record | UnreadableRecord]:
         if record is None:
             continue
         if isinstance(record, bytes):
-            yield Record(position, record, reader.line_num)
+            yield InputRecord(position, record, reader.line_num)
         else:
             raw = "".join(row_text).rstrip("\r\n").encode("utf-8", "surrogateescape")
             yield UnreadableRecord(position, raw, reader.line_num, record)

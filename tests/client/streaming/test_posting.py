@@ -16,8 +16,14 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.client.streaming import inlet
-from airflow_provider_flowservice.client.streaming.posting import ATTEMPTS, Failure, Poster, Progress, Tally
-from airflow_provider_flowservice.client.streaming.records import Record, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.posting import (
+    ATTEMPTS,
+    Failure,
+    Poster,
+    PostSummary,
+    Progress,
+)
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener
@@ -47,7 +53,7 @@ class Shop:
         self.poster: Poster | None = None
         control.clear_requests()
 
-    def post(self, records: Iterable[Record | UnreadableRecord], **changes: Any) -> Tally:
+    def post(self, records: Iterable[InputRecord | UnreadableRecord], **changes: Any) -> PostSummary:
         arguments: dict[str, Any] = {
             "sender": self.client,
             "target": self.source.inlet,
@@ -59,10 +65,10 @@ class Shop:
         return self.poster.post(records)
 
     @property
-    def tally(self) -> Tally:
+    def summary(self) -> PostSummary:
         """The counts so far, also after an error."""
         assert self.poster is not None
-        return self.poster.tally
+        return self.poster.summary
 
     def lose(self, kind: str, path: int = 1, **parameters: Any) -> None:
         """Put a fault in the way of the batch endpoint, or with 0 of the single one."""
@@ -107,7 +113,7 @@ def xdm_shop(plain_client: Client, control: EmulatorControl) -> Shop:
 
 def test_records_arrive_in_order_and_as_they_are(shop: Shop) -> None:
     sent = people(7, price=1.50, deep={"ü": [1, None, True]})
-    tally = shop.post(as_records(sent), batch_size=3)
+    summary = shop.post(as_records(sent), batch_size=3)
     assert [entry["message"] for entry in shop.kept] == sent
     assert {entry["flowId"] for entry in shop.kept} == {shop.source.flow_id}
     assert shop.sizes == [3, 3, 1]
@@ -120,7 +126,7 @@ def test_records_arrive_in_order_and_as_they_are(shop: Shop) -> None:
         (7, 7),
     ]
     assert [each.settled.accepted for each in shop.progress] == [0, 3, 3, 6, 6, 7]
-    assert tally == Tally(
+    assert summary == PostSummary(
         settled=7,
         accepted=7,
         first_xaction_id=shop.kept[0]["xactionId"],
@@ -130,13 +136,13 @@ def test_records_arrive_in_order_and_as_they_are(shop: Shop) -> None:
 
 
 def test_nothing_to_send_sends_nothing(shop: Shop) -> None:
-    assert shop.post([]) == Tally()
+    assert shop.post([]) == PostSummary()
     assert shop.posts == []
 
 
 def test_single_messages_go_to_their_own_endpoint(shop: Shop) -> None:
-    tally = shop.post(as_records(people(3)), batch_size=1)
-    assert (tally.accepted, numbers(shop.kept)) == (3, [0, 1, 2])
+    summary = shop.post(as_records(people(3)), batch_size=1)
+    assert (summary.accepted, numbers(shop.kept)) == (3, [0, 1, 2])
     assert [entry["path"] for entry in shop.posts] == [shop.source.paths[0]] * 3
     assert [entry["query"] for entry in shop.posts] == [{}] * 3
 
@@ -144,9 +150,9 @@ def test_single_messages_go_to_their_own_endpoint(shop: Shop) -> None:
 def test_plain_records_are_wrapped_for_an_xdm_inlet(xdm_shop: Shop, control: EmulatorControl) -> None:
     org_id = control.credential.org_id
     entity = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
-    tally = xdm_shop.post(as_records([entity]), envelope=xdm_shop.source.envelope(org_id), flow_id=None)
+    summary = xdm_shop.post(as_records([entity]), envelope=xdm_shop.source.envelope(org_id), flow_id=None)
     (kept,) = xdm_shop.kept
-    assert (tally.accepted, kept["flowId"]) == (1, xdm_shop.source.flow_id)
+    assert (summary.accepted, kept["flowId"]) == (1, xdm_shop.source.flow_id)
     header = kept["message"]["header"]
     assert header["datasetId"] == xdm_shop.source.dataset_id
     assert header["imsOrgId"] == org_id
@@ -157,8 +163,8 @@ def test_plain_records_are_wrapped_for_an_xdm_inlet(xdm_shop: Shop, control: Emu
 def test_a_raw_record_is_not_sent_to_an_xdm_inlet(xdm_shop: Shop, control: EmulatorControl) -> None:
     envelope = xdm_shop.source.envelope(control.credential.org_id)
     message = json.loads(envelope.wrap(b'{"_id": "1"}'))
-    tally = xdm_shop.post(as_records([{"n": 1}, message]))
-    assert (tally.accepted, tally.rejected) == (1, 1)
+    summary = xdm_shop.post(as_records([{"n": 1}, message]))
+    assert (summary.accepted, summary.rejected) == (1, 1)
     ((place, status, text),) = xdm_shop.problems
     assert (place, status) == ("line 1", None)
     assert "no XDM message" in text
@@ -170,13 +176,18 @@ def test_a_raw_record_is_not_sent_to_an_xdm_inlet(xdm_shop: Shop, control: Emula
 def test_each_element_is_read_in_either_style(shop: Shop, control: EmulatorControl, style: str) -> None:
     control.set_switches(batch_style=style)
     # Data that is no object is refused by the emulator; the client would not send it by itself.
-    records = [*as_records(people(2)), Record(2, b"[2]", 3), *as_records(people(4))[3:], Record(4, b"5", 5)]
-    tally = shop.post(records)
-    assert (tally.accepted, tally.rejected, tally.unknown, tally.settled) == (3, 2, 0, 5)
+    records = [
+        *as_records(people(2)),
+        InputRecord(2, b"[2]", 3),
+        *as_records(people(4))[3:],
+        InputRecord(4, b"5", 5),
+    ]
+    summary = shop.post(records)
+    assert (summary.accepted, summary.rejected, summary.unknown, summary.settled) == (3, 2, 0, 5)
     assert numbers(shop.kept) == [0, 1, 3]
     assert [(place, status) for place, status, _ in shop.problems] == [("line 3", 400), ("line 5", 400)]
     assert all("Message is not a JSON object" in message for _, _, message in shop.problems)
-    assert tally.last_xaction_id == shop.kept[-1]["xactionId"]
+    assert summary.last_xaction_id == shop.kept[-1]["xactionId"]
     assert shop.sizes == [5]
 
 
@@ -185,9 +196,9 @@ def test_a_batch_of_which_all_fails_has_no_acceptance(
     shop: Shop, control: EmulatorControl, style: str
 ) -> None:
     control.set_switches(batch_style=style)
-    tally = shop.post(as_records(people(3)), flow_id="71c5f1a4-0000-4000-8000-000000000000")
-    assert (tally.accepted, tally.rejected, tally.settled) == (0, 3, 3)
-    assert (tally.first_xaction_id, tally.last_xaction_id) == (None, None)
+    summary = shop.post(as_records(people(3)), flow_id="71c5f1a4-0000-4000-8000-000000000000")
+    assert (summary.accepted, summary.rejected, summary.settled) == (0, 3, 3)
+    assert (summary.first_xaction_id, summary.last_xaction_id) == (None, None)
     assert [place for place, _, _ in shop.problems] == ["line 1", "line 2", "line 3"]
     assert all("is unknown" in message for _, _, message in shop.problems)
     assert (shop.sizes, shop.kept) == ([3], [])
@@ -195,15 +206,15 @@ def test_a_batch_of_which_all_fails_has_no_acceptance(
 
 def test_a_transaction_id_does_not_mean_success(shop: Shop) -> None:
     shop.answer({"xactionId": "9-0", "status": 400, "message": "no"}, {"xactionId": "9-1"})
-    tally = shop.post(as_records(people(2)))
-    assert (tally.accepted, tally.rejected, tally.first_xaction_id) == (1, 1, "9-1")
+    summary = shop.post(as_records(people(2)))
+    assert (summary.accepted, summary.rejected, summary.first_xaction_id) == (1, 1, "9-1")
     assert shop.problems == [("line 1", 400, "no")]
 
 
 def test_a_record_without_a_verdict_is_unknown_and_not_sent_again(shop: Shop) -> None:
     shop.answer({"xactionId": "9-0"})
-    tally = shop.post(as_records(people(3)))
-    assert (tally.accepted, tally.rejected, tally.unknown, tally.failures) == (1, 0, 2, 2)
+    summary = shop.post(as_records(people(3)))
+    assert (summary.accepted, summary.rejected, summary.unknown, summary.failures) == (1, 0, 2, 2)
     assert shop.problems == [(f"line {n}", None, "the answer has no element for it") for n in (2, 3)]
     assert shop.sizes == [3]
 
@@ -214,8 +225,8 @@ def test_what_the_inlet_is_too_busy_for_is_sent_again_alone(
 ) -> None:
     busy = {"statusCode": status, "message": "try later"}
     shop.answer({"xactionId": "9-0"}, busy, {"statusCode": 400, "message": "no"}, busy)
-    tally = shop.post(as_records(people(4)))
-    assert (tally.accepted, tally.rejected, tally.maybe_duplicated, tally.settled) == (3, 1, 0, 4)
+    summary = shop.post(as_records(people(4)))
+    assert (summary.accepted, summary.rejected, summary.maybe_duplicated, summary.settled) == (3, 1, 0, 4)
     assert numbers(shop.kept) == [1, 3]
     assert shop.sizes == [4, 2]
     assert shop.problems == [("line 3", 400, "no")]
@@ -225,8 +236,8 @@ def test_what_the_inlet_is_too_busy_for_is_sent_again_alone(
 def test_what_the_inlet_stays_too_busy_for_is_refused_in_the_end(shop: Shop) -> None:
     shop.answer({"xactionId": "9-0"}, BUSY)
     shop.answer(BUSY, times=ATTEMPTS - 1)
-    tally = shop.post(as_records(people(3)), batch_size=2)
-    assert (tally.accepted, tally.rejected, tally.settled) == (2, 1, 3)
+    summary = shop.post(as_records(people(3)), batch_size=2)
+    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
     assert shop.problems == [("line 2", 503, "try later")]
     assert shop.sizes == [2, *[1] * (ATTEMPTS - 1), 1]
 
@@ -234,23 +245,23 @@ def test_what_the_inlet_stays_too_busy_for_is_refused_in_the_end(shop: Shop) -> 
 @pytest.mark.parametrize("kind", ["reset_after", "truncate"])
 def test_a_batch_whose_answer_is_lost_is_sent_again_and_counted(shop: Shop, kind: str) -> None:
     shop.lose(kind)
-    tally = shop.post(as_records(people(3)), batch_size=2)
+    summary = shop.post(as_records(people(3)), batch_size=2)
     assert numbers(shop.kept) == [0, 1, 0, 1, 2]
-    assert (tally.accepted, tally.maybe_duplicated, tally.failures) == (3, 2, 0)
+    assert (summary.accepted, summary.maybe_duplicated, summary.failures) == (3, 2, 0)
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "reset"])
 def test_a_message_whose_answer_is_lost_is_sent_again_and_counted(shop: Shop, kind: str) -> None:
     shop.lose(kind, path=0)
-    tally = shop.post(as_records(people(2)), batch_size=1)
+    summary = shop.post(as_records(people(2)), batch_size=1)
     assert numbers(shop.kept) == ([0, 0, 1] if kind == "reset_after" else [0, 1])
-    assert (tally.accepted, tally.maybe_duplicated) == (2, 1)
+    assert (summary.accepted, summary.maybe_duplicated) == (2, 1)
 
 
 def test_a_success_that_cannot_be_read_is_a_lost_answer(shop: Shop) -> None:
     shop.lose("status", status=207, body="<html>")
-    tally = shop.post(as_records(people(2)))
-    assert (tally.accepted, tally.maybe_duplicated) == (2, 2)
+    summary = shop.post(as_records(people(2)))
+    assert (summary.accepted, summary.maybe_duplicated) == (2, 2)
 
 
 def test_a_server_that_asks_to_wait_is_obeyed(shop: Shop, virtual_clock: VirtualClock) -> None:
@@ -263,7 +274,7 @@ def test_answers_that_stay_lost_end_with_the_error_and_an_honest_count(shop: Sho
     shop.lose("reset_after", after=1, times=ATTEMPTS)
     with pytest.raises(Exception, match="the connection broke"):
         shop.post(as_records(people(5)), batch_size=2)
-    assert (shop.tally.accepted, shop.tally.unknown, shop.tally.settled) == (2, 2, 2)
+    assert (shop.summary.accepted, shop.summary.unknown, shop.summary.settled) == (2, 2, 2)
     assert shop.sizes == [2] * (1 + ATTEMPTS)
 
 
@@ -271,8 +282,8 @@ def test_too_many_requests_are_waited_out_and_nothing_is_doubled(
     shop: Shop, virtual_clock: VirtualClock
 ) -> None:
     shop.lose("rate_limit", times=2, retry_after=7)
-    tally = shop.post(as_records(people(2)))
-    assert (tally.accepted, tally.maybe_duplicated, numbers(shop.kept)) == (2, 0, [0, 1])
+    summary = shop.post(as_records(people(2)))
+    assert (summary.accepted, summary.maybe_duplicated, numbers(shop.kept)) == (2, 0, [0, 1])
     assert [7 <= slept < 9 for slept in virtual_clock.sleeps].count(True) == 2
 
 
@@ -285,8 +296,8 @@ def test_too_many_requests_without_end_are_an_error(shop: Shop) -> None:
 
 def test_a_batch_that_is_too_large_is_halved(shop: Shop, control: EmulatorControl) -> None:
     control.set_switches(inlet_limit_bytes=250)
-    tally = shop.post(as_records(people(16)))
-    assert (tally.accepted, tally.settled) == (16, 16)
+    summary = shop.post(as_records(people(16)))
+    assert (summary.accepted, summary.settled) == (16, 16)
     assert numbers(shop.kept) == list(range(16))
     assert [size for size, entry in zip(shop.sizes, shop.posts, strict=True) if entry["status"] == 413] == [
         16,
@@ -301,8 +312,8 @@ def test_a_message_that_is_too_large_for_the_inlet_does_not_keep_back_the_others
     control.set_switches(inlet_limit_bytes=500)
     messages = people(4)
     messages[1]["note"] = "x" * 500
-    tally = shop.post(as_records(messages))
-    assert (tally.accepted, tally.rejected) == (3, 1)
+    summary = shop.post(as_records(messages))
+    assert (summary.accepted, summary.rejected) == (3, 1)
     assert numbers(shop.kept) == [0, 2, 3]
     ((place, status, message),) = shop.problems
     assert (place, status) == ("line 2", 413)
@@ -312,8 +323,8 @@ def test_a_message_that_is_too_large_for_the_inlet_does_not_keep_back_the_others
 def test_a_record_over_the_limit_is_rejected_unsent_and_the_rest_is_sent(shop: Shop) -> None:
     messages = people(4)
     messages[2]["note"] = "x" * 1_000_000
-    tally = shop.post(as_records(messages))
-    assert (tally.accepted, tally.rejected, tally.settled) == (3, 1, 4)
+    summary = shop.post(as_records(messages))
+    assert (summary.accepted, summary.rejected, summary.settled) == (3, 1, 4)
     assert numbers(shop.kept) == [0, 1, 3]
     ((place, status, message),) = shop.problems
     assert (place, status) == ("line 3", None)
@@ -326,16 +337,16 @@ def test_the_largest_record_that_fits_is_sent_alone(shop: Shop) -> None:
     room = inlet.MAX_REQUEST_BYTES - inlet.batch_overhead(1)
     messages[1]["note"] = ""
     messages[1]["note"] = "x" * (room - len(json.dumps(messages[1])))
-    tally = shop.post(as_records(messages))
-    assert (tally.accepted, tally.rejected) == (3, 0)
+    summary = shop.post(as_records(messages))
+    assert (summary.accepted, summary.rejected) == (3, 0)
     assert [entry["size"] for entry in shop.posts][1] == inlet.MAX_REQUEST_BYTES
     assert shop.sizes == [1, 1, 1]
 
 
 def test_no_batch_exceeds_the_bytes_of_a_request_or_the_batch_size(shop: Shop) -> None:
     sent = people(60, note="ü" * 20_000)
-    tally = shop.post(as_records(sent), batch_size=9)
-    assert tally.accepted == 60
+    summary = shop.post(as_records(sent), batch_size=9)
+    assert summary.accepted == 60
     assert numbers(shop.kept) == list(range(60))
     sizes = [entry["size"] for entry in shop.posts]
     assert max(sizes) <= inlet.MAX_REQUEST_BYTES
@@ -353,10 +364,10 @@ class Reading:
         self.ahead: list[int] = []
         self._count = count
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[InputRecord]:
         for position in range(self._count):
             self.read += 1
-            yield Record(position, b'{"n": %d}' % position)
+            yield InputRecord(position, b'{"n": %d}' % position)
 
     def note(self, progress: Progress) -> None:
         self.ahead.append(self.read - progress.sending_below)
@@ -364,8 +375,8 @@ class Reading:
 
 def test_the_input_is_read_at_most_one_record_beyond_the_batch(shop: Shop) -> None:
     reading = Reading(1_000)
-    tally = shop.post(reading, batch_size=100, on_progress=reading.note)
-    assert tally.accepted == 1_000
+    summary = shop.post(reading, batch_size=100, on_progress=reading.note)
+    assert summary.accepted == 1_000
     assert len(reading.ahead) == 20
     assert max(reading.ahead) <= 1
 
@@ -376,14 +387,14 @@ def test_an_input_whose_post_fails_is_not_read_to_its_end(shop: Shop) -> None:
     with pytest.raises(NotFoundError):
         shop.post(reading, batch_size=10)
     assert reading.read in (20, 21)
-    assert (shop.tally.accepted, shop.tally.settled) == (10, 10)
+    assert (shop.summary.accepted, shop.summary.settled) == (10, 10)
 
 
 def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop: Shop) -> None:
-    earlier = Tally(settled=4, accepted=3, rejected=1, first_xaction_id="1:0", last_xaction_id="1:3")
-    tally = shop.post(as_records(people(9))[4:], batch_size=2, tally=earlier, maybe_sent_below=7)
+    earlier = PostSummary(settled=4, accepted=3, rejected=1, first_xaction_id="1:0", last_xaction_id="1:3")
+    summary = shop.post(as_records(people(9))[4:], batch_size=2, summary=earlier, maybe_sent_below=7)
     assert numbers(shop.kept) == [4, 5, 6, 7, 8]
-    assert tally == Tally(
+    assert summary == PostSummary(
         settled=9,
         accepted=8,
         rejected=1,
@@ -395,24 +406,24 @@ def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop:
 
 def test_unreadable_records_are_refused_in_their_place(shop: Shop) -> None:
     first, last = as_records(people(2))
-    tally = shop.post([first, UnreadableRecord(1, b"{", 2, "is no JSON"), last])
-    assert (tally.accepted, tally.rejected, tally.settled) == (2, 1, 2)
+    summary = shop.post([first, UnreadableRecord(1, b"{", 2, "is no JSON"), last])
+    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 2)
     assert shop.problems == [("line 2", None, "is no JSON")]
 
 
 def test_what_was_read_before_the_input_breaks_off_is_sent(shop: Shop) -> None:
-    def breaking() -> Iterator[Record]:
+    def breaking() -> Iterator[InputRecord]:
         yield from as_records(people(5))
         raise InvalidInputError("path", "breaks off", "Put it right.")
 
     with pytest.raises(InvalidInputError, match="breaks off"):
         shop.post(breaking(), batch_size=3)
     assert numbers(shop.kept) == [0, 1, 2, 3, 4]
-    assert (shop.tally.accepted, shop.tally.settled) == (5, 5)
+    assert (shop.summary.accepted, shop.summary.settled) == (5, 5)
 
 
 def test_a_place_without_a_line_is_the_position(shop: Shop) -> None:
-    shop.post([Record(0, b"1"), Record(1, b'{"n": 1}')])
+    shop.post([InputRecord(0, b"1"), InputRecord(1, b'{"n": 1}')])
     assert [place for place, _, _ in shop.problems] == ["record 0"]
 
 
@@ -442,8 +453,8 @@ def test_the_organisation_header_satisfies_an_inlet_that_demands_it(guarded: Sho
 
 def test_no_token_is_fetched_or_sent_for_an_open_inlet(shop: Shop, open_to_emulator: Opener) -> None:
     auth.forget_all()
-    tally = shop.post(as_records(people(2)), sender=open_to_emulator())
-    assert tally.accepted == 2
+    summary = shop.post(as_records(people(2)), sender=open_to_emulator())
+    assert summary.accepted == 2
     (entry,) = shop.control.requests()
     assert "authorization" not in entry["headers"]
     assert "x-gw-ims-org-id" not in entry["headers"]
@@ -454,8 +465,8 @@ def test_no_token_is_fetched_or_sent_for_an_open_inlet(shop: Shop, open_to_emula
 def test_an_expired_token_is_renewed_once(guarded: Shop, status: str, batch_size: int) -> None:
     guarded.control.set_switches(inlet_bad_token=status)
     guarded.lose("expire_token", path=int(batch_size > 1))
-    tally = guarded.post(as_records(people(2)), batch_size=batch_size)
-    assert (tally.accepted, tally.maybe_duplicated, numbers(guarded.kept)) == (2, 0, [0, 1])
+    summary = guarded.post(as_records(people(2)), batch_size=batch_size)
+    assert (summary.accepted, summary.maybe_duplicated, numbers(guarded.kept)) == (2, 0, [0, 1])
     assert guarded.posts[0]["status"] == int(status)
     assert len(guarded.control.requests(path="/ims/")) == 1
 
@@ -474,15 +485,15 @@ def test_a_token_that_is_refused_again_is_an_error(guarded: Shop, status: str) -
 # Synchronous validation
 
 
-def validated(shop: Shop, entities: list[dict[str, Any]], **changes: Any) -> Tally:
+def validated(shop: Shop, entities: list[dict[str, Any]], **changes: Any) -> PostSummary:
     envelope = shop.source.envelope(shop.control.credential.org_id)
     return shop.post(as_records(entities), envelope=envelope, sync_validation=True, **changes)
 
 
 def test_synchronous_validation_reports_each_violation(xdm_shop: Shop) -> None:
     good = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
-    tally = validated(xdm_shop, [good, {"_id": 2}, good], batch_size=500)
-    assert (tally.accepted, tally.rejected, tally.settled) == (2, 1, 3)
+    summary = validated(xdm_shop, [good, {"_id": 2}, good], batch_size=500)
+    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
     ((place, status, message),) = xdm_shop.problems
     assert (place, status) == ("line 2", 400)
     assert "Message is invalid" in message
@@ -493,8 +504,8 @@ def test_synchronous_validation_reports_each_violation(xdm_shop: Shop) -> None:
 def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
     virtual_clock.follow(xdm_shop.control.advance)
     started = virtual_clock.monotonic()
-    tally = validated(xdm_shop, [{"_id": str(n)} for n in range(65)])
-    assert tally.accepted == 65
+    summary = validated(xdm_shop, [{"_id": str(n)} for n in range(65)])
+    assert summary.accepted == 65
     assert xdm_shop.control.requests(status=429) == []
     assert virtual_clock.monotonic() - started == pytest.approx(64)
 
@@ -516,7 +527,7 @@ def test_a_batch_that_is_refused_as_a_whole_is_an_error(shop: Shop) -> None:
     shop.lose("status", status=400, body={"message": "no batch"})
     with pytest.raises(BadRequestError, match="no batch"):
         shop.post(as_records(people(1)))
-    assert (shop.tally.rejected, shop.failures) == (0, [])
+    assert (shop.summary.rejected, shop.failures) == (0, [])
 
 
 def test_what_is_refused_behind_the_last_message_is_settled_with_it(shop: Shop) -> None:

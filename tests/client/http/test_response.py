@@ -14,12 +14,12 @@ from airflow_provider_flowservice.client.errors import (
     AuthenticationError,
     BadRequestError,
     FlowServiceError,
+    InvalidResponseError,
     NotFoundError,
     PermissionDeniedError,
     PreconditionError,
     RateLimitError,
     ServerError,
-    UnreadableAnswerError,
 )
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.response import Response
@@ -166,7 +166,7 @@ def test_an_empty_wrapper_is_a_missing_resource() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"items": {}}', b'{"items": [{"id": 5}]}'])
 def test_a_read_that_is_no_resource_is_unreadable(body: bytes) -> None:
-    with pytest.raises(UnreadableAnswerError, match="GET /flows/f"):
+    with pytest.raises(InvalidResponseError, match="GET /flows/f"):
         response.first_item(answer(body=body), model.Flow)
 
 
@@ -195,7 +195,7 @@ def test_the_next_page_is_named_by_the_token_in_the_link(links: dict[str, Any], 
 
 def test_a_count_is_a_number() -> None:
     assert response.count(answer(body={"count": 95})) == 95
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         response.count(answer(body={"items": []}))
 
 
@@ -220,7 +220,7 @@ def test_neither_an_error_nor_a_redirect_is_a_success(status: int) -> None:
 
 def test_a_create_answers_id_and_maybe_etag() -> None:
     assert response.created(answer(201, {"id": "f"})) == model.Created(id="f")
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         response.created(answer(201))
 
 
@@ -261,7 +261,7 @@ def test_the_token_of_ims_is_read() -> None:
     "body", [{"access_token": TOKEN}, {"access_token": TOKEN, "expires_in": "x"}, [TOKEN], TOKEN]
 )
 def test_an_unreadable_token_answer_is_not_quoted(body: object) -> None:
-    with pytest.raises(UnreadableAnswerError) as caught:
+    with pytest.raises(InvalidResponseError) as caught:
         response.token(answer(body=body))
     assert TOKEN not in str(caught.value)
     assert caught.value.__cause__ is None

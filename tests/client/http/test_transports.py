@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.errors import (
-    AnswerLostError,
     ApiError,
     BadRequestError,
+    InvalidResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
     RateLimitError,
+    ResponseLostError,
     ServerError,
-    UnreadableAnswerError,
 )
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
@@ -142,7 +142,7 @@ def test_an_answer_that_never_comes_in_time_is_an_error(
     client = open_to_emulator(transport, read_timeout=0.1, retries=0)
     client.send(COUNT)
     control.inject(fault("delay", "GET", "flows", seconds=1))
-    with pytest.raises(AnswerLostError, match=f"GET {FLOW_SERVICE}/flows"):
+    with pytest.raises(ResponseLostError, match=f"GET {FLOW_SERVICE}/flows"):
         client.send(COUNT)
 
 
@@ -151,7 +151,7 @@ def test_a_create_that_may_have_had_its_effect_is_not_sent_again_by_itself(
     client: Client, control: EmulatorControl, faults: str
 ) -> None:
     control.inject(fault(faults, "POST", "connections", **({"status": 503} if faults == "status" else {})))
-    with pytest.raises((AnswerLostError, ServerError)):
+    with pytest.raises((ResponseLostError, ServerError)):
         make(client, kinesis())
     assert len(control.requests("POST", FLOW_SERVICE)) == 1
 
@@ -199,7 +199,7 @@ def test_a_success_of_another_shape_is_asked_for_again_and_then_an_error(
     control.inject(fault("status", "GET", "flows", status=200, body=body))
     assert client.send(COUNT) == 0
     control.inject(fault("status", "GET", "flows", times=5, status=200, body=body))
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         client.send(COUNT)
     assert control.faults_left() == []
 

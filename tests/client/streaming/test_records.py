@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.streaming import records
-from airflow_provider_flowservice.client.streaming.records import FileFormat, Record, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import FileFormat, InputRecord, UnreadableRecord
 
 PEOPLE = [{"id": "1", "name": "Ada"}, {"id": "2", "name": "Zoë"}]
 FILES = {
@@ -20,11 +20,11 @@ FILES = {
 }
 
 
-def read(name: str, content: bytes) -> list[Record | UnreadableRecord]:
+def read(name: str, content: bytes) -> list[InputRecord | UnreadableRecord]:
     return list(records.from_file(io.BytesIO(content), name))
 
 
-def values(found: list[Record | UnreadableRecord]) -> list[object]:
+def values(found: list[InputRecord | UnreadableRecord]) -> list[object]:
     """What was read: the document of a record, the problem of what is none."""
     return [r.problem if isinstance(r, UnreadableRecord) else json.loads(r.raw) for r in found]
 
@@ -70,8 +70,8 @@ def test_an_array_without_elements_and_a_header_without_rows_have_no_records() -
 def test_a_line_is_kept_as_it_stands_with_its_number() -> None:
     content = b'\n  {"n": 1.50, "big": 12345678901234567890}  \r\n\n{"n":2}'
     assert read("a.jsonl", content) == [
-        Record(0, b'{"n": 1.50, "big": 12345678901234567890}', 2),
-        Record(1, b'{"n":2}', 4),
+        InputRecord(0, b'{"n": 1.50, "big": 12345678901234567890}', 2),
+        InputRecord(1, b'{"n":2}', 4),
     ]
 
 
@@ -230,9 +230,9 @@ def test_a_file_is_read_no_further_than_its_records_are_asked_for(
 ) -> None:
     raw = _Counting(head, line)
     file: IO[bytes] = io.BufferedReader(raw)
-    found: Iterator[Record | UnreadableRecord] = records.from_file(file, name)
+    found: Iterator[InputRecord | UnreadableRecord] = records.from_file(file, name)
     for _ in range(5):
-        assert isinstance(next(found), Record)
+        assert isinstance(next(found), InputRecord)
     assert raw.given <= 256 * 1024
     file.detach()
 

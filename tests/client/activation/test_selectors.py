@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client.activation import selectors
 from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
-from airflow_provider_flowservice.client.activation.selectors import Missing, Mode, Plan, Wanted
+from airflow_provider_flowservice.client.activation.selectors import (
+    ActivationMode,
+    DesiredSelectors,
+    Missing,
+    SelectorPatch,
+    apply,
+    compute_patch,
+    missing,
+)
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
 from tests.support.patch import apply_additions
@@ -44,11 +51,11 @@ def flow(*transformations: JsonObject) -> Flow:
     return Flow(id="f", name="my flow", flow_spec=SpecRef(id="s"), transformations=transformations)
 
 
-def added(before: Flow, segments: Sequence[Segment], attributes: Sequence[str]) -> Plan:
-    return selectors.plan(before, Wanted(tuple(segments), tuple(attributes)), Mode.ADD)
+def added(before: Flow, segments: Sequence[Segment], attributes: Sequence[str]) -> SelectorPatch:
+    return compute_patch(before, DesiredSelectors(tuple(segments), tuple(attributes)), ActivationMode.ADD)
 
 
-def patched(before: Flow, plan: Plan) -> Flow:
+def patched(before: Flow, plan: SelectorPatch) -> Flow:
     document = apply_additions({"transformations": list(before.transformations)}, plan.operations)
     return flow(*document["transformations"])
 
@@ -150,7 +157,7 @@ def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
     after = patched(before, plan)
 
     assert before.transformations == untouched
-    assert not selectors.missing(after, segments, paths)
+    assert not missing(after, segments, paths)
     assert added(after, wanted, attributes).operations == ()
     assert set(plan.added) | set(plan.present) == set(segments)
     for kind, new in (
@@ -169,7 +176,7 @@ def test_the_library_applies_the_patch_as_we_do_by_hand(
     before: Flow, segments: list[str], paths: list[str]
 ) -> None:
     plan = added(before, read_segments(segments), read_attributes(paths))
-    assert selectors.apply(before, plan.operations) == list(patched(before, plan).transformations)
+    assert apply(before, plan.operations) == list(patched(before, plan).transformations)
 
 
 def test_segments_are_read_from_ids_and_mappings_each_once() -> None:
@@ -221,10 +228,10 @@ def test_an_attribute_that_is_none_is_refused_by_its_place(attributes: Any, fiel
 
 
 def test_what_is_missing_says_so_in_words_and_survives_json() -> None:
-    missing = selectors.missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
-    assert missing == Missing((SECOND,), ("a",))
-    assert not selectors.missing(flow(transformation([segment_selector(FIRST)], [])), [FIRST.upper()], [])
-    assert str(missing) == f"segments {SECOND} and profile attributes a"
-    assert Missing.from_json(missing.to_json()) == missing
+    left = missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
+    assert left == Missing((SECOND,), ("a",))
+    assert not missing(flow(transformation([segment_selector(FIRST)], [])), [FIRST.upper()], [])
+    assert str(left) == f"segments {SECOND} and profile attributes a"
+    assert Missing.from_json(left.to_json()) == left
     assert not Missing((), ())
     assert str(Missing((), ())) == "nothing"

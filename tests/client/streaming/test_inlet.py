@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, UnreadableAnswerError
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, InvalidResponseError
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.http.request import Host, Repeat
+from airflow_provider_flowservice.client.http.request import Host
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.streaming import inlet
-from airflow_provider_flowservice.client.streaming.inlet import Envelope, Fate, Inlet, Verdict
+from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
 
 URL = "https://dcs.adobedc.net/collection/" + "ab" * 32
 TARGET = Inlet(URL, "raw", authenticated=False)
@@ -21,7 +21,7 @@ def answer(body: object, status: int = 207) -> Response:
     return Response("POST", "/collection", status, {}, json.dumps(body).encode())
 
 
-def verdicts(count: int, *elements: Any) -> tuple[Verdict, ...]:
+def results(count: int, *elements: Any) -> tuple[MessageResult, ...]:
     sent = inlet.post_batch(TARGET, [b"{}"] * count, None)
     return sent.parse(answer({"inletId": "x", "batchId": "y", "responses": elements}))
 
@@ -59,8 +59,12 @@ def test_an_inlet_on_the_collection_host_is_taken() -> None:
 
 
 def test_one_odd_element_of_an_answer_says_nothing_about_the_others() -> None:
-    odd, number, good = verdicts(3, {"status": {"code": 400}}, 1, {"xactionId": "1"})
-    assert [odd.fate, number.fate, good.fate] == [Fate.UNKNOWN, Fate.UNKNOWN, Fate.ACCEPTED]
+    odd, number, good = results(3, {"status": {"code": 400}}, 1, {"xactionId": "1"})
+    assert [odd.fate, number.fate, good.fate] == [
+        MessageStatus.UNKNOWN,
+        MessageStatus.UNKNOWN,
+        MessageStatus.ACCEPTED,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,7 @@ def test_a_batch_holds_the_messages_as_they_are() -> None:
     assert sent.content == b'{"messages":[{"n":  1},{"n":2.50},{}]}'
     assert len(sent.content) == sum(map(len, messages)) + inlet.batch_overhead(3)
     assert (sent.method, sent.path) == ("POST", f"/collection/batch/{TARGET.id}")
-    assert (sent.host, sent.repeat, sent.authorized) == (Host.COLLECTION, Repeat.LOOK_FIRST, False)
+    assert (sent.host, sent.idempotent, sent.authorized) == (Host.COLLECTION, False, False)
     assert sent.headers == (("x-adobe-flow-id", "flow"),)
 
 
@@ -157,48 +161,51 @@ def test_a_single_message_goes_to_its_own_endpoint(sync: bool, query: str) -> No
 def test_a_receipt_is_an_acceptance() -> None:
     sent = inlet.post_single(TARGET, b"{}", None, sync_validation=True)
     receipt = {"inletId": "x", "xactionId": "1:2:3", "synchronousValidation": {"status": "pass"}}
-    assert sent.parse(answer(receipt, 200)) == (Verdict(Fate.ACCEPTED, "1:2:3"),)
+    assert sent.parse(answer(receipt, 200)) == (MessageResult(MessageStatus.ACCEPTED, "1:2:3"),)
 
 
 @pytest.mark.parametrize(
-    ("element", "verdict"),
+    ("element", "result"),
     [
-        ({"xactionId": "1"}, Verdict(Fate.ACCEPTED, "1")),
-        ({"xactionId": "1", "status": 200}, Verdict(Fate.ACCEPTED, "1", 200)),
-        ({"statusCode": 400, "message": "no"}, Verdict(Fate.REJECTED, None, 400, "no")),
-        ({"xactionId": "1-0", "status": 400, "message": "no"}, Verdict(Fate.REJECTED, "1-0", 400, "no")),
-        ({"xactionId": "1-0", "status": "400"}, Verdict(Fate.REJECTED, "1-0", 400)),
-        ({"xactionId": "1-0", "statusCode": "413"}, Verdict(Fate.REJECTED, "1-0", 413)),
-        ({"xactionId": "1-0", "status": 503}, Verdict(Fate.BUSY, "1-0", 503)),
-        ({"statusCode": 500}, Verdict(Fate.BUSY, None, 500)),
-        ({"statusCode": 429, "message": "slow"}, Verdict(Fate.BUSY, None, 429, "slow")),
-        ({}, Verdict(Fate.UNKNOWN)),
-        ({"status": 200}, Verdict(Fate.UNKNOWN, None, 200)),
-        ({"message": "?"}, Verdict(Fate.UNKNOWN, message="?")),
+        ({"xactionId": "1"}, MessageResult(MessageStatus.ACCEPTED, "1")),
+        ({"xactionId": "1", "status": 200}, MessageResult(MessageStatus.ACCEPTED, "1", 200)),
+        ({"statusCode": 400, "message": "no"}, MessageResult(MessageStatus.REJECTED, None, 400, "no")),
+        (
+            {"xactionId": "1-0", "status": 400, "message": "no"},
+            MessageResult(MessageStatus.REJECTED, "1-0", 400, "no"),
+        ),
+        ({"xactionId": "1-0", "status": "400"}, MessageResult(MessageStatus.REJECTED, "1-0", 400)),
+        ({"xactionId": "1-0", "statusCode": "413"}, MessageResult(MessageStatus.REJECTED, "1-0", 413)),
+        ({"xactionId": "1-0", "status": 503}, MessageResult(MessageStatus.BUSY, "1-0", 503)),
+        ({"statusCode": 500}, MessageResult(MessageStatus.BUSY, None, 500)),
+        ({"statusCode": 429, "message": "slow"}, MessageResult(MessageStatus.BUSY, None, 429, "slow")),
+        ({}, MessageResult(MessageStatus.UNKNOWN)),
+        ({"status": 200}, MessageResult(MessageStatus.UNKNOWN, None, 200)),
+        ({"message": "?"}, MessageResult(MessageStatus.UNKNOWN, message="?")),
     ],
 )
-def test_an_element_of_either_style_is_read(element: dict[str, Any], verdict: Verdict) -> None:
-    assert verdicts(1, element) == (verdict,)
+def test_an_element_of_either_style_is_read(element: dict[str, Any], result: MessageResult) -> None:
+    assert results(1, element) == (result,)
 
 
 def test_elements_are_matched_by_their_place() -> None:
     accepted, refused = {"xactionId": "1"}, {"statusCode": 400}
-    fates = [verdict.fate for verdict in verdicts(3, refused, accepted, refused)]
-    assert fates == [Fate.REJECTED, Fate.ACCEPTED, Fate.REJECTED]
+    fates = [result.fate for result in results(3, refused, accepted, refused)]
+    assert fates == [MessageStatus.REJECTED, MessageStatus.ACCEPTED, MessageStatus.REJECTED]
 
 
 def test_a_message_without_an_element_has_an_unknown_fate() -> None:
-    first, *rest = verdicts(3, {"xactionId": "1"})
-    assert first.fate is Fate.ACCEPTED
-    assert rest == [Verdict(Fate.UNKNOWN, message="the answer has no element for it")] * 2
+    first, *rest = results(3, {"xactionId": "1"})
+    assert first.fate is MessageStatus.ACCEPTED
+    assert rest == [MessageResult(MessageStatus.UNKNOWN, message="the answer has no element for it")] * 2
 
 
 def test_more_elements_than_messages_are_not_counted() -> None:
-    assert len(verdicts(1, {"xactionId": "1"}, {"xactionId": "2"})) == 1
+    assert len(results(1, {"xactionId": "1"}, {"xactionId": "2"})) == 1
 
 
 @pytest.mark.parametrize("body", [[], {"responses": {}}, {"responses": 1}])
 def test_an_answer_of_another_shape_is_unreadable(body: object) -> None:
     sent = inlet.post_batch(TARGET, [b"{}"], None)
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         sent.parse(answer(body))

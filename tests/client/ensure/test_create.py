@@ -8,11 +8,11 @@ import pytest
 
 from airflow_provider_flowservice.client.ensure.create import ATTEMPTS, IfExists, ensure
 from airflow_provider_flowservice.client.errors import (
-    AnswerLostError,
     BadRequestError,
     DriftError,
     NotFoundError,
     PreconditionError,
+    ResponseLostError,
     ServerError,
 )
 from airflow_provider_flowservice.client.http import request
@@ -114,7 +114,7 @@ def test_a_create_that_is_lost_each_time_ends_with_the_last_error(
     plain_client: Client, control: EmulatorControl
 ) -> None:
     control.inject(fault("reset", "POST", "connections", times=ATTEMPTS))
-    with pytest.raises(AnswerLostError):
+    with pytest.raises(ResponseLostError):
         ensure(plain_client, kinesis("mine"))
     assert writes(control) == [("POST", "connections")] * ATTEMPTS
     assert control.faults_left() == []
@@ -369,10 +369,10 @@ class Note:
     def __init__(self, note: dict[str, Any] | None) -> None:
         self.held = note
 
-    def recall(self) -> dict[str, Any] | None:
+    def load(self) -> dict[str, Any] | None:
         return self.held
 
-    def note(self, note: dict[str, Any]) -> None:
+    def save(self, note: dict[str, Any]) -> None:
         self.held = note
 
 
@@ -388,7 +388,7 @@ def test_a_create_that_aep_refused_leaves_no_note_to_go_on_from(
     plain_client: Client, control: EmulatorControl
 ) -> None:
     control.inject(fault("status", "POST", "connections", status=400))
-    memory = Note(None)
+    task_state = Note(None)
     with pytest.raises(BadRequestError):
-        ensure(plain_client, kinesis(), IfExists.REUSE, memory)
-    assert not memory.held
+        ensure(plain_client, kinesis(), IfExists.REUSE, task_state)
+    assert not task_state.held

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client import errors
-from airflow_provider_flowservice.client.http.request import Repeat
 from airflow_provider_flowservice.client.http.retry import (
     MAX_DELAY,
     Decision,
@@ -26,7 +25,7 @@ def api_error(status: int, code: str | None = None, retry_after: float | None = 
     return kind("failed", status=status, code=code, retry_after=retry_after)
 
 
-def decided(error: errors.FlowServiceError, repeat: Repeat = Repeat.FREELY, **changes: Any) -> Decision:
+def decided(error: errors.FlowServiceError, idempotent: bool = True, **changes: Any) -> Decision:
     arguments: dict[str, Any] = {
         "attempt": 1,
         "elapsed": 0.0,
@@ -34,7 +33,7 @@ def decided(error: errors.FlowServiceError, repeat: Repeat = Repeat.FREELY, **ch
         "policy": Policy(retries=4, budget=300.0),
         "jitter": 0.5,
     }
-    return decide(error, repeat, **{**arguments, **changes})
+    return decide(error, **{**arguments, "idempotent": idempotent, **changes})
 
 
 ALWAYS = (Retry, Retry)
@@ -48,8 +47,8 @@ REFRESHED = (RefreshToken, RefreshToken)
     [
         (errors.NotSentError("refused"), ALWAYS),
         (api_error(429), ALWAYS),
-        (errors.AnswerLostError("reset"), WHEN_REPEATABLE),
-        (errors.UnreadableAnswerError("no JSON"), WHEN_REPEATABLE),
+        (errors.ResponseLostError("reset"), WHEN_REPEATABLE),
+        (errors.InvalidResponseError("no JSON"), WHEN_REPEATABLE),
         (api_error(500), WHEN_REPEATABLE),
         (api_error(502), WHEN_REPEATABLE),
         (api_error(503), WHEN_REPEATABLE),
@@ -75,7 +74,7 @@ REFRESHED = (RefreshToken, RefreshToken)
 def test_what_is_done_about_each_error(
     error: errors.FlowServiceError, freely_and_look_first: tuple[type[Decision], type[Decision]]
 ) -> None:
-    decisions = (decided(error, Repeat.FREELY), decided(error, Repeat.LOOK_FIRST))
+    decisions = (decided(error, True), decided(error, False))
     assert tuple(map(type, decisions)) == freely_and_look_first
 
 

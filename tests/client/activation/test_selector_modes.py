@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_flowservice.client.activation import selectors
 from airflow_provider_flowservice.client.activation.segments import Segment
-from airflow_provider_flowservice.client.activation.selectors import Mode, Plan, Wanted
+from airflow_provider_flowservice.client.activation.selectors import (
+    ActivationMode,
+    DesiredSelectors,
+    SelectorPatch,
+    compute_patch,
+)
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SpecRef
@@ -23,7 +27,7 @@ from tests.support.properties import examples
 IDS = [str(uuid.UUID(int=0xABCDEF0 + number)) for number in range(8)]
 PATHS = [f"person.field{number}" for number in range(6)]
 SERVER = {"createTime": "1600000000", "updateTime": "1600000001"}
-MODES = st.sampled_from(list(Mode))
+MODES = st.sampled_from(list(ActivationMode))
 EXPORTS = st.sampled_from(
     [
         {},
@@ -80,13 +84,13 @@ def flow(*transformations: JsonObject, spec: str = specs.PROFILE_DESTINATION_FLO
 
 
 @st.composite
-def wishes(draw: Any, before: Flow) -> Wanted:
+def wishes(draw: Any, before: Flow) -> DesiredSelectors:
     ids = draw(st.lists(st.sampled_from(IDS), unique=True))
     segments = tuple(Segment(each, draw(EXPORTS)) for each in ids)
     paths: Any = draw(st.none() | st.lists(st.sampled_from(PATHS), unique=True).map(tuple))
     if paths and "profileSelectors" not in params_of(before):
         paths = None
-    return Wanted(segments, paths, draw(SETTINGS))
+    return DesiredSelectors(segments, paths, draw(SETTINGS))
 
 
 CASES = flows().flatmap(lambda before: st.tuples(st.just(before), wishes(before), MODES))
@@ -98,12 +102,12 @@ def params_of(held: Flow) -> JsonObject:
     return params
 
 
-def after_patch(before: Flow, plan: Plan) -> Flow:
+def after_patch(before: Flow, plan: SelectorPatch) -> Flow:
     patched = apply_patch({"transformations": list(before.transformations)}, plan.operations)
     return flow(*patched["transformations"])
 
 
-def wished(before: Flow, wanted: Wanted, mode: Mode) -> JsonObject:
+def wished(before: Flow, wanted: DesiredSelectors, mode: ActivationMode) -> JsonObject:
     """The parameters as they shall be, worked out without any patch."""
     params = copy.deepcopy(params_of(before))
     held = params["segmentSelectors"]["selectors"]
@@ -127,16 +131,16 @@ def merged(
     held: list[JsonObject],
     by_key: dict[str, JsonObject],
     values: dict[str, JsonObject],
-    mode: Mode,
+    mode: ActivationMode,
     *,
     attribute: bool = False,
 ) -> list[JsonObject]:
-    if mode is Mode.REMOVE:
+    if mode is ActivationMode.REMOVE:
         return [each for key, each in by_key.items() if key not in values]
     kept = [
         {**each, "value": {**each["value"], **values.get(key, {})}}
         for key, each in by_key.items()
-        if mode is Mode.ADD or key in values
+        if mode is ActivationMode.ADD or key in values
     ]
     assert len(by_key) == len(held)
     return kept + [new(key, value, attribute) for key, value in values.items() if key not in by_key]
@@ -150,10 +154,12 @@ def new(key: str, value: JsonObject, attribute: bool) -> JsonObject:
 
 @given(CASES)
 @examples(300)
-def test_the_patch_gives_exactly_what_is_wished_for(case: tuple[Flow, Wanted, Mode]) -> None:
+def test_the_patch_gives_exactly_what_is_wished_for(
+    case: tuple[Flow, DesiredSelectors, ActivationMode],
+) -> None:
     before, wanted, mode = case
     untouched = copy.deepcopy(before.transformations)
-    plan = selectors.plan(before, wanted, mode)
+    plan = compute_patch(before, wanted, mode)
     after = after_patch(before, plan)
     assert params_of(after) == wished(before, wanted, mode)
     others = [each for each in after.transformations if each["name"] != "GeneralTransform"]
@@ -165,9 +171,9 @@ def test_the_patch_gives_exactly_what_is_wished_for(case: tuple[Flow, Wanted, Mo
 
 @given(CASES)
 @examples(200)
-def test_planning_again_gives_nothing(case: tuple[Flow, Wanted, Mode]) -> None:
+def test_planning_again_gives_nothing(case: tuple[Flow, DesiredSelectors, ActivationMode]) -> None:
     before, wanted, mode = case
-    again = selectors.plan(after_patch(before, selectors.plan(before, wanted, mode)), wanted, mode)
+    again = compute_patch(after_patch(before, compute_patch(before, wanted, mode)), wanted, mode)
     assert again.operations == ()
     assert (again.added, again.changed, again.removed, again.settings_changed) == ((), (), (), ())
     assert str(again) == "nothing"
@@ -175,9 +181,11 @@ def test_planning_again_gives_nothing(case: tuple[Flow, Wanted, Mode]) -> None:
 
 @given(CASES)
 @examples(200)
-def test_removals_come_in_descending_order_with_what_they_remove(case: tuple[Flow, Wanted, Mode]) -> None:
+def test_removals_come_in_descending_order_with_what_they_remove(
+    case: tuple[Flow, DesiredSelectors, ActivationMode],
+) -> None:
     before, wanted, mode = case
-    operations = selectors.plan(before, wanted, mode).operations
+    operations = compute_patch(before, wanted, mode).operations
     assert {operation.op for operation in operations} <= {"add", "replace", "remove"}
     removals: dict[str, list[int]] = {}
     for operation in operations:
@@ -195,28 +203,28 @@ def test_removals_come_in_descending_order_with_what_they_remove(case: tuple[Flo
 
 @given(CASES)
 @examples(200)
-def test_a_plan_accounts_for_each_segment(case: tuple[Flow, Wanted, Mode]) -> None:
+def test_a_plan_accounts_for_each_segment(case: tuple[Flow, DesiredSelectors, ActivationMode]) -> None:
     before, wanted, mode = case
-    plan = selectors.plan(before, wanted, mode)
+    plan = compute_patch(before, wanted, mode)
     held = {each["value"]["id"].lower() for each in params_of(before)["segmentSelectors"]["selectors"]}
     given_ids = {segment.id for segment in wanted.segments}
-    if mode is Mode.REMOVE:
+    if mode is ActivationMode.REMOVE:
         assert {each.lower() for each in plan.removed} == held & given_ids
         assert (set(plan.absent), plan.added, plan.present) == (given_ids - held, (), ())
         return
     assert set(plan.added) == given_ids - held
     assert set(plan.present) | set(plan.changed) == given_ids & held
     assert not set(plan.present) & set(plan.changed)
-    expected = held - given_ids if mode is Mode.SYNC else set()
+    expected = held - given_ids if mode is ActivationMode.SYNC else set()
     assert {each.lower() for each in plan.removed} == expected
 
 
-@pytest.mark.parametrize("mode", list(Mode))
-def test_attributes_that_are_none_are_left_alone(mode: Mode) -> None:
+@pytest.mark.parametrize("mode", list(ActivationMode))
+def test_attributes_that_are_none_are_left_alone(mode: ActivationMode) -> None:
     selectors = [{"type": "JSON_PATH", "value": {"path": "a"}}]
     general = {"segmentSelectors": {"selectors": []}, "profileSelectors": {"selectors": selectors}}
     before = flow({"name": "GeneralTransform", "params": general})
-    plan = selectors.plan(before, Wanted((), None), mode)
+    plan = compute_patch(before, DesiredSelectors((), None), mode)
     assert (plan.operations, plan.attributes_removed) == ((), ())
 
 
@@ -236,7 +244,7 @@ def test_settings_go_where_the_flows_generation_keeps_them(params: JsonObject, n
     general = {"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": []}, **params}}
     before = flow({"name": "Copy", "params": {}}, general)
     value: Any = {"mappingId": "m", "mappingVersion": 0} if name == "profileMapping" else ["x"]
-    plan = selectors.plan(before, Wanted((), None, {name: value}), Mode.ADD)
+    plan = compute_patch(before, DesiredSelectors((), None, {name: value}), ActivationMode.ADD)
     assert [operation.to_json() for operation in plan.operations] == [
         {"op": "add", "path": f"/transformations/1/params/{path}", "value": value}
     ]
@@ -250,10 +258,10 @@ def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
         "profileMapping": {"mappingId": "m", "mappingVersion": "0"},
     }
     before = flow({"name": "GeneralTransform", "params": params})
-    same = Wanted((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 0}})
-    assert selectors.plan(before, same, Mode.ADD).operations == ()
-    newer = Wanted((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 1}})
-    assert len(selectors.plan(before, newer, Mode.ADD).operations) == 1
+    same = DesiredSelectors((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 0}})
+    assert compute_patch(before, same, ActivationMode.ADD).operations == ()
+    newer = DesiredSelectors((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 1}})
+    assert len(compute_patch(before, newer, ActivationMode.ADD).operations) == 1
 
 
 @pytest.mark.parametrize(
@@ -267,15 +275,19 @@ def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
 )
 def test_a_flow_without_a_place_for_settings_is_refused(transformations: tuple[JsonObject, ...]) -> None:
     with pytest.raises(DriftError, match="has no transformation with"):
-        selectors.plan(flow(*transformations), Wanted((), None, {"mandatoryFields": []}), Mode.ADD)
+        compute_patch(
+            flow(*transformations), DesiredSelectors((), None, {"mandatoryFields": []}), ActivationMode.ADD
+        )
 
 
 def test_a_changed_selector_is_replaced_as_a_whole_and_keeps_what_the_server_added() -> None:
     held = segment_selector(IDS[0].upper(), {**EXPORT, **SERVER, "name": "Men"})
     before = flow({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}})
     schedule = {**EXPORT["schedule"], "startTime": "23:00"}
-    plan = selectors.plan(
-        before, Wanted((Segment(IDS[0], {**EXPORT, "schedule": schedule}),), None), Mode.SYNC
+    plan = compute_patch(
+        before,
+        DesiredSelectors((Segment(IDS[0], {**EXPORT, "schedule": schedule}),), None),
+        ActivationMode.SYNC,
     )
     (operation,) = plan.operations
     assert (operation.op, plan.changed) == ("replace", (IDS[0],))
@@ -292,19 +304,21 @@ def test_what_the_server_added_to_a_schedule_is_no_difference_but_an_end_is(
 ) -> None:
     held = segment_selector(IDS[0], {**EXPORT, "schedule": {**EXPORT["schedule"], **extra}})
     before = flow({"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}})
-    plan = selectors.plan(before, Wanted((Segment(IDS[0], EXPORT),), None), Mode.ADD)
+    plan = compute_patch(before, DesiredSelectors((Segment(IDS[0], EXPORT),), None), ActivationMode.ADD)
     assert plan.changed == changed
     assert all(operation.value["value"]["schedule"] == EXPORT["schedule"] for operation in plan.operations)
 
 
-@pytest.mark.parametrize("mode", [Mode.ADD, Mode.SYNC])
-def test_a_segment_to_files_needs_a_schedule(mode: Mode) -> None:
+@pytest.mark.parametrize("mode", [ActivationMode.ADD, ActivationMode.SYNC])
+def test_a_segment_to_files_needs_a_schedule(mode: ActivationMode) -> None:
     held = segment_selector(IDS[0], EXPORT)
     general = {"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}}
     before = flow(general, spec=specs.SFTP_FLOW)
     with pytest.raises(
         InvalidInputError, match=f"^segments: {IDS[1]} has no exportMode and schedule, and flow f"
     ):
-        selectors.plan(before, Wanted((Segment(IDS[1]),), None), mode)
-    assert selectors.plan(before, Wanted((Segment(IDS[0]),), None), mode).operations == ()
-    assert selectors.plan(before, Wanted((Segment(IDS[1]),), None), Mode.REMOVE).absent == (IDS[1],)
+        compute_patch(before, DesiredSelectors((Segment(IDS[1]),), None), mode)
+    assert compute_patch(before, DesiredSelectors((Segment(IDS[0]),), None), mode).operations == ()
+    assert compute_patch(
+        before, DesiredSelectors((Segment(IDS[1]),), None), ActivationMode.REMOVE
+    ).absent == (IDS[1],)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Host, Repeat
+from airflow_provider_flowservice.client.http.request import Host
 from tests.support.properties import examples
 
 ROOT = "/data/foundation/flowservice"
@@ -49,7 +49,7 @@ def test_a_page_carries_filters_order_limit_and_token() -> None:
         ("limit", "100"),
         ("continuationToken", "abc=+/="),
     ]
-    assert asked.repeat is Repeat.FREELY
+    assert asked.idempotent is True
 
 
 def test_a_query_writes_no_space_as_plus() -> None:
@@ -68,18 +68,18 @@ def test_a_count_carries_no_limit() -> None:
 def test_a_create_is_not_repeated_blindly() -> None:
     asked = request.create(request.CONNECTIONS, {"name": "x"}, secrets=(SECRET,))
     assert (asked.method, asked.path, asked.json) == ("POST", f"{ROOT}/connections", {"name": "x"})
-    assert asked.repeat is Repeat.LOOK_FIRST
+    assert asked.idempotent is False
 
 
 def test_a_delete_may_be_repeated() -> None:
     asked = request.delete(request.FLOWS, "f")
-    assert (asked.method, asked.path, asked.repeat) == ("DELETE", f"{ROOT}/flows/f", Repeat.FREELY)
+    assert (asked.method, asked.path, asked.idempotent) == ("DELETE", f"{ROOT}/flows/f", True)
 
 
 def test_an_action_names_its_operation() -> None:
     asked = request.action(request.FLOWS, "f", "enable")
     assert (asked.method, asked.path, asked.query) == ("POST", f"{ROOT}/flows/f/action", "op=enable")
-    assert (asked.json, asked.repeat) == (None, Repeat.LOOK_FIRST)
+    assert (asked.json, asked.idempotent) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_patch_carries_its_operations() -> None:
         model.Operation(op="remove", path="/a/0", value={"x": 2}),
     )
     asked = request.patch(request.FLOWS, "f", "e", operations)
-    assert (asked.method, asked.path, asked.repeat) == ("PATCH", f"{ROOT}/flows/f", Repeat.LOOK_FIRST)
+    assert (asked.method, asked.path, asked.idempotent) == ("PATCH", f"{ROOT}/flows/f", False)
     assert asked.json == [
         {"op": "add", "path": "/a/-", "value": {"x": 1}},
         {"op": "remove", "path": "/a/0", "value": {"x": 2}},

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_flowservice.client.datasets import datasets
 from airflow_provider_flowservice.client.datasets.datasets import PROFILE_TAGS, Dataset, DesiredDataset
 from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
-from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, UnreadableAnswerError
+from airflow_provider_flowservice.client.errors import DriftError, InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
@@ -68,7 +68,7 @@ def test_an_answer_that_names_no_dataset_is_unreadable(
     plain_client: Client, control: EmulatorControl, body: object
 ) -> None:
     control.inject(fault("status", "POST", COLLECTION, status=201, body=body))
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(InvalidResponseError):
         make(plain_client, DesiredDataset(name="x", schema_id="s"))
 
 

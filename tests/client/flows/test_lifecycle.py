@@ -11,7 +11,7 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
 )
 from airflow_provider_flowservice.client.flows import lifecycle
-from airflow_provider_flowservice.client.flows.lifecycle import ATTEMPTS, Parts
+from airflow_provider_flowservice.client.flows.lifecycle import ATTEMPTS, FlowResources
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import Flow, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -48,20 +48,20 @@ def test_only_what_differs_is_changed() -> None:
 
 def test_the_parts_of_a_flow_survive_json_and_go_in_order(plain_client: Client) -> None:
     made = make_flow(plain_client)
-    parts = lifecycle.parts_of(plain_client, made)
-    assert parts is not None
-    assert Parts.from_json(json.loads(json.dumps(parts.to_json()))) == parts
-    order = [(kind.path, resource_id) for kind, resource_id in parts.in_order]
+    resources = lifecycle.flow_resources(plain_client, made)
+    assert resources is not None
+    assert FlowResources.from_json(json.loads(json.dumps(resources.to_json()))) == resources
+    order = [(kind.path, resource_id) for kind, resource_id in resources.in_order]
     assert [path for path, _ in order] == ["targetConnections", "sourceConnections", *["connections"] * 2]
-    assert lifecycle.parts_of(plain_client, UNKNOWN) is None
+    assert lifecycle.flow_resources(plain_client, UNKNOWN) is None
 
 
 def test_a_part_that_is_gone_does_not_hide_the_others(plain_client: Client, control: EmulatorControl) -> None:
     made = make_flow(plain_client)
     control.inject(fault("status", "GET", "targetConnections/*", status=404))
-    parts = lifecycle.parts_of(plain_client, made)
-    assert parts is not None
-    assert (len(parts.targets), len(parts.sources), len(parts.bases)) == (1, 1, 1)
+    resources = lifecycle.flow_resources(plain_client, made)
+    assert resources is not None
+    assert (len(resources.targets), len(resources.sources), len(resources.bases)) == (1, 1, 1)
 
 
 def test_a_base_connection_at_both_ends_counts_once(plain_client: Client, control: EmulatorControl) -> None:
@@ -70,9 +70,9 @@ def test_a_base_connection_at_both_ends_counts_once(plain_client: Client, contro
     made = make(plain_client, profile_flow(source, target))
     item = {"id": target, "connectionSpec": {"id": "s"}, "baseConnectionId": held}
     control.inject(fault("status", "GET", f"targetConnections/{target}", status=200, body={"items": [item]}))
-    parts = lifecycle.parts_of(plain_client, made)
-    assert parts is not None
-    assert parts.bases == (held,)
+    resources = lifecycle.flow_resources(plain_client, made)
+    assert resources is not None
+    assert resources.bases == (held,)
 
 
 def test_a_state_that_aep_confirms_and_does_not_take_is_an_error(
@@ -122,15 +122,15 @@ def test_a_refusal_to_delete_for_another_reason_than_use_is_an_error(
     plain_client: Client, control: EmulatorControl
 ) -> None:
     made = make_flow(plain_client)
-    parts = lifecycle.parts_of(plain_client, made)
-    assert parts is not None
+    resources = lifecycle.flow_resources(plain_client, made)
+    assert resources is not None
     lifecycle.delete(plain_client, request.FLOWS, made)
     problem = {"type": "https://ns.adobe.com/aep/errors/FLOW-1416-400", "title": "No", "status": 400}
     control.inject(fault("status", "DELETE", "*", status=400, body=problem))
     with pytest.raises(BadRequestError, match="FLOW-1416-400"):
-        lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, parts.targets[0])
-    assert lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, parts.targets[0])
-    assert lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, parts.targets[0])
+        lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, resources.targets[0])
+    assert lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, resources.targets[0])
+    assert lifecycle.delete_unshared(plain_client, request.TARGET_CONNECTIONS, resources.targets[0])
 
 
 def test_a_sandbox_that_is_not_there_is_no_deleted_flow(open_to_emulator: Opener) -> None:
@@ -138,4 +138,4 @@ def test_a_sandbox_that_is_not_there_is_no_deleted_flow(open_to_emulator: Opener
     with pytest.raises(SandboxNotFoundError):
         lifecycle.delete(client, request.FLOWS, UNKNOWN)
     with pytest.raises(SandboxNotFoundError):
-        lifecycle.parts_of(client, UNKNOWN)
+        lifecycle.flow_resources(client, UNKNOWN)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.activation import activate as activating
-from airflow_provider_flowservice.client.activation.activate import ATTEMPTS, Activation, resolve
+from airflow_provider_flowservice.client.activation.activate import ATTEMPTS, ActivationResult, resolve
 from airflow_provider_flowservice.client.activation.segments import Segment, read_segments
-from airflow_provider_flowservice.client.activation.selectors import Mode, Wanted
+from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -33,9 +33,9 @@ def segments(control: EmulatorControl) -> list[str]:
     return control.segments
 
 
-def activate(client: Client, flow: str, segments: list[str], *attributes: str) -> Activation:
-    wanted = Wanted(resolve(client, read_segments(segments)), attributes)
-    return activating.activate(client, flow, wanted, Mode.ADD)
+def activate(client: Client, flow: str, segments: list[str], *attributes: str) -> ActivationResult:
+    wanted = DesiredSelectors(resolve(client, read_segments(segments)), attributes)
+    return activating.activate(client, flow, wanted, ActivationMode.ADD)
 
 
 def calls(control: EmulatorControl) -> list[tuple[str, int | None]]:
@@ -56,7 +56,7 @@ def test_whatever_number_is_missing_one_patch_adds_it(
         *(Segment(segment) for segment in segments[1:]),
     )
     attributes = ("person.name", "a.b")
-    activation = activating.activate(client, flow, Wanted(wanted, attributes), Mode.ADD)
+    activation = activating.activate(client, flow, DesiredSelectors(wanted, attributes), ActivationMode.ADD)
     assert selected(flow_now(control)) == (segments, ["person.name", "a.b"])
     assert calls(control) == [("GET", 200), ("PATCH", 200), ("GET", 200)]
     assert (activation.flow_id, activation.etag) == (flow, flow_now(control)["etag"])

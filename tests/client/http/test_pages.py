@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.errors import ServerError, UnreadableAnswerError
+from airflow_provider_flowservice.client.errors import InvalidResponseError, ServerError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -88,7 +88,7 @@ def test_pages_that_go_round_in_a_circle_end(
     plain_client: Client, emulator: EmulatorServer, names: list[str]
 ) -> None:
     serve(emulator, *(page_of(number, token=name) for number, name in enumerate(names)))
-    with pytest.raises(UnreadableAnswerError, match="names a page twice"):
+    with pytest.raises(InvalidResponseError, match="names a page twice"):
         listed(plain_client)
     assert emulator.control.faults_left() == []
 
