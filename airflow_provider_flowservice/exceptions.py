@@ -1,7 +1,7 @@
-"""What Airflow shall do about an error: try the task again, or not.
+"""What Airflow must do about an error: try the task again, or not.
 
-The client's errors say what happened; in one place, here, they get one of two faces for Airflow. Code that
-calls the hook sees the client's errors, so that it can catch a 404; operators and sensors raise these.
+The client's errors say what happened. Here, in one place, they become one of two exceptions for Airflow. Code that
+calls the hook sees the client's errors, so that it can catch a 404; operators and sensors raise these exceptions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PERMANENT = (
 
 
 class FlowServiceException(AirflowException):
-    """What both faces have in common.
+    """What the two exceptions have in common.
 
     :param error: the client's error.
     """
@@ -54,20 +54,20 @@ class FlowServiceException(AirflowException):
         self.retry_after = error.retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive the way between two processes."""
+        """Make the exception picklable."""
         return type(self), (self.error,)
 
 
 class FlowServiceTransientException(FlowServiceException):
-    """Something that passes: Airflow's retries apply."""
+    """A temporary failure: Airflow's retries apply."""
 
 
 class FlowServicePermanentException(FlowServiceException, AirflowFailException):
-    """Something that a retry does not cure: the task fails at once."""
+    """A failure that a retry does not fix: the task fails at once."""
 
 
 class FlowServiceWaitTimeout(AirflowSensorTimeout):
-    """A wait reached its deadline; like any sensor's time-out it is not retried."""
+    """A wait reached its deadline; like any sensor's timeout it is not retried."""
 
 
 def is_permanent(error: FlowServiceError) -> bool:
@@ -76,7 +76,7 @@ def is_permanent(error: FlowServiceError) -> bool:
 
 
 def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | FlowServicePermanentException:
-    """The face of a client error."""
+    """The exception for a client error."""
     if is_permanent(error):
         return FlowServicePermanentException(error)
     return FlowServiceTransientException(error)
@@ -84,7 +84,7 @@ def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | Flow
 
 @contextmanager
 def raise_for_airflow() -> Iterator[None]:
-    """Turn client errors raised in the block into Airflow's two faces."""
+    """Raise the client errors of the block as exceptions that Airflow understands."""
     try:
         yield
     except FlowServiceError as error:
@@ -111,7 +111,7 @@ def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def to_event(error: FlowServiceError) -> dict[str, Any]:
-    """A client error as the JSON that a trigger can hand to its task."""
+    """A client error as the JSON that a trigger passes to its task."""
     return {
         "message": error.message,
         "permanent": is_permanent(error),
@@ -123,7 +123,7 @@ def to_event(error: FlowServiceError) -> dict[str, Any]:
 
 
 def from_event(event: dict[str, Any]) -> FlowServiceTransientException | FlowServicePermanentException:
-    """The face of an error that a trigger handed over."""
+    """The exception for an error that a trigger passed on."""
     error = FlowServiceError(event["message"])
     if event["status"] is not None:
         error = ApiError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client import errors
@@ -119,6 +120,6 @@ def test_requests_stand_in_the_column_that_the_table_puts_them() -> None:
 def test_the_defaults_of_the_connection_are_the_ones_in_force() -> None:
     text = README.read_text(encoding="utf-8")
     (retries, budget) = re.findall(r"\| `retries`, `retry_budget` \|.*\| (\d+), (\d+) \|", text)[0]
-    defaults = {name: spec.default for name, spec in Settings.__dataclass_fields__.items()}
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     assert (int(retries), float(budget)) == (defaults["retries"], defaults["retry_budget"])
     assert Policy() == Policy(defaults["retries"], defaults["retry_budget"])

@@ -1,0 +1,65 @@
+"""A client of Adobe Experience Platform's Flow Service. It does not know Airflow.
+
+These names are its public API; everything below this package may change.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.client import errors
+from airflow_provider_flowservice.client.activation import ActivationMode, RemovalLimits
+from airflow_provider_flowservice.client.datasets import (
+    DesiredDataset,
+    DesiredMappingSet,
+    DesiredSchema,
+    FieldMapping,
+)
+from airflow_provider_flowservice.client.ensure import IfExists
+from airflow_provider_flowservice.client.flows import (
+    DesiredBaseConnection,
+    DesiredFlow,
+    DesiredSourceConnection,
+    DesiredTargetConnection,
+    Window,
+    specs,
+)
+from airflow_provider_flowservice.client.http import (
+    CONNECTION_SPECS,
+    CONNECTIONS,
+    FLOW_SPECS,
+    FLOWS,
+    RUNS,
+    SOURCE_CONNECTIONS,
+    TARGET_CONNECTIONS,
+    equals,
+)
+from airflow_provider_flowservice.client.model import Flow, FlowRun, FlowState, RunState, SelectorKind
+
+__all__ = [
+    "CONNECTIONS",
+    "CONNECTION_SPECS",
+    "FLOWS",
+    "FLOW_SPECS",
+    "RUNS",
+    "SOURCE_CONNECTIONS",
+    "TARGET_CONNECTIONS",
+    "ActivationMode",
+    "DesiredBaseConnection",
+    "DesiredDataset",
+    "DesiredFlow",
+    "DesiredMappingSet",
+    "DesiredSchema",
+    "DesiredSourceConnection",
+    "DesiredTargetConnection",
+    "FieldMapping",
+    "Flow",
+    "FlowRun",
+    "FlowState",
+    "IfExists",
+    "RemovalLimits",
+    "RunState",
+    "SelectorKind",
+    "Window",
+    "equals",
+    "errors",
+    "specs",
+]

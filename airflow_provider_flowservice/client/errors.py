@@ -6,11 +6,11 @@
     ├── InvalidInputError          an argument or a setting is wrong; nothing was sent
     ├── NotSentError               no connection was made: the request had no effect
     │   └── UntrustedServerError   the server's certificate does not verify
-    ├── ResponseLostError            sent, but no whole answer came back: it may have had an effect
-    ├── InvalidResponseError      an answer came that is not what the endpoint promises
-    ├── DriftError                 what AEP holds is not what was asked for, and cannot be made so
-    └── ApiError                   AEP answered with an error status
-        ├── BadRequestError        400, 409, 413, 415, 422 and other statuses that a retry does not cure
+    ├── ResponseLostError          sent, but no complete response came back: it may have had an effect
+    ├── InvalidResponseError       the response is not what the endpoint promises
+    ├── DriftError                 AEP holds something else than what is desired, and it cannot be changed
+    └── ApiError                   AEP responded with an error status
+        ├── BadRequestError        400, 409, 413, 415, 422 and other statuses that a retry does not fix
         ├── AuthenticationError    401, and the gateway's "token is missing"
         ├── PermissionDeniedError  403
         │   └── SandboxNotFoundError   404 for the sandbox, which says nothing about a resource
@@ -33,7 +33,7 @@ class FlowServiceError(Exception):
     :param path: path of the request without host and query.
     """
 
-    #: HTTP status of the answer, where there was one.
+    #: HTTP status of the response, where there was one.
     status: int | None = None
     #: AEP's own error code, such as ``FLOW-1439-404`` or ``401013``.
     code: str | None = None
@@ -49,7 +49,7 @@ class FlowServiceError(Exception):
         self.path = path
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive the way between two processes, whatever the constructor takes."""
+        """Make the error picklable, whatever its constructor takes."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -63,7 +63,7 @@ class InvalidInputError(FlowServiceError, ValueError):
     """A value given by the caller is wrong. Raised before anything is sent.
 
     :param field: name of the argument or setting.
-    :param problem: what is wrong with it, with the value where it is no secret.
+    :param problem: what is wrong with it, with the value unless it is secret.
     :param remedy: what to do instead.
     """
 
@@ -97,20 +97,20 @@ class ResponseLostError(FlowServiceError):
 
 
 class InvalidResponseError(FlowServiceError):
-    """The answer is no JSON, or JSON of another shape than the endpoint's."""
+    """The response is not JSON, or not of the endpoint's shape."""
 
 
 class DriftError(FlowServiceError):
-    """AEP holds something else than was asked for and cannot be, or must not be, made to match."""
+    """AEP holds something else than what is desired, and it cannot, or must not, be changed."""
 
 
 class ApiError(FlowServiceError):
-    """AEP answered with an error status.
+    """AEP responded with an error status.
 
-    :param message: AEP's message with the request it answered.
+    :param message: AEP's message, with the request.
     :param status: HTTP status.
     :param code: AEP's error code, if the body has one.
-    :param request_id: AEP's request id, if the answer has one.
+    :param request_id: AEP's request id, if the response has one.
     :param retry_after: seconds from a ``Retry-After`` header.
     """
 
@@ -133,11 +133,11 @@ class ApiError(FlowServiceError):
 
 
 class BadRequestError(ApiError):
-    """AEP does not accept the request as it is (400, 409, 413, 415, 422 ...)."""
+    """AEP does not accept the request (400, 409, 413, 415, 422 ...)."""
 
 
 class AuthenticationError(ApiError):
-    """The token is missing, invalid or expired, or IMS refused the credential."""
+    """The token is missing, invalid or expired, or IMS rejected the credential."""
 
 
 class PermissionDeniedError(ApiError):
@@ -164,9 +164,9 @@ class ServerError(ApiError):
     """AEP failed (5xx)."""
 
 
-#: Gateway codes whose status alone would mislead: a *missing* token is answered with 403.
+#: Gateway codes whose status alone would mislead: for a *missing* token it is 403.
 _AUTHENTICATION_CODES = frozenset({"403010", "401013"})
-#: AEP says 404 to a sandbox that is not there; taken for the resource's, a deletion would seem done.
+#: AEP responds 404 if the sandbox does not exist. Read as "the resource is gone", a deletion would seem done.
 _SANDBOX_CODES = ("FLOW-2100", "FLOW-2101", "FLOW-2102", "FLOW-2103")
 _BY_STATUS: dict[int, type[ApiError]] = {
     401: AuthenticationError,
@@ -178,7 +178,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def api_error_class(status: int, code: str | None) -> type[ApiError]:
-    """The class of error that an answer with this status and code is."""
+    """The class of error for a status and a code."""
     if code in _AUTHENTICATION_CODES:
         return AuthenticationError
     if code is not None and code.startswith(_SANDBOX_CODES):
@@ -189,5 +189,5 @@ def api_error_class(status: int, code: str | None) -> type[ApiError]:
 
 
 def is_ambiguous(error: FlowServiceError) -> bool:
-    """Whether a write that ended with ``error`` may have had its effect all the same."""
+    """Whether a write that ended with ``error`` may have had its effect nevertheless."""
     return isinstance(error, (ResponseLostError, InvalidResponseError, ServerError))

@@ -1,6 +1,6 @@
 """AEP's resources as frozen records, with the fields that the provider uses.
 
-Records are msgspec structs: decoded and type-checked straight from the answer's bytes; fields that AEP adds
+Records are msgspec structs: decoded and type-checked straight from the response's bytes; fields that AEP adds
 are ignored.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -16,8 +16,23 @@ T = TypeVar("T")
 JsonObject = dict[str, Any]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of all records: immutable, camelCase on the wire."""
+class Frozen(msgspec.Struct, frozen=True):
+    """Base of all immutable values. Structs are defined 20 times as fast as dataclasses, which every DAG file pays for.
+
+    A subclass names in ``hidden`` the fields that must not show in its representation, such as secrets.
+    """
+
+    hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.hidden
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Record(Frozen, frozen=True, kw_only=True, rename="camel"):
+    """Base of what AEP returns: camelCase on the wire."""
 
 
 class SpecRef(Record, frozen=True, kw_only=True):
@@ -123,6 +138,13 @@ class TargetConnection(SourceConnection, frozen=True, kw_only=True):
     """Where a flow writes (``/targetConnections``)."""
 
 
+class FlowState(str, Enum):
+    """State that a flow can be brought to."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
 class SelectorKind(str, Enum):
     """What a flow's ``GeneralTransform`` selects."""
 
@@ -211,7 +233,7 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
 
 class Created(Record, frozen=True, kw_only=True):
-    """What a create or a change answers: the id and the new version."""
+    """What a create or a change returns: the id and the new version."""
 
     id: str
     etag: str | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.model import Frozen
 
 DEFAULT_GATEWAY = "https://platform.adobe.io"
 DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
@@ -17,8 +17,7 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Frozen, frozen=True):
     """One AEP credential in one sandbox, and how to reach it.
 
     Build it with :func:`settings_from`, which checks every value.
@@ -26,14 +25,14 @@ class Settings:
     :param gateway: origin of the API gateway, such as ``https://platform.adobe.io``.
     :param ims_host: origin of Adobe's identity service.
     :param collection_host: origin of the streaming inlets, the only other place a token may go.
-    :param org_id: organisation id, ``...@AdobeOrg``.
+    :param org_id: organization id, ``...@AdobeOrg``.
     :param sandbox: sandbox name, always sent.
     :param client_id: the credential's client id, also the ``x-api-key``.
     :param client_secret: secret of an OAuth server-to-server credential, or None with ``access_token``.
     :param access_token: a ready token for those who have no client secret.
     :param scopes: comma separated IMS scopes.
     :param connect_timeout: seconds to make a connection.
-    :param read_timeout: seconds without a byte before an answer counts as lost.
+    :param read_timeout: seconds without a byte before a response counts as lost.
     :param retries: how often one request is sent again at most.
     :param retry_budget: seconds that one request may take with all its retries.
     :param proxy: proxy URL; None takes the environment's.
@@ -41,20 +40,22 @@ class Settings:
     :param token_cache: ``file`` shares tokens among the processes of one machine.
     """
 
+    hidden: ClassVar = frozenset({"client_secret", "access_token", "proxy"})
+
     gateway: str
     ims_host: str
     collection_host: str
     org_id: str
     sandbox: str
     client_id: str
-    client_secret: str | None = field(default=None, repr=False)
-    access_token: str | None = field(default=None, repr=False)
+    client_secret: str | None = None
+    access_token: str | None = None
     scopes: str = DEFAULT_SCOPES
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     retries: int = 4
     retry_budget: float = 300.0
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
     ca_file: str | None = None
     token_cache: str | None = None
 
@@ -147,17 +148,17 @@ def _text(name: str, extras: Mapping[str, Any], where: str) -> str | None:
     value = extras.get(name)
     if value is not None and not isinstance(value, str):
         # The value is not shown: it may be a credential.
-        raise InvalidInputError(f"extra {name!r} of {where}", "is no text", "Write it in quotes.")
+        raise InvalidInputError(f"extra {name!r} of {where}", "is not a string", "Write it in quotes.")
     return value
 
 
 def _org_id(value: str | None, where: str) -> str:
     org_id = _required(
-        "extra 'org_id'", value, where, 'Write the organisation id there, such as {"org_id": "...@AdobeOrg"}.'
+        "extra 'org_id'", value, where, 'Write the organization id there, such as {"org_id": "...@AdobeOrg"}.'
     )
     if not org_id.endswith("@AdobeOrg"):
         raise InvalidInputError(
-            f"extra 'org_id' of {where}", f"{org_id!r} is no organisation id", "It ends with @AdobeOrg."
+            f"extra 'org_id' of {where}", f"{org_id!r} is not an organization id", "It ends with @AdobeOrg."
         )
     return org_id
 
@@ -167,8 +168,8 @@ def _sandbox(value: str | None, where: str) -> str:
         "extra 'sandbox'",
         value,
         where,
-        "Write the sandbox name there or give sandbox= to the operator. There is no default: AEP would take"
-        " prod, so prod must be written out.",
+        "Write the sandbox name there or give sandbox= to the operator. There is no default, because AEP's own"
+        " default is prod: write prod out.",
     )
 
 
@@ -195,7 +196,7 @@ def _origin(name: str, value: str, where: str) -> str:
     if url is None or url.path.strip("/") or url.query or url.username:
         raise InvalidInputError(
             f"{name} of {where}",
-            f"{value!r} is no host",
+            f"{value!r} is not a host",
             "Write a host name or an origin such as https://host.",
         )
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
@@ -212,7 +213,9 @@ def _proxy(value: str | None, where: str) -> str | None:
     if url is None or url.scheme not in ("http", "https"):
         # The value is not shown: it may hold a password.
         raise InvalidInputError(
-            f"extra 'proxy' of {where}", "is no proxy URL", "Write one such as http://proxy.example.com:3128."
+            f"extra 'proxy' of {where}",
+            "is not a proxy URL",
+            "Write one such as http://proxy.example.com:3128.",
         )
     return url.geturl()
 
@@ -235,7 +238,7 @@ def _positive(name: str, value: Any, where: str) -> float:
         number = 0.0
     if not 0 < number < float("inf"):
         raise InvalidInputError(
-            f"extra {name!r} of {where}", f"{value!r} is no positive number", "Write seconds, such as 30."
+            f"extra {name!r} of {where}", f"{value!r} is not a positive number", "Write seconds, such as 30."
         )
     return number
 
@@ -247,6 +250,6 @@ def _whole(name: str, value: Any, where: str) -> int:
         number = -1
     if number < 0:
         raise InvalidInputError(
-            f"extra {name!r} of {where}", f"{value!r} is no whole number", "Write 0 or more."
+            f"extra {name!r} of {where}", f"{value!r} is not a whole number", "Write 0 or more."
         )
     return number

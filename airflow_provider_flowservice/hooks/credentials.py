@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.model import AuthSpec, ConnectionSpec
+from airflow_provider_flowservice.client.model import AuthSpec, ConnectionSpec, Frozen
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -49,16 +50,17 @@ _SHORT_LIVED = ("role_arn", "profile_name", "profile", "aws_session_token", "ass
 _ALTERNATIVES = ("region", "connectionUrl")
 
 
-@dataclass(frozen=True)
-class AuthParams:
+class AuthParams(Frozen, frozen=True):
     """How a base connection logs in.
 
     :param spec: the way to authenticate that was chosen from the connection spec; None for no credentials.
     :param params: its parameters; never shown.
     """
 
+    hidden: ClassVar = frozenset({"params"})
+
     spec: AuthSpec | None
-    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def auth_params(
@@ -68,18 +70,18 @@ def auth_params(
 
     :param spec: what is connected to.
     :param connection: Airflow connection with the credentials, or None.
-    :param auth: parameters that are no secret.
+    :param auth: parameters that are not secret.
     :raises InvalidInputError: naming what is missing, superfluous or of the wrong kind, and the remedy.
     """
     if not spec.auth_spec:
         if connection is not None or auth:
             raise InvalidInputError(
                 "auth_conn_id" if connection is not None else "auth",
-                f"{spec.name} takes no credentials",
+                f"{spec.name} does not take credentials",
                 "Leave it out.",
             )
         return AuthParams(None)
-    _refuse_secrets(spec, auth or {})
+    _reject_secrets(spec, auth or {})
     given: dict[str, Any] = {}
     if connection is not None:
         _check_type(spec, connection)
@@ -92,12 +94,12 @@ def auth_params(
     return AuthParams(chosen, known)
 
 
-def _refuse_secrets(spec: ConnectionSpec, auth: Mapping[str, Any]) -> None:
+def _reject_secrets(spec: ConnectionSpec, auth: Mapping[str, Any]) -> None:
     for key in auth:
         if any(a.is_secret(key) for a in spec.auth_spec):
             raise InvalidInputError(
                 f"auth[{key!r}]",
-                "is a credential, which must not stand in a DAG",
+                "is a credential, which does not belong in a DAG",
                 "Put it into an Airflow connection and name that in auth_conn_id.",
             )
 

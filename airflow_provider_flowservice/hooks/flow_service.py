@@ -13,27 +13,41 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
-from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
+from airflow_provider_flowservice.client import (
+    CONNECTION_SPECS,
+    CONNECTIONS,
+    FLOW_SPECS,
+    FLOWS,
+    ActivationMode,
+    IfExists,
+    activation,
+    ensure,
+    flows,
+    http,
+    model,
+)
 from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
-from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.settings import Settings, settings_from
+from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
+from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params
+from airflow_provider_flowservice.hooks.token_file import default_token_files
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_flowservice.client.activation.activate import ActivationResult, RemovalLimits
-    from airflow_provider_flowservice.client.activation.audiences import Audience, SegmentDefinition
-    from airflow_provider_flowservice.client.ensure.create import EnsureResult, IfExists, SavedState
-    from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
-    from airflow_provider_flowservice.client.http.blocking import RequestsTransport
-    from airflow_provider_flowservice.client.streaming.inlet import Inlet
-    from airflow_provider_flowservice.hooks.credentials import AuthParams
+    from airflow_provider_flowservice.client import FlowState, RemovalLimits, Window
+    from airflow_provider_flowservice.client.activation import (
+        ActivationResult,
+        DesiredSelectors,
+        SelectorPatch,
+    )
+    from airflow_provider_flowservice.client.ensure import Desired, EnsureResult, PlannedCreate, SavedState
+    from airflow_provider_flowservice.client.flows import SegmentRun
+    from airflow_provider_flowservice.client.http import Kind, Request, RequestsTransport
+    from airflow_provider_flowservice.client.streaming import InputRecord, PostSummary, UnreadableRecord
 
 T = TypeVar("T")
-R = TypeVar("R", bound="ExistingResource")
+R = TypeVar("R", bound=ensure.ExistingResource)
 SPEC = TypeVar("SPEC", model.ConnectionSpec, model.FlowSpec)
 
 
@@ -73,131 +87,73 @@ class FlowServiceHook(BaseHook):
     @cached_property
     def transport(self) -> RequestsTransport:
         """The open transport."""
-        from airflow_provider_flowservice.client.http.blocking import RequestsTransport
-        from airflow_provider_flowservice.hooks.token_file import default_token_files
-
         store = default_token_files() if self.settings.token_cache else None
-        return RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
+        return http.RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
+
+    def get_conn(self) -> RequestsTransport:
+        """The open transport, which sends requests with retries and a token."""
+        return self.transport
 
     def send(self, request: Request[T]) -> T:
-        """Carry a request of :mod:`airflow_provider_flowservice.client.http.request` through.
+        """Send a request of :mod:`airflow_provider_flowservice.client.http`.
 
+        :returns: the response, read into a typed record.
         :raises FlowServiceError: when it fails for good.
         """
         return self.transport.send(request)
 
+    # --- reading -----------------------------------------------------------------------------------------
+
     def get(self, kind: Kind[T], resource_id: str) -> T:
         """Read one resource (``GET /{kind}/{id}``).
 
-        :param kind: such as ``request.FLOWS``.
+        :param kind: such as ``FLOWS``.
         :raises NotFoundError: if there is none.
         """
-        return self.send(request.get(kind, resource_id))
+        return self.send(http.get(kind, resource_id))
 
     def iterate(
         self, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
     ) -> Iterator[T]:
         """Read a whole list page by page (``GET /{kind}``).
 
-        :param filters: ``property`` expressions such as ``request.equals("name", "x")``; all must hold.
+        :param filters: ``property`` expressions such as ``equals("name", "x")``; all must hold.
         :param order_by: field name, with ``-`` in front for descending.
         """
-        from airflow_provider_flowservice.client.http.pages import iterate
-
-        return iterate(self, kind, filters=filters, order_by=order_by)
+        return http.iterate(self, kind, filters=filters, order_by=order_by)
 
     def count(self, kind: Kind[Any], *, filters: Iterable[str] = ()) -> int:
         """Count resources (``GET /{kind}?count=true``)."""
-        return self.send(request.count(kind, filters=filters))
+        return self.send(http.count(kind, filters=filters))
 
-    def create(self, kind: Kind[Any], body: Mapping[str, Any]) -> model.Created:
-        """Create a resource (``POST /{kind}``) without looking for an earlier one; see :meth:`ensure`."""
-        return self.send(request.create(kind, body))
+    def runs(self, flow_id: str) -> Iterator[model.FlowRun]:
+        """Read all runs of a flow with their metrics and errors (``GET /runs?property=flowId==``)."""
+        return flows.runs_of(self, flow_id)
 
-    def patch(
-        self, kind: Kind[Any], resource_id: str, etag: str, operations: Sequence[model.Operation]
-    ) -> model.Created | None:
-        """Change a resource (``PATCH /{kind}/{id}``) if it still has the version ``etag``.
-
-        :returns: the new version, or None where AEP answers without a body.
-        :raises PreconditionError: if it has changed.
-        """
-        return self.send(request.patch(kind, resource_id, etag, operations))
-
-    def delete(self, kind: Kind[Any], resource_id: str) -> bool:
-        """Delete a resource (``DELETE /{kind}/{id}``).
-
-        :returns: whether it was there.
-        """
-        from airflow_provider_flowservice.client.flows.lifecycle import delete
-
-        return delete(self, kind, resource_id)
-
-    def action(self, kind: Kind[Any], resource_id: str, operation: str) -> model.Created | None:
-        """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""
-        return self.send(request.action(kind, resource_id, operation))
-
-    def ensure(
-        self, desired: Desired[R], if_exists: IfExists, saved: SavedState | None = None
-    ) -> EnsureResult[R]:
-        """Make sure that an object exists once; see :mod:`airflow_provider_flowservice.client.ensure`."""
-        from airflow_provider_flowservice.client.ensure.create import ensure
-
-        return ensure(self, desired, if_exists, saved)
-
-    def activate_segments(
-        self,
-        flow_id: str,
-        segments: Iterable[str | Mapping[str, Any]],
-        profile_attributes: Iterable[str] | None = None,
-        *,
-        mode: ActivationMode = ActivationMode.ADD,
-        brakes: RemovalLimits | None = None,
-    ) -> ActivationResult:
-        """Bring a flow's segments and profile attributes to what is given (``PATCH /flows/{id}``).
-
-        :param segments: UUIDs, or mappings as ``read_segments``
-            takes them.
-        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
-        :param mode: add them, remove them, or leave exactly these.
-        :param brakes: what a removal may do; None lets it do everything.
-        """
-        from airflow_provider_flowservice.client.activation.activate import activate, resolve
-
-        attributes = None if profile_attributes is None else read_attributes(profile_attributes)
-        wanted = DesiredSelectors(resolve(self, read_segments(segments)), attributes)
-        return activate(self, flow_id, wanted, mode, brakes)
-
-    def iterate_segments(self) -> Iterator[SegmentDefinition]:
+    def iterate_segments(self) -> Iterator[activation.SegmentDefinition]:
         """Read all segment definitions (``GET /segment/definitions``)."""
-        from airflow_provider_flowservice.client.activation.audiences import iterate_segments
+        return activation.iterate_segments(self)
 
-        return iterate_segments(self)
-
-    def iterate_audiences(self, *, name: str | None = None) -> Iterator[Audience]:
-        """Read all audiences, those that came from elsewhere included (``GET /audiences``).
+    def iterate_audiences(self, *, name: str | None = None) -> Iterator[activation.Audience]:
+        """Read all audiences, external ones included (``GET /audiences``).
 
         :param name: only audiences whose name contains this.
         """
-        from airflow_provider_flowservice.client.activation.audiences import iterate_audiences
-
-        return iterate_audiences(self, name=name)
+        return activation.iterate_audiences(self, name=name)
 
     def inlet(self, connection_id: str) -> Inlet:
         """The inlet that a base connection of spec ``HTTP API`` opened (``GET /connections/{id}``).
 
         :raises DriftError: if it opened none.
         """
-        from airflow_provider_flowservice.client.streaming.inlet import inlet_of
-
-        return inlet_of(self.get(request.CONNECTIONS, connection_id))
+        return inlet_of(self.get(CONNECTIONS, connection_id))
 
     def find_connection_spec(self, name_or_id: str) -> model.ConnectionSpec:
         """Look up a connection spec by name or id (``GET /connectionSpecs``).
 
         :raises InvalidInputError: if there is none, with near matches, or if the name is ambiguous.
         """
-        return self._find_spec("connection_spec", request.CONNECTION_SPECS, name_or_id)
+        return self._find_spec("connection_spec", CONNECTION_SPECS, name_or_id)
 
     def connection_spec_id(self, name_or_id: str) -> str:
         """The id of a connection spec; only a name is looked up (``GET /connectionSpecs``).
@@ -211,7 +167,7 @@ class FlowServiceHook(BaseHook):
 
         :raises InvalidInputError: if there is none, with near matches, or if the name is ambiguous.
         """
-        return self._find_spec("flow_spec", request.FLOW_SPECS, name_or_id)
+        return self._find_spec("flow_spec", FLOW_SPECS, name_or_id)
 
     def flow_spec_id(self, name_or_id: str) -> str:
         """The id of a flow spec; only a name is looked up (``GET /flowSpecs``).
@@ -226,11 +182,9 @@ class FlowServiceHook(BaseHook):
         """Fill the authentication of a connection spec from an Airflow connection.
 
         :param auth_conn_id: Airflow connection with the credentials.
-        :param auth: parameters that are no secret.
+        :param auth: parameters that are not secret.
         :raises InvalidInputError: if something is missing or does not fit.
         """
-        from airflow_provider_flowservice.hooks.credentials import auth_params
-
         with missing_connection_is_invalid_input("auth_conn_id", auth_conn_id):
             connection = self.get_connection(auth_conn_id) if auth_conn_id else None
         found = auth_params(spec, connection, auth)
@@ -239,13 +193,204 @@ class FlowServiceHook(BaseHook):
                 mask_secret(str(value))
         return found
 
+    # --- connections and flows ---------------------------------------------------------------------------
+
+    def ensure(
+        self,
+        desired: Desired[R],
+        if_exists: IfExists = IfExists.REUSE,
+        saved: SavedState | None = None,
+    ) -> EnsureResult[R]:
+        """Make sure that an object exists once, however often this runs.
+
+        :param desired: such as ``DesiredFlow``.
+        :param if_exists: what to do about one that exists already.
+        :param saved: state of an earlier, interrupted attempt.
+        :raises DriftError: if one exists with other settings, or several do.
+        """
+        return ensure.ensure(self, desired, if_exists, saved)
+
+    def plan(self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE) -> PlannedCreate[R]:
+        """Say what :meth:`ensure` would send, without sending it.
+
+        :raises DriftError: where :meth:`ensure` would raise it.
+        """
+        return ensure.plan_create(self, desired, if_exists)
+
+    def set_flow_state(self, flow_id: str, state: FlowState) -> model.Flow:
+        """Enable or disable a flow (``POST /flows/{id}/action``); nothing is sent if it has the state already.
+
+        :raises DriftError: if AEP confirms the change and the flow stays as it was.
+        """
+        return flows.set_state(self, flow_id, state)
+
+    def update_flow(
+        self, flow_id: str, *, name: str | None = None, description: str | None = None
+    ) -> model.Flow:
+        """Change the name or description of a flow (``PATCH /flows/{id}``); None leaves one as it is.
+
+        :raises DriftError: if AEP confirms the change and the flow stays as it was.
+        """
+        return flows.rename(self, flow_id, name, description)
+
+    def publish_flow(self, flow_id: str) -> None:
+        """Publish a draft flow and its connections, in AEP's order (``POST /{kind}/{id}/action?op=publish``)."""
+        flows.publish_flow(self, flow_id)
+
+    def flow_resources(self, flow_id: str) -> flows.FlowResources | None:
+        """The ids of a flow's connections (``GET /flows/{id}`` and each connection); None if the flow is gone."""
+        return flows.flow_resources(self, flow_id)
+
+    def delete_flow(
+        self, resources: flows.FlowResources, *, with_connections: bool = False
+    ) -> flows.DeleteResult:
+        """Delete a flow (``DELETE /flows/{id}``).
+
+        :param resources: what :meth:`flow_resources` gives.
+        :param with_connections: delete target, source and base connections too; a shared one is left alone.
+        """
+        return flows.delete_flow(self, resources, with_connections=with_connections)
+
+    def delete_connection(self, kind: Kind[Any], connection_id: str) -> bool:
+        """Delete a connection unless something uses it; AEP is asked right before.
+
+        :param kind: ``CONNECTIONS``, ``SOURCE_CONNECTIONS`` or ``TARGET_CONNECTIONS``.
+        :returns: whether it is gone.
+        """
+        return flows.delete_unshared(self, kind, connection_id)
+
+    def run_flow(self, flow_id: str, window: Window, saved: SavedState | None = None) -> str:
+        """Run a source flow that is scheduled ``once`` over a window (``POST /runs``).
+
+        :param saved: state of an earlier, interrupted attempt, which may have started the run.
+        :returns: the run's id.
+        :raises DriftError: if the flow cannot be run by hand.
+        """
+        return flows.run_flow(self, flow_id, window, saved)
+
+    # --- activation --------------------------------------------------------------------------------------
+
+    def activate_segments(
+        self,
+        flow_id: str,
+        segments: Iterable[str | Mapping[str, Any]],
+        profile_attributes: Iterable[str] | None = None,
+        *,
+        activation_mode: ActivationMode = ActivationMode.ADD,
+        settings: Mapping[str, Any] | None = None,
+        limits: RemovalLimits | None = None,
+    ) -> ActivationResult:
+        """Bring a flow's segments and profile attributes to what is given (``PATCH /flows/{id}``).
+
+        :param segments: UUIDs, or mappings as the activation operator takes them.
+        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
+        :param activation_mode: add them, remove them, or leave exactly these.
+        :param settings: ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of a file destination.
+        :param limits: what a removal may do; None means no limit.
+        :raises DriftError: if a limit is exceeded, or AEP confirms the change and the flow stays as it was.
+        """
+        desired = self.desired_selectors(segments, profile_attributes, settings)
+        return activation.activate(self, flow_id, desired, activation_mode, limits)
+
+    def plan_activation(
+        self,
+        flow: model.Flow,
+        segments: Iterable[str | Mapping[str, Any]],
+        profile_attributes: Iterable[str] | None = None,
+        *,
+        activation_mode: ActivationMode = ActivationMode.ADD,
+        settings: Mapping[str, Any] | None = None,
+        limits: RemovalLimits | None = None,
+    ) -> SelectorPatch:
+        """The patch that :meth:`activate_segments` would send for a flow, without sending it."""
+        desired = self.desired_selectors(segments, profile_attributes, settings)
+        patch = activation.compute_patch(flow, desired, activation_mode)
+        if limits is not None:
+            limits.check(flow, patch)
+        return patch
+
+    def desired_selectors(
+        self,
+        segments: Iterable[str | Mapping[str, Any]],
+        profile_attributes: Iterable[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> DesiredSelectors:
+        """What a flow must select, checked, with the segments that are given by name looked up.
+
+        :raises InvalidInputError: if a segment or an attribute is malformed, or a name is unknown or ambiguous.
+        """
+        return activation.DesiredSelectors(
+            segments=self.find_segments(segments),
+            attributes=None if profile_attributes is None else activation.read_attributes(profile_attributes),
+            settings=settings or {},
+        )
+
+    def find_segments(self, segments: Iterable[str | Mapping[str, Any]]) -> tuple[activation.Segment, ...]:
+        """Check segments, and look up those that are given by name (``GET /audiences``).
+
+        :raises InvalidInputError: if one is malformed, or its name is unknown or ambiguous.
+        """
+        return activation.resolve(self, activation.read_segments(segments))
+
+    def export_segments(self, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
+        """Export segments of a file destination now (``POST /adhocrun``), 80 a call.
+
+        :param segments: AEP's own ids.
+        :returns: the run of each segment; one that is being exported already is attached to.
+        """
+        return flows.activate_adhoc(self, flow_id, segments)
+
+    # --- streaming ---------------------------------------------------------------------------------------
+
+    def post(
+        self,
+        target: Inlet,
+        records: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
+        **options: Any,
+    ) -> PostSummary:
+        """Post records to an inlet (``POST /collection/batch/{inlet}``) and account for each of them.
+
+        :param target: such as :meth:`inlet` gives.
+        :param records: JSON objects.
+        :param options: as :class:`~airflow_provider_flowservice.client.streaming.Poster` takes them.
+        :raises FlowServiceError: if the inlet fails for good.
+        """
+        return Poster(self, target, **options).post(from_messages(records))
+
+    # --- raw requests ------------------------------------------------------------------------------------
+
+    def create(self, kind: Kind[Any], body: Mapping[str, Any]) -> model.Created:
+        """Create a resource (``POST /{kind}``) without looking for an earlier one; see :meth:`ensure`."""
+        return self.send(http.create(kind, body))
+
+    def patch(
+        self, kind: Kind[Any], resource_id: str, etag: str, operations: Sequence[model.Operation]
+    ) -> model.Created | None:
+        """Change a resource (``PATCH /{kind}/{id}``) if it still has the version ``etag``.
+
+        :returns: the new version, or None where AEP's response has no body.
+        :raises PreconditionError: if it has changed.
+        """
+        return self.send(http.patch(kind, resource_id, etag, operations))
+
+    def action(self, kind: Kind[Any], resource_id: str, operation: str) -> model.Created | None:
+        """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""
+        return self.send(http.action(kind, resource_id, operation))
+
+    def delete(self, kind: Kind[Any], resource_id: str) -> bool:
+        """Delete a resource (``DELETE /{kind}/{id}``), even if something uses it.
+
+        :returns: whether it existed.
+        """
+        return flows.delete(self, kind, resource_id)
+
     def test_connection(self) -> tuple[bool, str]:
         """Try the connection with one cheap read (``GET /flows?limit=1``).
 
         :returns: whether it works, and what it is connected to or what is likely wrong.
         """
         try:
-            self.send(request.page(request.FLOWS, limit=1))
+            self.send(http.page(FLOWS, limit=1))
         except FlowServiceError as error:
             return False, error.message
         return True, f"Connected to {self.settings.org_id}, sandbox {self.settings.sandbox}."
@@ -258,7 +403,7 @@ class FlowServiceHook(BaseHook):
     def _find_spec(self, argument: str, kind: Kind[SPEC], name_or_id: str) -> SPEC:
         if _is_uuid(name_or_id):
             return self.get(kind, name_or_id)
-        filters = (request.equals("name", name_or_id),) if request.is_plain(name_or_id) else ()
+        filters = (http.equals("name", name_or_id),) if http.is_plain(name_or_id) else ()
         found = [spec for spec in self.iterate(kind, filters=filters) if spec.name == name_or_id]
         if len(found) == 1:
             return found[0]

@@ -1,6 +1,6 @@
 """Tokens shared by the processes of one machine: every Airflow task is a process, and each would ask IMS.
 
-A file for each credential, encrypted with Airflow's Fernet key, in a folder that only its owner can read.
+There is a file for each credential, encrypted with Airflow's Fernet key, in a folder that only its owner can read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Stored(model.Record, frozen=True, kw_only=True):
 class TokenFiles:
     """Keeps tokens in files.
 
-    :param folder: where the files lie; made with mode 0700.
+    :param folder: where the files are; created with mode 0700.
     :param fernet: encrypts them.
     :raises InvalidInputError: if Airflow has no Fernet key, or others can look into the folder.
     """
@@ -42,7 +42,7 @@ class TokenFiles:
         if not fernet.is_encrypted:
             raise InvalidInputError(
                 "extra 'token_cache'",
-                "'file' needs Airflow's Fernet key, and there is none",
+                "'file' needs Airflow's Fernet key, and none is set",
                 "Set [core] fernet_key, or leave token_cache out.",
             )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -5,94 +5,97 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
-from airflow_provider_flowservice.client.activation.selectors import (
-    ActivationMode,
-    DesiredSelectors,
-    compute_patch,
-)
-from airflow_provider_flowservice.client.ensure.dry_run import (
+from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
+from airflow_provider_flowservice.client.ensure import (
     difference,
-    empty_flow,
     is_planned,
     operations_json,
+    refuse_planned,
 )
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.flows import empty_flow
 from airflow_provider_flowservice.exceptions import raise_for_airflow
-from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
+from airflow_provider_flowservice.operators.arguments import (
+    choice,
+    flag,
+    items,
+    list_of,
+    mapping,
+    optional,
+    required,
+    string,
+    whole_number,
+)
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.activation.activate import RemovalLimits
-    from airflow_provider_flowservice.client.activation.selectors import SelectorPatch
+    from airflow_provider_flowservice.client.activation import SelectorPatch
 
 
-class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
-    """Activate segments and profile attributes on a flow, or take them off (``PATCH /flows/{id}``).
+class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
+    """Activate segments and profile attributes on a flow, or deactivate them (``PATCH /flows/{id}``).
 
-    Reads the flow, sends one guarded patch for what has to change, however many segments that are, and reads
-    back. Nothing to change, nothing sent.
+    Segments are called audiences in AEP's user interface. The operator reads the flow, sends one conditional patch
+    for everything that has to change, however many segments that are, and reads the flow back. If nothing has to
+    change, nothing is sent.
 
-    :param flow_id: the flow; templated.
+    :param flow_id: the flow.
     :param segments: segment ids, or mappings: ``id`` with ``name`` and ``description``; ``name`` alone, to have it
         looked up; ``id``, ``systemSegmentId`` and ``namespace`` for an external audience; and for file
-        destinations ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words; templated.
-    :param profile_attributes: paths such as ``person.name.firstName``; None, as by default, leaves attributes
-        alone, in ``sync`` too; templated.
-    :param mode: ``add`` adds what is missing, ``remove`` takes off what is there, ``sync`` leaves exactly what is
-        given. A segment whose schedule or file name differs is changed in place by ``add`` and ``sync``.
-    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}`` of a file destination; templated.
-    :param mandatory_fields: fields without which a profile is not exported; templated.
-    :param primary_fields: fields that make an exported row unique, in AEP's words; templated.
-    :param max_removals: segments that may be removed; by default half of what is active.
+        destinations ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words.
+    :param profile_attributes: paths such as ``person.name.firstName``; None, the default, leaves attributes
+        alone, in ``sync`` too.
+    :param activation_mode: ``add`` adds what is missing, ``remove`` removes what is there, ``sync`` leaves exactly
+        what is given. A segment whose schedule or file name differs is changed in place by ``add`` and ``sync``.
+    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}`` of a file destination.
+    :param mandatory_fields: fields without which a profile is not exported.
+    :param primary_fields: fields that make an exported row unique, in AEP's words.
+    :param max_removals: how many segments may be removed; by default half of what is active.
     :param allow_empty: whether ``sync`` may leave no segment, or no profile attribute.
-    :param allow_in_backfill: whether ``sync`` may run in a backfill, where the runs' order is not the dates'.
-    :param plan_only: only log and return what would be done; templated.
+    :param allow_in_backfill: whether ``sync`` may run in a backfill, where runs do not follow the order of dates.
+    :param plan_only: only log and return what would be done.
     """
 
-    template_fields: Sequence[str] = (
-        *FlowServiceChangeOperator.template_fields,
-        "flow_id",
-        "segments",
-        "profile_attributes",
-        "profile_mapping",
-        "mandatory_fields",
-        "primary_fields",
-    )
+    segments = required(items)
+    profile_attributes = optional(items)
+    activation_mode = required(choice(ActivationMode))
+    profile_mapping = optional(mapping)
+    mandatory_fields = optional(list_of(string))
+    primary_fields = optional(list_of(mapping))
+    max_removals = optional(whole_number())
+    allow_empty = required(flag)
+    allow_in_backfill = required(flag)
 
     def __init__(
         self,
         *,
-        flow_id: str,
         segments: Sequence[str | Mapping[str, Any]],
         profile_attributes: Sequence[str] | None = None,
-        mode: str = "add",
+        activation_mode: str = "add",
         profile_mapping: Mapping[str, Any] | None = None,
         mandatory_fields: Sequence[str] | None = None,
         primary_fields: Sequence[Mapping[str, Any]] | None = None,
-        max_removals: int | None = None,
-        allow_empty: bool = False,
-        allow_in_backfill: bool = False,
+        max_removals: int | str | None = None,
+        allow_empty: bool | str = False,
+        allow_in_backfill: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in {known.value for known in ActivationMode}:
-            known = ", ".join(known.value for known in ActivationMode)
-            raise InvalidInputError("mode", f"{mode!r} is not known", f"Known are {known}.")
-        self.flow_id = flow_id
-        self.segments = segments
-        self.profile_attributes = profile_attributes
-        self.mode = mode
-        self.profile_mapping = profile_mapping
-        self.mandatory_fields = mandatory_fields
-        self.primary_fields = primary_fields
-        self.max_removals = max_removals
-        self.allow_empty = allow_empty
-        self.allow_in_backfill = allow_in_backfill
+        self.set_arguments(
+            segments=segments,
+            profile_attributes=profile_attributes,
+            activation_mode=activation_mode,
+            profile_mapping=profile_mapping,
+            mandatory_fields=mandatory_fields,
+            primary_fields=primary_fields,
+            max_removals=max_removals,
+            allow_empty=allow_empty,
+            allow_in_backfill=allow_in_backfill,
+        )
 
     def change(self, context: Context) -> dict[str, Any]:
         """Bring the flow to what is given.
@@ -100,90 +103,73 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         :returns: ``flow_id``, ``added``, ``already_active``, ``changed``, ``removed``, ``not_active``,
             ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
         """
-        from airflow_provider_flowservice.client.activation.activate import activate
-
-        flow_id = self.existing_id("flow_id", self.flow_id)
-        self._refuse_backfill(context)
-        wanted, mode = self._wanted(), ActivationMode(self.mode)
-        activation = activate(self.hook, flow_id, wanted, mode, self._brakes(wanted))
-        push(context, etag=activation.etag)
-        return {**self._report(flow_id, activation.plan), "etag": activation.etag}
+        self._reject_backfill(context)
+        result = self.hook.activate_segments(self.flow_id, self.segments, **self._options())
+        push(context, etag=result.etag)
+        return {**self._report(result.patch), "etag": result.etag}
 
     def plan(self, context: Context) -> dict[str, Any]:
         """Compute the patch, log the flow's selectors before and after, and return it.
 
         :returns: as :meth:`change`, with ``operations`` instead of ``etag``.
         """
-        flow_id = self.existing_id("flow_id", self.flow_id)
-        self._refuse_backfill(context)
-        planned = is_planned(flow_id)
-        flow = empty_flow(flow_id) if planned else self.hook.get(request.FLOWS, flow_id)
-        wanted = self._wanted()
-        computed = compute_patch(flow, wanted, ActivationMode(self.mode))
-        if (brakes := self._brakes(wanted)) is not None:
-            brakes.check(flow, computed)
-        changes = difference(list(computed.before), list(computed.after)) or "nothing"
-        self.log.info("Would change on flow %s:\n%s", flow_id, changes)
-        return {**self._report(flow_id, computed), "operations": operations_json(computed.operations)}
+        self._reject_backfill(context)
+        flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+        patch = self.hook.plan_activation(flow, self.segments, **self._options())
+        changes = difference(list(patch.before), list(patch.after)) or "nothing"
+        self.log.info("Would change on flow %s:\n%s", self.flow_id, changes)
+        return {**self._report(patch), "operations": operations_json(patch.operations)}
 
-    def _wanted(self) -> DesiredSelectors:
-        from airflow_provider_flowservice.client.activation.activate import resolve
-
-        attributes = self.profile_attributes
-        mapping = (self.profile_mapping or {}).get("mappingId")
-        if mapping is not None:
-            self.existing_id("profile_mapping['mappingId']", mapping)
+    def _options(self) -> dict[str, Any]:
+        if self.profile_mapping and not self.plan_only:
+            refuse_planned("profile_mapping['mappingId']", self.profile_mapping.get("mappingId"))
         settings = {
             "profileMapping": self.profile_mapping,
-            "mandatoryFields": None if self.mandatory_fields is None else list(self.mandatory_fields),
-            "primaryFields": None if self.primary_fields is None else list(self.primary_fields),
+            "mandatoryFields": self.mandatory_fields,
+            "primaryFields": self.primary_fields,
         }
-        return DesiredSelectors(
-            segments=resolve(self.hook, read_segments(self.segments)),
-            attributes=None if attributes is None else read_attributes(attributes),
-            settings={name: value for name, value in settings.items() if value is not None},
-        )
+        return {
+            "profile_attributes": self.profile_attributes,
+            "activation_mode": self.activation_mode,
+            "settings": {name: value for name, value in settings.items() if value is not None},
+            "limits": self._limits(),
+        }
 
-    def _brakes(self, wanted: DesiredSelectors) -> RemovalLimits | None:
-        from airflow_provider_flowservice.client.activation.activate import RemovalLimits
-
-        if self.mode == ActivationMode.SYNC.value and not wanted.segments and not self.allow_empty:
+    def _limits(self) -> RemovalLimits | None:
+        if self.activation_mode is ActivationMode.SYNC and not self.segments and not self.allow_empty:
             raise InvalidInputError(
                 "segments",
-                "is empty, and sync would take off every segment",
-                "If meant, say allow_empty=True.",
+                "is empty, and sync would remove every segment",
+                "If that is intended, set allow_empty=True.",
             )
-        named = self.mode == ActivationMode.REMOVE.value
-        if named and self.max_removals is None:
+        is_named = self.activation_mode is ActivationMode.REMOVE
+        if is_named and self.max_removals is None:
             return None  # Whoever names what to remove has said what it is.
-        return RemovalLimits(self.max_removals, allow_empty=self.allow_empty or named)
+        return RemovalLimits(self.max_removals, allow_empty=self.allow_empty or is_named)
 
-    def _refuse_backfill(self, context: Context) -> None:
+    def _reject_backfill(self, context: Context) -> None:
         run_type = str(getattr(context.get("dag_run"), "run_type", ""))
-        if (
-            self.mode == ActivationMode.SYNC.value
-            and "backfill" in run_type.lower()
-            and not self.allow_in_backfill
-        ):
+        is_sync = self.activation_mode is ActivationMode.SYNC
+        if is_sync and "backfill" in run_type.lower() and not self.allow_in_backfill:
             raise DriftError(
                 "sync in a backfill would leave what the last run to finish was given, whichever date it is for."
-                " Use mode='add', or say allow_in_backfill=True."
+                " Use activation_mode='add', or set allow_in_backfill=True."
             )
 
-    def _report(self, flow_id: str, computed: SelectorPatch) -> dict[str, Any]:
+    def _report(self, patch: SelectorPatch) -> dict[str, Any]:
         report = {
-            "added": computed.added,
-            "already_active": computed.present,
-            "changed": computed.changed,
-            "removed": computed.removed,
-            "not_active": computed.absent,
-            "profile_attributes_added": computed.attributes_added,
-            "profile_attributes_removed": computed.attributes_removed,
+            "added": patch.added,
+            "already_active": patch.present,
+            "changed": patch.changed,
+            "removed": patch.removed,
+            "not_active": patch.absent,
+            "profile_attributes_added": patch.attributes_added,
+            "profile_attributes_removed": patch.attributes_removed,
         }
-        self.log.info("Flow %s: %s", flow_id, ", ".join(f"{len(v)} {k}" for k, v in report.items() if v))
-        if computed.absent:
-            self.log.info("Not active on flow %s anyway: %s", flow_id, ", ".join(computed.absent))
-        return {"flow_id": flow_id, **{name: list(values) for name, values in report.items()}}
+        self.log.info("Flow %s: %s", self.flow_id, ", ".join(f"{len(v)} {k}" for k, v in report.items() if v))
+        if patch.absent:
+            self.log.info("Not active on flow %s: %s", self.flow_id, ", ".join(patch.absent))
+        return {"flow_id": self.flow_id, **{name: list(values) for name, values in report.items()}}
 
 
 class FlowServiceAdHocActivationOperator(RunStartingOperator):
@@ -200,27 +186,26 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     :param deferrable: wait in the triggerer, without a worker slot.
     """
 
-    template_fields: Sequence[str] = (*RunStartingOperator.template_fields, "segments")
+    segments = required(items)
 
-    def __init__(self, *, segments: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, *, segments: Sequence[str | Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.segments = segments
+        self.set_arguments(segments=segments)
 
     def change(self, context: Context) -> dict[str, str]:
         """Start the exports, and wait for them.
 
         :returns: run id by segment id.
         """
-        from airflow_provider_flowservice.client.flows.runs import activate_adhoc
-
-        flow_id = self.flow()
-        segments = self._segment_ids()
+        segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
         task_state = self._task_state(context)
         runs: dict[str, str] = dict((task_state.load() or {}).get("runs", {}))
-        for started in activate_adhoc(self.hook, flow_id, [s for s in segments if s not in runs]):
+        for started in self.hook.export_segments(self.flow_id, [s for s in segments if s not in runs]):
             runs[started.segment] = started.run_id
             task_state.save({"runs": runs})
-        self.log.info("Flow %s exports %d segments in %d runs", flow_id, len(runs), len(set(runs.values())))
+        self.log.info(
+            "Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(set(runs.values()))
+        )
         if self.wait_for_completion:
             self.wait_for_runs(sorted(set(runs.values())), task_state, next_kwargs={"runs": runs})
         task_state.clear()
@@ -231,7 +216,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     ) -> dict[str, str]:
         """Take over from the trigger."""
         task_state = self._task_state(context)
-        # Airflow's ``dag.test()`` hands over the event alone.
+        # Airflow's ``dag.test()`` passes the event alone.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
         with raise_for_airflow():
             finish_waiting(event, task_state)
@@ -239,14 +224,10 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
     def plan(self, context: Context) -> dict[str, str]:
         """Say what would be exported."""
-        self.log.info("Would export %d segments of flow %s", len(self._segment_ids()), self.flow_id)
+        segments = self.hook.find_segments(self.segments)
+        self.log.info("Would export %d segments of flow %s", len(segments), self.flow_id)
         return {}
 
     def _task_state(self, context: Context) -> TaskState:
         asked = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {self.segments!r}"
         return TaskState(context, asked)
-
-    def _segment_ids(self) -> list[str]:
-        from airflow_provider_flowservice.client.activation.activate import resolve
-
-        return [segment.uuid for segment in resolve(self.hook, read_segments(self.segments))]

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client import FLOWS, clock
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
-from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.streaming import (
+    DeadLetters,
+    Envelope,
+    Inlet,
+    PostSummary,
+    file_format,
+    from_file,
+    from_messages,
+)
 from airflow_provider_flowservice.exceptions import is_permanent, raise_for_airflow
-from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
+from airflow_provider_flowservice.operators.arguments import (
+    flag,
+    items,
+    optional,
+    required,
+    resource_id,
+    seconds,
+    storage_path,
+    string,
+    whole_number,
+)
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet
-    from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
-    from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
+    from airflow_provider_flowservice.client.streaming import InputRecord, Progress, UnreadableRecord
 
-#: How many refused records an error names.
-_SHOWN = 10
 #: How often a flow that is changed during the wait for it is waited for again.
 _MAX_WAITS = 3
 
@@ -58,18 +71,22 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param plan_only: only log what would be posted; templated.
     """
 
-    template_fields: Sequence[str] = (
-        *FlowServiceChangeOperator.template_fields,
-        "connection_id",
-        "inlet_url",
-        "flow_id",
-        "messages",
-        "path",
-        "storage_conn_id",
-        "schema_id",
-        "dataset_id",
-        "dead_letter_path",
-    )
+    connection_id = optional(resource_id)
+    inlet_url = optional(resource_id)
+    flow_id = optional(resource_id)
+    messages = optional(items)
+    path = optional(storage_path)
+    storage_conn_id = optional(string)
+    schema_id = optional(resource_id)
+    dataset_id = optional(resource_id)
+    batch_size = required(whole_number(minimum=1))
+    sync_validation = required(flag)
+    max_failures = required(whole_number())
+    dead_letter_path = optional(storage_path)
+    skip_records = required(whole_number())
+    allow_empty = required(flag)
+    settle_seconds = required(seconds())
+    deferrable = required(flag)
 
     def __init__(
         self,
@@ -93,33 +110,34 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _exactly_one(connection_id=connection_id, inlet_url=inlet_url)
-        _exactly_one(messages=messages, path=path)
-        if (schema_id is None) != (dataset_id is None):
-            raise InvalidInputError(
-                "dataset_id" if dataset_id is None else "schema_id", "is missing", "Give both, or neither."
-            )
-        if batch_size < 1:
-            raise InvalidInputError("batch_size", f"{batch_size} is too small", "Give 1 or more.")
-        self.connection_id = connection_id
-        self.inlet_url = inlet_url
-        self.flow_id = flow_id
-        # What was given must be there at run time too: an upstream task that was skipped makes None of it.
-        self._has_flow = flow_id is not None
-        self._has_schema = schema_id is not None
-        self.messages = messages
-        self.path = path
-        self.storage_conn_id = storage_conn_id
-        self.schema_id = schema_id
-        self.dataset_id = dataset_id
-        self.batch_size = batch_size
-        self.sync_validation = sync_validation
-        self.max_failures = max_failures
-        self.dead_letter_path = dead_letter_path
-        self.skip_records = skip_records
-        self.allow_empty = allow_empty
-        self.settle_seconds = settle_seconds
-        self.deferrable = deferrable
+        self.set_arguments(
+            connection_id=connection_id,
+            inlet_url=inlet_url,
+            flow_id=flow_id,
+            messages=messages,
+            path=path,
+            storage_conn_id=storage_conn_id,
+            schema_id=schema_id,
+            dataset_id=dataset_id,
+            batch_size=batch_size,
+            sync_validation=sync_validation,
+            max_failures=max_failures,
+            dead_letter_path=dead_letter_path,
+            skip_records=skip_records,
+            allow_empty=allow_empty,
+            settle_seconds=settle_seconds,
+            deferrable=deferrable,
+        )
+
+    def check_arguments(self) -> None:
+        """Check which arguments are given together."""
+        for one, other in (("connection_id", "inlet_url"), ("messages", "path")):
+            if self.is_given(one) == self.is_given(other):
+                problem = "are both given" if self.is_given(one) else "is missing"
+                raise InvalidInputError(f"{one} or {other}", problem, "Give exactly one of them.")
+        for one, other in (("schema_id", "dataset_id"), ("dataset_id", "schema_id")):
+            if self.is_given(one) and not self.is_given(other):
+                raise InvalidInputError(other, "is missing", "Give both, or neither.")
 
     def change(self, context: Context) -> dict[str, Any]:
         """Wait until the flow is ready, then post.
@@ -164,39 +182,36 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             self.hook.close()
 
     def _seconds_until_settled(self) -> float:
-        if not self._has_flow:
+        if self.flow_id is None or not self.settle_seconds:
             return 0.0
-        flow_id = self.existing_id("flow_id", self.flow_id)
-        if self.settle_seconds <= 0:
-            return 0.0
-        flow = self.hook.get(request.FLOWS, flow_id)
+        flow = self.hook.get(FLOWS, self.flow_id)
         changed = max(flow.created_at, flow.updated_at) / 1000
         return max(0.0, changed + self.settle_seconds - clock.current().wall())
 
     def _post(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_flowservice.client.streaming.posting import Poster, PostSummary
-
         target = self._inlet()
         task_state = TaskState(context, self._asked(target))
         earlier = task_state.load() or {}
         summary = PostSummary(**earlier.get("summary", {"settled": self.skip_records}))
-        with self._records() as records, self._failures(append=bool(earlier)) as failures:
-            poster = Poster(
-                sender=self.hook,
-                target=target,
-                flow_id=self.flow_id,
-                envelope=self._envelope(),
-                batch_size=self.batch_size,
-                sync_validation=self.sync_validation,
-                on_failure=failures.add,
-                on_progress=lambda progress: self._note(task_state, failures, progress),
-                summary=summary,
-                maybe_sent_below=earlier.get("sending_below", 0),
-            )
-            self._carry_through(poster, islice(records, summary.settled, None))
-        # From here on another attempt would send everything again, so it must not find a note to go on from.
+        with self._records() as records, self._dead_letters(append=bool(earlier)) as dead_letters:
+            try:
+                self.hook.post(
+                    target,
+                    islice(records, summary.settled, None),
+                    flow_id=self.flow_id,
+                    envelope=self._envelope(),
+                    batch_size=self.batch_size,
+                    sync_validation=self.sync_validation,
+                    on_failure=dead_letters.add,
+                    on_progress=lambda progress: self._save(task_state, dead_letters, progress),
+                    summary=summary,
+                    maybe_sent_below=earlier.get("sending_below", 0),
+                )
+            finally:
+                self._log(summary)
+        # From here on another attempt would send everything again, so it must not find a state to go on from.
         task_state.clear()
-        self._judge(summary, failures)
+        self._judge(summary, dead_letters)
         return {
             "inlet_id": target.id,
             "accepted": summary.accepted,
@@ -207,65 +222,49 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             "last_xaction_id": summary.last_xaction_id,
         }
 
-    def _note(self, task_state: TaskState, failures: _Failures, progress: Progress) -> None:
+    def _save(self, task_state: TaskState, dead_letters: DeadLetters, progress: Progress) -> None:
         if progress.settled.settled == progress.sending_below:
-            # What the note calls settled no other attempt will refuse again.
-            failures.write()
-        task_state.save(_as_note(progress))
+            # No other attempt rejects again what is saved as settled.
+            dead_letters.write()
+        task_state.save({"summary": progress.settled.to_json(), "sending_below": progress.sending_below})
 
-    def _carry_through(self, poster: Poster, records: Iterator[InputRecord | UnreadableRecord]) -> None:
-        try:
-            poster.post(records)
-        finally:
-            summary = poster.summary
-            self.log.info(
-                "%d records accepted, %d rejected, %d unknown, %d maybe twice; settled up to record %d",
-                summary.accepted,
-                summary.rejected,
-                summary.unknown,
-                summary.maybe_duplicated,
-                summary.settled,
-            )
+    def _log(self, summary: PostSummary) -> None:
+        self.log.info(
+            "%d records accepted, %d rejected, %d unknown, %d possibly sent twice; settled up to record %d",
+            summary.accepted,
+            summary.rejected,
+            summary.unknown,
+            summary.maybe_duplicated,
+            summary.settled,
+        )
 
     def _inlet(self) -> Inlet:
-        from airflow_provider_flowservice.client.streaming import inlet
-
-        if self.inlet_url is not None:
-            target = inlet.Inlet(required_text("inlet_url", self.inlet_url))
-        else:
-            connection_id = self.existing_id("connection_id", self.connection_id)
-            target = self.hook.inlet(connection_id)
+        target = Inlet(self.inlet_url) if self.inlet_url else self.hook.inlet(str(self.connection_id))
         return target.checked(self.hook.settings.collection_host)
 
     def _envelope(self) -> Envelope | None:
-        from airflow_provider_flowservice.client.streaming.inlet import Envelope
-
-        if not self._has_schema:
+        if self.schema_id is None or self.dataset_id is None:
             return None
         return Envelope(
-            schema_id=self.existing_id("schema_id", self.schema_id),
-            dataset_id=self.existing_id("dataset_id", self.dataset_id),
+            schema_id=self.schema_id,
+            dataset_id=self.dataset_id,
             org_id=self.hook.settings.org_id,
             flow_id=self.flow_id,
         )
 
     @contextmanager
     def _records(self) -> Iterator[Iterable[InputRecord | UnreadableRecord]]:
-        from airflow_provider_flowservice.client.streaming import records
-
         if self.path is None:
-            if isinstance(self.messages, (str, bytes, Mapping)) or self.messages is None:
-                raise InvalidInputError(
-                    "messages", f"is a {type(self.messages).__name__}", "Give a list of objects."
-                )
-            yield records.from_messages(self.messages)
+            yield from_messages(self.messages or ())
             return
-        path = self._storage(required_text("path", self.path))
-        records.file_format(path.name)
+        path = self._storage(self.path)
+        file_format(path.name)
         if not path.exists():
-            raise InvalidInputError("path", f"{self.path!r} is not there", "Check it and its connection.")
+            raise InvalidInputError(
+                "path", f"{self.path!r} does not exist", "Check it and its Airflow connection."
+            )
         with path.open("rb") as file:
-            yield records.from_file(file, path.name)
+            yield from_file(file, path.name)
 
     def _asked(self, target: Inlet) -> str:
         """What this task is asked to post where; another file under the same name counts as changed."""
@@ -284,105 +283,41 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         return f"{target.url} {arguments!r}"
 
     @contextmanager
-    def _failures(self, *, append: bool) -> Iterator[_Failures]:
+    def _dead_letters(self, *, append: bool) -> Iterator[DeadLetters]:
         if self.dead_letter_path is None:
-            yield _Failures(None, self.batch_size)
+            yield DeadLetters(None, self.batch_size)
             return
-        path = self._storage(required_text("dead_letter_path", self.dead_letter_path))
+        path = self._storage(self.dead_letter_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Half a surrogate pair, which JSON can name and UTF-8 cannot hold, is written as JSON names it.
         with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
-            failures = _Failures(file, self.batch_size)
+            dead_letters = DeadLetters(file, self.batch_size)
             try:
-                yield failures
+                yield dead_letters
             except FlowServiceError as error:
-                # Otherwise another attempt sends what is not settled, and it alone may keep what is refused.
+                # Otherwise another attempt sends what is not settled, and it alone may keep what is rejected.
                 if is_permanent(error):
-                    failures.write()
+                    dead_letters.write()
                 raise
-            failures.write()
+            dead_letters.write()
 
-    def _storage(self, path: str) -> ObjectStoragePath:
+    def _storage(self, path: str | ObjectStoragePath) -> ObjectStoragePath:
         from airflow.sdk import ObjectStoragePath
 
         return ObjectStoragePath(path, conn_id=self.storage_conn_id)
 
-    def _judge(self, summary: PostSummary, failures: _Failures) -> None:
+    def _judge(self, summary: PostSummary, dead_letters: DeadLetters) -> None:
         """Decide whether the task fails."""
         if not summary.accepted and not summary.failures and not self.allow_empty:
             raise InvalidInputError(
                 "messages" if self.path is None else "path",
                 "holds no record" if self.path is None else f"{self.path!r} holds no record",
-                "If that may be, say allow_empty=True.",
+                "If that is intended, set allow_empty=True.",
             )
         if summary.failures > self.max_failures:
             kept = f" They are in {self.dead_letter_path}." if self.dead_letter_path else ""
             raise DriftError(
                 f"{summary.accepted} records were accepted, {summary.rejected} rejected, {summary.unknown} got no"
-                f" result; max_failures is {self.max_failures}. {failures.summary()}{kept} Post those again"
-                " once they are right, not the others."
+                f" result; max_failures is {self.max_failures}. {dead_letters.summary()}{kept} Fix those and"
+                " post them again, not the others."
             )
-
-
-def _as_note(progress: Progress) -> dict[str, Any]:
-    return {"summary": asdict(progress.settled), "sending_below": progress.sending_below}
-
-
-class _Failures:
-    """Keeps the first refusals for the message, and all of them in the dead letters.
-
-    :param file: where dead letters go.
-    :param most: how many may wait until they are written.
-    """
-
-    def __init__(self, file: IO[str] | None, most: int) -> None:
-        self._file = file
-        self._most = most
-        self._waiting: list[str] = []
-        self._first: list[str] = []
-        self._count = 0
-
-    def add(self, failure: Failure) -> None:
-        """Note a refused record."""
-        self._count += 1
-        if len(self._first) < _SHOWN:
-            self._first.append(f"{failure.place}: {failure.message}")
-        if self._file is not None:
-            text = failure.record.raw.decode("utf-8", "replace")
-            letter = {
-                "position": failure.record.position,
-                "line": failure.record.line,
-                "status": failure.status,
-                "message": failure.message,
-                "record": _as_json(text),
-            }
-            self._waiting.append(json.dumps(letter, ensure_ascii=False) + "\n")
-            if len(self._waiting) > self._most:
-                self.write()
-
-    def write(self) -> None:
-        """Write the dead letters that wait, so that they outlive this process."""
-        if self._file is not None:
-            self._file.writelines(self._waiting)
-            self._file.flush()
-        self._waiting.clear()
-
-    def summary(self) -> str:
-        """The first refusals in words."""
-        more = f" ... and {self._count - len(self._first)} more." if self._count > len(self._first) else "."
-        return "; ".join(self._first) + more
-
-
-def _as_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _exactly_one(**arguments: Any) -> None:
-    given = [name for name, value in arguments.items() if value is not None]
-    if len(given) != 1:
-        names = " or ".join(arguments)
-        problem = "are both given" if given else "is missing"
-        raise InvalidInputError(names, problem, "Give exactly one of them.")

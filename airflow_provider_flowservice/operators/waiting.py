@@ -11,6 +11,7 @@ from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event
+from airflow_provider_flowservice.operators.arguments import flag, required, seconds
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class RunStartingOperator(FlowServiceFlowOperator):
     :param deferrable: wait in the triggerer, without a worker slot.
     """
 
+    wait_for_completion = required(flag)
+    poll_interval = required(seconds(minimum=1))
+    wait_timeout = required(seconds())
+    deferrable = required(flag)
+
     def __init__(
         self,
         *,
@@ -37,10 +43,12 @@ class RunStartingOperator(FlowServiceFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.wait_for_completion = wait_for_completion
-        self.poll_interval = poll_interval
-        self.wait_timeout = wait_timeout
-        self.deferrable = deferrable
+        self.set_arguments(
+            wait_for_completion=wait_for_completion,
+            poll_interval=poll_interval,
+            wait_timeout=wait_timeout,
+            deferrable=deferrable,
+        )
 
     def wait_for_runs(
         self, run_ids: Sequence[str], task_state: TaskState, next_kwargs: dict[str, Any]

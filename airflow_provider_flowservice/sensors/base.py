@@ -15,7 +15,7 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.ensure.dry_run import is_planned
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event, raise_for_airflow
-from airflow_provider_flowservice.operators.base import read_plan_only
+from airflow_provider_flowservice.operators.arguments import flag
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -61,7 +61,7 @@ class FlowServiceSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Check the arguments, then poke here, or look once and wait in the triggerer."""
         with raise_for_airflow():
-            if read_plan_only(self.plan_only) or is_planned(self.watched()):
+            if flag("plan_only", self.plan_only) or is_planned(self.watched()):
                 self.log.info("Nothing to wait for in a plan: %s", self.watched())
                 return None
             self.check_arguments()

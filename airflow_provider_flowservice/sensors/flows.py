@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.activation.segments import read_attribu
 from airflow_provider_flowservice.client.activation.selectors import Missing
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.operators.base import required_text
+from airflow_provider_flowservice.operators.arguments import string as required_text
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
 if TYPE_CHECKING:

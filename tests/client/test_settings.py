@@ -62,19 +62,19 @@ def test_a_value_is_read(field: str, value: object, attribute: str, read_as: obj
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("org_id", None, "extra 'org_id' of connection 'aep': is empty. Write the organisation id there"),
+        ("org_id", None, "extra 'org_id' of connection 'aep': is empty. Write the organization id there"),
         ("org_id", " ", "extra 'org_id' of connection 'aep': is empty"),
         (
             "org_id",
             "5C0FFEE",
-            "extra 'org_id' of connection 'aep': '5C0FFEE' is no organisation id. It ends with @AdobeOrg",
+            "extra 'org_id' of connection 'aep': '5C0FFEE' is not an organization id. It ends with @AdobeOrg",
         ),
         (
             "sandbox",
             None,
             "extra 'sandbox' of connection 'aep': is empty. Write the sandbox name there or give",
         ),
-        ("sandbox", "", "so prod must be written out"),
+        ("sandbox", "", "write prod out"),
         ("client_id", None, "login of connection 'aep': is empty. Put the credential's client id there"),
         ("client_id", "  ", "login of connection 'aep': is empty"),
         ("client_secret", None, "password of connection 'aep': is empty. Put the client secret there, or"),
@@ -85,21 +85,21 @@ def test_a_value_is_read(field: str, value: object, attribute: str, read_as: obj
         ),
         ("host", "http://127.0.0.1.evil.test", "Plain http is accepted for loopback only"),
         ("host", "ftp://platform.adobe.io", "is not https"),
-        ("host", "https://platform.adobe.io/data", "is no host. Write a host name or an origin such as"),
-        ("host", "https://host?x=1", "is no host"),
-        ("host", "https://me:pw@host", "is no host"),
-        ("host", "https://", "is no host"),
+        ("host", "https://platform.adobe.io/data", "is not a host. Write a host name or an origin such as"),
+        ("host", "https://host?x=1", "is not a host"),
+        ("host", "https://me:pw@host", "is not a host"),
+        ("host", "https://", "is not a host"),
         ("ims_host", "http://ims", "ims_host of connection 'aep': 'http://ims' is not https"),
         ("collection_host", "https://h/collection", "collection_host of connection 'aep': "),
-        ("connect_timeout", 0, "extra 'connect_timeout' of connection 'aep': 0 is no positive number"),
-        ("connect_timeout", "fast", "'fast' is no positive number. Write seconds, such as 30"),
-        ("read_timeout", -1, "extra 'read_timeout' of connection 'aep': -1 is no positive number"),
-        ("read_timeout", "inf", "'inf' is no positive number"),
-        ("read_timeout", "nan", "'nan' is no positive number"),
-        ("retry_budget", [5], "extra 'retry_budget' of connection 'aep': [5] is no positive number"),
-        ("retries", -1, "extra 'retries' of connection 'aep': -1 is no whole number. Write 0 or more"),
-        ("retries", "2.5", "'2.5' is no whole number"),
-        ("retries", "many", "'many' is no whole number"),
+        ("connect_timeout", 0, "extra 'connect_timeout' of connection 'aep': 0 is not a positive number"),
+        ("connect_timeout", "fast", "'fast' is not a positive number. Write seconds, such as 30"),
+        ("read_timeout", -1, "extra 'read_timeout' of connection 'aep': -1 is not a positive number"),
+        ("read_timeout", "inf", "'inf' is not a positive number"),
+        ("read_timeout", "nan", "'nan' is not a positive number"),
+        ("retry_budget", [5], "extra 'retry_budget' of connection 'aep': [5] is not a positive number"),
+        ("retries", -1, "extra 'retries' of connection 'aep': -1 is not a whole number. Write 0 or more"),
+        ("retries", "2.5", "'2.5' is not a whole number"),
+        ("retries", "many", "'many' is not a whole number"),
         (
             "verify",
             False,
@@ -127,7 +127,7 @@ def test_a_host_that_no_url_can_hold_is_refused(host: str) -> None:
     ["sandbox", "proxy", "ca_file", "access_token", "org_id", "ims_host", "collection_host", "scopes"],
 )
 def test_a_text_that_is_no_text_is_refused(field: str) -> None:
-    with pytest.raises(InvalidInputError, match=rf"extra '{field}' of connection 'aep': is no text"):
+    with pytest.raises(InvalidInputError, match=rf"extra '{field}' of connection 'aep': is not a string"):
         read(**{field: {"a": 1}})
 
 

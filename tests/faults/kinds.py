@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_flowservice.client.activation import activate
+import msgspec
+
+from airflow_provider_flowservice.client.activation.activate import ATTEMPTS as ACTIVATION_ATTEMPTS
 from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.client.streaming import posting
@@ -20,7 +22,7 @@ PATIENCE = 0.5
 #: Seconds that a create looks for what it may have made.
 SEARCH = 15.0
 #: How often a request is sent that may be sent again freely, and the longest that the waits between may take.
-REQUEST_TRIES = Settings.__dataclass_fields__["retries"].default + 1
+REQUEST_TRIES = {field.name: field.default for field in msgspec.structs.fields(Settings)}["retries"] + 1
 BACKOFF = float(sum(2**attempt for attempt in range(REQUEST_TRIES - 1)))
 _SLACK = 1.0
 
@@ -153,7 +155,7 @@ def tries(kind: Kind, operation: Operation, place: str) -> int | None:
         return posting.ATTEMPTS
     if kind.applied:
         return None  # found by looking
-    return activate.ATTEMPTS if operation.name == "activate" else create.ATTEMPTS
+    return ACTIVATION_ATTEMPTS if operation.name == "activate" else create.ATTEMPTS
 
 
 def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
@@ -164,5 +166,5 @@ def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
     if operation.creates and place == WRITE and not kind.answered:
         return create.ATTEMPTS * SEARCH + _SLACK
     if operation.name == "activate" and place == WRITE:
-        return one + activate.ATTEMPTS * activate.MAX_DELAY
+        return one + ACTIVATION_ATTEMPTS * activate.MAX_DELAY
     return operation.waits + one + _SLACK

@@ -123,10 +123,10 @@ def test_a_connection_string_is_a_password() -> None:
 def test_a_system_without_credentials_takes_none() -> None:
     assert auth_params(PROFILES, None, None).spec is None
     with pytest.raises(
-        InvalidInputError, match=r"^auth_conn_id: Unified Profile Service takes no credentials"
+        InvalidInputError, match=r"^auth_conn_id: Unified Profile Service does not take credentials"
     ):
         auth_params(PROFILES, aws(), None)
-    with pytest.raises(InvalidInputError, match=r"^auth: Unified Profile Service takes no credentials"):
+    with pytest.raises(InvalidInputError, match=r"^auth: Unified Profile Service does not take credentials"):
         auth_params(PROFILES, None, {"region": "x"})
 
 
@@ -218,7 +218,7 @@ def test_a_parameter_that_is_no_secret_is_asked_for_in_auth() -> None:
 def test_a_credential_in_the_dag_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         auth_params(KINESIS, aws(), {key: SECRET})
-    assert f"auth[{key!r}]: is a credential, which must not stand in a DAG" in caught.value.message
+    assert f"auth[{key!r}]: is a credential, which does not belong in a DAG" in caught.value.message
     assert "auth_conn_id" in caught.value.message
     assert SECRET not in caught.value.message
 

@@ -74,7 +74,7 @@ def test_a_good_connection_is_told_with_one_cheap_read(
         ({"password": "wr0ng+secret"}, "the client id or the client secret is wrong"),
         ({"login": "somebody-else"}, "the client id or the client secret is wrong"),
         ({"org_id": "0DDBA11@AdobeOrg"}, "Check extra 'org_id' (0DDBA11@AdobeOrg) of the connection"),
-        ({"sandbox": "missing"}, "There is no sandbox 'missing' for this credential"),
+        ({"sandbox": "missing"}, "Sandbox 'missing' does not exist for this credential"),
         ({"org_id": None}, "extra 'org_id' of connection 'aep': is empty"),
         ({"sandbox": None}, "extra 'sandbox' of connection 'aep': is empty"),
         ({"org_id": "0DDBA11"}, "It ends with @AdobeOrg"),
@@ -84,10 +84,10 @@ def test_a_good_connection_is_told_with_one_cheap_read(
             {"host": "http://platform.adobe.io"},
             "host of connection 'aep': 'http://platform.adobe.io' is not https",
         ),
-        ({"password": "", "access_token": "stale.t0ken"}, "refused the ready access token"),
+        ({"password": "", "access_token": "stale.t0ken"}, "rejected the ready-made access token"),
         ({"conn_type": "http"}, "connection 'aep' is of type 'http'"),
-        ({"ca_file": "/nowhere.pem"}, "there is no file '/nowhere.pem'"),
-        ({"read_timeout": "soon"}, "'soon' is no positive number"),
+        ({"ca_file": "/nowhere.pem"}, "the file '/nowhere.pem' does not exist"),
+        ({"read_timeout": "soon"}, "'soon' is not a positive number"),
     ],
 )
 def test_a_bad_connection_is_told_with_its_likely_cause(

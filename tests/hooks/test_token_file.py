@@ -90,7 +90,7 @@ def test_a_file_of_another_fernet_key_is_none(files: TokenFiles, folder: Path) -
 
 
 def test_without_a_fernet_key_nothing_is_kept(folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match="Fernet key, and there is none"):
+    with pytest.raises(InvalidInputError, match="Fernet key, and none is set"):
         TokenFiles(folder, Crypto(None))
     assert not folder.exists()
 
@@ -111,7 +111,7 @@ def control(
     connection = flowservice_connection(emulator.url, emulator.control.credential, token_cache="file")
     monkeypatch.setenv("AIRFLOW_CONN_AEP", connection)
     monkeypatch.setattr(
-        "airflow_provider_flowservice.hooks.token_file.default_token_files",
+        "airflow_provider_flowservice.hooks.flow_service.default_token_files",
         lambda: TokenFiles(folder, Crypto(KEY)),
     )
     yield emulator.control

@@ -11,7 +11,7 @@ from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from tests.support.aep import make_flow, selected, writes
 from tests.support.faults import fault
 from tests.support.operators import activate
-from tests.support.tasks import run
+from tests.support.tasks import rendered, run
 
 
 @pytest.fixture
@@ -68,13 +68,16 @@ def test_another_editors_change_is_kept(control: EmulatorControl, flow: str) -> 
     ("changes", "problem"),
     [
         ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is no segment id. Give the UUID"),
-        ({"segments": "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"}, "Give a list of segment ids"),
-        ({"segments": None}, "segments: None is no list. Give a list of segment ids"),
+        (
+            {"segments": "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"},
+            "segments: must be a list, not str. Give a list",
+        ),
+        ({"segments": None}, "segments: is None, although it was given"),
         ({"segments": [{"id": None}]}, "segments[0]: None is no segment id"),
         ({"profile_attributes": [""]}, "profile_attributes[0]: '' is no path"),
-        ({"profile_attributes": 5}, "profile_attributes: 5 is no list"),
-        ({"flow_id": ""}, "flow_id: '' is no text. Give a value, or an upstream task's .output"),
-        ({"flow_id": None}, "flow_id: None is no text"),
+        ({"profile_attributes": 5}, "profile_attributes: must be a list, not int"),
+        ({"flow_id": ""}, "flow_id: is '', although it was given. Check the template or the upstream task"),
+        ({"flow_id": None}, "flow_id: is None, although it was given"),
         ({"flow_id": "8256cfb4-17e6-432c-a469-6aedafb16cd5"}, "FLOW-1439-404"),
     ],
 )
@@ -82,7 +85,7 @@ def test_a_bad_argument_gets_a_sentence_and_changes_nothing(
     control: EmulatorControl, flow: str, changes: dict[str, Any], problem: str
 ) -> None:
     control.clear_requests()
-    operator = activate(**{"flow_id": flow, "segments": control.segments[:1], **changes})
+    operator = rendered(activate, **{"flow_id": flow, "segments": control.segments[:1], **changes})
     with pytest.raises(FlowServicePermanentException) as caught:
         run(operator)
     assert problem in str(caught.value)
@@ -93,5 +96,8 @@ def test_a_bad_argument_gets_a_sentence_and_changes_nothing(
 
 
 def test_an_unknown_mode_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(InvalidInputError, match=r"mode: 'replace' is not known. Known are add"):
-        activate("f", [], mode="replace")
+    with pytest.raises(
+        InvalidInputError,
+        match=r"activation_mode: 'replace' is not supported. Choose one of: add",
+    ):
+        activate("f", [], activation_mode="replace")

@@ -67,17 +67,17 @@ def test_any_number_of_segments_costs_one_patch_and_two_reads(control: EmulatorC
     run(activate(flow, first, profile_attributes=attributes))
     assert calls(control) == ["GET"]
 
-    result, _ = run(activate(flow, first[::2], mode="remove"))
+    result, _ = run(activate(flow, first[::2], activation_mode="remove"))
     assert result["removed"] == first[::2]
     assert now(control) == (first[1::2], attributes)
     assert calls(control) == ["GET", "PATCH", "GET"]
 
-    result, _ = run(activate(flow, other, mode="sync", max_removals=125))
+    result, _ = run(activate(flow, other, activation_mode="sync", max_removals=125))
     assert (result["added"], result["removed"]) == (other, first[1::2])
     assert now(control) == (other, attributes)
     assert calls(control) == ["GET", "PATCH", "GET"]
 
-    run(activate(flow, other, mode="sync"))
+    run(activate(flow, other, activation_mode="sync"))
     assert calls(control) == ["GET"]
 
 
@@ -86,12 +86,12 @@ def test_removing_what_is_not_there_is_a_success_that_says_so(
 ) -> None:
     here, gone = control.segments[:2]
     run(activate(flow, [here]))
-    result, _ = run(activate(flow, [gone, here], mode="remove"))
+    result, _ = run(activate(flow, [gone, here], activation_mode="remove"))
     assert (result["removed"], result["not_active"], result["added"]) == ([here], [gone], [])
     assert now(control)[0] == []
-    assert f"Not active on flow {flow} anyway: {gone}" in task_log.text
+    assert f"Not active on flow {flow}: {gone}" in task_log.text
     control.clear_requests()
-    result, _ = run(activate(flow, [gone, here], mode="remove"))
+    result, _ = run(activate(flow, [gone, here], activation_mode="remove"))
     assert (result["removed"], result["not_active"]) == ([], [gone, here])
     assert writes(control) == []
 
@@ -101,7 +101,7 @@ def test_remove_takes_off_attributes_that_are_given_and_no_others(
 ) -> None:
     first, second = control.segments[:2]
     run(activate(flow, [first, second], profile_attributes=["a", "b", "c"]))
-    run(activate(flow, [first.upper()], profile_attributes=["c", "a", "x"], mode="remove"))
+    run(activate(flow, [first.upper()], profile_attributes=["c", "a", "x"], activation_mode="remove"))
     assert now(control) == ([second], ["b"])
 
 
@@ -114,14 +114,14 @@ def test_remove_needs_no_leave_for_a_segment_that_stands_twice(
     control.inject(fault("conflict", "PATCH", "flows/*", segment_id=twice))
     hook.activate_segments(flow, [control.segments[2]])
     assert now(control)[0].count(twice) == 2
-    run(activate(flow, [twice], mode="remove"))
+    run(activate(flow, [twice], activation_mode="remove"))
     assert now(control)[0] == [once, control.segments[2]]
 
 
 def test_sync_leaves_exactly_what_is_given(control: EmulatorControl, flow: str) -> None:
     a, b, c, d = control.segments[:4]
     run(activate(flow, [a, b, c], profile_attributes=["x", "y"]))
-    result, _ = run(activate(flow, [d, c, b], profile_attributes=["y", "z"], mode="sync"))
+    result, _ = run(activate(flow, [d, c, b], profile_attributes=["y", "z"], activation_mode="sync"))
     assert now(control) == ([b, c, d], ["y", "z"])
     assert (result["added"], result["already_active"], result["removed"]) == ([d], [c, b], [a])
     assert (result["profile_attributes_added"], result["profile_attributes_removed"]) == (["z"], ["x"])
@@ -130,7 +130,7 @@ def test_sync_leaves_exactly_what_is_given(control: EmulatorControl, flow: str) 
 @pytest.mark.parametrize("mode", ["add", "remove", "sync"])
 def test_attributes_that_are_not_given_are_left_alone(control: EmulatorControl, flow: str, mode: str) -> None:
     run(activate(flow, control.segments[:2], profile_attributes=["x", "y"]))
-    run(activate(flow, control.segments[1:2], mode=mode))
+    run(activate(flow, control.segments[1:2], activation_mode=mode))
     assert now(control)[1] == ["x", "y"]
 
 
@@ -139,7 +139,7 @@ def test_attributes_that_are_not_given_are_left_alone(control: EmulatorControl, 
     [
         (
             {"segments": []},
-            "segments: is empty, and sync would take off every segment. If meant, say allow_empty",
+            "segments: is empty, and sync would remove every segment. If that is intended, set allow_empty",
         ),
         (
             {"segments": 1},
@@ -162,22 +162,22 @@ def test_a_sync_that_takes_off_too_much_stops_and_shows_what(
     control.clear_requests()
     if isinstance(changes["segments"], int):
         changes = {**changes, "segments": active[: changes["segments"]]}
-    message = refused(activate(flow, mode="sync", **changes))
+    message = refused(activate(flow, activation_mode="sync", **changes))
     assert problem.format(*active, flow=flow) in message
     assert writes(control) == []
     assert now(control) == (active, ["x", "y"])
-    with pytest.raises(FlowServicePermanentException, match=r"say allow_empty=True|say max_removals="):
-        run(activate(flow, mode="sync", plan_only=True, **changes))
+    with pytest.raises(FlowServicePermanentException, match=r"(set|say) allow_empty=True|say max_removals="):
+        run(activate(flow, activation_mode="sync", plan_only=True, **changes))
 
 
 def test_a_sync_may_take_off_as_much_as_it_is_told(control: EmulatorControl, flow: str) -> None:
     active = control.segments[:4]
     run(activate(flow, active, profile_attributes=["x"]))
-    run(activate(flow, active[:2], mode="sync"))
+    run(activate(flow, active[:2], activation_mode="sync"))
     assert now(control)[0] == active[:2]
-    run(activate(flow, active[3:], mode="sync", max_removals=2))
+    run(activate(flow, active[3:], activation_mode="sync", max_removals=2))
     assert now(control)[0] == active[3:]
-    run(activate(flow, [], profile_attributes=[], mode="sync", allow_empty=True))
+    run(activate(flow, [], profile_attributes=[], activation_mode="sync", allow_empty=True))
     assert now(control) == ([], [])
 
 
@@ -187,7 +187,7 @@ def test_the_brake_looks_at_the_flow_as_it_is_when_the_patch_goes_out(
     a, b, theirs = control.segments[:3]
     run(activate(flow, [a, b]))
     control.inject(fault("conflict", "PATCH", "flows/*", segment_id=theirs))
-    message = refused(activate(flow, [a], mode="sync", max_removals=1))
+    message = refused(activate(flow, [a], activation_mode="sync", max_removals=1))
     assert f"removed: {b}, {theirs}" in message
     assert now(control)[0] == [a, b, theirs]
 
@@ -197,16 +197,21 @@ def test_a_sync_in_a_backfill_is_refused_unless_allowed(control: EmulatorControl
     run(activate(flow, active))
     control.clear_requests()
     for plan_only in (False, True):
-        message = refused(activate(flow, active[:1], mode="sync", plan_only=plan_only), dag_run=BACKFILL)
+        message = refused(
+            activate(flow, active[:1], activation_mode="sync", plan_only=plan_only), dag_run=BACKFILL
+        )
         assert "sync in a backfill" in message
         assert "allow_in_backfill=True" in message
     assert control.requests() == []
-    run(activate(flow, active[:1], mode="sync"), dag_run=SCHEDULED)
+    run(activate(flow, active[:1], activation_mode="sync"), dag_run=SCHEDULED)
     assert now(control)[0] == active[:1]
-    run(activate(flow, active[1:], mode="sync", allow_in_backfill=True, max_removals=1), dag_run=BACKFILL)
+    run(
+        activate(flow, active[1:], activation_mode="sync", allow_in_backfill=True, max_removals=1),
+        dag_run=BACKFILL,
+    )
     assert now(control)[0] == active[1:]
     run(activate(flow, active[:1]), dag_run=BACKFILL)
-    run(activate(flow, active[1:], mode="remove"), dag_run=BACKFILL)
+    run(activate(flow, active[1:], activation_mode="remove"), dag_run=BACKFILL)
     assert now(control)[0] == active[:1]
 
 
@@ -225,7 +230,7 @@ def test_a_segment_is_found_by_its_exact_name(control: EmulatorControl, flow: st
     result, _ = run(activate(flow, [{"name": "Men over 50"}, women]))
     assert result["added"] == [men, women]
     assert held(control)[0]["name"] == "Men over 50"
-    result, _ = run(activate(flow, [{"name": "Women over 50"}, men], mode="remove"))
+    result, _ = run(activate(flow, [{"name": "Women over 50"}, men], activation_mode="remove"))
     assert now(control)[0] == []
 
 
@@ -268,7 +273,7 @@ def test_an_external_audience_is_activated_by_its_name_and_by_its_ids(
     ids = {"id": "extaud9001", "systemSegmentId": system_id.upper(), "namespace": "aamSegments"}
     run(activate(flow, [ids]))
     assert writes(control) == []
-    run(activate(flow, [ids], mode="remove"))
+    run(activate(flow, [ids], activation_mode="remove"))
     assert now(control)[0] == []
 
 
@@ -288,7 +293,7 @@ def test_a_schedule_is_changed_in_place_and_the_servers_fields_stay(
     assert after[0]["schedule"]["startTime"] == "11:30"
     assert after[0]["createTime"] == before[0]["createTime"] != after[0]["updateTime"]
     control.clear_requests()
-    run(activate(flow, [exported(a, startTime="11:30"), b], mode="sync"))
+    run(activate(flow, [exported(a, startTime="11:30"), b], activation_mode="sync"))
     assert writes(control) == []
 
 
@@ -304,12 +309,12 @@ def test_a_removal_hits_what_it_means_when_somebody_removes_something_else_first
         plan = compute(*arguments)
         if not raced:
             raced.append(True)
-            hook.activate_segments(flow, [a], mode=selectors.ActivationMode.REMOVE)
+            hook.activate_segments(flow, [a], activation_mode=selectors.ActivationMode.REMOVE)
         return plan
 
     control.clear_requests()
     mocker.patch.object(selectors, "compute_patch", race)
-    run(activate(flow, [b, d], mode="remove"))
+    run(activate(flow, [b, d], activation_mode="remove"))
     assert now(control)[0] == [c]
     assert [entry["status"] for entry in control.requests("PATCH")] == [200, 412, 200]
 

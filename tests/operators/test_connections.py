@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from tests.support.operators import (
     onboard,
 )
 from tests.support.properties import examples
-from tests.support.tasks import run
+from tests.support.tasks import rendered, run
 
 EVERYTHING = ("connections", "sourceConnections", "targetConnections", "flows")
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40).filter(
@@ -249,7 +250,7 @@ BAD_CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"org_id": None}, "extra 'org_id' of connection 'flowservice_default': is empty"),
     ({"sandbox": None}, "extra 'sandbox' of connection 'flowservice_default': is empty"),
     ({"password": "wr0ng+secret"}, "the client id or the client secret is wrong"),
-    ({"sandbox": "missing"}, "There is no sandbox 'missing'"),
+    ({"sandbox": "missing"}, "Sandbox 'missing' does not exist"),
     ({"org_id": "0DDBA11@AdobeOrg"}, "Check extra 'org_id' (0DDBA11@AdobeOrg)"),
     ({"conn_type": "aws"}, "connection 'flowservice_default' is of type 'aws'"),
 ]
@@ -286,13 +287,13 @@ def test_a_bad_connection_gets_a_sentence_and_leaves_nothing(
             None,
             "AEP has no connection spec 'Amazon Kinesis Streams'. Did you mean 'Amazon Kinesis'",
         ),
-        ({"connection_spec": ""}, None, "connection_spec: '' is no text"),
-        ({"connection_spec": None}, None, "connection_spec: None is no text"),
-        ({"name": ""}, None, "name: '' is no text"),
-        ({"name": None}, None, "name: None is no text"),
-        ({"auth": "region=x"}, None, "auth: 'region=x' is no mapping. Give a dict"),
+        ({"connection_spec": ""}, None, "connection_spec: is '', although it was given"),
+        ({"connection_spec": None}, None, "connection_spec: is None, although it was given"),
+        ({"name": ""}, None, "name: is '', although it was given"),
+        ({"name": None}, None, "name: is None, although it was given"),
+        ({"auth": "region=x"}, None, "auth: must be a mapping, not str. Give a dict"),
         ({"auth": {"secretKey": "x"}}, None, "auth['secretKey']: is a credential"),
-        ({"auth_conn_id": None}, None, "auth_conn_id: Amazon Kinesis needs accessKeyId"),
+        ({"auth_conn_id": None}, None, "auth_conn_id: is None, although it was given"),
         (
             {},
             {"conn_type": "http"},
@@ -325,7 +326,7 @@ def test_a_bad_argument_gets_a_sentence_and_leaves_nothing(
     with monkeypatch.context() as patched:
         if connection:
             patched.setenv("AIRFLOW_CONN_KINESIS_DESTINATION", json.dumps(connection))
-        message = str(refused(create_kinesis(**arguments)))
+        message = str(refused(rendered(create_kinesis, **arguments)))
     assert problem in message
     assert "s3cret+key" not in message
     assert control.state()["connections"] == []
@@ -337,7 +338,7 @@ def test_a_bad_argument_gets_a_sentence_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"target_params": "stream"}, "target_params: 'stream' is no mapping"),
+        ({"target_params": "stream"}, "target_params: must be a mapping, not str"),
         ({"target_params": {"stream": "x"}}, "region"),
         ({"connection_spec": "Amazon Kinesys"}, "Did you mean 'Amazon Kinesis'"),
         (
@@ -350,7 +351,7 @@ def test_a_bad_target_gets_a_sentence_and_leaves_nothing(
     control: EmulatorControl, changes: dict[str, Any], problem: str
 ) -> None:
     base, _ = run(create_kinesis())
-    assert problem in str(refused(create_target(base, **changes)))
+    assert problem in str(refused(rendered(partial(create_target, base), **changes)))
     assert control.state()["targetConnections"] == []
     run(create_target(base))
     assert len(control.state()["targetConnections"]) == 1
@@ -358,7 +359,7 @@ def test_a_bad_target_gets_a_sentence_and_leaves_nothing(
 
 def test_a_word_that_if_exists_does_not_know_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(
-        InvalidInputError, match=r"if_exists: 'replace' is not known. Known are reuse, update"
+        InvalidInputError, match=r"if_exists: 'replace' is not supported. Choose one of: reuse, update"
     ):
         create_kinesis(if_exists="replace")
 
@@ -372,6 +373,8 @@ def test_a_parent_that_was_given_must_be_there_at_run_time(control: EmulatorCont
         base_connection_id="{{ ti.xcom_pull('skipped') }}",
     )
     operator.base_connection_id = None
-    with pytest.raises(FlowServicePermanentException, match="base_connection_id: None is no text"):
+    with pytest.raises(
+        FlowServicePermanentException, match="base_connection_id: is None, although it was given"
+    ):
         run(operator)
     assert control.state()["sourceConnections"] == []

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMa
 from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
 from tests.support.faults import fault
 from tests.support.streaming import DATA_PREP, customers, open_source
-from tests.support.tasks import run
+from tests.support.tasks import rendered, run
 
 COLLECTION = f"{DATA_PREP}/mappingSets"
 FIRST = {"source": "first", "destination": "person.name.firstName"}
@@ -135,22 +135,22 @@ def test_a_validation_whose_answer_is_lost_is_asked_again(
     ("changes", "message"),
     [
         ({"mappings": []}, "mappings: is empty"),
-        ({"mappings": None}, "mappings: is a NoneType"),
-        ({"mappings": "[{'source': 'a'}]"}, "mappings: is a str"),
+        ({"mappings": None}, "mappings: is None, although it was given"),
+        ({"mappings": "[{'source': 'a'}]"}, "mappings: must be a list, not str"),
         ({"mappings": [FIRST, FIRST]}, r"mappings\[1\]: fills 'person.name.firstName' a second time"),
-        ({"schema_id": None}, "schema_id: None is no text"),
+        ({"schema_id": None}, "schema_id: is None, although it was given"),
     ],
 )
 def test_arguments_that_make_no_sense_are_named(
     control: EmulatorControl, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(FlowServicePermanentException, match=message):
-        run(create(**{"schema_id": "schema", **changes}))
+        run(rendered(create, **{"schema_id": "schema", **changes}))
     assert control.requests(path=COLLECTION) == []
 
 
 def test_arguments_that_exclude_each_other_are_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(InvalidInputError, match="body_form: 'older' is not known"):
+    with pytest.raises(InvalidInputError, match="body_form: 'older' is not supported"):
         create("schema", body_form="older")
     with pytest.raises(InvalidInputError, match="name: 'names' cannot be sent in the old body"):
         create("schema", body_form="old", name="names")

@@ -222,7 +222,7 @@ def test_the_landing_zone_takes_no_credentials(
     control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_FILES", json.dumps(S3.connection))
-    with pytest.raises(FlowServicePermanentException, match="Data Landing Zone takes no credentials"):
+    with pytest.raises(FlowServicePermanentException, match="Data Landing Zone does not take credentials"):
         connect(DATA_LANDING_ZONE, monkeypatch, auth_conn_id="files")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from airflow_provider_flowservice.operators.flows import (
 from tests.support.aep import make, make_flow, profile_flow, stream, writes
 from tests.support.faults import fault
 from tests.support.operators import create_kinesis, onboard
-from tests.support.tasks import TaskStateStore, run
+from tests.support.tasks import TaskStateStore, rendered, run
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
 ACTION = ("POST", "flows/*/action")
@@ -117,15 +118,17 @@ def test_a_draft_has_no_state_to_set(control: EmulatorControl, hook: FlowService
     ("arguments", "problem"),
     [
         ((UNKNOWN, "enabled"), "FLOW-1439-404"),
-        ((None, "enabled"), "flow_id: None is no text"),
-        (("f", "on"), "state: 'on' is not known. Say enabled or disabled."),
-        (("f", True), "state: True is not known"),
+        ((None, "enabled"), "flow_id: is None, although it was given"),
+        (("f", "on"), "state: 'on' is not supported. Choose one of: enabled, disabled."),
+        (("f", True), "state: True is not supported"),
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused(
     control: EmulatorControl, arguments: tuple[Any, Any], problem: str
 ) -> None:
-    assert problem in refused(set_state(*arguments))
+    flow_id, state = arguments
+    make = partial(FlowServiceSetFlowStateOperator, task_id="x")
+    assert problem in refused(rendered(make, flow_id=flow_id, state=state))
     assert writes(control) == []
 
 
@@ -277,7 +280,9 @@ def test_a_connection_is_deleted_by_its_kind_unless_something_uses_it(
 
 
 def test_a_kind_that_is_none_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(InvalidInputError, match=r"kind: 'flow' is not known. Known are base, source, target"):
+    with pytest.raises(
+        InvalidInputError, match=r"kind: 'flow' is not supported. Choose one of: base, source, target"
+    ):
         delete_connection("x", "flow")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from airflow_provider_flowservice.links import FlowServiceLink, flow_url
 from tests.support.aep import make_ends, selected, writes
 from tests.support.faults import fault
 from tests.support.operators import activate, create_flow
-from tests.support.tasks import run
+from tests.support.tasks import rendered, run
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
 
@@ -93,22 +94,22 @@ def test_other_ends_are_another_flow(control: EmulatorControl, hook: FlowService
     ("changes", "problem"),
     [
         ({"flow_spec": "upsToStreaming"}, "Did you mean 'upsToStreamingDestination'"),
-        ({"flow_spec": None}, "flow_spec: None is no text"),
-        ({"source_connection_ids": []}, "source_connection_ids: is empty. Give at least one id"),
-        ({"source_connection_ids": None}, "source_connection_ids: is empty"),
-        ({"source_connection_ids": 5}, "source_connection_ids: 5 is no list"),
-        ({"target_connection_ids": [None]}, "target_connection_ids[0]: None is no text"),
+        ({"flow_spec": None}, "flow_spec: is None, although it was given"),
+        ({"source_connection_ids": []}, "source_connection_ids: is empty. Give at least one"),
+        ({"source_connection_ids": None}, "source_connection_ids: is None, although it was given"),
+        ({"source_connection_ids": 5}, "source_connection_ids: must be a list, not int"),
+        ({"target_connection_ids": [None]}, "target_connection_ids[0]: is None, although it was given"),
         ({"target_connection_ids": [UNKNOWN]}, UNKNOWN),
-        ({"schedule_params": "hourly"}, "schedule_params: 'hourly' is no mapping"),
-        ({"transformations": "Mapping"}, "transformations: 'Mapping' is no list"),
-        ({"transformations": ["Mapping"]}, "transformations[0]: 'Mapping' is no mapping"),
-        ({"name": ""}, "name: '' is no text"),
+        ({"schedule_params": "hourly"}, "schedule_params: must be a mapping, not str"),
+        ({"transformations": "Mapping"}, "transformations: must be a list, not str"),
+        ({"transformations": ["Mapping"]}, "transformations[0]: must be a mapping, not str"),
+        ({"name": ""}, "name: is '', although it was given"),
     ],
 )
 def test_a_bad_argument_gets_a_sentence_and_leaves_nothing(
     control: EmulatorControl, ends: tuple[str, str], changes: dict[str, Any], problem: str
 ) -> None:
-    assert problem in refused(create_flow(*ends, **changes))
+    assert problem in refused(rendered(partial(create_flow, *ends), **changes))
     assert control.state()["flows"] == []
     run(create_flow(*ends))
     assert len(control.state()["flows"]) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.streaming import Source, numbers, open_inlet, open_source, people
-from tests.support.tasks import run
+from tests.support.tasks import rendered, run
 from tests.support.triggers import fire
 
 SETTLED = 300
@@ -122,7 +123,9 @@ def test_raw_records_for_an_xdm_inlet_are_refused_unsent(
     xdm = open_source(hook, "xdm")
     control.clear_requests()
     message = refused(post(xdm, messages=people(2)))
-    assert "record 0: is no XDM message, which this inlet takes; give schema_id and dataset_id" in message
+    assert (
+        "record 0: is not an XDM message, which this inlet requires; give schema_id and dataset_id" in message
+    )
     assert posts(control) == []
 
 
@@ -195,13 +198,13 @@ def test_a_line_that_is_no_json_is_named_and_the_rest_arrives(
     file.write_text(lines(50, line_37='{"n": 36, "first": "Zoë'), encoding="utf-8")
     message = refused(post(source, path=str(file), dead_letter_path=f"file://{dead}", batch_size=10))
     assert "49 records were accepted, 1 rejected" in message
-    assert "line 37: is no JSON" in message
+    assert "line 37: is not JSON" in message
     assert str(dead) in message
     assert numbers(control.messages(source.inlet.id)) == [n for n in range(50) if n != 36]
     (letter,) = letters(dead)
     assert (letter["position"], letter["line"], letter["status"]) == (36, 37, None)
     assert letter["record"] == '{"n": 36, "first": "Zoë'
-    assert "is no JSON" in letter["message"]
+    assert "is not JSON" in letter["message"]
 
     # Put right, the dead letters alone complete what is missing.
     again = tmp_path / "again.jsonl"
@@ -241,7 +244,7 @@ def test_an_empty_file_is_an_error_unless_it_may_be(
 ) -> None:
     file = tmp_path / name
     file.write_bytes(gzip.compress(b"") if name.endswith(".gz") else b"")
-    assert f"path: {str(file)!r} holds no record. If that may be, say allow_empty=True" in refused(
+    assert f"path: {str(file)!r} holds no record. If that is intended, set allow_empty=True" in refused(
         post(source, path=str(file))
     )
     result, _ = run(post(source, path=str(file), allow_empty=True))
@@ -263,7 +266,7 @@ def test_a_file_that_breaks_off_loses_nothing_and_goes_on_once_it_is_right(
     whole = json.dumps(people(10))
     file.write_text(whole[: whole.index('{"n": 7')])
     message = refused(post(source, path=str(file), batch_size=5))
-    assert "breaks off after 7 records" in message
+    assert "ends prematurely after 7 records" in message
     assert "skip_records=7" in message
     assert numbers(control.messages(source.inlet.id)) == list(range(7))
     file.write_text(whole)
@@ -273,7 +276,7 @@ def test_a_file_that_breaks_off_loses_nothing_and_goes_on_once_it_is_right(
 
 def test_a_file_that_is_not_there_is_named(control: EmulatorControl, source: Source, tmp_path: Path) -> None:
     missing = tmp_path / "none.jsonl"
-    assert f"{str(missing)!r} is not there" in refused(post(source, path=str(missing)))
+    assert f"{str(missing)!r} does not exist" in refused(post(source, path=str(missing)))
     assert posts(control) == []
 
 
@@ -281,7 +284,7 @@ def test_a_file_of_an_unknown_kind_is_refused(
     control: EmulatorControl, source: Source, tmp_path: Path
 ) -> None:
     (tmp_path / "people.txt").write_text("{}")
-    assert "has no known ending" in refused(post(source, path=str(tmp_path / "people.txt")))
+    assert "has an unknown file extension" in refused(post(source, path=str(tmp_path / "people.txt")))
     assert posts(control) == []
 
 
@@ -307,7 +310,7 @@ def test_all_refused_records_are_dead_letters_with_aeps_words(
         for n, status, text in [
             (1, 400, "Message has unknown xdm format"),
             (2, 422, "too odd"),
-            (3, None, "the answer has no element for it"),
+            (3, None, "the response has no element for it"),
         ]
     ]
 
@@ -539,7 +542,10 @@ def test_without_a_flow_nothing_is_waited_for(control: EmulatorControl, source: 
         ({"connection_id": "c", "messages": [], "path": "p.jsonl"}, "messages or path: are both given"),
         ({"connection_id": "c", "messages": [], "schema_id": "s"}, "dataset_id: is missing"),
         ({"connection_id": "c", "messages": [], "dataset_id": "d"}, "schema_id: is missing"),
-        ({"connection_id": "c", "messages": [], "batch_size": 0}, "batch_size: 0 is too small"),
+        (
+            {"connection_id": "c", "messages": [], "batch_size": 0},
+            "batch_size: 0 is not a whole number of 1 or more",
+        ),
     ],
 )
 def test_arguments_that_exclude_each_other_are_refused_when_the_dag_is_parsed(
@@ -551,25 +557,29 @@ def test_arguments_that_exclude_each_other_are_refused_when_the_dag_is_parsed(
 
 @pytest.mark.parametrize(
     ("messages", "problem"),
-    [("[{}]", "is a str"), (b"[{}]", "is a bytes"), ({"n": 1}, "is a dict")],
+    [
+        ("[{}]", "must be a list, not str"),
+        (b"[{}]", "must be a list, not bytes"),
+        ({"n": 1}, "must be a list, not dict"),
+    ],
 )
 def test_messages_that_are_no_list_are_refused(
     control: EmulatorControl, source: Source, messages: Any, problem: str
 ) -> None:
-    assert f"messages: {problem}" in refused(post(source, messages=messages))
+    assert f"messages: {problem}" in refused(rendered(partial(post, source), messages=messages))
 
 
 def test_an_upstream_task_that_returned_nothing_is_named(control: EmulatorControl, source: Source) -> None:
     operator = post(source, messages=people(1))
     operator.connection_id = None
-    assert "connection_id: None is no text" in refused(operator)
+    assert "connection_id: is None, although it was given" in refused(operator)
     operator = post(source, messages=people(1))
     operator.messages = None
-    assert "messages: is a NoneType" in refused(operator)
+    assert "messages: is None, although it was given" in refused(operator)
     operator = post(source, path="x.jsonl")
     operator.path = None
     operator.messages = None
-    assert "messages: is a NoneType" in refused(operator)
+    assert "messages: is None, although it was given" in refused(operator)
 
 
 def test_messages_that_are_no_objects_are_refused_by_position(
@@ -577,5 +587,5 @@ def test_messages_that_are_no_objects_are_refused_by_position(
 ) -> None:
     message = refused(post(source, messages=[{"n": 0}, "text", 5, {"n": 3}]))
     assert "2 records were accepted, 2 rejected" in message
-    assert "record 1: is no JSON object; record 2: is no JSON object" in message
+    assert "record 1: is not a JSON object; record 2: is not a JSON object" in message
     assert numbers(control.messages(source.inlet.id)) == [0, 3]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.files import exported, make_file_flow
 from tests.support.operators import activate
-from tests.support.tasks import TaskStateStore, run
+from tests.support.tasks import TaskStateStore, rendered, run
 
 ADHOC = "/data/core/activation/disflowprovider/adhocrun"
 START, END = 1_700_000_000, 1_700_086_400
@@ -205,17 +206,17 @@ def test_a_flow_that_cannot_be_run_is_refused_before_it_is_sent(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"window_start": "yesterday"}, "window_start: 'yesterday' is no time. Give seconds since 1970"),
-        ({"window_start": START * 1000}, "window_start: 1700000000000 is no time"),
-        ({"window_end": None}, "window_end: None is no time"),
+        ({"window_start": "yesterday"}, "window_start: 'yesterday' is not a time. Give seconds since 1970"),
+        ({"window_start": START * 1000}, "window_start: 1700000000000 is not a time"),
+        ({"window_end": None}, "window_end: is None, although it was given"),
         ({"window_end": START}, "window_end: 1700000000 is not after window_start"),
-        ({"flow_id": ""}, "flow_id: '' is no text"),
+        ({"flow_id": ""}, "flow_id: is '', although it was given"),
     ],
 )
 def test_a_window_that_is_none_is_refused(
     control: EmulatorControl, changes: dict[str, Any], problem: str
 ) -> None:
-    assert problem in refused(run_flow("f", **changes))
+    assert problem in refused(rendered(partial(run_flow, "f"), **changes))
     assert control.requests() == []
 
 

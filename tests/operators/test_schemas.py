@@ -15,7 +15,7 @@ from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
 from tests.support.faults import fault
 from tests.support.streaming import PERSON, SCHEMA_REGISTRY, WORK
-from tests.support.tasks import run
+from tests.support.tasks import rendered, run
 
 
 def create(name: str = "customers", **changes: Any) -> FlowServiceCreateSchemaOperator:
@@ -82,21 +82,21 @@ def test_one_field_group_may_be_given_as_a_text(control: EmulatorControl, hook: 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": " "}, "name: ' ' is no text"),
-        ({"schema_class": None}, "schema_class: None is no text"),
-        ({"field_groups": [PERSON, ""]}, r"field_groups\[1\]: '' is no text"),
+        ({"name": " "}, "name: is ' ', although it was given"),
+        ({"schema_class": None}, "schema_class: is None, although it was given"),
+        ({"field_groups": [PERSON, ""]}, r"field_groups\[1\]: is '', although it was given"),
     ],
 )
 def test_arguments_that_are_empty_are_named(
     control: EmulatorControl, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(FlowServicePermanentException, match=message):
-        run(create(**changes))
+        run(rendered(create, **changes))
     assert writes(control) == []
 
 
 def test_an_unknown_if_exists_is_refused_when_the_dag_is_parsed() -> None:
-    with pytest.raises(InvalidInputError, match="if_exists: 'replace' is not known"):
+    with pytest.raises(InvalidInputError, match="if_exists: 'replace' is not supported"):
         create(if_exists="replace")
 
 

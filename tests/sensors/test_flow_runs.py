@@ -218,6 +218,6 @@ def test_a_flow_that_is_not_there_ends_the_wait(control: EmulatorControl, deferr
 @MODES
 @pytest.mark.parametrize("make", [run_sensor, state_sensor])
 def test_a_flow_id_that_is_none_is_refused(control: EmulatorControl, make: Any, deferrable: bool) -> None:
-    with pytest.raises(FlowServicePermanentException, match="flow_id: None is no text"):
+    with pytest.raises(FlowServicePermanentException, match="flow_id: None is not a string"):
         wait(make(None, deferrable=deferrable))
     assert control.requests() == []

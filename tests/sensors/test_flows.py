@@ -178,7 +178,7 @@ def test_an_aep_that_stays_down_is_left_to_airflows_retries(control: EmulatorCon
         ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is no segment id"),
         ({"segments": None}, "segments: None is no list"),
         ({"attributes": [""]}, "profile_attributes[0]: '' is no path"),
-        ({"flow": None}, "flow_id: None is no text"),
+        ({"flow": None}, "flow_id: None is not a string"),
     ],
 )
 def test_a_bad_argument_gets_a_sentence_before_anything_is_sent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,14 @@ def run(operator: Any, **context: Any) -> tuple[Any, dict[str, Any]]:
     ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti, **context})
     return result, ti.pushed
+
+
+def rendered(make: Callable[..., Any], **values: Any) -> Any:
+    """An operator whose templates rendered to these values; literals would be checked when the DAG is parsed."""
+    operator = make(**dict.fromkeys(values, "{{ rendered }}"))
+    for name, value in values.items():
+        setattr(operator, name, value)
+    return operator
 
 
 class TaskStateStore(dict[str, Any]):

@@ -1,0 +1,53 @@
+"""Activation: segments and attributes on flows, their schedules, audiences by name."""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.client.activation.activate import (
+    ActivationResult,
+    RemovalLimits,
+    activate,
+    resolve,
+)
+from airflow_provider_flowservice.client.activation.audiences import (
+    Audience,
+    SegmentDefinition,
+    iterate_audiences,
+    iterate_segments,
+)
+from airflow_provider_flowservice.client.activation.schedules import (
+    check_dataset_schedule,
+)
+from airflow_provider_flowservice.client.activation.segments import (
+    Segment,
+    read_attributes,
+    read_segments,
+)
+from airflow_provider_flowservice.client.activation.selectors import (
+    ActivationMode,
+    DesiredSelectors,
+    Missing,
+    SelectorPatch,
+    compute_patch,
+    missing,
+)
+
+__all__ = [
+    "ActivationMode",
+    "ActivationResult",
+    "Audience",
+    "DesiredSelectors",
+    "Missing",
+    "RemovalLimits",
+    "Segment",
+    "SegmentDefinition",
+    "SelectorPatch",
+    "activate",
+    "check_dataset_schedule",
+    "compute_patch",
+    "iterate_audiences",
+    "iterate_segments",
+    "missing",
+    "read_attributes",
+    "read_segments",
+    "resolve",
+]

@@ -83,12 +83,12 @@ class RemovalLimits:
 class ActivationResult:
     """What an activation did.
 
-    :param plan: what the first look at the flow asked for.
+    :param patch: what the first look at the flow asked for.
     :param etag: the flow's version afterwards.
     """
 
     flow_id: str
-    plan: SelectorPatch
+    patch: SelectorPatch
     etag: str | None
 
 

@@ -19,22 +19,6 @@ from airflow_provider_flowservice.client.errors import DriftError, InvalidInputE
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Flow, JsonObject, Operation, SelectorKind
 
-#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
-EMPTY_GENERAL_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
-}
-#: The same for the newer flows to file destinations, which take attributes from a mapping set.
-EMPTY_FILE_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {
-        "mandatoryFields": [],
-        "primaryFields": [],
-        "profileMapping": {},
-        SelectorKind.SEGMENT.value: {"selectors": []},
-    },
-}
-
 
 class ActivationMode(str, Enum):
     """What is done with the segments and attributes that are given."""

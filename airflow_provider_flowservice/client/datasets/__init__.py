@@ -1,0 +1,27 @@
+"""What streaming sources write to: schemas, datasets, mapping sets."""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.client.datasets.datasets import (
+    DesiredDataset,
+)
+from airflow_provider_flowservice.client.datasets.mapping_sets import (
+    BodyForm,
+    DesiredMappingSet,
+    FieldMapping,
+    read_mappings,
+)
+from airflow_provider_flowservice.client.datasets.schemas import (
+    PROFILE_CLASS,
+    DesiredSchema,
+)
+
+__all__ = [
+    "PROFILE_CLASS",
+    "BodyForm",
+    "DesiredDataset",
+    "DesiredMappingSet",
+    "DesiredSchema",
+    "FieldMapping",
+    "read_mappings",
+]

@@ -1,0 +1,41 @@
+"""One object however often a create runs: the desired state, the comparison, the dry run."""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.client.ensure.create import (
+    EnsureResult,
+    IfExists,
+    SavedState,
+    ensure,
+)
+from airflow_provider_flowservice.client.ensure.desired import (
+    Desired,
+    Difference,
+    ExistingResource,
+)
+from airflow_provider_flowservice.client.ensure.dry_run import (
+    PlannedCreate,
+    difference,
+    is_planned,
+    operations_json,
+    plan_create,
+    planned_id,
+    refuse_planned,
+)
+
+__all__ = [
+    "Desired",
+    "Difference",
+    "EnsureResult",
+    "ExistingResource",
+    "IfExists",
+    "PlannedCreate",
+    "SavedState",
+    "difference",
+    "ensure",
+    "is_planned",
+    "operations_json",
+    "plan_create",
+    "planned_id",
+    "refuse_planned",
+]

@@ -1,0 +1,63 @@
+"""Connections and flows: what is desired of them, their lifecycle, and their runs."""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.lifecycle import (
+    DeleteResult,
+    FlowResources,
+    delete,
+    delete_flow,
+    delete_unshared,
+    describe_flow_changes,
+    flow_resources,
+    publish,
+    publish_flow,
+    rename,
+    set_state,
+)
+from airflow_provider_flowservice.client.flows.resources import (
+    DesiredBaseConnection,
+    DesiredFlow,
+    DesiredSourceConnection,
+    DesiredTargetConnection,
+    empty_flow,
+)
+from airflow_provider_flowservice.client.flows.runs import (
+    SegmentRun,
+    Window,
+    activate_adhoc,
+    check_can_run,
+    find_started,
+    run_flow,
+    runs_of,
+    start_run,
+)
+
+__all__ = [
+    "DeleteResult",
+    "DesiredBaseConnection",
+    "DesiredFlow",
+    "DesiredSourceConnection",
+    "DesiredTargetConnection",
+    "FlowResources",
+    "SegmentRun",
+    "Window",
+    "activate_adhoc",
+    "check_can_run",
+    "delete",
+    "delete_flow",
+    "delete_unshared",
+    "describe_flow_changes",
+    "empty_flow",
+    "find_started",
+    "flow_resources",
+    "publish",
+    "publish_flow",
+    "rename",
+    "run_flow",
+    "runs_of",
+    "set_state",
+    "specs",
+    "start_run",
+]

@@ -20,7 +20,7 @@ from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Kind
 from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import Flow, Operation, Resource
+from airflow_provider_flowservice.client.model import Flow, FlowState, Operation, Resource
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,14 @@ LOOKS = (1.0, 2.0, 4.0, 8.0)
 IN_USE = "FLOW-1418"
 
 
-def set_state(sender: Sender, flow_id: str, state: str) -> Flow:
+def set_state(sender: Sender, flow_id: str, state: FlowState) -> Flow:
     """Enable or disable a flow (``POST /flows/{id}/action``); nothing is sent when it is so already.
 
     :param state: ``enabled`` or ``disabled``.
     :returns: the flow as it is afterwards.
     :raises DriftError: if AEP answers success and the flow stays as it was.
     """
-    operation = {"enabled": "enable", "disabled": "disable"}[state]
+    operation = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}[state]
     for attempt in range(1, ATTEMPTS + 1):
         flow = sender.send(request.get(request.FLOWS, flow_id))
         if flow.state == state:
@@ -243,3 +243,34 @@ def publish(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
             log.info("%s %s is published", kind.label, resource_id)
             return True
     raise AssertionError("the last attempt returns or raises")
+
+
+def publish_flow(sender: Sender, flow_id: str) -> None:
+    """Publish a draft flow with its connections, which must be published before it."""
+    resources = flow_resources(sender, flow_id)
+    for kind, resource_id in reversed(list(resources.in_order) if resources else []):
+        publish(sender, kind, resource_id)
+    publish(sender, request.FLOWS, flow_id)
+
+
+@dataclass(frozen=True)
+class DeleteResult:
+    """What became of a flow and its connections.
+
+    :param deleted: ids of what is gone.
+    :param left: ids of connections that something else uses.
+    """
+
+    deleted: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+
+def delete_flow(sender: Sender, resources: FlowResources, *, with_connections: bool) -> DeleteResult:
+    """Delete a flow and, if wanted, those of its connections that nothing else uses."""
+    delete(sender, request.FLOWS, resources.flow)
+    deleted: list[str] = [resources.flow]
+    left: list[str] = []
+    for kind, resource_id in resources.in_order if with_connections else ():
+        gone = delete_unshared(sender, kind, resource_id)
+        (deleted if gone else left).append(resource_id)
+    return DeleteResult(tuple(deleted), tuple(left))

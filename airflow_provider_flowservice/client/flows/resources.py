@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,6 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.activation.selectors import (
-    EMPTY_FILE_TRANSFORM,
-    EMPTY_GENERAL_TRANSFORM,
-)
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
@@ -24,6 +21,24 @@ from airflow_provider_flowservice.client.model import JsonObject, Operation
 
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
+
+#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
+EMPTY_GENERAL_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {
+        kind.value: {"selectors": []} for kind in (model.SelectorKind.ATTRIBUTE, model.SelectorKind.SEGMENT)
+    },
+}
+#: The same for the newer flows to file destinations, which take attributes from a mapping set.
+EMPTY_FILE_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {
+        "mandatoryFields": [],
+        "primaryFields": [],
+        "profileMapping": {},
+        model.SelectorKind.SEGMENT.value: {"selectors": []},
+    },
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,3 +384,12 @@ def _profile_mapping(transformations: Sequence[JsonObject]) -> str | None:
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
     return {key: str(value).lower() for key, value in (values or {}).items()}
+
+
+def empty_flow(flow_id: str) -> model.Flow:
+    """The flow that a planned id stands for: one that selects nothing yet."""
+    return model.Flow(
+        id=flow_id,
+        flow_spec=model.SpecRef(id=specs.PROFILE_DESTINATION_FLOW),
+        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
+    )

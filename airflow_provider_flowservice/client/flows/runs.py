@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from airflow_provider_flowservice.client import clock, model
+from airflow_provider_flowservice.client.ensure.create import SavedState
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
@@ -145,6 +146,28 @@ def check_can_run(flow: Flow) -> None:
             " scheduled once can be run by hand. For a file destination use FlowServiceAdHocActivationOperator;"
             " a streaming flow has no runs to start."
         )
+
+
+def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState | None = None) -> str:
+    """Run a source flow over a window, once however often an interrupted attempt is repeated.
+
+    :param saved: what an earlier attempt saved: the run that it started or, before that, the flow's runs.
+    :returns: the run's id.
+    :raises DriftError: if the flow cannot be run by hand.
+    """
+    check_can_run(sender.send(request.get(request.FLOWS, flow_id)))
+    state = (saved.load() if saved is not None else None) or {}
+    run_id: str | None = state.get("run")
+    if run_id is None and "known" in state:
+        run_id = find_started(sender, flow_id, window, frozenset(state["known"]))
+    if run_id is None:
+        known = sorted(run.id for run in runs_of(sender, flow_id))
+        if saved is not None:
+            saved.save({"known": known})
+        run_id = start_run(sender, flow_id, window, frozenset(known))
+    if saved is not None:
+        saved.save({"run": run_id})
+    return run_id
 
 
 def create_run(flow_id: str, window: Window) -> Request[model.Created]:

@@ -1,0 +1,76 @@
+"""HTTP: requests, responses, retries, tokens, paging, and the two transports.
+
+The transports load ``requests`` and ``aiohttp``, so each is imported when its name is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_flowservice.client.http.auth import TokenStore
+from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.request import (
+    CONNECTION_SPECS,
+    CONNECTIONS,
+    FLOW_SPECS,
+    FLOWS,
+    RUNS,
+    SOURCE_CONNECTIONS,
+    TARGET_CONNECTIONS,
+    Kind,
+    Request,
+    action,
+    count,
+    create,
+    delete,
+    equals,
+    get,
+    is_plain,
+    page,
+    patch,
+)
+from airflow_provider_flowservice.client.http.response import Token
+from airflow_provider_flowservice.client.http.sender import Sender
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+    from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+
+__all__ = [
+    "CONNECTIONS",
+    "CONNECTION_SPECS",
+    "FLOWS",
+    "FLOW_SPECS",
+    "RUNS",
+    "SOURCE_CONNECTIONS",
+    "TARGET_CONNECTIONS",
+    "AiohttpTransport",
+    "Kind",
+    "Request",
+    "RequestsTransport",
+    "Sender",
+    "Token",
+    "TokenStore",
+    "action",
+    "count",
+    "create",
+    "delete",
+    "equals",
+    "get",
+    "is_plain",
+    "iterate",
+    "page",
+    "patch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RequestsTransport":
+        from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+
+        return RequestsTransport
+    if name == "AiohttpTransport":
+        from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+
+        return AiohttpTransport
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

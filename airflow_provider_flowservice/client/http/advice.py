@@ -7,13 +7,15 @@ from airflow_provider_flowservice.client.settings import Settings
 
 _ROLE = "Add the credential to a role in AEP's Permissions; a product profile alone is not enough."
 _ORG = (
-    "Check extra 'org_id' ({org_id}) of the connection, and that the credential belongs to that organisation."
+    "Check extra 'org_id' ({org_id}) of the connection, and that the credential belongs to that organization."
 )
 _SANDBOX = (
-    "There is no sandbox {sandbox!r} for this credential. Check its name, or " + _ROLE[0].lower() + _ROLE[1:]
+    "Sandbox {sandbox!r} does not exist for this credential. Check its name, or "
+    + _ROLE[0].lower()
+    + _ROLE[1:]
 )
 _API_KEY = "The login of the connection must be the client id ({client_id}) that the token was issued for."
-_REFUSED = "The token is not accepted. Check that client id, client secret and organisation belong together."
+_REFUSED = "Check that client id, client secret and organization belong together."
 
 #: AEP's code, without the HTTP status that some of them end with, to what to do.
 _BY_CODE = {

@@ -27,7 +27,7 @@ T = TypeVar("T")
 class AiohttpTransport:
     """Sends requests concurrently from one event loop. One per loop and connection.
 
-    :param settings: whom to talk to, and as whom.
+    :param settings: the servers, and the credential.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,7 +41,7 @@ class AiohttpTransport:
         """Carry a request through, with retries and a token.
 
         :param request: what to send.
-        :returns: what the request's ``parse`` makes of the answer.
+        :returns: the response, read by the request's ``parse``.
         :raises FlowServiceError: when it is given up.
         """
         steps = exchange(request, self._settings)
@@ -84,7 +84,7 @@ class AiohttpTransport:
             return NotSentError(f"{step.method} {step.path}: no connection: {_reason(problem)}", **where)
         except (aiohttp.ClientError, asyncio.TimeoutError) as problem:
             what = f"{type(problem).__name__} {problem}".rstrip()
-            return ResponseLostError(f"{step.method} {step.path}: no whole answer: {what}", **where)
+            return ResponseLostError(f"{step.method} {step.path}: no complete response: {what}", **where)
 
     async def _exchange(self, step: Send) -> Response:
         timeout = aiohttp.ClientTimeout(
@@ -102,18 +102,18 @@ class AiohttpTransport:
             proxy=network.proxy_for(step.origin, self._settings),
             ssl=self._ssl,
             allow_redirects=False,
-        ) as answer:
+        ) as received:
             return Response(
                 method=step.method,
                 path=step.path,
-                status=answer.status,
-                headers={name.lower(): value for name, value in answer.headers.items()},
-                body=await answer.read(),
+                status=received.status,
+                headers={name.lower(): value for name, value in received.headers.items()},
+                body=await received.read(),
             )
 
 
 def _reason(problem: aiohttp.ClientError) -> str:
     # aiohttp's own text of a proxy's refusal shows the proxy's URL, and with it the password.
     if isinstance(problem, aiohttp.ClientHttpProxyError):
-        return f"the proxy answers {problem.status} {problem.message}"
+        return f"the proxy responded {problem.status} {problem.message}"
     return str(problem)

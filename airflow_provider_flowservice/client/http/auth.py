@@ -1,4 +1,4 @@
-"""IMS tokens: one cache for the whole process, renewed early, dropped when AEP refuses one."""
+"""IMS tokens: one cache for the whole process, renewed early, dropped when AEP rejects one."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ class TokenSource:
     def token(self, rejected: str | None, fetch: Callable[[], Token]) -> str:
         """A usable token; many threads, and with a store many processes, fetch one together.
 
-        :param rejected: a token that AEP refused; it is not returned again.
+        :param rejected: a token that AEP rejected; it is not returned again.
         :param fetch: asks IMS.
-        :raises FlowServiceError: if there is none to be had.
+        :raises FlowServiceError: if IMS gives none.
         """
         with self._slot.lock:
             cached = self.cached(rejected)
@@ -95,9 +95,9 @@ class TokenSource:
     async def token_async(self, rejected: str | None, fetch: Callable[[], Awaitable[Token]]) -> str:
         """A usable token; all that wait in this event loop fetch one together. Stores are not asked.
 
-        :param rejected: a token that AEP refused; it is not returned again.
+        :param rejected: a token that AEP rejected; it is not returned again.
         :param fetch: asks IMS.
-        :raises FlowServiceError: if there is none to be had.
+        :raises FlowServiceError: if IMS gives none.
         """
         loop_lock = self._slot.loop_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with loop_lock:
@@ -107,14 +107,14 @@ class TokenSource:
     def cached(self, rejected: str | None = None) -> str | None:
         """The token at hand.
 
-        :param rejected: a token that AEP refused; it is not returned again.
+        :param rejected: a token that AEP rejected; it is not returned again.
         :returns: a token that is not about to expire, or None.
-        :raises AuthenticationError: if the refused token is a ready one, which cannot be renewed.
+        :raises AuthenticationError: if the rejected token is a ready-made one, which cannot be renewed.
         """
         if self._settings.access_token:
             if rejected is not None:
                 raise AuthenticationError(
-                    "AEP refused the ready access token of the connection. Put a fresh one into the extra"
+                    "AEP rejected the ready-made access token of the connection. Put a new one into the extra"
                     " 'access_token', or a client secret into the password so that tokens are fetched.",
                     status=401,
                 )
@@ -151,7 +151,7 @@ def _refusal(error: ApiError, settings: Settings) -> AuthenticationError:
     causes: dict[str | None, str] = {
         "invalid_client": "the client id or the client secret is wrong",
         "invalid_scope": f"a scope of {settings.scopes!r} is not granted to the credential",
-        "unauthorized_client": "the credential is no OAuth server-to-server credential",
+        "unauthorized_client": "the credential is not an OAuth server-to-server credential",
     }
     cause = causes.get(error.code, "IMS does not accept the credential")
     return AuthenticationError(

@@ -30,8 +30,8 @@ _CHUNK_BYTES = 65536
 class RequestsTransport:
     """Sends requests one after the other over kept-alive connections. One per thread.
 
-    :param settings: whom to talk to, and as whom.
-    :param on_token: told every token before it is used, to keep it out of logs.
+    :param settings: the servers, and the credential.
+    :param on_token: called with every token before it is used, to keep it out of logs.
     :param token_store: where tokens are shared with other processes, if they are.
     """
 
@@ -55,7 +55,7 @@ class RequestsTransport:
         """Carry a request through, with retries and a token.
 
         :param request: what to send.
-        :returns: what the request's ``parse`` makes of the answer.
+        :returns: the response, read by the request's ``parse``.
         :raises FlowServiceError: when it is given up.
         """
         steps = exchange(request, self._settings)
@@ -103,7 +103,7 @@ class RequestsTransport:
                 return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
             return ResponseLostError(f"{step.method} {step.path}: the connection broke: {problem}", **where)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as problem:
-            return ResponseLostError(f"{step.method} {step.path}: no whole answer: {problem}", **where)
+            return ResponseLostError(f"{step.method} {step.path}: no complete response: {problem}", **where)
 
     def _exchange(self, step: Send) -> Response:
         proxy = network.proxy_for(step.origin, self._settings)
@@ -118,24 +118,24 @@ class RequestsTransport:
             proxies={"http": proxy, "https": proxy} if proxy else None,
             allow_redirects=False,
             stream=True,
-        ) as answer:
-            body = b"".join(_chunks(answer, deadline))
+        ) as received:
+            body = b"".join(_chunks(received, deadline))
             return Response(
                 method=step.method,
                 path=step.path,
-                status=answer.status_code,
-                headers={name.lower(): value for name, value in answer.headers.items()},
+                status=received.status_code,
+                headers={name.lower(): value for name, value in received.headers.items()},
                 body=body,
             )
 
 
-def _chunks(answer: requests.Response, deadline: float) -> list[bytes]:
+def _chunks(received: requests.Response, deadline: float) -> list[bytes]:
     """Read a body to its end, but not past the deadline: a slow drip would never time out by itself."""
     chunks: list[bytes] = []
-    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):
+    while chunk := received.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         if clock.current().monotonic() > deadline:
-            raise requests.exceptions.Timeout("the answer took too long")
+            raise requests.exceptions.Timeout("the response took too long")
     return chunks
 
 

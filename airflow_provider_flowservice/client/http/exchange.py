@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,24 +20,26 @@ from airflow_provider_flowservice.client.http import response, retry
 from airflow_provider_flowservice.client.http.advice import advise
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
+from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Send:
+class Send(Frozen, frozen=True):
     """Put this on the wire.
 
     :param seconds: how long the whole attempt may take.
     """
 
+    hidden: ClassVar = frozenset({"headers", "body"})
+
     method: str
     origin: str
     path: str
     query: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    headers: dict[str, str]
+    body: bytes | None
     seconds: float
 
     @property
@@ -47,21 +48,21 @@ class Send:
         return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(Frozen, frozen=True):
     """Wait this many seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True)
-class NeedToken:
+class NeedToken(Frozen, frozen=True):
     """Give a token.
 
-    :param rejected: the token that AEP refused, if one was.
+    :param rejected: the token that AEP rejected, if it rejected one.
     """
 
-    rejected: str | None = field(default=None, repr=False)
+    hidden: ClassVar = frozenset({"rejected"})
+
+    rejected: str | None = None
 
 
 #: An inlet says 403 to a token that is invalid; for the gateway that is a matter of permission.
@@ -72,7 +73,7 @@ _TOKEN_REFUSALS = {
 }
 
 Step = Send | Pause | NeedToken
-#: What a step is answered with: a response or the way it failed, a token, or nothing after a pause.
+#: What comes back for a step: a response or the way it failed, a token, or nothing after a pause.
 Result = Response | FlowServiceError | str | None
 Exchange = Generator[Step, Result, T]
 
@@ -115,8 +116,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             yield Pause(decision.delay)
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(Frozen, frozen=True):
     error: FlowServiceError
 
 
@@ -124,7 +124,7 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
     if isinstance(result, FlowServiceError):
         return _Failure(result)
     if not isinstance(result, Response):
-        raise TypeError(f"a Send is answered with a response or an error, not with {type(result).__name__}")
+        raise TypeError(f"a Send must be given a response or an error, not {type(result).__name__}")
     if not result.is_success:
         return _Failure(response.error(result, token_refusals=_TOKEN_REFUSALS[request.host]))
     try:
@@ -135,7 +135,7 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
 
 def _expect_token(result: Result) -> str:
     if not isinstance(result, str):
-        raise TypeError("a NeedToken is answered with a token")
+        raise TypeError("a NeedToken must be given a token")
     return result
 
 

@@ -39,7 +39,7 @@ def proxy_for(origin: str, settings: Settings) -> str | None:
 def ca_file(settings: Settings) -> str | None:
     """Path of the CA certificates to trust, or None for the ones that come with Python.
 
-    :raises InvalidInputError: if the file is not there, or is no file of certificates.
+    :raises InvalidInputError: if the file does not exist, or is not a file of certificates.
     """
     candidates = [("extra 'ca_file'", settings.ca_file)]
     candidates += [(name, os.environ.get(name)) for name in _CA_VARIABLES]
@@ -63,7 +63,7 @@ def ssl_context(settings: Settings) -> ssl.SSLContext:
 def _check_ca_file(name: str, path: str) -> None:
     remedy = "Name a file of PEM certificates."
     if not Path(path).exists():
-        raise InvalidInputError(name, f"there is no file {path!r}", remedy)
+        raise InvalidInputError(name, f"the file {path!r} does not exist", remedy)
     try:
         _context(path, Path(path).stat().st_mtime_ns)
     except OSError as problem:

@@ -1,20 +1,20 @@
 """What to send: pure functions that build requests.
 
-A :class:`Request` carries the function that reads its answer, so that sending one gives a typed value with
+A :class:`Request` carries the function that reads its response, so that sending one gives a typed value with
 either transport.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.response import Response
+from airflow_provider_flowservice.client.model import Frozen
 
 T = TypeVar("T")
 
@@ -30,13 +30,12 @@ class Host(str, Enum):
     IMS = "ims"
 
 
-@dataclass(frozen=True)
-class Request(Generic[T]):
+class Request(Frozen, Generic[T], frozen=True):
     """One HTTP request, without credentials.
 
     :param method: HTTP method.
     :param path: path from the server's root, percent-encoded.
-    :param parse: reads the answer of a success.
+    :param parse: reads a successful response.
     :param params: query parameters in order; a name may repeat.
     :param json: body, sent as JSON; never shown, since it may hold credentials.
     :param form: body, sent form-encoded; never shown.
@@ -48,18 +47,20 @@ class Request(Generic[T]):
     :param secrets: values in the body that must not appear in an error message.
     """
 
+    hidden: ClassVar = frozenset({"parse", "json", "form", "content", "secrets"})
+
     method: str
     path: str
-    parse: Callable[[Response], T] = field(repr=False)
+    parse: Callable[[Response], T]
     params: tuple[tuple[str, str], ...] = ()
-    json: Any = field(default=None, repr=False)
-    form: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
-    content: bytes | None = field(default=None, repr=False)
+    json: Any = None
+    form: tuple[tuple[str, str], ...] | None = None
+    content: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
     host: Host = Host.GATEWAY
     idempotent: bool = True
     authorized: bool = True
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = ()
 
     @property
     def query(self) -> str:
@@ -67,8 +68,7 @@ class Request(Generic[T]):
         return urlencode(self.params, quote_via=quote)
 
 
-@dataclass(frozen=True)
-class Kind(Generic[T]):
+class Kind(Frozen, Generic[T], frozen=True):
     """A kind of Flow Service resource.
 
     :param path: its collection under the service's root, such as ``flows``.
@@ -92,7 +92,7 @@ RUNS = Kind("runs", "flow run", model.FlowRun)
 
 def get(kind: Kind[T], resource_id: str) -> Request[T]:
     """Read one resource: ``GET /{kind}/{id}``."""
-    return Request("GET", _path(kind, resource_id), lambda answer: response.first_item(answer, kind.type))
+    return Request("GET", _path(kind, resource_id), lambda received: response.first_item(received, kind.type))
 
 
 def page(
@@ -116,7 +116,9 @@ def page(
     params.append(("limit", str(limit)))
     if continuation_token:
         params.append(("continuationToken", continuation_token))
-    return Request("GET", _path(kind), lambda answer: response.page(answer, kind.type), params=tuple(params))
+    return Request(
+        "GET", _path(kind), lambda received: response.page(received, kind.type), params=tuple(params)
+    )
 
 
 def newest_runs(flow_id: str) -> Request[model.Page[model.FlowRun]]:
@@ -138,7 +140,7 @@ def best_after(runs: model.Page[model.FlowRun], moment: float) -> model.FlowRun 
 
 
 def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
-    """Count resources: ``GET /{kind}?count=true``. AEP refuses ``limit`` beside it."""
+    """Count resources: ``GET /{kind}?count=true``. AEP rejects ``limit`` beside it."""
     params = (*(("property", expression) for expression in filters), ("count", "true"))
     return Request("GET", _path(kind), response.count, params=params)
 
@@ -146,7 +148,7 @@ def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
 def create(
     kind: Kind[Any], body: Mapping[str, Any], *, draft: bool = False, secrets: tuple[str, ...] = ()
 ) -> Request[model.Created]:
-    """Create a resource: ``POST /{kind}``. AEP makes a twin when it is sent twice.
+    """Create a resource: ``POST /{kind}``. If it is sent twice, AEP creates a duplicate.
 
     :param draft: make a draft, which does nothing until it is published.
     """
@@ -172,7 +174,7 @@ def patch(
     """Change a resource: ``PATCH /{kind}/{id}`` with ``If-Match``.
 
     :param etag: version that the change was computed from.
-    :returns: the request; its answer is None where AEP answers without a body.
+    :returns: the request; its result is None where AEP's response has no body.
     """
     return Request(
         "PATCH",

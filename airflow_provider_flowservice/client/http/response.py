@@ -1,17 +1,16 @@
-"""What came back: pure functions that read answers.
+"""What came back: pure functions that read responses.
 
 Three error families share the gateway's host name, resources come in an ``items`` wrapper, and a change
-answers with or without a body. Whatever the bytes, nothing here raises anything but a
+is confirmed with or without a body. Whatever the bytes, nothing here raises anything but a
 :class:`~airflow_provider_flowservice.client.errors.FlowServiceError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -24,23 +23,25 @@ from airflow_provider_flowservice.client.errors import (
     NotFoundError,
     api_error_class,
 )
+from airflow_provider_flowservice.client.model import Frozen
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Response:
-    """An answer as it came.
+class Response(Frozen, frozen=True):
+    """A response as it came.
 
     :param headers: names in lower case.
     :param body: bytes, decompressed.
     """
 
+    hidden: ClassVar = frozenset({"body"})
+
     method: str
     path: str
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes = b""
 
     @property
     def is_success(self) -> bool:
@@ -48,14 +49,15 @@ class Response:
         return 200 <= self.status < 300
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Frozen, frozen=True):
     """An access token.
 
     :param lifetime: seconds from now.
     """
 
-    value: str = field(repr=False)
+    hidden: ClassVar = frozenset({"value"})
+
+    value: str
     lifetime: float
 
 
@@ -73,80 +75,80 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
-def error(answer: Response, *, token_refusals: frozenset[int] = frozenset({401})) -> ApiError:
-    """The error that an answer without success stands for, whichever service or gateway wrote it.
+def error(response: Response, *, token_refusals: frozenset[int] = frozenset({401})) -> ApiError:
+    """The error that an unsuccessful response stands for, whichever service or gateway wrote it.
 
     :param token_refusals: statuses that mean that the token is not accepted.
     """
-    document = _lenient_json(answer.body)
+    document = _lenient_json(response.body)
     code = _error_code(document)
-    text = _error_text(document) or _raw_text(answer.body)
-    refused = answer.status in token_refusals
-    kind = AuthenticationError if refused else api_error_class(answer.status, code)
-    label = f"HTTP {answer.status}" + (f" {code}" if code else "")
+    text = _error_text(document) or _raw_text(response.body)
+    refused = response.status in token_refusals
+    kind = AuthenticationError if refused else api_error_class(response.status, code)
+    label = f"HTTP {response.status}" + (f" {code}" if code else "")
     return kind(
-        f"{answer.method} {answer.path}: {label}: {text}",
-        status=answer.status,
+        f"{response.method} {response.path}: {label}: {text}",
+        status=response.status,
         code=code,
-        request_id=_request_id(document, answer.headers),
-        retry_after=retry_after(answer.headers.get("retry-after")),
-        method=answer.method,
-        path=answer.path,
+        request_id=_request_id(document, response.headers),
+        retry_after=retry_after(response.headers.get("retry-after")),
+        method=response.method,
+        path=response.path,
     )
 
 
-def first_item(answer: Response, kind: type[T]) -> T:
+def first_item(response: Response, kind: type[T]) -> T:
     """The one resource in a ``{"items": [{...}]}`` wrapper.
 
     :raises NotFoundError: if the wrapper is empty.
     """
-    items = decode(answer, _Items).items
+    items = decode(response, _Items).items
     if not items:
         raise NotFoundError(
-            f"{answer.method} {answer.path}: the answer holds no resource",
+            f"{response.method} {response.path}: the response holds no resource",
             status=404,
-            method=answer.method,
-            path=answer.path,
+            method=response.method,
+            path=response.path,
         )
-    return decode(answer, kind, items[0])
+    return decode(response, kind, items[0])
 
 
-def page(answer: Response, kind: type[T]) -> model.Page[T]:
+def page(response: Response, kind: type[T]) -> model.Page[T]:
     """A page of resources with the token of the next one."""
-    wrapper = decode(answer, _Items)
-    items = tuple(decode(answer, kind, item) for item in wrapper.items)
+    wrapper = decode(response, _Items)
+    items = tuple(decode(response, kind, item) for item in wrapper.items)
     return model.Page(items=items, continuation_token=_next_token(wrapper.links))
 
 
-def count(answer: Response) -> int:
-    """The number in a ``{"count": n}`` answer."""
-    return decode(answer, _Count).count
+def count(response: Response) -> int:
+    """The number in a ``{"count": n}`` response."""
+    return decode(response, _Count).count
 
 
-def created(answer: Response) -> model.Created:
+def created(response: Response) -> model.Created:
     """Id and etag of a created resource."""
-    return decode(answer, model.Created)
+    return decode(response, model.Created)
 
 
-def changed(answer: Response) -> model.Created | None:
-    """Id and new etag of a changed resource, None where AEP answers 202 or 204 without a body."""
-    return decode(answer, model.Created) if answer.body.strip() else None
+def changed(response: Response) -> model.Created | None:
+    """Id and new etag of a changed resource, None where AEP responds 202 or 204 without a body."""
+    return decode(response, model.Created) if response.body.strip() else None
 
 
-def nothing(answer: Response) -> None:
-    """For answers whose body, if any, says nothing."""
+def nothing(response: Response) -> None:
+    """For responses whose body, if any, does not matter."""
 
 
-def token(answer: Response) -> Token:
+def token(response: Response) -> Token:
     """The access token that IMS gave."""
     try:
-        decoded = msgspec.json.decode(answer.body, type=_Token)
+        decoded = msgspec.json.decode(response.body, type=_Token)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # The decoder's message could quote the answer, and with it the token.
+        # The decoder's message could quote the response, and with it the token.
         raise InvalidResponseError(
-            f"{answer.method} {answer.path}: the answer holds no access_token with expires_in",
-            method=answer.method,
-            path=answer.path,
+            f"{response.method} {response.path}: the response holds no access_token with expires_in",
+            method=response.method,
+            path=response.path,
         ) from None
     return Token(decoded.access_token, decoded.expires_in)
 
@@ -166,18 +168,18 @@ def retry_after(header: str | None) -> float | None:
         return None
 
 
-def decode(answer: Response, kind: type[T], part: bytes | msgspec.Raw | None = None) -> T:
-    """Read an answer, or a part of it, into a record.
+def decode(response: Response, kind: type[T], part: bytes | msgspec.Raw | None = None) -> T:
+    """Read a response, or a part of it, into a record.
 
-    :raises InvalidResponseError: if it is no JSON of that shape.
+    :raises InvalidResponseError: if it is not JSON of that shape.
     """
     try:
-        return msgspec.json.decode(answer.body if part is None else part, type=kind)
+        return msgspec.json.decode(response.body if part is None else part, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise InvalidResponseError(
-            f"{answer.method} {answer.path}: HTTP {answer.status}, unreadable answer: {problem}",
-            method=answer.method,
-            path=answer.path,
+            f"{response.method} {response.path}: HTTP {response.status}, invalid response: {problem}",
+            method=response.method,
+            path=response.path,
         ) from problem
 
 

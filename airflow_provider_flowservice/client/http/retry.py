@@ -6,7 +6,6 @@ One rule set for both transports. What it decides is laid out as a table in the 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 from airflow_provider_flowservice.client.errors import (
     ApiError,
@@ -17,6 +16,7 @@ from airflow_provider_flowservice.client.errors import (
     UntrustedServerError,
     is_ambiguous,
 )
+from airflow_provider_flowservice.client.model import Frozen
 
 #: Statuses of a server's failure that passes.
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
@@ -25,8 +25,7 @@ FIRST_DELAY = 1.0
 MAX_DELAY = 60.0
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Frozen, frozen=True):
     """How often and how long one request is tried.
 
     :param retries: how often it is sent again at most.
@@ -37,20 +36,17 @@ class Policy:
     budget: float = 300.0
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(Frozen, frozen=True):
     """Send again after ``delay`` seconds."""
 
     delay: float = 0.0
 
 
-@dataclass(frozen=True)
-class RefreshToken:
+class RefreshToken(Frozen, frozen=True):
     """Send again with a new token."""
 
 
-@dataclass(frozen=True)
-class GiveUp:
+class GiveUp(Frozen, frozen=True):
     """Raise the error."""
 
 

@@ -1,4 +1,4 @@
-"""What code that sends requests asks of whoever carries them through."""
+"""What code that sends requests needs: something that sends them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 class Sender(Protocol):
-    """Anything that carries a request through and returns its parsed answer."""
+    """Anything that sends a request, with retries, and returns its parsed response."""
 
     def send(self, request: Request[T]) -> T:
-        """Carry ``request`` through."""
+        """Send ``request``."""
         ...

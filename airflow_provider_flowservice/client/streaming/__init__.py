@@ -1,0 +1,39 @@
+"""Streaming ingestion: the inlet, input files, and posting."""
+
+from __future__ import annotations
+
+from airflow_provider_flowservice.client.streaming.dead_letters import DeadLetters
+from airflow_provider_flowservice.client.streaming.inlet import (
+    Envelope,
+    Inlet,
+    inlet_of,
+)
+from airflow_provider_flowservice.client.streaming.posting import (
+    Failure,
+    Poster,
+    PostSummary,
+    Progress,
+)
+from airflow_provider_flowservice.client.streaming.records import (
+    InputRecord,
+    UnreadableRecord,
+    file_format,
+    from_file,
+    from_messages,
+)
+
+__all__ = [
+    "DeadLetters",
+    "Envelope",
+    "Failure",
+    "Inlet",
+    "InputRecord",
+    "PostSummary",
+    "Poster",
+    "Progress",
+    "UnreadableRecord",
+    "file_format",
+    "from_file",
+    "from_messages",
+    "inlet_of",
+]

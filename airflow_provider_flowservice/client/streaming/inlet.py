@@ -1,14 +1,13 @@
-"""Streaming ingestion: an inlet, what is sent to it, and what it answers. Pure.
+"""Streaming ingestion: an inlet, what is sent to it, and what it responds. Pure.
 
-An inlet answers before AEP has looked at the data, and answers a batch with 207 even when all of it fails, so
-every element of an answer is read.
+An inlet responds before AEP has looked at the data, and responds 207 to a batch even when all of it fails, so
+every element of a response is read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Host, Request
-from airflow_provider_flowservice.client.model import BaseConnection
+from airflow_provider_flowservice.client.model import BaseConnection, Frozen
 from airflow_provider_flowservice.client.settings import origin_of
 
 #: Bytes that one request may have. AEP says 1 MB and not which; this is the smaller reading.
@@ -31,8 +30,7 @@ _BATCH_OPEN, _BATCH_CLOSE = b'{"messages":[', b"]}"
 _INLET_PATH = re.compile(r"/collection/(?P<id>[^/]+)")
 
 
-@dataclass(frozen=True)
-class Inlet:
+class Inlet(Frozen, frozen=True):
     """Where records go.
 
     :param url: as AEP gave it.
@@ -51,7 +49,7 @@ class Inlet:
         if match is None:
             raise InvalidInputError(
                 "inlet_url",
-                f"{self.url!r} is no inlet",
+                f"{self.url!r} is not an inlet's URL",
                 "It looks like https://dcs.adobedc.net/collection/<id>.",
             )
         return match["id"]
@@ -140,14 +138,13 @@ class MessageStatus(str, Enum):
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-    #: Refused for a reason that passes; it can be sent again.
+    #: Not accepted for a temporary reason; it can be sent again.
     BUSY = "busy"
-    #: The answer does not say.
+    #: The response does not say.
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class MessageResult:
+class MessageResult(Frozen, frozen=True):
     """What an inlet says of one message.
 
     :param status: HTTP-like status, where it gave one.
@@ -166,7 +163,7 @@ class _Element(model.Record, frozen=True, kw_only=True):
     message: str | None = None
 
 
-class _BatchAnswer(model.Record, frozen=True, kw_only=True):
+class _BatchResponse(model.Record, frozen=True, kw_only=True):
     responses: tuple[msgspec.Raw, ...] = ()
 
 
@@ -178,11 +175,11 @@ def batch_overhead(count: int) -> int:
 def post_batch(
     inlet: Inlet, messages: Sequence[bytes], flow_id: str | None
 ) -> Request[tuple[MessageResult, ...]]:
-    """Send messages: ``POST /collection/batch/{inlet}``. The answer has a result for each, in order."""
+    """Send messages: ``POST /collection/batch/{inlet}``. The response has a result for each, in order."""
     return Request(
         "POST",
         f"/collection/batch/{inlet.id}",
-        lambda answer: _results(answer, len(messages)),
+        lambda received: _results(received, len(messages)),
         content=b"".join((_BATCH_OPEN, b",".join(messages), _BATCH_CLOSE)),
         headers=_headers(flow_id),
         host=Host.COLLECTION,
@@ -212,13 +209,13 @@ def _headers(flow_id: str | None) -> tuple[tuple[str, str], ...]:
     return (("x-adobe-flow-id", flow_id),) if flow_id else ()
 
 
-def _receipt(answer: response.Response) -> tuple[MessageResult, ...]:
-    return (_result(response.decode(answer, _Element)),)
+def _receipt(received: response.Response) -> tuple[MessageResult, ...]:
+    return (_result(response.decode(received, _Element)),)
 
 
-def _results(answer: response.Response, count: int) -> tuple[MessageResult, ...]:
-    elements = response.decode(answer, _BatchAnswer).responses[:count]
-    missing = (MessageResult(MessageStatus.UNKNOWN, message="the answer has no element for it"),) * (
+def _results(received: response.Response, count: int) -> tuple[MessageResult, ...]:
+    elements = response.decode(received, _BatchResponse).responses[:count]
+    missing = (MessageResult(MessageStatus.UNKNOWN, message="the response has no element for it"),) * (
         count - len(elements)
     )
     return (*map(_read_element, elements), *missing)
@@ -228,8 +225,8 @@ def _read_element(element: msgspec.Raw) -> MessageResult:
     try:
         return _result(msgspec.json.decode(element, type=_Element))
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # One odd element says nothing about the others, which must not be sent again for it.
-        return MessageResult(MessageStatus.UNKNOWN, message="its element of the answer cannot be read")
+        # One odd element says nothing about the others, which must not be sent again because of it.
+        return MessageResult(MessageStatus.UNKNOWN, message="its element of the response cannot be read")
 
 
 def _result(element: _Element) -> MessageResult:

@@ -1,7 +1,7 @@
 """Sends records to an inlet and accounts for every one of them.
 
-An inlet has no idempotency key: when an answer is lost, the batch is sent again, and its records are
-counted as maybe duplicated. Memory holds one batch, never the input.
+An inlet has no idempotency key: if a response is lost, the batch is sent again, and its records are
+counted as possibly duplicated. Memory holds one batch, never the input.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar, TypeVar
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
@@ -23,6 +23,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http.retry import backoff, delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
 from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
@@ -32,15 +33,16 @@ T = TypeVar("T")
 
 #: How often a batch, or what of it the inlet was too busy for, is sent.
 ATTEMPTS = 5
-_NO_XDM = "is no XDM message, which this inlet takes; give schema_id and dataset_id to wrap plain records"
+_NO_XDM = (
+    "is not an XDM message, which this inlet requires; give schema_id and dataset_id to wrap plain records"
+)
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Frozen, frozen=True):
     """A record that was not accepted.
 
     :param record: as it was read.
-    :param status: what AEP answered, where it did.
+    :param status: AEP's status for it, where there is one.
     :param message: what is wrong.
     """
 
@@ -59,7 +61,7 @@ class PostSummary:
     """What became of all records so far.
 
     :param settled: how many records of the input, from its beginning, need not be looked at again.
-    :param maybe_duplicated: accepted ones that were sent twice because an answer was lost.
+    :param maybe_duplicated: accepted ones that were sent twice because a response was lost.
     """
 
     settled: int = 0
@@ -70,14 +72,17 @@ class PostSummary:
     first_xaction_id: str | None = None
     last_xaction_id: str | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """As a task saves it."""
+        return asdict(self)
+
     @property
     def failures(self) -> int:
         """Records that are not known to be accepted."""
         return self.rejected + self.unknown
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Frozen, frozen=True):
     """How far a posting is, for an attempt that goes on after an interruption.
 
     :param settled: the summary of all records before ``settled.settled``.
@@ -88,14 +93,15 @@ class Progress:
     sending_below: int
 
 
-@dataclass(frozen=True)
-class _Message:
+class _Message(Frozen, frozen=True):
+    hidden: ClassVar = frozenset({"content"})
+
     record: InputRecord
-    content: bytes = field(repr=False)
+    content: bytes
 
 
 def _ignore(_: object) -> None:
-    """For callers who do not listen."""
+    """For callers that do not listen."""
 
 
 @dataclass
@@ -108,8 +114,8 @@ class Poster:
     :param envelope: wraps plain records; None sends them as they are.
     :param batch_size: records in one request at most; 1 uses the endpoint for single messages.
     :param sync_validation: let the inlet check each record against the schema; one by one, 60 a minute.
-    :param on_failure: told every record that is not accepted.
-    :param on_progress: told before and after each request how far things are.
+    :param on_failure: called with every record that is not accepted.
+    :param on_progress: called with the progress before and after each request.
     :param summary: where an interrupted attempt stopped, to go on from there.
     :param maybe_sent_below: records before this position may have been sent by an interrupted attempt.
     """
@@ -167,7 +173,7 @@ class Poster:
         return _Message(record, content)
 
     def _send(self, batch: list[_Message], single: bool) -> None:
-        """Send a batch, again what the inlet is too busy for, and all of it when the answer is lost."""
+        """Send a batch, again what the inlet is too busy for, and all of it if the response is lost."""
         pending, sent_before = batch, False
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
@@ -185,7 +191,9 @@ class Poster:
                 if last:
                     self.summary.unknown += len(pending)
                     raise
-                log.warning("The answer to %d records was lost, they are sent again: %s", len(pending), error)
+                log.warning(
+                    "The response to %d records was lost; sending them again: %s", len(pending), error
+                )
                 sent_before = True
                 delay = delay_after(error, attempt)
             else:
@@ -205,8 +213,8 @@ class Poster:
         try:
             return self.sender.send(request)
         except BadRequestError as refusal:
-            # To a single message this is the result, and so is its size to a batch of one; otherwise it is
-            # about the request as a whole.
+            # For a single message this is its result, and for a batch of one so is 413; any other
+            # rejection is about the request as a whole.
             if not single and (refusal.status != 413 or len(pending) > 1):
                 raise
             return (MessageResult(MessageStatus.REJECTED, status=refusal.status, message=refusal.message),)
@@ -249,7 +257,7 @@ def _batches(
 ) -> Iterator[tuple[list[_Message], int]]:
     """Fill requests up to ``size`` messages and the bytes that a request may have.
 
-    :param read_below: the position below which the input was read, refused records behind the last message included.
+    :param read_below: the position below which the input was read, including rejected records after the last message.
     :returns: each batch with the position below which, once it is sent, all records are settled.
     """
     batch: list[_Message] = []
@@ -266,7 +274,7 @@ def _batches(
                 yield batch, message.record.position + 1
                 batch, filled = [], 0
     except InvalidInputError:
-        # The input breaks off: what was read of it goes out first.
+        # The input ends prematurely: what was read of it is sent first.
         if batch:
             yield batch, read_below()
         raise

@@ -8,20 +8,19 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.model import Frozen
 
 #: Characters that a field of a CSV file may have.
 MAX_FIELD_CHARACTERS = 1_000_000
 
 
-@dataclass(frozen=True)
-class InputRecord:
+class InputRecord(Frozen, frozen=True):
     """A record that can be sent.
 
     :param position: its place in the input, from 0.
@@ -29,20 +28,23 @@ class InputRecord:
     :param line: its line in the file, from 1.
     """
 
+    hidden: ClassVar = frozenset({"raw"})
+
     position: int
-    raw: bytes = field(repr=False)
+    raw: bytes
     line: int | None = None
 
 
-@dataclass(frozen=True)
-class UnreadableRecord:
-    """A piece of the input that is no record.
+class UnreadableRecord(Frozen, frozen=True):
+    """A piece of the input that is not a record.
 
     :param problem: what is wrong with it.
     """
 
+    hidden: ClassVar = frozenset({"raw"})
+
     position: int
-    raw: bytes = field(repr=False)
+    raw: bytes
     line: int | None
     problem: str
 
@@ -66,16 +68,20 @@ def file_format(name: str) -> tuple[FileFormat, bool]:
         if stem.endswith(known.value):
             return known, gzipped
     endings = ", ".join(f"{known.value}[.gz]" for known in FileFormat)
-    raise InvalidInputError("path", f"{name!r} has no known ending", f"Known are {endings}.")
+    raise InvalidInputError("path", f"{name!r} has an unknown file extension", f"Supported are {endings}.")
 
 
-def from_messages(messages: Iterable[Mapping[str, Any]]) -> Iterator[InputRecord | UnreadableRecord]:
-    """Records from objects in memory."""
+def from_messages(
+    messages: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
+) -> Iterator[InputRecord | UnreadableRecord]:
+    """Records from objects in memory; what is a record already stays as it is."""
     for position, message in enumerate(messages):
-        if isinstance(message, Mapping):
+        if isinstance(message, (InputRecord, UnreadableRecord)):
+            yield message
+        elif isinstance(message, Mapping):
             yield InputRecord(position, msgspec.json.encode(message))
         else:
-            yield UnreadableRecord(position, str(message).encode(), None, "is no JSON object")
+            yield UnreadableRecord(position, str(message).encode(), None, "is not a JSON object")
 
 
 def from_file(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
@@ -109,8 +115,8 @@ def _until_break(
     except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error) as problem:
         raise InvalidInputError(
             "path",
-            f"{name!r} breaks off after {given} records: {' '.join(str(problem).split())}",
-            f"Put the file right, then post the rest with skip_records={given}.",
+            f"{name!r} ends prematurely after {given} records: {' '.join(str(problem).split())}",
+            f"Fix the file, then post the rest with skip_records={given}.",
         ) from problem
 
 
@@ -134,26 +140,26 @@ def _problem_of(raw: bytes) -> str | None:
         raw.decode()
         document = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        return f"is no JSON: {problem}"
-    return None if isinstance(document, dict) else "is no JSON object"
+        return f"is not JSON: {problem}"
+    return None if isinstance(document, dict) else "is not a JSON object"
 
 
 def _json_array(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
     import ijson
 
-    # Decimals keep a number's digits; a float would lose some, and is no place for long integers.
+    # Decimals keep a number's digits; a float would lose some, and cannot hold long integers.
     encode = msgspec.json.Encoder(decimal_format="number").encode
     for position, item in enumerate(ijson.items(stream, "item")):
         if isinstance(item, dict):
             yield InputRecord(position, encode(item))
         else:
-            yield UnreadableRecord(position, str(item).encode(), None, "is no JSON object")
+            yield UnreadableRecord(position, str(item).encode(), None, "is not a JSON object")
 
 
 def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
     # A field may be as long as a request; what is longer cannot be sent. The limit is the process's.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARACTERS))
-    # Bytes that are no UTF-8 spoil their own row only.
+    # Bytes that are not UTF-8 affect only their own row.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     row_text: list[str] = []
     # Strict, since otherwise a quote that is never closed takes the rest of the file for its field.
@@ -162,7 +168,7 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecor
         header = next(reader, None)
     except csv.Error as problem:
         raise InvalidInputError(
-            "path", f"{name!r}: the header is no CSV: {problem}", "Put it right."
+            "path", f"{name!r}: the header is not CSV: {problem}", "Fix the header."
         ) from None
     if header is None:
         return
@@ -203,4 +209,4 @@ def _csv_record(header: list[str], row: list[str]) -> bytes | str:
     try:
         return msgspec.json.encode(dict(zip(header, row, strict=True)))
     except UnicodeEncodeError:
-        return "is no UTF-8"
+        return "is not UTF-8"

@@ -90,10 +90,12 @@ def test_the_ca_is_named_by_the_connection_then_by_the_environment(
 def test_a_ca_that_is_not_there_is_refused_by_the_name_of_its_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(InvalidInputError, match=r"extra 'ca_file': there is no file '/nowhere.pem'"):
+    with pytest.raises(InvalidInputError, match=r"extra 'ca_file': the file '/nowhere.pem' does not exist"):
         network.ca_file(settings(ca_file="/nowhere.pem"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
-    with pytest.raises(InvalidInputError, match=r"REQUESTS_CA_BUNDLE: there is no file '/nowhere.pem'"):
+    with pytest.raises(
+        InvalidInputError, match=r"REQUESTS_CA_BUNDLE: the file '/nowhere.pem' does not exist"
+    ):
         network.ca_file(settings())
 
 

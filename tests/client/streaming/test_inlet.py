@@ -48,7 +48,7 @@ def test_the_id_is_the_end_of_the_url() -> None:
     ],
 )
 def test_a_url_that_is_no_inlet_has_no_id(url: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"inlet_url: .* is no inlet"):
+    with pytest.raises(InvalidInputError, match=r"inlet_url: .* is not an inlet's URL"):
         _ = Inlet(url).id
 
 
@@ -87,7 +87,7 @@ def test_an_inlet_elsewhere_is_refused(url: str) -> None:
 
 
 def test_what_is_on_the_host_but_no_inlet_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="is no inlet"):
+    with pytest.raises(InvalidInputError, match="is not an inlet's URL"):
         Inlet("https://dcs.adobedc.net/data").checked("https://dcs.adobedc.net")
 
 
@@ -197,7 +197,7 @@ def test_elements_are_matched_by_their_place() -> None:
 def test_a_message_without_an_element_has_an_unknown_fate() -> None:
     first, *rest = results(3, {"xactionId": "1"})
     assert first.fate is MessageStatus.ACCEPTED
-    assert rest == [MessageResult(MessageStatus.UNKNOWN, message="the answer has no element for it")] * 2
+    assert rest == [MessageResult(MessageStatus.UNKNOWN, message="the response has no element for it")] * 2
 
 
 def test_more_elements_than_messages_are_not_counted() -> None:

@@ -167,7 +167,7 @@ def test_a_raw_record_is_not_sent_to_an_xdm_inlet(xdm_shop: Shop, control: Emula
     assert (summary.accepted, summary.rejected) == (1, 1)
     ((place, status, text),) = xdm_shop.problems
     assert (place, status) == ("line 1", None)
-    assert "no XDM message" in text
+    assert "not an XDM message" in text
     assert "schema_id and dataset_id" in text
     assert [entry["message"] for entry in xdm_shop.kept] == [message]
 
@@ -215,7 +215,7 @@ def test_a_record_without_a_verdict_is_unknown_and_not_sent_again(shop: Shop) ->
     shop.answer({"xactionId": "9-0"})
     summary = shop.post(as_records(people(3)))
     assert (summary.accepted, summary.rejected, summary.unknown, summary.failures) == (1, 0, 2, 2)
-    assert shop.problems == [(f"line {n}", None, "the answer has no element for it") for n in (2, 3)]
+    assert shop.problems == [(f"line {n}", None, "the response has no element for it") for n in (2, 3)]
     assert shop.sizes == [3]
 
 
@@ -406,9 +406,9 @@ def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop:
 
 def test_unreadable_records_are_refused_in_their_place(shop: Shop) -> None:
     first, last = as_records(people(2))
-    summary = shop.post([first, UnreadableRecord(1, b"{", 2, "is no JSON"), last])
+    summary = shop.post([first, UnreadableRecord(1, b"{", 2, "is not JSON"), last])
     assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 2)
-    assert shop.problems == [("line 2", None, "is no JSON")]
+    assert shop.problems == [("line 2", None, "is not JSON")]
 
 
 def test_what_was_read_before_the_input_breaks_off_is_sent(shop: Shop) -> None:
@@ -533,6 +533,6 @@ def test_a_batch_that_is_refused_as_a_whole_is_an_error(shop: Shop) -> None:
 def test_what_is_refused_behind_the_last_message_is_settled_with_it(shop: Shop) -> None:
     """Otherwise a further attempt would refuse and count it again."""
     notes: list[Any] = []
-    records = [*as_records(people(2)), UnreadableRecord(2, b"{", 3, "is no JSON")]
+    records = [*as_records(people(2)), UnreadableRecord(2, b"{", 3, "is not JSON")]
     shop.post(records, on_progress=notes.append)
     assert (notes[-1].settled.settled, notes[-1].settled.rejected) == (3, 1)

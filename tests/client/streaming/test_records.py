@@ -78,12 +78,12 @@ def test_a_line_is_kept_as_it_stands_with_its_number() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b'{"n":', "is no JSON"),
-        (b"[1]", "is no JSON object"),
-        (b'"text"', "is no JSON object"),
-        (b'{"n": "\xff"}', "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
-        (b'{"n": NaN}', "is no JSON"),
+        (b'{"n":', "is not JSON"),
+        (b"[1]", "is not a JSON object"),
+        (b'"text"', "is not a JSON object"),
+        (b'{"n": "\xff"}', "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b'{"n": NaN}', "is not JSON"),
     ],
 )
 def test_a_line_that_is_no_object_spoils_no_other(line: bytes, problem: str) -> None:
@@ -97,8 +97,8 @@ def test_a_line_that_is_no_object_spoils_no_other(line: bytes, problem: str) -> 
 def test_an_element_that_is_no_object_spoils_no_other() -> None:
     assert values(read("a.json", b'[{"n": 1}, 2, null, {"n": 4}]')) == [
         {"n": 1},
-        "is no JSON object",
-        "is no JSON object",
+        "is not a JSON object",
+        "is not a JSON object",
         {"n": 4},
     ]
 
@@ -120,16 +120,16 @@ def test_numbers_of_an_array_keep_all_their_digits() -> None:
 def test_an_array_that_breaks_off_gives_what_stands_before(name: str, content: bytes) -> None:
     found = records.from_file(io.BytesIO(content), name)
     assert values([next(found), next(found)]) == [{"n": 1}, {"n": 2}]
-    with pytest.raises(InvalidInputError, match=r"breaks off after 2 records.*skip_records=2"):
+    with pytest.raises(InvalidInputError, match=r"ends prematurely after 2 records.*skip_records=2"):
         next(found)
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv"])
 def test_a_gzip_stream_that_breaks_off_is_named(ending: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"'a.*gz' breaks off after 0 records"):
+    with pytest.raises(InvalidInputError, match=r"'a.*gz' ends prematurely after 0 records"):
         read(f"a{ending}.gz", b"this is no gzip")
     whole = gzip.compress(FILES[f"people{ending}"])
-    with pytest.raises(InvalidInputError, match="breaks off after"):
+    with pytest.raises(InvalidInputError, match="ends prematurely after"):
         read(f"a{ending}.gz", whole[:-6])
 
 
@@ -153,7 +153,7 @@ def test_bytes_that_are_no_utf_8_spoil_their_row_only() -> None:
     found = read("a.csv", b"id,name\n1,Ada\n2,Zo\xeb\n3,\xeb,\n4,Alan\n")
     assert values(found) == [
         {"id": "1", "name": "Ada"},
-        "is no UTF-8",
+        "is not UTF-8",
         "has 3 fields where the header has 2",
         {"id": "4", "name": "Alan"},
     ]
@@ -186,13 +186,13 @@ def test_a_header_must_name_each_column_once(header: bytes) -> None:
 
 
 def test_a_header_that_is_no_csv_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="header is no CSV"):
+    with pytest.raises(InvalidInputError, match="header is not CSV"):
         read("a.csv", b'"id,name\n1,2\n')
 
 
 def test_objects_in_memory_become_records() -> None:
     found = list(records.from_messages([{"n": 1, "name": "Zoë"}, "text", {"n": 3}]))  # type: ignore[list-item]
-    assert values(found) == [{"n": 1, "name": "Zoë"}, "is no JSON object", {"n": 3}]
+    assert values(found) == [{"n": 1, "name": "Zoë"}, "is not a JSON object", {"n": 3}]
     assert [record.position for record in found] == [0, 1, 2]
     assert {record.line for record in found} == {None}
 

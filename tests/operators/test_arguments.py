@@ -1,0 +1,224 @@
+"""Arguments: declared once, checked when the DAG is parsed, read by their kind before a task works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from airflow.sdk import BaseOperator, ObjectStoragePath
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.operators.arguments import (
+    Kind,
+    TakesArguments,
+    choice,
+    epoch_seconds,
+    flag,
+    items,
+    list_of,
+    mapping,
+    optional,
+    required,
+    resource_id,
+    resource_ids,
+    seconds,
+    storage_path,
+    string,
+    text,
+    whole_number,
+)
+
+
+class Colour(str, Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Operator(TakesArguments, BaseOperator):
+    name = required(string)
+    note = optional(text)
+    urgent = required(flag)
+    limit = optional(whole_number())
+    tags = optional(list_of(string))
+
+    def __init__(
+        self,
+        *,
+        name: Any,
+        note: Any = None,
+        urgent: Any = False,
+        limit: Any = None,
+        tags: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.set_arguments(name=name, note=note, urgent=urgent, limit=limit, tags=tags)
+
+
+class Child(Operator):
+    colour = required(choice(Colour))
+
+    def __init__(self, *, colour: Any = "red", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set_arguments(colour=colour)
+
+    def check_arguments(self) -> None:
+        if self.is_given("limit") and self.is_given("tags"):
+            raise InvalidInputError("limit or tags", "are both given", "Give one.")
+
+
+def make(kind: type = Operator, **changes: Any) -> Any:
+    return kind(**{"task_id": "x", "name": "n", **changes})
+
+
+def mapped(**arguments: Any) -> Any:
+    """An operator as Airflow makes one of a mapped task, on the worker."""
+    return Child(task_id="x", _airflow_from_mapped=True, **arguments)
+
+
+GOOD: Sequence[tuple[Kind[Any], Any, Any]] = [
+    (string, "a", "a"),
+    (string, 20260101, "20260101"),
+    (text, "", ""),
+    (resource_id, "plan:flow:x", "plan:flow:x"),
+    (flag, True, True),
+    (flag, "False", False),
+    (flag, " TRUE ", True),
+    (whole_number(), "10", 10),
+    (whole_number(), 10.0, 10),
+    (whole_number(), 0, 0),
+    (seconds(), "2.5", 2.5),
+    (seconds(), timedelta(minutes=5), 300.0),
+    (epoch_seconds, "1700000000", 1700000000),
+    (choice(Colour), "blue", Colour.BLUE),
+    (choice(Colour), Colour.RED, Colour.RED),
+    (mapping, {"a": 1}, {"a": 1}),
+    (items, ("a", 1), ("a", 1)),
+    (list_of(string), ("a", 1), ["a", "1"]),
+    (resource_ids(), "a", ["a"]),
+    (resource_ids(minimum=0), [], []),
+    (storage_path, "s3://bucket/a.csv", "s3://bucket/a.csv"),
+    (storage_path, PurePosixPath("/data/a.csv"), "/data/a.csv"),
+]
+BAD: Sequence[tuple[Kind[Any], Any, str]] = [
+    (string, {"secret": 1}, "x: must be a string, not dict"),
+    (string, True, "x: must be a string, not bool"),
+    (flag, "yes", "x: 'yes' is neither true nor false"),
+    (flag, 1, "x: 1 is neither true nor false"),
+    (whole_number(), True, "x: True is not a whole number"),
+    (whole_number(), 1.5, "x: 1.5 is not a whole number"),
+    (whole_number(), "many", "x: 'many' is not a whole number"),
+    (whole_number(minimum=1), 0, "x: 0 is not a whole number of 1 or more"),
+    (whole_number(), float("nan"), "x: nan is not a whole number"),
+    (seconds(), -1, "x: -1 is not a duration"),
+    (seconds(), timedelta(seconds=-1), "is not a duration"),
+    (seconds(), "inf", "x: 'inf' is not a duration"),
+    (epoch_seconds, 1700000000000, "x: 1700000000000 is not a time"),
+    (choice(Colour), "green", "x: 'green' is not supported. Choose one of: red, blue."),
+    (mapping, "[secret]", "x: must be a mapping, not str"),
+    (items, "[secret]", "x: must be a list, not str"),
+    (items, {"a": 1}, "x: must be a list, not dict"),
+    (list_of(mapping), [{}, 1], "x[1]: must be a mapping, not int"),
+    (resource_ids(), [], "x: is empty"),
+    (resource_ids(), ["a", None], "x[1]: is None, although it was given"),
+    (resource_ids(), ["a", "None"], "x[1]: is 'None', although it was given"),
+    (storage_path, 5.5j, "x: must be a string, not complex"),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), GOOD)
+def test_a_value_is_read_by_its_kind(kind: Kind[Any], value: Any, expected: Any) -> None:
+    found = kind("x", value)
+    assert (found, type(found)) == (expected, type(expected))
+    assert kind("x", found) == expected
+
+
+@pytest.mark.parametrize(("kind", "value", "problem"), BAD)
+def test_a_value_of_another_kind_is_rejected_by_name(kind: Kind[Any], value: Any, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        kind("x", value)
+    assert problem in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_object_storage_path_keeps_its_connection(tmp_path: Path) -> None:
+    given = ObjectStoragePath(f"file://{tmp_path}/a.csv", conn_id="store")
+    assert storage_path("path", given) is given
+
+
+def test_every_argument_of_all_levels_is_a_template_field() -> None:
+    assert Operator.template_fields == ("name", "note", "urgent", "limit", "tags")
+    assert Child.template_fields == ("name", "note", "urgent", "limit", "tags", "colour")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"urgent": "perhaps"}, "urgent: 'perhaps' is neither true nor false"),
+        ({"limit": "many"}, "limit: 'many' is not a whole number"),
+        ({"name": None}, "name: is None"),
+        ({"name": " "}, "name: is ' '"),
+        ({"tags": "a"}, "tags: must be a list, not str"),
+        ({"colour": "green"}, "colour: 'green' is not supported"),
+        ({"limit": 1, "tags": ["a"]}, "limit or tags: are both given"),
+    ],
+)
+def test_a_bad_literal_is_rejected_when_the_dag_is_parsed(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        make(Child, **changes)
+    assert str(caught.value).startswith(problem)
+
+
+@pytest.mark.parametrize("template", ["{{ params.x }}", "{% if x %}1{% endif %}", "{# why #}1"])
+def test_a_template_is_read_once_it_is_rendered(template: str) -> None:
+    operator = make(Child, limit=template, urgent=template, tags=None, colour=template)
+    assert operator.limit == template
+    for name, value in {"limit": "3", "urgent": "True", "colour": "blue"}.items():
+        setattr(operator, name, value)
+    operator.read_arguments()
+    assert (operator.limit, operator.urgent, operator.colour) == (3, True, Colour.BLUE)
+    operator.read_arguments()
+    assert (operator.limit, operator.urgent, operator.colour) == (3, True, Colour.BLUE)
+
+
+@pytest.mark.parametrize("rendered", [None, "", "None"])
+def test_what_was_given_must_not_turn_out_to_be_nothing(rendered: Any) -> None:
+    operator = make(limit="{{ ti.xcom_pull('skipped') }}")
+    operator.limit = rendered
+    with pytest.raises(
+        InvalidInputError, match=r"limit: is .*, although it was given.*leave the argument out"
+    ):
+        operator.read_arguments()
+
+
+def test_what_was_left_out_stays_none() -> None:
+    operator = make()
+    operator.read_arguments()
+    assert (operator.note, operator.limit, operator.tags) == (None, None, None)
+
+
+def test_an_empty_text_keeps_its_meaning_and_none_has_none() -> None:
+    operator = make(note="{{ params.note }}")
+    operator.note = ""
+    operator.read_arguments()
+    assert operator.note == ""
+    operator.note = None
+    with pytest.raises(InvalidInputError, match="note: is None, although it was given"):
+        operator.read_arguments()
+
+
+def test_in_a_mapped_task_what_is_passed_by_name_is_given_and_checked_on_the_worker() -> None:
+    operator = mapped(name="n", limit=None)
+    with pytest.raises(InvalidInputError, match="limit: is None, although it was given"):
+        operator.read_arguments()
+    mapped(name="n").read_arguments()
+    late = mapped(name="n", urgent="perhaps", limit=1, tags=["a"])
+    with pytest.raises(InvalidInputError, match="urgent: 'perhaps'"):
+        late.read_arguments()
+    late.urgent = False
+    with pytest.raises(InvalidInputError, match="limit or tags: are both given"):
+        late.read_arguments()
