@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-crash test-stack lint format constraints clean
+.PHONY: help install demo emulator test test-faults test-crash test-stack bench lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,12 +36,16 @@ test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry t
 test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers
 	@$(BIN)/python -m pytest -m stack tests/crash tests/stack
 
-lint: $(READY) ## check style and types
+lint: $(READY) ## check style, types and import directions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
-format: $(READY) ## put the style right
+bench: $(READY) ## measure what importing the operators and sensors costs
+	@$(BIN)/python -m tests.benchmarks.import_cost
+
+format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

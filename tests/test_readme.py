@@ -57,7 +57,7 @@ def failures(row: str) -> list[errors.FlowServiceError]:
     named: dict[str, list[errors.FlowServiceError]] = {
         "no connection": [errors.NotSentError("refused")],
         "certificate does not verify": [errors.UntrustedServerError("https://h", "self-signed")],
-        "answer lost, or unreadable": [errors.ResponseLostError("x"), errors.InvalidResponseError("x")],
+        "response lost, or invalid": [errors.ResponseLostError("x"), errors.InvalidResponseError("x")],
         "any other `4xx`": [api_error(status) for status in OTHER_4XX],
     }
     return named.get(row) or [api_error(int(status)) for status in re.findall(r"\b\d{3}\b", row)]

@@ -579,7 +579,7 @@ def test_an_upstream_task_that_returned_nothing_is_named(control: EmulatorContro
     operator = post(source, path="x.jsonl")
     operator.path = None
     operator.messages = None
-    assert "messages: is None, although it was given" in refused(operator)
+    assert "path: is None, although it was given" in refused(operator)
 
 
 def test_messages_that_are_no_objects_are_refused_by_position(
