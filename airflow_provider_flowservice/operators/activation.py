@@ -10,7 +10,7 @@ from airflow_provider_flowservice.client.ensure import (
     difference,
     is_planned,
     operations_json,
-    refuse_planned,
+    reject_planned,
 )
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import empty_flow
@@ -122,7 +122,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
 
     def _options(self) -> dict[str, Any]:
         if self.profile_mapping and not self.plan_only:
-            refuse_planned("profile_mapping['mappingId']", self.profile_mapping.get("mappingId"))
+            reject_planned("profile_mapping['mappingId']", self.profile_mapping.get("mappingId"))
         settings = {
             "profileMapping": self.profile_mapping,
             "mandatoryFields": self.mandatory_fields,

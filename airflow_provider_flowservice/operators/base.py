@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_flowservice.client.ensure import refuse_planned
+from airflow_provider_flowservice.client.ensure import reject_planned
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.arguments import (
@@ -94,7 +94,7 @@ class FlowServiceChangeOperator(FlowServiceOperator):
             return self.plan(context)
         for name, argument in self.arguments.items():
             if argument.kind is resource_id:
-                refuse_planned(name, getattr(self, name))
+                reject_planned(name, getattr(self, name))
         return self.change(context)
 
     @abstractmethod

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import IfExists
-from airflow_provider_flowservice.client.ensure import EnsureResult, refuse_planned
+from airflow_provider_flowservice.client.ensure import EnsureResult, reject_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.operators.arguments import choice, flag, optional, required, string, text
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
@@ -49,7 +49,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         """
         desired = self.desired()
         for parent in desired.parents:
-            refuse_planned("a parent", parent)
+            reject_planned("a parent", parent)
         # Secrets are not part of the representation of what is desired.
         fingerprint = (
             f"{self.flowservice_conn_id} {self.hook.settings.sandbox} {self.if_exists.value} {desired!r}"

@@ -45,30 +45,31 @@ _MAX_WAITS = 3
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     """Post records to a streaming inlet (``POST /collection/batch/{inlet}``) and account for each of them.
 
-    AEP takes records to an inlet at any time, but drops those that come before a new flow is ready, about
-    five minutes after it was made or changed; ``settle_seconds`` waits for that. An inlet has no idempotency
-    key: where an answer is lost, records are sent again and may arrive twice. A stable ``_id`` in each lets
-    AEP tell.
+    An inlet accepts records at any time, but AEP drops those that arrive before a flow is ready, about five
+    minutes after it was created or changed; ``settle_seconds`` waits for that. An inlet has no idempotency
+    key: if a response is lost, records are sent again and may arrive twice. A stable ``_id`` in each lets
+    AEP remove the duplicates.
 
-    :param connection_id: base connection whose inlet is looked up; templated. Give it or ``inlet_url``.
-    :param inlet_url: the inlet itself; templated.
-    :param flow_id: flow that the records are for; templated.
-    :param messages: records in memory, a list or an upstream ``.output``; templated. Give it or ``path``.
-    :param path: file of records, anything that ``ObjectStoragePath`` opens, ending in ``.jsonl``, ``.json``
-        (an array) or ``.csv``, or one of these with ``.gz``; templated.
-    :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``; templated.
-    :param schema_id: ``$id`` of the schema, to wrap plain records into XDM messages; templated.
-    :param dataset_id: dataset, together with ``schema_id``; templated.
+    :param connection_id: base connection whose inlet is looked up. Give it or ``inlet_url``.
+    :param inlet_url: the inlet itself.
+    :param flow_id: flow that the records are for.
+    :param messages: records in memory, a list or an upstream ``.output``. Give it or ``path``.
+    :param path: file of records, anything that ``ObjectStoragePath`` opens, with the file extension ``.jsonl``,
+        ``.json`` (an array) or ``.csv``, or one of these with ``.gz``.
+    :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``.
+    :param schema_id: ``$id`` of the schema, to wrap plain records into XDM messages.
+    :param dataset_id: dataset, together with ``schema_id``.
     :param batch_size: records in one request at most; 1 uses the endpoint for single messages. A request
         never exceeds 1 MB.
     :param sync_validation: let AEP check each record against the schema, one by one and 60 a minute.
-    :param max_failures: how many records may be refused before the task fails.
-    :param dead_letter_path: file that gets the refused records as JSON lines; templated.
-    :param skip_records: pass over this many records at the beginning, to go on after a failure.
+    :param max_failures: how many records may be rejected before the task fails.
+    :param dead_letter_path: file that gets the rejected records as JSON lines.
+    :param skip_records: skip this many records at the beginning, to go on after a failure.
     :param allow_empty: whether an input without a record is a success.
-    :param settle_seconds: seconds that a flow must be old, with ``flow_id``; 0 does not wait.
+    :param settle_seconds: seconds since the flow's last change before anything is sent, with ``flow_id``; 0 does
+        not wait.
     :param deferrable: wait for that in the triggerer, without a worker slot.
-    :param plan_only: only log what would be posted; templated.
+    :param plan_only: only log what would be posted.
     """
 
     connection_id = optional(resource_id)

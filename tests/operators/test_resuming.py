@@ -109,7 +109,7 @@ def test_a_note_made_for_other_parameters_is_not_used(
         execute(create_profile_store("old", if_exists="fail"), store)
     with caplog.at_level(logging.INFO):
         execute(create_profile_store("new", if_exists="fail"), store)
-    assert "parameters changed" in caplog.text
+    assert "arguments changed" in caplog.text
     assert sorted(item["name"] for item in control.state()["connections"]) == ["new", "old"]
 
 
@@ -185,7 +185,7 @@ def test_dead_letters_are_written_before_their_records_are_noted_as_settled(
 
         def set(self, key: str, value: Any) -> None:
             super().set(key, value)
-            summary = value["note"]["summary"]
+            summary = value["state"]["summary"]
             seen.append((summary["settled"], summary["rejected"], letters(tmp_path)))
 
     control.inject(refusing(source, after=1))

@@ -20,7 +20,7 @@ from airflow_provider_flowservice.client.ensure.dry_run import (
     operations_json,
     plan_create,
     planned_id,
-    refuse_planned,
+    reject_planned,
 )
 
 __all__ = [
@@ -37,5 +37,5 @@ __all__ = [
     "operations_json",
     "plan_create",
     "planned_id",
-    "refuse_planned",
+    "reject_planned",
 ]

@@ -91,7 +91,7 @@ def _without_secrets(value: Any, secrets: Collection[str]) -> Any:
     return "***" if str(value) in secrets else value
 
 
-def refuse_planned(field: str, resource_id: Any) -> None:
+def reject_planned(field: str, resource_id: Any) -> None:
     """Stop an id that must not be sent.
 
     :raises DriftError: if it is a planned one.
