@@ -46,7 +46,9 @@ def build_app(settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _refuse_route)
     for router in _ROUTERS:
         app.include_router(router)
-    return Edge(app, world)
+    edge = Edge(app, world)
+    app.state.edge = edge
+    return edge
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import struct
 import uuid
-from typing import Any
+from typing import Any, cast
 
+from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_flowservice.emulator.clock import pause
 from airflow_provider_flowservice.emulator.exchange import SCOPE_KEY, Marks, Reply
 from airflow_provider_flowservice.emulator.faults.base import Victim
-from airflow_provider_flowservice.emulator.journal import Exchange
+from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
+from airflow_provider_flowservice.emulator.journal import Exchange, Journal
 from airflow_provider_flowservice.emulator.world import World
 
 CONTROL_PREFIX = "/_emulator"
@@ -30,6 +32,13 @@ class Edge:
     def __init__(self, app: ASGIApp, world: World) -> None:
         self._app = app
         self._world = world
+        self.journal = Journal()
+        self.faults = FaultQueue()
+
+    def reset(self) -> None:
+        """Forget the journal and the faults."""
+        self.journal.clear()
+        self.faults.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,7 +65,7 @@ class Edge:
         if body is None:
             return
         exchange.body = body
-        self._world.journal.record(exchange)
+        self.journal.record(exchange)
         reply = await self._answer(scope, exchange, marks)
         if reply is None:
             await _hang_up(receive)
@@ -70,11 +79,16 @@ class Edge:
         async def serve() -> Reply:
             return await _run(self._app, scope, exchange.body)
 
-        fault = self._world.faults.take(exchange.method, scope["path"])
+        fault = self.faults.take(exchange.method, scope["path"])
         if fault is None:
             return await serve()
         exchange.fault = fault.kind
         return await fault.meet(Victim(self._world, exchange, marks, serve))
+
+
+async def edge_of(request: Request) -> Edge:
+    """The edge that a request came through (a FastAPI dependency)."""
+    return cast(Edge, request.app.state.edge)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

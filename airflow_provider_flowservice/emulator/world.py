@@ -1,4 +1,4 @@
-"""Everything the emulator holds, in one object that lives as long as the server."""
+"""AEP's state, in one object that lives as long as the server."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from fastapi import Request
 from airflow_provider_flowservice.emulator.agenda import Agenda
 from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.collection.store import Inlet
-from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
 from airflow_provider_flowservice.emulator.ims.tokens import TokenStore
-from airflow_provider_flowservice.emulator.journal import Journal
 from airflow_provider_flowservice.emulator.sandbox import Sandbox
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX, Settings
 from airflow_provider_flowservice.emulator.switches import Switches
 
 
 class World:
-    """State of one emulator.
+    """State of the AEP that one emulator stands for.
 
     Handlers run on one event loop and never wait between reading and writing, so each request is atomic
     without locks.
@@ -31,19 +29,15 @@ class World:
         self.clock = EmulatorClock()
         self.agenda = Agenda(self.clock)
         self.tokens = TokenStore(self.clock)
-        self.journal = Journal()
-        self.faults = FaultQueue()
         self.switches = Switches()
         self.sandboxes: dict[str, Sandbox] = {}
         self._open_built_in_sandboxes()
 
     def reset(self) -> None:
-        """Forget everything: resources, tokens, journal, faults; put clock and switches back."""
+        """Forget everything: resources, tokens, timers; put clock and switches back."""
         self.clock.reset()
         self.agenda.clear()
         self.tokens.clear()
-        self.journal.clear()
-        self.faults.clear()
         self.switches = Switches()
         self.sandboxes.clear()
         self._open_built_in_sandboxes()

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.control_api.state import state_of
+from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.world import World
 
 _SHOWN_REQUESTS = 200
@@ -26,12 +27,12 @@ class Html(str):
     __slots__ = ()
 
 
-def page_of(world: World, base_url: str) -> str:
+def page_of(world: World, edge: Edge, base_url: str) -> str:
     """The whole page, without anything loaded from elsewhere."""
-    parts = [_tag("h1", "Flow Service emulator"), _about(world)]
+    parts = [_tag("h1", "Flow Service emulator"), _about(world, edge)]
     for name, sandbox in sorted(world.sandboxes.items()):
         parts += [_tag("h2", f"Sandbox {name}"), *_collections(state_of(world, sandbox, base_url))]
-    parts += [_tag("h2", f"Last {_SHOWN_REQUESTS} requests"), _requests(world)]
+    parts += [_tag("h2", f"Last {_SHOWN_REQUESTS} requests"), _requests(edge)]
     head = _tag(
         "head",
         Html('<meta charset="utf-8">'),
@@ -56,9 +57,9 @@ def _details(value: Any) -> Html:
     return _tag("details", _tag("summary", "JSON"), _tag("pre", json.dumps(value, indent=2)))
 
 
-def _about(world: World) -> Html:
+def _about(world: World, edge: Edge) -> Html:
     credential = world.settings.credential
-    faults = json.dumps(world.faults.left()) if world.faults.left() else "none"
+    faults = json.dumps(edge.faults.left()) if edge.faults.left() else "none"
     return _table(
         ("", ""),
         (
@@ -88,8 +89,8 @@ def _collections(state: dict[str, Any]) -> list[Html]:
     return parts or [_tag("p", "empty")]
 
 
-def _requests(world: World) -> Html:
-    entries = world.journal.entries()[-_SHOWN_REQUESTS:]
+def _requests(edge: Edge) -> Html:
+    entries = edge.journal.entries()[-_SHOWN_REQUESTS:]
     rows = (
         (
             iso(entry["time"]),

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.control_api.page import page_of
 from airflow_provider_flowservice.emulator.control_api.state import state_of
+from airflow_provider_flowservice.emulator.edge import Edge, edge_of
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.flow.exports import exported_profiles
 from airflow_provider_flowservice.emulator.flow.store import Kind
@@ -23,6 +24,7 @@ from airflow_provider_flowservice.emulator.world import World, world_of
 
 router = APIRouter(prefix="/_emulator")
 Here = Annotated[World, Depends(world_of)]
+Around = Annotated[Edge, Depends(edge_of)]
 
 
 class ControlError(ApiError):
@@ -60,9 +62,9 @@ async def _object(request: Request) -> dict[str, Any]:
 
 
 @router.get("")
-async def page(request: Request, world: Here) -> Response:
+async def page(request: Request, world: Here, edge: Around) -> Response:
     """The page in the browser."""
-    return HTMLResponse(page_of(world, _base_url(request)))
+    return HTMLResponse(page_of(world, edge, _base_url(request)))
 
 
 @router.get("/health")
@@ -85,15 +87,15 @@ async def health(world: Here) -> Response:
 
 
 @router.get("/requests")
-async def requests(world: Here) -> Response:
+async def requests(edge: Around) -> Response:
     """The journal, oldest first."""
-    return JSONResponse(world.journal.entries())
+    return JSONResponse(edge.journal.entries())
 
 
 @router.delete("/requests")
-async def clear_requests(world: Here) -> Response:
+async def clear_requests(edge: Around) -> Response:
     """Forget the journal."""
-    world.journal.clear()
+    edge.journal.clear()
     return Response(status_code=204)
 
 
@@ -104,9 +106,10 @@ async def state(request: Request, world: Here) -> Response:
 
 
 @router.post("/reset")
-async def reset(world: Here) -> Response:
+async def reset(world: Here, edge: Around) -> Response:
     """Forget everything."""
     world.reset()
+    edge.reset()
     return Response(status_code=204)
 
 
@@ -140,28 +143,28 @@ async def advance(request: Request, world: Here) -> Response:
 
 
 @router.get("/faults")
-async def faults(world: Here) -> Response:
+async def faults(edge: Around) -> Response:
     """The faults that have not been met."""
-    return JSONResponse(world.faults.left())
+    return JSONResponse(edge.faults.left())
 
 
 @router.post("/faults")
-async def inject(request: Request, world: Here) -> Response:
+async def inject(request: Request, edge: Around) -> Response:
     """Add faults: a list of rules."""
     rules = await _json(request)
     if not isinstance(rules, list):
         raise ControlError(400, "the body must be a list of rules")
     try:
-        world.faults.add(rules)
+        edge.faults.add(rules)
     except ValueError as error:
         raise ControlError(400, str(error)) from error
-    return JSONResponse(world.faults.left(), 201)
+    return JSONResponse(edge.faults.left(), 201)
 
 
 @router.delete("/faults")
-async def clear_faults(world: Here) -> Response:
+async def clear_faults(edge: Around) -> Response:
     """Drop all faults."""
-    world.faults.clear()
+    edge.faults.clear()
     return Response(status_code=204)
 
 

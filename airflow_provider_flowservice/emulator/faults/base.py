@@ -5,13 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_flowservice.emulator.exchange import Marks, Reply
-
-if TYPE_CHECKING:
-    from airflow_provider_flowservice.emulator.journal import Exchange
-    from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.journal import Exchange
+from airflow_provider_flowservice.emulator.world import World
 
 
 @dataclass

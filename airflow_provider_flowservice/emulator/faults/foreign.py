@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
+from airflow_provider_flowservice.emulator.journal import Exchange
+from airflow_provider_flowservice.emulator.sandbox import Sandbox
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
-
-if TYPE_CHECKING:
-    from airflow_provider_flowservice.emulator.journal import Exchange
-    from airflow_provider_flowservice.emulator.sandbox import Sandbox
-    from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.world import World
 
 FOREIGN_EDIT = "edited by someone else"
 _COLLECTIONS = {kind.value: kind for kind in Kind}
