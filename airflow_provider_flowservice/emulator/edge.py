@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 import uuid
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_flowservice.emulator.clock import pause
@@ -57,7 +57,7 @@ class Edge:
         # Adobe prints some paths with a slash at the end and some without.
         scope["path"] = scope["path"].rstrip("/") or "/"
         scope[SCOPE_KEY] = marks
-        self._world.agenda.run_due()
+        self._world.timers.run_due()
         if scope["path"].startswith(CONTROL_PREFIX):
             await self._app(scope, receive, send)
             return
@@ -89,6 +89,9 @@ class Edge:
 async def edge_of(request: Request) -> Edge:
     """The edge that a request came through (a FastAPI dependency)."""
     return cast(Edge, request.app.state.edge)
+
+
+CurrentEdge = Annotated[Edge, Depends(edge_of)]
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 
 class ApiError(Exception):
@@ -76,3 +76,48 @@ class PlatformError(ApiError):
             "title": self.title,
             "detail": self.message,
         }
+
+
+class FlowServiceError(ApiError):
+    """A refusal with a Flow Service code, in either of the two shapes that Adobe documents.
+
+    :param number: four digits; the code is ``FLOW-<number>-<status>``.
+    :param title: short name of the problem.
+    """
+
+    def __init__(self, number: str, status: int, title: str, message: str) -> None:
+        super().__init__(status, message)
+        self.number = number
+        self.title = title
+
+    def report(self, request_id: str) -> dict[str, str]:
+        """Return the details of the current shape."""
+        return {"detailed-message": self.message, "request-id": request_id}
+
+    def body(self, switches: Switches, request_id: str) -> Any:
+        """The current body (type, title, status, report) or the old one, by switch."""
+        old = {"errorMessage": self.message, "errorDetails": self.message}
+        if switches.error_shape == "old":
+            return old
+        return {
+            "type": f"https://ns.adobe.com/aep/errors/FLOW-{self.number}-{self.status}",
+            "title": self.title,
+            "status": self.status,
+            "report": self.report(request_id),
+            **old,
+        }
+
+
+class SandboxProblem(Enum):
+    """What can be wrong with ``x-sandbox-name``: number, HTTP status, title."""
+
+    NOT_FOUND = ("2100", 404, "Sandbox not found")
+    MISSING = ("2105", 400, "header x-sandbox-name is missing")
+    ALL = ("2111", 403, "Cross-sandbox query is not permitted")
+
+
+class SandboxError(FlowServiceError):
+    """A sandbox that cannot be used. Every service refuses it as Flow Service does, which is a guess."""
+
+    def __init__(self, problem: SandboxProblem, message: str) -> None:
+        super().__init__(*problem.value, message)

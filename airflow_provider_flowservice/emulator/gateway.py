@@ -9,11 +9,16 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault, PlatformError
-from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.errors import (
+    GatewayError,
+    GatewayFault,
+    PlatformError,
+    SandboxError,
+    SandboxProblem,
+)
+from airflow_provider_flowservice.emulator.ims.store import TokenStore
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
 _ORG_ID = re.compile(r"[0-9A-Za-z]+@AdobeOrg")
 
@@ -56,11 +61,11 @@ def bearer(request: Request) -> str | None:
     return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
-async def authorised(request: Request, world: Annotated[World, Depends(world_of)]) -> Call:
+async def authorised(request: Request, world: CurrentWorld) -> Call:
     """Check token, API key, organisation and sandbox (a FastAPI dependency).
 
     :raises GatewayError: as the gateway refuses.
-    :raises FlowError: when the sandbox is missing or unknown.
+    :raises SandboxError: when the sandbox is missing or unknown.
     """
     _check_caller(request, world)
     _check_organisation(request, world)
@@ -74,7 +79,7 @@ def _check_caller(request: Request, world: World) -> None:
     key = request.headers.get("x-api-key")
     if not key:
         raise GatewayError(GatewayFault.KEY_MISSING)
-    token = world.tokens.find(value)
+    token = TokenStore.of(world).find(value)
     if token is None:
         raise GatewayError(GatewayFault.TOKEN_INVALID)
     if key != token.client_id:
@@ -95,15 +100,13 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     name = request.headers.get("x-sandbox-name")
     if not name:
         if world.switches.missing_sandbox == "refuse":
-            raise FlowError(FlowCode.SANDBOX_MISSING, "header x-sandbox-name is missing")
+            raise SandboxError(SandboxProblem.MISSING, "header x-sandbox-name is missing")
         name = PRODUCTION_SANDBOX
     if name == "*":
-        raise FlowError(
-            FlowCode.CROSS_SANDBOX_REFUSED, "A query over all sandboxes is not permitted for this token."
-        )
+        raise SandboxError(SandboxProblem.ALL, "A query over all sandboxes is not permitted for this token.")
     sandbox = world.sandboxes.get(name)
     if sandbox is None:
-        raise FlowError(FlowCode.SANDBOX_NOT_FOUND, f"Sandbox {name} is not found in this organisation.")
+        raise SandboxError(SandboxProblem.NOT_FOUND, f"Sandbox {name} is not found in this organisation.")
     return sandbox
 
 

@@ -89,11 +89,11 @@ def test_state_has_every_collection_and_reset_empties_it(api: Api) -> None:
 
 def test_reset_forgets_what_was_planned() -> None:
     world, happened = World(Settings()), []
-    world.agenda.add(0, lambda: happened.append("early"))
-    world.agenda.run_due()
-    world.agenda.add(0, lambda: happened.append("late"))
+    world.timers.add(0, lambda: happened.append("early"))
+    world.timers.run_due()
+    world.timers.add(0, lambda: happened.append("late"))
     world.reset()
-    world.agenda.run_due()
+    world.timers.run_due()
     assert happened == ["early"]
 
 

@@ -14,9 +14,8 @@ from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS, STREAMING_TARGETS
 from airflow_provider_flowservice.emulator.flow.runs import RunState, run_state, start_run
 from airflow_provider_flowservice.emulator.flow.selectors import audience_uuids
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 MOST_AUDIENCES = 80
 
@@ -62,10 +61,12 @@ def _wanted(body: Any) -> dict[str, list[str]]:
 
 
 def _file_flow(flow_id: str, sandbox: Sandbox) -> Resource:
-    flow = sandbox.flow.find(Kind.FLOWS, flow_id)
+    flow = FlowStore.of(sandbox).find(Kind.FLOWS, flow_id)
     if flow is None:
         raise ActivationError(404, f"Order {flow_id} is not found")
-    targets = (sandbox.flow.get(Kind.TARGET_CONNECTIONS, each) for each in flow.body["targetConnectionIds"])
+    targets = (
+        FlowStore.of(sandbox).get(Kind.TARGET_CONNECTIONS, each) for each in flow.body["targetConnectionIds"]
+    )
     streams = any(target.body["connectionSpec"]["id"] in STREAMING_TARGETS for target in targets)
     if streams or not FLOW_SPECS[flow.body["flowSpec"]["id"]].is_destination:
         raise ActivationError(400, f"Order {flow_id} does not export audiences to files")
@@ -80,7 +81,7 @@ def _check_free(world: World, sandbox: Sandbox, flow: Resource, segment: str) ->
             400, f"Segments {segment} are not part of this dataflow or out of schedule range!"
         )
     busy = (RunState.SCHEDULED, RunState.IN_PROGRESS)
-    for run in sandbox.flow.all(Kind.RUNS):
+    for run in FlowStore.of(sandbox).all(Kind.RUNS):
         is_same = run.body["flowId"] == flow.id and segment in run.body.get("segments", [])
         if is_same and run_state(run, world.clock.now()) in busy:
             raise ActivationError(

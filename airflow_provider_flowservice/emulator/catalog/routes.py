@@ -8,9 +8,10 @@ import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.catalog.store import Dataset
+from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 
 router = APIRouter(prefix="/data/foundation/catalog")
 
@@ -23,7 +24,7 @@ async def create(call: Authorised) -> Response:
     """Create a dataset; answers a list with one reference to it."""
     body = await call.json()
     _check(body, call)
-    return JSONResponse([call.sandbox.datasets.create(body).reference], 201)
+    return JSONResponse([DatasetStore.of(call.sandbox).create(body).reference], 201)
 
 
 @router.get("/dataSets")
@@ -32,8 +33,8 @@ async def list_datasets(call: Authorised) -> Response:
     params = call.request.query_params
     found = [
         each
-        for each in call.sandbox.datasets.all()
-        if call.sandbox.is_listed(each.id) and _matches(each, call)
+        for each in DatasetStore.of(call.sandbox).all()
+        if call.world.is_listed(each.id) and _matches(each, call)
     ]
     for field, descending in reversed(_orders(params.get("orderBy", "desc:created"))):
         found.sort(key=lambda each: each.as_json(_identity(call)).get(field) or 0, reverse=descending)
@@ -71,7 +72,7 @@ async def put_dataset(dataset_id: str, call: Authorised) -> Response:
 async def delete_dataset(dataset_id: str, call: Authorised) -> Response:
     """Delete a dataset."""
     dataset = _find(dataset_id, call)
-    call.sandbox.datasets.delete(dataset)
+    DatasetStore.of(call.sandbox).delete(dataset)
     return JSONResponse([dataset.reference])
 
 
@@ -83,7 +84,7 @@ async def list_batches(call: Authorised) -> Response:  # noqa: ARG001
 
 def _store(dataset: Dataset, changed: Any, call: Call) -> Response:
     _check(changed, call)
-    call.sandbox.datasets.replace(dataset, changed)
+    DatasetStore.of(call.sandbox).replace(dataset, changed)
     return JSONResponse([dataset.reference])
 
 
@@ -94,7 +95,7 @@ def _check(body: Any, call: Call) -> None:
     reference = body.get("schemaRef")
     if not isinstance(reference, dict) or not reference.get("id"):
         raise PlatformError(400, "BadRequestError", "schemaRef.id is required")
-    if call.sandbox.schemas.find(reference["id"]) is None:
+    if SchemaStore.of(call.sandbox).find(reference["id"]) is None:
         raise PlatformError(400, "BadRequestError", f"schemaRef.id {reference['id']} is not found")
 
 
@@ -117,7 +118,7 @@ def _identity(call: Call) -> dict[str, str]:
 
 
 def _find(dataset_id: str, call: Call) -> Dataset:
-    dataset = call.sandbox.datasets.find(dataset_id)
+    dataset = DatasetStore.of(call.sandbox).find(dataset_id)
     if dataset is None:
         raise PlatformError(404, "NotFoundError", "DataSet not found.")
     return dataset

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass
@@ -42,19 +42,16 @@ class Dataset:
         }
 
 
-class DatasetStore:
-    """All datasets.
+class DatasetStore(Store):
+    """All datasets."""
 
-    :param clock: stamps what is written.
-    """
-
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._datasets: dict[str, Dataset] = {}
 
     def create(self, body: dict[str, Any]) -> Dataset:
         """Add a dataset."""
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         dataset = Dataset(secrets.token_hex(12), _tagged(body), now, now)
         self._datasets[dataset.id] = dataset
         return dataset
@@ -62,7 +59,7 @@ class DatasetStore:
     def replace(self, dataset: Dataset, body: dict[str, Any]) -> None:
         """Store a changed body."""
         dataset.body = _tagged(body)
-        dataset.updated_at = self._clock.now_ms()
+        dataset.updated_at = self.world.clock.now_ms()
 
     def find(self, dataset_id: object) -> Dataset | None:
         """Give a dataset, or None."""

@@ -10,8 +10,9 @@ from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped
 
 from airflow_provider_flowservice.emulator.collection.errors import InletError
 from airflow_provider_flowservice.emulator.collection.store import Inlet
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 _MAX_VIOLATIONS = 5
 
@@ -63,7 +64,7 @@ class Arrival:
         schema_id = _schema_id(header)
         meta = body.get("xdmMeta")
         if (
-            self.sandbox.schemas.find(schema_id) is None
+            SchemaStore.of(self.sandbox).find(schema_id) is None
             or not isinstance(meta, dict)
             or _schema_id(meta) != schema_id
         ):
@@ -73,14 +74,15 @@ class Arrival:
     def _flow(self, flow_id: object) -> Resource:
         if not flow_id:
             raise self.refusal("The flow id is missing", "Missing Flow")
-        flow = self.sandbox.flow.find(Kind.FLOWS, flow_id)
+        flow = FlowStore.of(self.sandbox).find(Kind.FLOWS, flow_id)
         if flow is None or not self._reads_from_here(flow):
             raise self.refusal(f"The flow {flow_id} is unknown", "Unknown Flow")
         return flow
 
     def _reads_from_here(self, flow: Resource) -> bool:
         sources = (
-            self.sandbox.flow.find(Kind.SOURCE_CONNECTIONS, each) for each in flow.body["sourceConnectionIds"]
+            FlowStore.of(self.sandbox).find(Kind.SOURCE_CONNECTIONS, each)
+            for each in flow.body["sourceConnectionIds"]
         )
         return any(each and each.body.get("baseConnectionId") == self.inlet.connection.id for each in sources)
 
@@ -91,8 +93,8 @@ class Arrival:
         """
         if self.inlet.is_raw:
             return
-        schema = self.sandbox.schemas.find(_schema_id(message["header"]))
-        resolved = self.sandbox.schemas.resolved(schema or {})
+        schema = SchemaStore.of(self.sandbox).find(_schema_id(message["header"]))
+        resolved = SchemaStore.of(self.sandbox).resolved(schema or {})
         errors = list(Draft7Validator(resolved).iter_errors(message["body"]["xdmEntity"]))[:_MAX_VIOLATIONS]
         if errors:
             violations = {

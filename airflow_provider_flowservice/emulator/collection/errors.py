@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 _PROBLEM = "http://ns.adobe.com/adobecloud/problem/data-collection-service"
 

@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_flowservice.emulator.collection.envelope import Arrival
 from airflow_provider_flowservice.emulator.collection.store import Message
 from airflow_provider_flowservice.emulator.dataprep.mapping import apply_mappings
+from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
 from airflow_provider_flowservice.emulator.flow.catalogue import MAPPING_TRANSFORM
 from airflow_provider_flowservice.emulator.flow.store import Resource, State
 from airflow_provider_flowservice.emulator.world import World
@@ -41,7 +42,7 @@ def _mapped(arrival: Arrival, record: Any, flow: Resource) -> dict[str, Any] | N
     for transformation in flow.body.get("transformations", []):
         if transformation["name"] == MAPPING_TRANSFORM:
             params = transformation["params"]
-            mapping_set = arrival.sandbox.mappings.find(params.get("mappingId"))
+            mapping_set = MappingStore.of(arrival.sandbox).find(params.get("mappingId"))
             version = mapping_set and mapping_set.version(params.get("mappingVersion"))
             return apply_mappings(version.mappings, record)[0] if version else None
     return None

@@ -5,27 +5,27 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.collection.envelope import Arrival
 from airflow_provider_flowservice.emulator.collection.errors import InletAuthorizationError, InletError
 from airflow_provider_flowservice.emulator.collection.intake import take_in, transaction_id
-from airflow_provider_flowservice.emulator.collection.store import Inlet
+from airflow_provider_flowservice.emulator.collection.store import Inlet, find_inlet
 from airflow_provider_flowservice.emulator.gateway import bearer
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.ims.store import TokenStore
+from airflow_provider_flowservice.emulator.world import CurrentWorld, World
 
 router = APIRouter(prefix="/collection")
-Here = Annotated[World, Depends(world_of)]
 
 _VALIDATIONS_PER_MINUTE = 60
 _FLOW_PARAMETER = "x-adobe-flow-id"
 
 
 @router.post("/{inlet_id}")
-async def collect(inlet_id: str, request: Request, world: Here) -> Response:
+async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Response:
     """Take one message."""
     arrival = _arrival(inlet_id, request, world)
     synchronous = _is_synchronous(request)
@@ -44,7 +44,7 @@ async def collect(inlet_id: str, request: Request, world: Here) -> Response:
 
 
 @router.post("/batch/{inlet_id}")
-async def collect_batch(inlet_id: str, request: Request, world: Here) -> Response:
+async def collect_batch(inlet_id: str, request: Request, world: CurrentWorld) -> Response:
     """Take a batch; the answer is 207 whatever becomes of the messages."""
     arrival = _arrival(inlet_id, request, world)
     body = await _json(arrival, request, world)
@@ -77,7 +77,7 @@ def _collect_one(arrival: Arrival, message: Any, batch_id: str, number: int, wor
 
 
 def _arrival(inlet_id: str, request: Request, world: World) -> Arrival:
-    found = world.find_inlet(inlet_id)
+    found = find_inlet(world, inlet_id)
     if found is None:
         raise InletError(404, "Not Found", f"inletId: [{inlet_id}] is not found")
     sandbox, inlet = found
@@ -92,7 +92,7 @@ def _check_caller(inlet: Inlet, request: Request, world: World) -> None:
     token = bearer(request)
     if token is None:
         raise InletAuthorizationError(401, f"[{inlet.id}] Ims service token is empty")
-    if world.tokens.find(token) is None:
+    if TokenStore.of(world).find(token) is None:
         status = int(world.switches.inlet_bad_token)
         raise InletAuthorizationError(status, f"[{inlet.id}] Ims service token is invalid")
     org_id = request.headers.get("x-gw-ims-org-id")

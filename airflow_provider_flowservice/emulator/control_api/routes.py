@@ -6,25 +6,23 @@ another host cannot send here without asking first.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_flowservice import __version__
+from airflow_provider_flowservice.emulator.collection.store import find_inlet
 from airflow_provider_flowservice.emulator.control_api.page import page_of
 from airflow_provider_flowservice.emulator.control_api.state import state_of
-from airflow_provider_flowservice.emulator.edge import Edge, edge_of
+from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.flow.exports import exported_profiles
-from airflow_provider_flowservice.emulator.flow.store import Kind
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
 router = APIRouter(prefix="/_emulator")
-Here = Annotated[World, Depends(world_of)]
-Around = Annotated[Edge, Depends(edge_of)]
 
 
 class ControlError(ApiError):
@@ -62,13 +60,13 @@ async def _object(request: Request) -> dict[str, Any]:
 
 
 @router.get("")
-async def page(request: Request, world: Here, edge: Around) -> Response:
+async def page(request: Request, world: CurrentWorld, edge: CurrentEdge) -> Response:
     """The page in the browser."""
     return HTMLResponse(page_of(world, edge, _base_url(request)))
 
 
 @router.get("/health")
-async def health(world: Here) -> Response:
+async def health(world: CurrentWorld) -> Response:
     """Status, version, the built-in credential and the ids of the seeded segments."""
     credential = world.settings.credential
     return JSONResponse(
@@ -87,26 +85,26 @@ async def health(world: Here) -> Response:
 
 
 @router.get("/requests")
-async def requests(edge: Around) -> Response:
+async def requests(edge: CurrentEdge) -> Response:
     """The journal, oldest first."""
     return JSONResponse(edge.journal.entries())
 
 
 @router.delete("/requests")
-async def clear_requests(edge: Around) -> Response:
+async def clear_requests(edge: CurrentEdge) -> Response:
     """Forget the journal."""
     edge.journal.clear()
     return Response(status_code=204)
 
 
 @router.get("/state")
-async def state(request: Request, world: Here) -> Response:
+async def state(request: Request, world: CurrentWorld) -> Response:
     """Everything in a sandbox (``?sandbox=``, the built-in one by default)."""
     return JSONResponse(state_of(world, _sandbox(request, world), _base_url(request)))
 
 
 @router.post("/reset")
-async def reset(world: Here, edge: Around) -> Response:
+async def reset(world: CurrentWorld, edge: CurrentEdge) -> Response:
     """Forget everything."""
     world.reset()
     edge.reset()
@@ -114,7 +112,7 @@ async def reset(world: Here, edge: Around) -> Response:
 
 
 @router.post("/sandboxes")
-async def open_sandbox(request: Request, world: Here) -> Response:
+async def open_sandbox(request: Request, world: CurrentWorld) -> Response:
     """Add a sandbox: ``{"name": ...}``."""
     name = (await _object(request)).get("name")
     if not isinstance(name, str) or not name:
@@ -124,13 +122,13 @@ async def open_sandbox(request: Request, world: Here) -> Response:
 
 
 @router.get("/clock")
-async def clock(world: Here) -> Response:
+async def clock(world: CurrentWorld) -> Response:
     """The emulator's time: seconds since the epoch, and how far it runs ahead of real time."""
     return JSONResponse({"now": world.clock.now(), "ahead": world.clock.ahead})
 
 
 @router.post("/clock")
-async def advance(request: Request, world: Here) -> Response:
+async def advance(request: Request, world: CurrentWorld) -> Response:
     """Move the time on: ``{"advance": seconds}``."""
     seconds = (await _object(request)).get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
@@ -143,13 +141,13 @@ async def advance(request: Request, world: Here) -> Response:
 
 
 @router.get("/faults")
-async def faults(edge: Around) -> Response:
+async def faults(edge: CurrentEdge) -> Response:
     """The faults that have not been met."""
     return JSONResponse(edge.faults.left())
 
 
 @router.post("/faults")
-async def inject(request: Request, edge: Around) -> Response:
+async def inject(request: Request, edge: CurrentEdge) -> Response:
     """Add faults: a list of rules."""
     rules = await _json(request)
     if not isinstance(rules, list):
@@ -162,20 +160,20 @@ async def inject(request: Request, edge: Around) -> Response:
 
 
 @router.delete("/faults")
-async def clear_faults(edge: Around) -> Response:
+async def clear_faults(edge: CurrentEdge) -> Response:
     """Drop all faults."""
     edge.faults.clear()
     return Response(status_code=204)
 
 
 @router.get("/switches")
-async def switches(world: Here) -> Response:
+async def switches(world: CurrentWorld) -> Response:
     """Every switch and its value."""
     return JSONResponse(world.switches.as_json())
 
 
 @router.post("/switches")
-async def change_switches(request: Request, world: Here) -> Response:
+async def change_switches(request: Request, world: CurrentWorld) -> Response:
     """Set some switches: new values by name."""
     changes = await _object(request)
     try:
@@ -186,18 +184,18 @@ async def change_switches(request: Request, world: Here) -> Response:
 
 
 @router.get("/flows/{flow_id}/exports")
-async def exports(flow_id: str, request: Request, world: Here) -> Response:
+async def exports(flow_id: str, request: Request, world: CurrentWorld) -> Response:
     """What an activated flow has sent to its destination."""
-    flow = _sandbox(request, world).flow.find(Kind.FLOWS, flow_id)
+    flow = FlowStore.of(_sandbox(request, world)).find(Kind.FLOWS, flow_id)
     if flow is None:
         raise ControlError(404, f"there is no flow {flow_id!r}")
     return JSONResponse(exported_profiles(flow))
 
 
 @router.get("/inlets/{inlet_id}/messages")
-async def messages(inlet_id: str, world: Here) -> Response:
+async def messages(inlet_id: str, world: CurrentWorld) -> Response:
     """What an inlet took, oldest first; messages that will not be ingested are marked as dropped."""
-    found = world.find_inlet(inlet_id)
+    found = find_inlet(world, inlet_id)
     if found is None:
         raise ControlError(404, f"there is no inlet {inlet_id!r}")
     return JSONResponse([each.as_json() for each in found[1].messages])

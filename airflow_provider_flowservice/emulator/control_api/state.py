@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice.emulator.collection.store import inlets_of
 from airflow_provider_flowservice.emulator.flow.render import Renderer
 from airflow_provider_flowservice.emulator.flow.runs import bring_up_to_date
-from airflow_provider_flowservice.emulator.flow.store import Kind
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 
 def state_of(world: World, sandbox: Sandbox, base_url: str) -> dict[str, Any]:
@@ -19,9 +19,9 @@ def state_of(world: World, sandbox: Sandbox, base_url: str) -> dict[str, Any]:
     bring_up_to_date(world, sandbox)
     renderer = Renderer(world, sandbox, base_url, mask=True)
     state: dict[str, Any] = {
-        kind.value: [renderer.item(resource) for resource in sandbox.flow.all(kind)] for kind in Kind
+        kind.value: [renderer.item(resource) for resource in FlowStore.of(sandbox).all(kind)] for kind in Kind
     }
     state["messages"] = {
-        inlet.id: [each.as_json() for each in inlet.messages] for inlet in sandbox.inlets.all()
+        inlet.id: [each.as_json() for each in inlet.messages] for inlet in inlets_of(sandbox)
     }
     return state

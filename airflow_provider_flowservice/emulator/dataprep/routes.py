@@ -8,10 +8,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping, apply_mappings, explain
-from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion
+from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion, MappingStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
 from airflow_provider_flowservice.emulator.schemas.fields import has_field
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 
 router = APIRouter(prefix="/data/foundation/conversion")
 
@@ -20,21 +21,21 @@ router = APIRouter(prefix="/data/foundation/conversion")
 async def create_schema(call: Authorised) -> Response:
     """Keep a schema for the mapping sets of a destination."""
     body = _object(await call.json())
-    return JSONResponse({"id": call.sandbox.mappings.create_schema(body), "version": 0})
+    return JSONResponse({"id": MappingStore.of(call.sandbox).create_schema(body), "version": 0})
 
 
 @router.post("/mappingSets")
 async def create(call: Authorised) -> Response:
     """Create a mapping set. What ``/validate`` finds is refused here with 400; that body is a guess."""
     version = _version(await call.json(), call)
-    return JSONResponse(_receipt(call.sandbox.mappings.create(version), call))
+    return JSONResponse(_receipt(MappingStore.of(call.sandbox).create(version), call))
 
 
 @router.get("/mappingSets")
 async def list_mapping_sets(call: Authorised) -> Response:
     """List mapping sets; ``start`` and ``limit`` are required."""
     start, limit = (_number(call, name) for name in ("start", "limit"))
-    listed = [each for each in call.sandbox.mappings.all() if call.sandbox.is_listed(each.id)]
+    listed = [each for each in MappingStore.of(call.sandbox).all() if call.world.is_listed(each.id)]
     found = listed[start : start + limit]
     return JSONResponse(
         {
@@ -76,7 +77,7 @@ async def get_mapping_set(mapping_id: str, call: Authorised) -> Response:
 async def put_mapping_set(mapping_id: str, call: Authorised) -> Response:
     """Store a new version of a mapping set."""
     mapping_set = _find(mapping_id, call)
-    call.sandbox.mappings.add_version(mapping_set, _version(await call.json(), call))
+    MappingStore.of(call.sandbox).add_version(mapping_set, _version(await call.json(), call))
     return JSONResponse(_shown(mapping_set, mapping_set.versions[-1], call))
 
 
@@ -114,11 +115,11 @@ def _schema_id(body: dict[str, Any], call: Call) -> str:
     """
     output = body.get("outputSchema")
     output = output if isinstance(output, dict) else {}
-    if call.sandbox.mappings.has_schema(output.get("id")):
+    if MappingStore.of(call.sandbox).has_schema(output.get("id")):
         return ""
     reference = output.get("schemaRef")
     schema_id = reference.get("id") if isinstance(reference, dict) else body.get("xdmSchema")
-    if call.sandbox.schemas.find(schema_id) is None:
+    if SchemaStore.of(call.sandbox).find(schema_id) is None:
         raise _refused(f"The output schema {schema_id} is not found")
     return str(schema_id)
 
@@ -143,14 +144,14 @@ def _errors(mapping: Mapping, schema_id: str, call: Call) -> list[dict[str, Any]
         # Documented for the mapping sets of destinations, whose columns are not XDM paths.
         dotted = "." in mapping.destination
         return [explain(mapping, f"{mapping.destination} must not have a dot")] if dotted else []
-    schema = call.sandbox.schemas.find(schema_id)
-    if schema is not None and has_field(call.sandbox.schemas.resolved(schema), mapping.destination):
+    schema = SchemaStore.of(call.sandbox).find(schema_id)
+    if schema is not None and has_field(SchemaStore.of(call.sandbox).resolved(schema), mapping.destination):
         return []
     return [explain(mapping, f"{mapping.destination} is not a field of the schema {schema_id}")]
 
 
 def _find(mapping_id: str, call: Call) -> MappingSet:
-    mapping_set = call.sandbox.mappings.find(mapping_id)
+    mapping_set = MappingStore.of(call.sandbox).find(mapping_id)
     if mapping_set is None:
         raise PlatformError(404, "NotFoundError", f"Mapping set {mapping_id} is not found")
     return mapping_set

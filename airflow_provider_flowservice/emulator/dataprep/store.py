@@ -6,8 +6,8 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,17 @@ class MappingSet:
         return self.versions[int(text)] if text.isdecimal() and int(text) < len(self.versions) else None
 
 
-class MappingStore:
-    """All mapping sets.
+class MappingStore(Store):
+    """All mapping sets."""
 
-    :param clock: stamps what is written.
-    """
-
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._sets: dict[str, MappingSet] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
 
     def create(self, version: MappingSetVersion) -> MappingSet:
         """Add a mapping set with its version 0."""
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         mapping_set = MappingSet(uuid.uuid4().hex, now, now, [version])
         self._sets[mapping_set.id] = mapping_set
         return mapping_set
@@ -65,7 +62,7 @@ class MappingStore:
     def add_version(self, mapping_set: MappingSet, version: MappingSetVersion) -> None:
         """Store the next version of a mapping set."""
         mapping_set.versions.append(replace(version, number=len(mapping_set.versions)))
-        mapping_set.modified_at = self._clock.now_ms()
+        mapping_set.modified_at = self.world.clock.now_ms()
 
     def find(self, mapping_id: object) -> MappingSet | None:
         """Give a mapping set, or None."""

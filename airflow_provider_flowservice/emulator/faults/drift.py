@@ -15,6 +15,8 @@ from airflow_provider_flowservice.emulator.faults.foreign import (
     edit_as_someone_else,
     sandbox_of,
 )
+from airflow_provider_flowservice.emulator.flow.store import FlowStore
+from airflow_provider_flowservice.emulator.ims.store import TokenStore
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ExpireTokenFault(Fault):
     async def meet(self, victim: Victim) -> Reply | None:
         """Revoke, then serve."""
         _, _, token = (victim.exchange.header("authorization") or "").partition(" ")
-        victim.world.tokens.revoke(token)
+        TokenStore.of(victim.world).revoke(token)
         return await victim.serve()
 
 
@@ -76,7 +78,7 @@ class StaleEtagFault(Fault):
         sandbox = sandbox_of(victim.world, victim.exchange)
         resource = addressed_resource(victim.world, victim.exchange)
         if sandbox is not None and resource is not None and reply.status < 300:
-            victim.world.agenda.add(self.seconds, lambda: sandbox.flow.finalise(resource))
+            victim.world.timers.add(self.seconds, lambda: FlowStore.of(sandbox).finalise(resource))
         return reply
 
 
@@ -96,7 +98,7 @@ class EventualFault(Fault):
         sandbox = sandbox_of(victim.world, victim.exchange)
         created = _created_id(reply)
         if sandbox is not None and created:
-            sandbox.hide_from_lists(created, victim.world.clock.now() + self.seconds)
+            victim.world.hide_from_lists(created, victim.world.clock.now() + self.seconds)
         return reply
 
 

@@ -6,11 +6,10 @@ import itertools
 from copy import deepcopy
 
 from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.journal import Exchange
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 FOREIGN_EDIT = "edited by someone else"
 _COLLECTIONS = {kind.value: kind for kind in Kind}
@@ -29,7 +28,7 @@ def edit_as_someone_else(world: World, exchange: Exchange, segment_id: str) -> N
         resource.body["description"] = FOREIGN_EDIT
     else:
         selectors.append({"type": "PLATFORM_SEGMENT", "value": {"id": segment_id, "name": FOREIGN_EDIT}})
-    sandbox.flow.touch(resource)
+    FlowStore.of(sandbox).touch(resource)
 
 
 def add_as_someone_else(world: World, exchange: Exchange) -> None:
@@ -38,9 +37,9 @@ def add_as_someone_else(world: World, exchange: Exchange) -> None:
         sandbox_of(world, exchange),
         _COLLECTIONS.get(exchange.path.rstrip("/").rpartition("/")[2]),
     )
-    resources = sandbox.flow.all(kind) if sandbox is not None and kind is not None else []
+    resources = FlowStore.of(sandbox).all(kind) if sandbox is not None and kind is not None else []
     if sandbox is not None and kind is not None and resources:
-        sandbox.flow.create(kind, deepcopy(resources[-1].body), resources[-1].state)
+        FlowStore.of(sandbox).create(kind, deepcopy(resources[-1].body), resources[-1].state)
 
 
 def sandbox_of(world: World, exchange: Exchange) -> Sandbox | None:
@@ -55,5 +54,5 @@ def addressed_resource(world: World, exchange: Exchange) -> Resource | None:
         return None
     for collection, resource_id in itertools.pairwise(exchange.path.split("/")):
         if collection in _COLLECTIONS:
-            return sandbox.flow.find(_COLLECTIONS[collection], resource_id)
+            return FlowStore.of(sandbox).find(_COLLECTIONS[collection], resource_id)
     return None

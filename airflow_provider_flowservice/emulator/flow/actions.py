@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.flow.validation import check
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 
 def perform(sandbox: Sandbox, resource: Resource, op: str) -> None:
@@ -33,7 +33,7 @@ def _switch(sandbox: Sandbox, resource: Resource, wanted: State) -> None:
     if resource.state is wanted:
         raise _refused(FlowCode.ACTION_NOT_APPLICABLE, resource, f"is already {wanted.value}")
     resource.state = wanted
-    sandbox.flow.touch(resource)
+    FlowStore.of(sandbox).touch(resource)
 
 
 def _publish(sandbox: Sandbox, resource: Resource) -> None:
@@ -41,7 +41,7 @@ def _publish(sandbox: Sandbox, resource: Resource) -> None:
         raise _refused(FlowCode.ACTION_NOT_APPLICABLE, resource, "is not a draft")
     check(resource.kind, resource.body, sandbox, draft=False)
     resource.state = State.ENABLED
-    sandbox.flow.touch(resource)
+    FlowStore.of(sandbox).touch(resource)
 
 
 def _refused(code: FlowCode, resource: Resource, why: str) -> FlowError:

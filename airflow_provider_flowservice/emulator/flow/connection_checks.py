@@ -7,6 +7,7 @@ from typing import Any
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
+from airflow_provider_flowservice.emulator.catalog.store import DatasetStore
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, DATA_LAKE
 from airflow_provider_flowservice.emulator.flow.errors import (
     FlowCode,
@@ -23,7 +24,8 @@ from airflow_provider_flowservice.emulator.flow.rules import (
 )
 from airflow_provider_flowservice.emulator.flow.specs import ConnectionSpec, Role
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 _VERSIONS = frozenset({"1.0", "1"})
 
@@ -42,7 +44,7 @@ def check_connection(kind: Kind, body: dict[str, Any], sandbox: Sandbox, draft: 
     if kind is Kind.CONNECTIONS:
         _check_auth(body, spec)
         return
-    _check_base(body.get("baseConnectionId"), spec, sandbox.flow, draft)
+    _check_base(body.get("baseConnectionId"), spec, FlowStore.of(sandbox), draft)
     if kind is Kind.TARGET_CONNECTIONS:
         _check_target(body, spec, sandbox)
 
@@ -108,7 +110,7 @@ def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) 
         raise invalid(f"params.{missing} is required for connection spec {spec.id}.")
     if spec.id != DATA_LAKE:
         return
-    if sandbox.schemas.find(schema_id_of(body)) is None:
+    if SchemaStore.of(sandbox).find(schema_id_of(body)) is None:
         raise invalid(f"data.schema.id {schema_id_of(body)} is not a schema of this sandbox.")
-    if sandbox.datasets.find(params["dataSetId"]) is None:
+    if DatasetStore.of(sandbox).find(params["dataSetId"]) is None:
         raise invalid(f"params.dataSetId {params['dataSetId']} is not a dataset of this sandbox.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 
 def delete(store: FlowStore, resource: Resource) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.errors import ApiError, FlowServiceError
+from airflow_provider_flowservice.emulator.settings import Switches
 
 
 class FlowCode(Enum):
@@ -51,12 +51,9 @@ class FlowCode(Enum):
     FIELD_MISSING = ("1455", 400, "Missing field")
     DRAFT_NOT_SUPPORTED = ("1457", 400, "Draft mode is not supported")
     PUBLISH_ORDER = ("1458", 400, "Resource cannot be published")
-    SANDBOX_NOT_FOUND = ("2100", 404, "Sandbox not found")
-    SANDBOX_MISSING = ("2105", 400, "header x-sandbox-name is missing")
-    CROSS_SANDBOX_REFUSED = ("2111", 403, "Cross-sandbox query is not permitted")
 
 
-class FlowError(ApiError):
+class FlowError(FlowServiceError):
     """A refusal by Flow Service.
 
     :param code: which.
@@ -66,26 +63,14 @@ class FlowError(ApiError):
     """
 
     def __init__(self, code: FlowCode, message: str, *, kind: str = "", resource_id: str = "") -> None:
-        self.number, status, self.title = code.value
-        super().__init__(status, message)
+        super().__init__(*code.value, message)
         self.kind = kind
         self.resource_id = resource_id
 
-    def body(self, switches: Switches, request_id: str) -> Any:
-        """The current body (type, title, status, report) or the old one, by switch."""
-        old = {"errorMessage": self.message, "errorDetails": self.message}
-        if switches.error_shape == "old":
-            return old
-        report = {"detailed-message": self.message, "request-id": request_id}
-        if self.resource_id:
-            report |= {"id": self.resource_id, "type": self.kind}
-        return {
-            "type": f"https://ns.adobe.com/aep/errors/FLOW-{self.number}-{self.status}",
-            "title": self.title,
-            "status": self.status,
-            "report": report,
-            **old,
-        }
+    def report(self, request_id: str) -> dict[str, str]:
+        """Return the report with the resource in question."""
+        about = {"id": self.resource_id, "type": self.kind} if self.resource_id else {}
+        return super().report(request_id) | about
 
 
 class InvalidSpecIdError(FlowError):

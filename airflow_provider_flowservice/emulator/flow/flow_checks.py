@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
 from airflow_provider_flowservice.emulator.flow.catalogue import (
     FLOW_SPECS,
     MAPPING_TRANSFORM,
@@ -30,7 +31,7 @@ from airflow_provider_flowservice.emulator.flow.schedules import (
 from airflow_provider_flowservice.emulator.flow.selectors import ATTRIBUTES, SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.specs import FlowSpec
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 
 def check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
@@ -43,8 +44,8 @@ def check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
         raise InvalidSpecIdError
     if draft and not spec.drafts:
         raise FlowError(FlowCode.DRAFT_NOT_SUPPORTED, f"Flow spec {spec.id} does not support draft mode.")
-    sources = _ends(body, "sourceConnectionIds", Kind.SOURCE_CONNECTIONS, sandbox.flow)
-    targets = _ends(body, "targetConnectionIds", Kind.TARGET_CONNECTIONS, sandbox.flow)
+    sources = _ends(body, "sourceConnectionIds", Kind.SOURCE_CONNECTIONS, FlowStore.of(sandbox))
+    targets = _ends(body, "targetConnectionIds", Kind.TARGET_CONNECTIONS, FlowStore.of(sandbox))
     for ends, allowed in ((sources, spec.sources), (targets, spec.targets)):
         _check_ends(ends, allowed, spec, draft)
     _check_transformations(body.get("transformations", []), spec)
@@ -59,7 +60,9 @@ def exports_files(body: dict[str, Any], sandbox: Sandbox) -> bool:
     spec = FLOW_SPECS.get(body.get("flowSpec", {}).get("id", ""))
     if spec is None or PROFILE_TRANSFORM not in spec.transformations:
         return False
-    targets = (sandbox.flow.find(Kind.TARGET_CONNECTIONS, each) for each in body["targetConnectionIds"])
+    targets = (
+        FlowStore.of(sandbox).find(Kind.TARGET_CONNECTIONS, each) for each in body["targetConnectionIds"]
+    )
     return not any(each and each.body["connectionSpec"]["id"] in STREAMING_TARGETS for each in targets)
 
 
@@ -119,7 +122,7 @@ def _is_selector(selector: Any) -> bool:
 
 
 def _check_mapping(params: dict[str, Any], targets: list[Resource], sandbox: Sandbox) -> None:
-    mapping_set = sandbox.mappings.find(params.get("mappingId"))
+    mapping_set = MappingStore.of(sandbox).find(params.get("mappingId"))
     if mapping_set is None:
         raise FlowError(FlowCode.MAPPING_INVALID, f"The mapping {params.get('mappingId')} is not found.")
     version = mapping_set.version(params.get("mappingVersion"))

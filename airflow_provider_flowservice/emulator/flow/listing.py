@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
 from airflow_provider_flowservice.emulator.flow.filters import Filter, Order
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 MAX_LIMIT = 100
 _PARAMETERS = frozenset({"property", "orderby", "limit", "count", "continuationToken"})

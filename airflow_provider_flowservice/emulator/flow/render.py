@@ -9,11 +9,10 @@ from typing import Any
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.runs import run_fields
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.masking import MASK, is_secret_key
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 _PROFILE_FRAGMENTS = {"type": "ProfileFragments", "id": "ups"}
 
@@ -38,7 +37,7 @@ class Renderer:
         item = self._common(resource) | deepcopy(resource.body)
         item |= {"state": resource.state.value, "version": resource.etag, "etag": resource.etag}
         if resource.kind is Kind.CONNECTIONS:
-            self._finish_connection(item)
+            self._finish_connection(item, resource)
         elif resource.kind is Kind.FLOWS:
             self._finish_flow(item)
         else:
@@ -65,15 +64,14 @@ class Renderer:
         now, names = self.world.clock.now(), self.world.switches.run_status_names
         return {**self._common(run), **run_fields(run, now, names), "etag": run.etag}
 
-    def _finish_connection(self, item: dict[str, Any]) -> None:
+    def _finish_connection(self, item: dict[str, Any], resource: Resource) -> None:
         params = item.get("auth", {}).get("params")
         if params is None:
             return
         if CONNECTION_SPECS[item["connectionSpec"]["id"]].is_destination:
             params.setdefault("authorizedDate", iso(item["createdAt"] / 1000))
-        inlet = self.sandbox.inlets.of(item["id"])
-        if inlet is not None:
-            params = inlet.shown_params(self.base_url)
+        if resource.inlet_id:
+            params = self._inlet_params(params, resource)
             item["auth"]["params"] = params
         if self.mask:
             secrets = credential_names(item)
@@ -81,6 +79,18 @@ class Renderer:
                 name: MASK if name in secrets or is_secret_key(name) else value
                 for name, value in params.items()
             }
+
+    def _inlet_params(self, params: dict[str, Any], connection: Resource) -> dict[str, Any]:
+        """Add what the server adds; the caller's own values win, except for the inlet's."""
+        name = params.get("name") or connection.body["name"]
+        return {
+            "sourceId": name,
+            "name": name,
+            "authenticationRequired": False,
+            **params,
+            "inletUrl": f"{self.base_url}/collection/{connection.inlet_id}",
+            "inletId": connection.inlet_id,
+        }
 
     def _finish_end(self, item: dict[str, Any]) -> None:
         if item["connectionSpec"].get("id") == UNIFIED_PROFILE:
@@ -105,7 +115,7 @@ class Renderer:
 
     def _end(self, kind: Kind, end_id: str) -> dict[str, Any]:
         end: dict[str, Any] = {"id": end_id}
-        resource = self.sandbox.flow.find(kind, end_id)
+        resource = FlowStore.of(self.sandbox).find(kind, end_id)
         if resource is None:
             return end
         end["connectionSpec"] = resource.body["connectionSpec"]
@@ -117,7 +127,7 @@ class Renderer:
         return end
 
     def _base_of(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        base = self.sandbox.flow.find(Kind.CONNECTIONS, body.get("baseConnectionId"))
+        base = FlowStore.of(self.sandbox).find(Kind.CONNECTIONS, body.get("baseConnectionId"))
         return {"id": base.id, "connectionSpec": base.body["connectionSpec"]} if base else None
 
 

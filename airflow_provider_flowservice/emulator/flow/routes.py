@@ -20,7 +20,7 @@ from airflow_provider_flowservice.emulator.flow.render import credential_names, 
 from airflow_provider_flowservice.emulator.flow.runs import bring_up_to_date
 from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
 from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
 from airflow_provider_flowservice.emulator.masking import MASK
 
@@ -51,7 +51,7 @@ async def get_item(collection: str, item_id: str, call: Authorised) -> Response:
         if spec is None:
             raise not_found(collection, item_id)
         return JSONResponse({"items": [spec.as_json()]})
-    resource = call.sandbox.flow.get(_kind(collection), item_id)
+    resource = FlowStore.of(call.sandbox).get(_kind(collection), item_id)
     return JSONResponse({"items": [renderer_for(call).item(resource)]})
 
 
@@ -62,12 +62,12 @@ async def create(collection: str, call: Authorised) -> Response:
     draft = _draft_mode(call)
     ignore_legacy = call.world.switches.legacy_base_connection == "ignore"
     body = validation.accepted_body(await call.json(), ignore_legacy=ignore_legacy)
-    store = call.sandbox.flow
+    store = FlowStore.of(call.sandbox)
     validation.check(kind, body, call.sandbox, draft=draft)
     _stamp({}, body, call)
     resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
     if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
-        call.sandbox.inlets.open(resource)
+        store.open_inlet(resource)
     location = f"{call.base_url}{BASE_PATH}/{collection}/{resource.id}"
     return JSONResponse(resource.receipt, 201, {"Location": location})
 
@@ -77,7 +77,7 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
     """Apply a JSON Patch, guarded by If-Match."""
     kind = _editable(collection)
     operations = read_operations(await call.json())
-    store = call.sandbox.flow
+    store = FlowStore.of(call.sandbox)
     resource = store.get(kind, item_id)
     check_if_match(call.request.headers.get("if-match"), resource, required=True)
     body = patched(resource.body, operations)
@@ -89,7 +89,7 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
         resource.body = body
         store.touch(resource)
         if call.world.switches.finalisation_seconds:
-            call.world.agenda.add(call.world.switches.finalisation_seconds, lambda: store.finalise(resource))
+            call.world.timers.add(call.world.switches.finalisation_seconds, lambda: store.finalise(resource))
     if call.world.switches.patch_answer == "202":
         return Response(status_code=202)
     return JSONResponse(resource.receipt)
@@ -98,18 +98,17 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
 @router.delete("/{collection}/{item_id}")
 async def delete(collection: str, item_id: str, call: Authorised) -> Response:
     """Delete a connection or a flow that nothing refers to."""
-    store = call.sandbox.flow
+    store = FlowStore.of(call.sandbox)
     resource = store.get(_editable(collection), item_id)
     status = deletion.answer_status(resource, call.world.switches)
     deletion.delete(store, resource)
-    call.sandbox.inlets.close(resource.id)
     return Response(status_code=status)
 
 
 @router.post("/{collection}/{item_id}/action")
 async def act(collection: str, item_id: str, call: Authorised) -> Response:
     """Enable, disable or publish. If-Match is checked when it is sent."""
-    store = call.sandbox.flow
+    store = FlowStore.of(call.sandbox)
     resource = store.get(_editable(collection), item_id)
     check_if_match(call.request.headers.get("if-match"), resource, required=False)
     perform(call.sandbox, resource, call.request.query_params.get("op", ""))
@@ -119,7 +118,7 @@ async def act(collection: str, item_id: str, call: Authorised) -> Response:
 @router.get("/connections/{item_id}/test")
 async def test_connection(item_id: str, call: Authorised) -> Response:
     """Tell whether a base connection works: it does, unless a mask was written back as its credential."""
-    resource = call.sandbox.flow.get(Kind.CONNECTIONS, item_id)
+    resource = FlowStore.of(call.sandbox).get(Kind.CONNECTIONS, item_id)
     auth = resource.body.get("auth")
     broken = auth is not None and any(
         auth["params"].get(name) == MASK for name in credential_names(resource.body)
@@ -156,9 +155,9 @@ def _listed(kind: Kind, call: Call) -> list[dict[str, Any]]:
         bring_up_to_date(call.world, call.sandbox)
     renderer = renderer_for(call)
     resources = sorted(
-        call.sandbox.flow.all(kind), key=lambda each: (each.created_at, each.order), reverse=True
+        FlowStore.of(call.sandbox).all(kind), key=lambda each: (each.created_at, each.order), reverse=True
     )
-    return [renderer.item(resource) for resource in resources if call.sandbox.is_listed(resource.id)]
+    return [renderer.item(resource) for resource in resources if call.world.is_listed(resource.id)]
 
 
 def _check_specs_kept(resource: Resource, body: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.flow import runs
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
 from airflow_provider_flowservice.emulator.flow.render import renderer_for
-from airflow_provider_flowservice.emulator.flow.store import Kind
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.gateway import Authorised
 
 router = APIRouter(prefix="/data/foundation/flowservice/runs")
@@ -24,14 +24,14 @@ async def create_run(call: Authorised) -> Response:
 @router.put("/{run_id}")
 async def put_run(run_id: str, call: Authorised) -> Response:
     """Writing a run is left to providers of connectors."""
-    call.sandbox.flow.get(Kind.RUNS, run_id)
+    FlowStore.of(call.sandbox).get(Kind.RUNS, run_id)
     raise FlowError(FlowCode.RUN_NOT_PERMITTED, "Updating a run is not permitted.")
 
 
 @router.post("/{run_id}/action")
 async def act_on_run(run_id: str, call: Authorised) -> Response:
     """Start a failed run again (``?op=re_trigger``); answers the new run."""
-    run = call.sandbox.flow.get(Kind.RUNS, run_id)
+    run = FlowStore.of(call.sandbox).get(Kind.RUNS, run_id)
     op = call.request.query_params.get("op", "")
     if op.lower() != "re_trigger":
         raise FlowError(FlowCode.ACTION_NOT_PERMITTED, f"The action {op} is not permitted on runs.")

@@ -7,10 +7,9 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.flow.ticks import due_times
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 _WAITING_SHARE = 0.1
 _RECORDS = 1000
@@ -51,7 +50,7 @@ def start_run(world: World, sandbox: Sandbox, flow: Resource, **details: Any) ->
         "seconds": world.switches.run_seconds,
         **details,
     }
-    return sandbox.flow.create(Kind.RUNS, body)
+    return FlowStore.of(sandbox).create(Kind.RUNS, body)
 
 
 def start_by_hand(world: World, sandbox: Sandbox, body: Any) -> Resource:
@@ -61,7 +60,7 @@ def start_by_hand(world: World, sandbox: Sandbox, body: Any) -> Resource:
     """
     if not isinstance(body, dict) or not body:
         raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
-    flow = sandbox.flow.find(Kind.FLOWS, body.get("flowId"))
+    flow = FlowStore.of(sandbox).find(Kind.FLOWS, body.get("flowId"))
     if flow is None:
         raise FlowError(FlowCode.RUN_FLOW_NOT_FOUND, f"The flow {body.get('flowId')} is not found.")
     schedule = flow.body.get("scheduleParams")
@@ -81,16 +80,16 @@ def retrigger(world: World, sandbox: Sandbox, run: Resource) -> Resource:
     """
     if run_state(run, world.clock.now()) is not RunState.FAILED:
         raise FlowError(FlowCode.ACTION_NOT_APPLICABLE, f"The run {run.id} has not failed.")
-    flow = sandbox.flow.get(Kind.FLOWS, run.body["flowId"])
+    flow = FlowStore.of(sandbox).get(Kind.FLOWS, run.body["flowId"])
     return start_run(world, sandbox, flow, params=run.body.get("params", {}))
 
 
 def bring_up_to_date(world: World, sandbox: Sandbox) -> None:
     """Make the runs that schedules have asked for since the last time."""
     now = world.clock.now()
-    for flow in sandbox.flow.all(Kind.FLOWS) if world.switches.scheduled_runs else []:
-        since = sandbox.flow.runs_made_until.get(flow.id, flow.created_at / 1000)
-        sandbox.flow.runs_made_until[flow.id] = now
+    for flow in FlowStore.of(sandbox).all(Kind.FLOWS) if world.switches.scheduled_runs else []:
+        since = FlowStore.of(sandbox).runs_made_until.get(flow.id, flow.created_at / 1000)
+        FlowStore.of(sandbox).runs_made_until[flow.id] = now
         if flow.state is State.ENABLED:
             for moment in due_times(flow, since, now):
                 run = start_run(world, sandbox, flow)

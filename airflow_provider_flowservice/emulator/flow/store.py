@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.flow.errors import not_found
+from airflow_provider_flowservice.emulator.world import Store, World
 
 FINALISER = "acp_foundation_connectors@AdobeID"
 
@@ -41,6 +41,7 @@ class Resource:
     :param created_at: milliseconds since the epoch; so is ``updated_at``.
     :param order: position among everything created; tells twins of one millisecond apart.
     :param updated_by: who wrote last; None for the caller.
+    :param inlet_id: the inlet of an HTTP API base connection.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class Resource:
     etag: str
     order: int
     updated_by: str | None = None
+    inlet_id: str | None = None
 
     @property
     def receipt(self) -> dict[str, str]:
@@ -59,34 +61,38 @@ class Resource:
         return {"id": self.id, "etag": self.etag}
 
 
-class FlowStore:
+class FlowStore(Store):
     """All collections, and the etags that move with each write.
 
-    ``runs_made_until`` holds for each flow the time, in seconds since the epoch, up to which its scheduled
-    runs exist.
-
-    :param clock: stamps what is written.
+    ``inlets`` holds base connections by the id of their inlet; ``runs_made_until`` holds for each flow the
+    time, in seconds since the epoch, up to which its scheduled runs exist.
     """
 
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._collections: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
+        self.inlets: dict[str, Resource] = {}
         self.runs_made_until: dict[str, float] = {}
         self._writes = 0
         self._etag_base = secrets.randbelow(2**31)
 
     def create(self, kind: Kind, body: dict[str, Any], state: State = State.ENABLED) -> Resource:
         """Add a resource with a new id and etag."""
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         etag = self._next_etag()
         resource = Resource(kind, str(uuid.uuid4()), body, state, now, now, etag, self._writes)
         self._collections[kind][resource.id] = resource
         return resource
 
+    def open_inlet(self, connection: Resource) -> None:
+        """Give a base connection the inlet that messages are sent to."""
+        connection.inlet_id = secrets.token_hex(32)
+        self.inlets[connection.inlet_id] = connection
+
     def touch(self, resource: Resource) -> None:
         """Move the etag and the time of update: the resource was written."""
         resource.etag = self._next_etag()
-        resource.updated_at = self._clock.now_ms()
+        resource.updated_at = self.world.clock.now_ms()
         resource.updated_by = None
 
     def finalise(self, resource: Resource) -> None:
@@ -115,8 +121,10 @@ class FlowStore:
     def delete(self, resource: Resource) -> None:
         """Remove a resource."""
         del self._collections[resource.kind][resource.id]
+        self.inlets.pop(resource.inlet_id or "", None)
+        resource.inlet_id = None
 
     def _next_etag(self) -> str:
         self._writes += 1
         serial = (self._etag_base + self._writes) % 2**32
-        return f'"{serial:08x}-0000-0200-0000-{int(self._clock.now()):08x}0000"'
+        return f'"{serial:08x}-0000-0200-0000-{int(self.world.clock.now()):08x}0000"'

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowErro
 from airflow_provider_flowservice.emulator.flow.flow_checks import check_flow
 from airflow_provider_flowservice.emulator.flow.rules import invalid
 from airflow_provider_flowservice.emulator.flow.store import Kind
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 SERVER_FIELDS = frozenset(
     {

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.ims.tokens import AccessToken
-from airflow_provider_flowservice.emulator.switches import Switches
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.ims.store import AccessToken, TokenStore
+from airflow_provider_flowservice.emulator.settings import Switches
+from airflow_provider_flowservice.emulator.world import CurrentWorld, World
 
 router = APIRouter(prefix="/ims")
-Here = Annotated[World, Depends(world_of)]
 
 
 class ImsError(ApiError):
@@ -36,7 +35,7 @@ class ImsError(ApiError):
 
 @router.post("/token/v3")
 @router.post("/token/v2")
-async def issue_token(request: Request, world: Here) -> Response:
+async def issue_token(request: Request, world: CurrentWorld) -> Response:
     """OAuth server-to-server: client id and secret for an access token; ``expires_in`` counts seconds."""
     form = await _parameters(request)
     if form.get("grant_type") != "client_credentials":
@@ -55,7 +54,7 @@ async def issue_token(request: Request, world: Here) -> Response:
 
 
 @router.post("/exchange/jwt")
-async def exchange_jwt(request: Request, world: Here) -> Response:
+async def exchange_jwt(request: Request, world: CurrentWorld) -> Response:
     """The retired JWT exchange: any ``jwt_token`` will do; ``expires_in`` counts milliseconds."""
     form = await _parameters(request)
     _check_client(world, form)
@@ -72,7 +71,7 @@ async def exchange_jwt(request: Request, world: Here) -> Response:
 
 
 def _issue(world: World) -> AccessToken:
-    return world.tokens.issue(world.settings.credential.client_id, world.switches.token_lifetime)
+    return TokenStore.of(world).issue(world.settings.credential.client_id, world.switches.token_lifetime)
 
 
 def _check_client(world: World, form: dict[str, str]) -> None:

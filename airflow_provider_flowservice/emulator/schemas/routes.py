@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
-from airflow_provider_flowservice.emulator.schemas.store import TENANT
+from airflow_provider_flowservice.emulator.schemas.store import TENANT, SchemaStore
 
 BASE_PATH = "/data/foundation/schemaregistry"
 router = APIRouter(prefix=BASE_PATH)
@@ -34,7 +34,7 @@ _ORDER_KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @router.get("/stats")
 async def stats(call: Authorised) -> Response:
     """Tenant id and counts."""
-    store = call.sandbox.schemas
+    store = SchemaStore.of(call.sandbox)
     kinds = ("schemas", "mixins", "datatypes", "classes")
     return JSONResponse(
         {
@@ -60,8 +60,8 @@ async def list_resources(container: str, collection: str, call: Authorised) -> R
         raise invalid("orderby is required with start and limit")
     found = [
         resource
-        for resource in call.sandbox.schemas.all(_container(container), collection)
-        if call.sandbox.is_listed(resource["$id"])
+        for resource in SchemaStore.of(call.sandbox).all(_container(container), collection)
+        if call.world.is_listed(resource["$id"])
         and all(_matches(resource, expression) for expression in params.getlist("property"))
     ]
     page, following = _page(found, orderby or "updated", params.get("start"), _limit(params.get("limit")))
@@ -84,7 +84,7 @@ async def get_resource(container: str, collection: str, resource_id: str, call: 
     resource = _find(resource_id, call)
     if int(float(version)) != 1:
         raise _not_found(f"{resource_id} with version {version}")
-    return JSONResponse(call.sandbox.schemas.resolved(resource) if "full" in form else resource)
+    return JSONResponse(SchemaStore.of(call.sandbox).resolved(resource) if "full" in form else resource)
 
 
 @router.post("/tenant/{collection}")
@@ -92,7 +92,7 @@ async def create_resource(collection: str, call: Authorised) -> Response:
     """Create a resource of the tenant's; answers the whole of it."""
     body = await call.json()
     org_id = call.world.settings.credential.org_id
-    return JSONResponse(call.sandbox.schemas.create(collection, body, org_id), 201)
+    return JSONResponse(SchemaStore.of(call.sandbox).create(collection, body, org_id), 201)
 
 
 @router.patch("/tenant/{collection}/{resource_id:path}")
@@ -104,13 +104,13 @@ async def patch_resource(collection: str, resource_id: str, call: Authorised) ->
         changed = jsonpatch.JsonPatch(operations).apply(resource)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
         raise invalid(f"The patch cannot be applied: {error}") from error
-    return JSONResponse(call.sandbox.schemas.replace(resource, changed))
+    return JSONResponse(SchemaStore.of(call.sandbox).replace(resource, changed))
 
 
 @router.delete("/tenant/{collection}/{resource_id:path}")
 async def delete_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
     """Delete a resource of the tenant's."""
-    call.sandbox.schemas.delete(_find_own(resource_id, call))
+    SchemaStore.of(call.sandbox).delete(_find_own(resource_id, call))
     return Response(status_code=204)
 
 
@@ -176,7 +176,7 @@ def _summary(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find(resource_id: str, call: Call) -> dict[str, Any]:
-    resource = call.sandbox.schemas.find(resource_id)
+    resource = SchemaStore.of(call.sandbox).find(resource_id)
     if resource is None:
         raise _not_found(f"{resource_id} with version 1")
     return resource

@@ -9,9 +9,9 @@ from typing import Any
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.schemas.core import GLOBAL_RESOURCES
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
+from airflow_provider_flowservice.emulator.world import Store, World
 
 TENANT = "emulator"
 # Field groups were called mixins, and are still stored under that name.
@@ -25,14 +25,11 @@ _STORED_AS = {
 _UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId", "version")
 
 
-class SchemaStore:
-    """What a tenant made, beside the global resources that everybody has.
+class SchemaStore(Store):
+    """What a tenant made, beside the global resources that everybody has."""
 
-    :param clock: stamps what is created.
-    """
-
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._tenant: dict[str, dict[str, Any]] = {}
 
     def create(self, collection: str, body: Any, org_id: str) -> dict[str, Any]:
@@ -44,7 +41,7 @@ class SchemaStore:
         kind = stored_kind(collection)
         self._check(kind, body)
         name = secrets.token_hex(24)
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         extends = [entry["$ref"] for entry in body.get("allOf", []) if "$ref" in entry]
         resource = {
             **body,
@@ -93,7 +90,7 @@ class SchemaStore:
         :raises SchemaError: when the change makes it ill-formed.
         """
         self._check(resource["meta:resourceType"], changed)
-        metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self._clock.now_ms()}
+        metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self.world.clock.now_ms()}
         kept = {name: resource[name] for name in _UNCHANGEABLE}
         self._tenant[resource["$id"]] = {**changed, **kept, "meta:registryMetadata": metadata}
         return self._tenant[resource["$id"]]

@@ -10,9 +10,8 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
-from airflow_provider_flowservice.emulator.segmentation.store import Segment
-from airflow_provider_flowservice.emulator.settings import stable_uuid
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
+from airflow_provider_flowservice.emulator.settings import Switches, stable_uuid
 
 router = APIRouter(prefix="/data/core/ups")
 
@@ -65,9 +64,9 @@ async def create_definition(call: Authorised) -> Response:
     body = await call.json()
     if not isinstance(body, dict) or not body.get("name") or not isinstance(body.get("expression"), dict):
         raise SegmentationError(400, "113400", "name and expression are required")
-    if any(each.name == body["name"] for each in call.sandbox.segments.all()):
+    if any(each.name == body["name"] for each in SegmentStore.of(call.sandbox).all()):
         raise SegmentationError(422, "113422", f"A segment named {body['name']} exists")
-    segment = call.sandbox.segments.create(
+    segment = SegmentStore.of(call.sandbox).create(
         body["name"], body.get("description", ""), str(body["expression"].get("value", ""))
     )
     return JSONResponse(_definition(segment, call))
@@ -82,7 +81,7 @@ async def get_definition(segment_id: str, call: Authorised) -> Response:
 @router.delete("/segment/definitions/{segment_id}")
 async def delete_definition(segment_id: str, call: Authorised) -> Response:
     """Delete a segment definition."""
-    call.sandbox.segments.delete(_find(segment_id, call).id)
+    SegmentStore.of(call.sandbox).delete(_find(segment_id, call).id)
     return Response(status_code=200)
 
 
@@ -139,7 +138,7 @@ def _matching(call: Call) -> list[Segment]:
 
 def _listed(call: Call) -> list[Segment]:
     """Every segment that lists show, in the order that is asked for."""
-    segments = [each for each in call.sandbox.segments.all() if call.sandbox.is_listed(each.id)]
+    segments = [each for each in SegmentStore.of(call.sandbox).all() if call.world.is_listed(each.id)]
     return _sorted(segments, call.request.query_params.get("sort", "updateTime:desc"))
 
 
@@ -162,7 +161,7 @@ def _number(text: str | None, *, default: int, least: int = 0) -> int:
 
 
 def _find(segment_id: str, call: Call) -> Segment:
-    segment = call.sandbox.segments.find(segment_id)
+    segment = SegmentStore.of(call.sandbox).find(segment_id)
     if segment is None:
         raise SegmentationError(404, "113430", f"Segment {segment_id} is not found")
     return segment

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.settings import stable_uuid
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,23 @@ _SEEDS = (
 SEEDED_SEGMENT_IDS: tuple[str, ...] = tuple(segment_id for segment_id, _, _ in _SEEDS)
 
 
-class SegmentStore:
+# Before the first of the seeded profiles qualifies for one of them.
+_SEEDED_AT = 1_583_000_000_000
+
+
+class SegmentStore(Store):
     """The segments, seeded with :data:`SEEDED_SEGMENT_IDS` (the same in every sandbox and every run)."""
 
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
-        now = clock.now_ms()
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._segments = {
-            segment_id: Segment(segment_id, name, f"Seeded: {name}", rule, now)
+            segment_id: Segment(segment_id, name, f"Seeded: {name}", rule, _SEEDED_AT)
             for segment_id, name, rule in _SEEDS
         }
 
     def create(self, name: str, description: str, expression: str) -> Segment:
         """Add a segment."""
-        segment = Segment(str(uuid.uuid4()), name, description, expression, self._clock.now_ms())
+        segment = Segment(str(uuid.uuid4()), name, description, expression, self.world.clock.now_ms())
         self._segments[segment.id] = segment
         return segment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class AccessToken:
     expires_at: float
 
 
-class TokenStore:
+class TokenStore(Store):
     """All tokens that are still good."""
 
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._tokens: dict[str, AccessToken] = {}
 
     def issue(self, client_id: str, lifetime: float) -> AccessToken:
@@ -32,14 +32,16 @@ class TokenStore:
 
         :param lifetime: seconds that it is good for.
         """
-        token = AccessToken(f"emulated.{secrets.token_urlsafe(48)}", client_id, self._clock.now() + lifetime)
+        token = AccessToken(
+            f"emulated.{secrets.token_urlsafe(48)}", client_id, self.world.clock.now() + lifetime
+        )
         self._tokens[token.value] = token
         return token
 
     def find(self, value: str) -> AccessToken | None:
         """Give the token if it is known and not expired."""
         token = self._tokens.get(value)
-        if token is None or token.expires_at <= self._clock.now():
+        if token is None or token.expires_at <= self.world.clock.now():
             return None
         return token
 
