@@ -16,7 +16,6 @@ from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.exchange import marks_of
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
-from airflow_provider_flowservice.emulator.flow.run_routes import router as run_router
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
@@ -26,7 +25,6 @@ from airflow_provider_flowservice.emulator.world import World
 _ROUTERS = (
     control_router,
     ims_router,
-    run_router,
     flow_router,
     activation_router,
     segmentation_router,

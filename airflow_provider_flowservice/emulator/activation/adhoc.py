@@ -43,7 +43,7 @@ def activate(world: World, sandbox: Sandbox, body: Any, *, needs_exports: bool) 
     ]
     for flow, segment in orders:
         _check_free(world, sandbox, flow, segment)
-    return [(segment, start_run(world, sandbox, flow, segments=[segment])) for flow, segment in orders]
+    return [(segment, start_run(sandbox, flow, segments=[segment])) for flow, segment in orders]
 
 
 def _wanted(body: Any) -> dict[str, list[str]]:

@@ -31,7 +31,7 @@ def page_of(world: World, edge: Edge, base_url: str) -> str:
     """The whole page, without anything loaded from elsewhere."""
     parts = [_tag("h1", "Flow Service emulator"), _about(world, edge)]
     for name, sandbox in sorted(world.sandboxes.items()):
-        parts += [_tag("h2", f"Sandbox {name}"), *_collections(state_of(world, sandbox, base_url))]
+        parts += [_tag("h2", f"Sandbox {name}"), *_collections(state_of(sandbox, base_url))]
     parts += [_tag("h2", f"Last {_SHOWN_REQUESTS} requests"), _requests(edge)]
     head = _tag(
         "head",

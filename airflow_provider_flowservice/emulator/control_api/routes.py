@@ -100,7 +100,7 @@ async def clear_requests(edge: CurrentEdge) -> Response:
 @router.get("/state")
 async def state(request: Request, world: CurrentWorld) -> Response:
     """Everything in a sandbox (``?sandbox=``, the built-in one by default)."""
-    return JSONResponse(state_of(world, _sandbox(request, world), _base_url(request)))
+    return JSONResponse(state_of(_sandbox(request, world), _base_url(request)))
 
 
 @router.post("/reset")

@@ -6,18 +6,18 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.collection.store import inlets_of
 from airflow_provider_flowservice.emulator.flow.render import Renderer
-from airflow_provider_flowservice.emulator.flow.runs import bring_up_to_date
+from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
-from airflow_provider_flowservice.emulator.world import Sandbox, World
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 
-def state_of(world: World, sandbox: Sandbox, base_url: str) -> dict[str, Any]:
+def state_of(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
     """Every resource of a sandbox by collection, oldest first, secrets masked whatever the switch says.
 
     :param base_url: where the caller reaches the emulator.
     """
-    bring_up_to_date(world, sandbox)
-    renderer = Renderer(world, sandbox, base_url, mask=True)
+    start_scheduled_runs(sandbox)
+    renderer = Renderer(sandbox, base_url, mask=True)
     state: dict[str, Any] = {
         kind.value: [renderer.item(resource) for resource in FlowStore.of(sandbox).all(kind)] for kind in Kind
     }

@@ -23,12 +23,13 @@ def edit_as_someone_else(world: World, exchange: Exchange, segment_id: str) -> N
     sandbox, resource = sandbox_of(world, exchange), addressed_resource(world, exchange)
     if sandbox is None or resource is None:
         return
-    selectors = selector_list(resource.body, SEGMENTS)
+    body = deepcopy(resource.body)
+    selectors = selector_list(body, SEGMENTS)
     if selectors is None:
-        resource.body["description"] = FOREIGN_EDIT
+        body["description"] = FOREIGN_EDIT
     else:
         selectors.append({"type": "PLATFORM_SEGMENT", "value": {"id": segment_id, "name": FOREIGN_EDIT}})
-    FlowStore.of(sandbox).touch(resource)
+    FlowStore.of(sandbox).change(resource, body=body)
 
 
 def add_as_someone_else(world: World, exchange: Exchange) -> None:

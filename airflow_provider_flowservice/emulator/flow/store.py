@@ -25,7 +25,7 @@ class Kind(str, Enum):
 
 
 class State(str, Enum):
-    """States of a resource. What a draft is called is a guess; the others are documented."""
+    """States of a resource. The name of a draft's state is a guess; the others are documented."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -36,10 +36,10 @@ class State(str, Enum):
 class Resource:
     """One connection, flow or run.
 
-    :param body: what the caller owns and may patch.
+    :param body: what the caller owns and may patch. It is replaced as a whole, never changed in place.
     :param etag: the version, with its quotes.
-    :param created_at: milliseconds since the epoch; so is ``updated_at``.
-    :param order: position among everything created; tells twins of one millisecond apart.
+    :param created_at: milliseconds since the epoch, like ``updated_at``.
+    :param order: position among everything created; orders resources of the same millisecond.
     :param updated_by: who wrote last; None for the caller.
     :param inlet_id: the inlet of an HTTP API base connection.
     """
@@ -57,57 +57,74 @@ class Resource:
 
     @property
     def receipt(self) -> dict[str, str]:
-        """What a create, a patch and an action answer."""
+        """The response to a create, a patch and an action."""
         return {"id": self.id, "etag": self.etag}
 
 
 class FlowStore(Store):
-    """All collections, and the etags that move with each write.
+    """All collections, and the etags, which change with each write.
 
-    ``inlets`` holds base connections by the id of their inlet; ``runs_made_until`` holds for each flow the
-    time, in seconds since the epoch, up to which its scheduled runs exist.
+    ``inlets`` holds base connections by the id of their inlet; ``scheduled_until`` holds for each flow the
+    time, in seconds since the epoch, up to which its scheduled runs were started.
     """
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._collections: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
         self.inlets: dict[str, Resource] = {}
-        self.runs_made_until: dict[str, float] = {}
+        self.scheduled_until: dict[str, float] = {}
         self._writes = 0
         self._etag_base = secrets.randbelow(2**31)
 
-    def create(self, kind: Kind, body: dict[str, Any], state: State = State.ENABLED) -> Resource:
-        """Add a resource with a new id and etag."""
-        now = self.world.clock.now_ms()
+    def create(
+        self,
+        kind: Kind,
+        body: dict[str, Any],
+        state: State = State.ENABLED,
+        created_at: int | None = None,
+    ) -> Resource:
+        """Add a resource with a new id and etag.
+
+        :param created_at: milliseconds since the epoch; now by default.
+        """
+        created = self.world.clock.now_ms() if created_at is None else created_at
         etag = self._next_etag()
-        resource = Resource(kind, str(uuid.uuid4()), body, state, now, now, etag, self._writes)
+        resource = Resource(kind, str(uuid.uuid4()), body, state, created, created, etag, self._writes)
         self._collections[kind][resource.id] = resource
         return resource
 
     def open_inlet(self, connection: Resource) -> None:
-        """Give a base connection the inlet that messages are sent to."""
+        """Add the inlet of a base connection, to which messages are sent."""
         connection.inlet_id = secrets.token_hex(32)
         self.inlets[connection.inlet_id] = connection
 
-    def touch(self, resource: Resource) -> None:
-        """Move the etag and the time of update: the resource was written."""
+    def change(
+        self,
+        resource: Resource,
+        *,
+        body: dict[str, Any] | None = None,
+        state: State | None = None,
+        updated_by: str | None = None,
+    ) -> None:
+        """Write a resource: set what is given, and move the etag and the time of update."""
+        resource.body = resource.body if body is None else body
+        resource.state = state or resource.state
         resource.etag = self._next_etag()
         resource.updated_at = self.world.clock.now_ms()
-        resource.updated_by = None
+        resource.updated_by = updated_by
 
     def finalise(self, resource: Resource) -> None:
-        """Write a resource once more in AEP's own name, as its asynchronous updates end."""
-        self.touch(resource)
-        resource.updated_by = FINALISER
+        """Write a resource once more in AEP's own name, as the end of its asynchronous update."""
+        self.change(resource, updated_by=FINALISER)
 
     def find(self, kind: Kind, resource_id: object) -> Resource | None:
-        """Give a resource, or None."""
+        """Return a resource, or None."""
         return self._collections[kind].get(resource_id) if isinstance(resource_id, str) else None
 
     def get(self, kind: Kind, resource_id: str) -> Resource:
-        """Give a resource.
+        """Return a resource.
 
-        :raises FlowError: 404 when it is not in this sandbox.
+        :raises FlowError: 404 if it is not in this sandbox.
         """
         resource = self.find(kind, resource_id)
         if resource is None:
@@ -115,11 +132,11 @@ class FlowStore(Store):
         return resource
 
     def all(self, kind: Kind) -> list[Resource]:
-        """Every resource of a kind, oldest first."""
+        """Return every resource of a kind, oldest first."""
         return list(self._collections[kind].values())
 
     def delete(self, resource: Resource) -> None:
-        """Remove a resource."""
+        """Remove a resource, and its inlet if it has one."""
         del self._collections[resource.kind][resource.id]
         self.inlets.pop(resource.inlet_id or "", None)
         resource.inlet_id = None
