@@ -14,7 +14,7 @@ from airflow_provider_flowservice.emulator.control_api.routes import router as c
 from airflow_provider_flowservice.emulator.dataprep.routes import router as data_prep_router
 from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.exchange import marks_of
+from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
@@ -53,7 +53,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):  # pragma: no cover (Starlette calls this handler for ApiError alone)
         raise error
     world: World = request.app.state.world
-    body = error.body(world.switches, marks_of(request).request_id)
+    body = error.body(world.switches, notes_of(request).request_id)
     return JSONResponse(body, error.status, media_type="application/json")
 
 

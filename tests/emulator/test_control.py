@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from airflow_provider_flowservice import __version__
-from airflow_provider_flowservice.emulator.journal import Exchange, Journal
+from airflow_provider_flowservice.emulator.exchange import Exchange, Journal
 from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.world import World
 from tests.emulator.conftest import SECRET, Api, add_segment

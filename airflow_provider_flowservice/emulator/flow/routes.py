@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import PlatformError
-from airflow_provider_flowservice.emulator.exchange import marks_of
+from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow import changes, runs
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, HTTP_API
 from airflow_provider_flowservice.emulator.flow.checks import accepted_body, check_resource
@@ -182,4 +182,4 @@ def _age(resource: Resource) -> tuple[int, int]:
 def _is_ignored(kind: Kind, call: Call) -> bool:
     """Return whether a patch succeeds without changing anything."""
     silent = call.world.switches.silent_patch and kind is Kind.FLOWS
-    return silent or marks_of(call.request).patch_changes_nothing
+    return silent or notes_of(call.request).patch_changes_nothing
