@@ -21,7 +21,7 @@ _DEFAULT_LIMIT = 20
 
 @router.post("/dataSets")
 async def create(call: Authorised) -> Response:
-    """Create a dataset; answers a list with one reference to it."""
+    """Create a dataset; the response is a list with one reference to it."""
     body = await call.json()
     _check(body, call)
     return JSONResponse([DatasetStore.of(call.sandbox).create(body).reference], 201)
@@ -78,7 +78,7 @@ async def delete_dataset(dataset_id: str, call: Authorised) -> Response:
 
 @router.get("/batches")
 async def list_batches(call: Authorised) -> Response:  # noqa: ARG001
-    """List batches: the emulator has none, since what is streamed never becomes a file here."""
+    """List batches: the emulator has none, because it writes no files for what is streamed."""
     return JSONResponse({})
 
 
@@ -89,7 +89,7 @@ def _store(dataset: Dataset, changed: Any, call: Call) -> Response:
 
 
 def _check(body: Any, call: Call) -> None:
-    """Wording and status of these refusals are guesses."""
+    """Check a dataset. The wording and the status of these errors are guesses."""
     if not isinstance(body, dict) or not body.get("name"):
         raise PlatformError(400, "BadRequestError", "name is required")
     reference = body.get("schemaRef")
@@ -135,7 +135,7 @@ def _matches(dataset: Dataset, call: Call) -> bool:
 
 
 def _orders(text: str) -> list[tuple[str, bool]]:
-    """Fields and directions of ``asc:created,updated``: a direction holds until the next one."""
+    """Parse ``asc:created,updated`` into fields and directions: a direction holds until the next one."""
     orders, descending = [], False
     for part in text.split(","):
         direction, colon, field = part.partition(":")

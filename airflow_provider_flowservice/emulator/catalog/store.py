@@ -14,7 +14,7 @@ class Dataset:
     """A dataset.
 
     :param body: what the caller owns.
-    :param created_at: milliseconds since the epoch; so is ``updated_at``.
+    :param created_at: milliseconds since the epoch, like ``updated_at``.
     """
 
     id: str
@@ -24,13 +24,13 @@ class Dataset:
 
     @property
     def reference(self) -> str:
-        """How Catalog points to it."""
+        """How Catalog refers to it."""
         return f"@/dataSets/{self.id}"
 
     def as_json(self, identity: dict[str, str]) -> dict[str, Any]:
-        """The dataset as GET shows it.
+        """Return the dataset as GET shows it.
 
-        :param identity: organisation and user.
+        :param identity: organization and user.
         """
         return {
             **self.body,
@@ -62,11 +62,11 @@ class DatasetStore(Store):
         dataset.updated_at = self.world.clock.now_ms()
 
     def find(self, dataset_id: object) -> Dataset | None:
-        """Give a dataset, or None."""
+        """Return a dataset, or None."""
         return self._datasets.get(dataset_id) if isinstance(dataset_id, str) else None
 
     def all(self) -> list[Dataset]:
-        """Every dataset, oldest first."""
+        """Return every dataset, oldest first."""
         return list(self._datasets.values())
 
     def delete(self, dataset: Dataset) -> None:
@@ -75,5 +75,5 @@ class DatasetStore(Store):
 
 
 def _tagged(body: dict[str, Any]) -> dict[str, Any]:
-    """The body with tags, which every dataset has, so that a patch can add one."""
+    """Return the body with tags, which every dataset has, so that a patch can add one."""
     return {"tags": {}, **body}

@@ -10,9 +10,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.collection.envelope import Arrival
 from airflow_provider_flowservice.emulator.collection.errors import InletAuthorizationError, InletError
-from airflow_provider_flowservice.emulator.collection.intake import take_in, transaction_id
+from airflow_provider_flowservice.emulator.collection.messages import Arrival, transaction_id
 from airflow_provider_flowservice.emulator.collection.store import Inlet, find_inlet
 from airflow_provider_flowservice.emulator.gateway import bearer
 from airflow_provider_flowservice.emulator.ims.store import TokenStore
@@ -26,7 +25,7 @@ _FLOW_PARAMETER = "x-adobe-flow-id"
 
 @router.post("/{inlet_id}")
 async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Response:
-    """Take one message."""
+    """Receive one message."""
     arrival = _arrival(inlet_id, request, world)
     synchronous = _is_synchronous(request)
     if synchronous:
@@ -36,7 +35,7 @@ async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Respo
     if synchronous:
         arrival.check_record(message)
     xaction_id = transaction_id(world)
-    take_in(world, arrival, message, flow, xaction_id)
+    arrival.ingest(message, flow, xaction_id)
     receipt = {"inletId": inlet_id, "xactionId": xaction_id, "receivedTimeMs": world.clock.now_ms()}
     if synchronous:
         receipt["synchronousValidation"] = {"status": "pass"}
@@ -45,7 +44,7 @@ async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Respo
 
 @router.post("/batch/{inlet_id}")
 async def collect_batch(inlet_id: str, request: Request, world: CurrentWorld) -> Response:
-    """Take a batch; the answer is 207 whatever becomes of the messages."""
+    """Receive a batch; the response is 207 even if every message is refused."""
     arrival = _arrival(inlet_id, request, world)
     body = await _json(arrival, request, world)
     messages = body.get("messages") if isinstance(body, dict) else None
@@ -57,14 +56,14 @@ async def collect_batch(inlet_id: str, request: Request, world: CurrentWorld) ->
             "inletId": inlet_id,
             "batchId": batch_id,
             "receivedTimeMs": world.clock.now_ms(),
-            "responses": [_collect_one(arrival, each, batch_id, n, world) for n, each in enumerate(messages)],
+            "responses": [_collect_one(arrival, each, batch_id, n) for n, each in enumerate(messages)],
         },
         207,
     )
 
 
-def _collect_one(arrival: Arrival, message: Any, batch_id: str, number: int, world: World) -> dict[str, Any]:
-    newer_style = world.switches.batch_style == "status"
+def _collect_one(arrival: Arrival, message: Any, batch_id: str, number: int) -> dict[str, Any]:
+    newer_style = arrival.sandbox.world.switches.batch_style == "status"
     xaction_id = f"{batch_id}-{number}" if newer_style else f"{batch_id}:{number}"
     try:
         flow = arrival.flow_of(message)
@@ -72,7 +71,7 @@ def _collect_one(arrival: Arrival, message: Any, batch_id: str, number: int, wor
         if newer_style:
             return {"xactionId": xaction_id, "status": error.status, "message": error.message}
         return {"statusCode": error.status, "message": error.message}
-    take_in(world, arrival, message, flow, xaction_id)
+    arrival.ingest(message, flow, xaction_id)
     return {"xactionId": xaction_id}
 
 
@@ -125,7 +124,7 @@ async def _json(arrival: Arrival, request: Request, world: World) -> Any:
         raise InletError(415, "Unsupported Media Type", "Content-Type must be application/json")
     encoding = request.headers.get("content-encoding", "identity")
     if encoding == "gzip" and world.switches.gzip == "accept":
-        body = _unzipped(arrival, body)
+        body = _decompressed(arrival, body)
     elif encoding != "identity":
         raise InletError(415, "Unsupported Media Type", f"Content-Encoding {encoding} is not supported")
     try:
@@ -134,7 +133,7 @@ async def _json(arrival: Arrival, request: Request, world: World) -> Any:
         raise arrival.refusal(f"Message is not JSON: {error}", "Invalid JSON") from error
 
 
-def _unzipped(arrival: Arrival, body: bytes) -> bytes:
+def _decompressed(arrival: Arrival, body: bytes) -> bytes:
     try:
         return gzip.decompress(body)
     except (OSError, EOFError, zlib.error) as error:

@@ -1,7 +1,7 @@
-"""``/_emulator``: look inside, move the clock, inject faults, turn switches.
+"""``/_emulator``: look inside, advance the clock, inject faults, set switches.
 
-Whatever changes something needs ``Content-Type: application/json`` when it has a body, which a web page on
-another host cannot send here without asking first.
+A request that changes something and has a body must have ``Content-Type: application/json``, which a web
+page on another host cannot send without a preflight request.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_flowservice import __version__
+from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
-from airflow_provider_flowservice.emulator.control_api.page import page_of
-from airflow_provider_flowservice.emulator.control_api.state import state_of
+from airflow_provider_flowservice.emulator.control_api.views import page_of, state_of
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.flow.exports import exported_profiles
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
@@ -26,7 +25,7 @@ router = APIRouter(prefix="/_emulator")
 
 
 class ControlError(ApiError):
-    """A request to the emulator itself that makes no sense: 400 or 404 with a message."""
+    """A request to the emulator itself is invalid: 400 or 404 with a message."""
 
 
 def _base_url(request: Request) -> str:
@@ -45,11 +44,11 @@ def _sandbox(request: Request, world: World) -> Sandbox:
 
 async def _json(request: Request) -> Any:
     if "json" not in request.headers.get("content-type", ""):
-        raise ControlError(400, "send JSON, with Content-Type: application/json")
+        raise ControlError(400, "the body must be JSON, with Content-Type: application/json")
     try:
         return await request.json()
     except ValueError as error:
-        raise ControlError(400, f"the body is not JSON: {error}") from error
+        raise ControlError(400, f"the body is not valid JSON: {error}") from error
 
 
 async def _object(request: Request) -> dict[str, Any]:
@@ -92,7 +91,7 @@ async def requests(edge: CurrentEdge) -> Response:
 
 @router.delete("/requests")
 async def clear_requests(edge: CurrentEdge) -> Response:
-    """Forget the journal."""
+    """Clear the journal."""
     edge.journal.clear()
     return Response(status_code=204)
 
@@ -116,20 +115,20 @@ async def open_sandbox(request: Request, world: CurrentWorld) -> Response:
     """Add a sandbox: ``{"name": ...}``."""
     name = (await _object(request)).get("name")
     if not isinstance(name, str) or not name:
-        raise ControlError(400, "name must be a text")
+        raise ControlError(400, "name must be a string that is not empty")
     world.open_sandbox(name)
     return JSONResponse(sorted(world.sandboxes), 201)
 
 
 @router.get("/clock")
 async def clock(world: CurrentWorld) -> Response:
-    """The emulator's time: seconds since the epoch, and how far it runs ahead of real time."""
+    """The emulator's time: seconds since the epoch, and how far it is ahead of real time."""
     return JSONResponse({"now": world.clock.now(), "ahead": world.clock.ahead})
 
 
 @router.post("/clock")
 async def advance(request: Request, world: CurrentWorld) -> Response:
-    """Move the time on: ``{"advance": seconds}``."""
+    """Advance the clock: ``{"advance": seconds}``."""
     seconds = (await _object(request)).get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         raise ControlError(400, "advance must be a number of seconds")
@@ -142,7 +141,7 @@ async def advance(request: Request, world: CurrentWorld) -> Response:
 
 @router.get("/faults")
 async def faults(edge: CurrentEdge) -> Response:
-    """The faults that have not been met."""
+    """The faults that are still pending."""
     return JSONResponse(edge.faults.left())
 
 
@@ -194,8 +193,8 @@ async def exports(flow_id: str, request: Request, world: CurrentWorld) -> Respon
 
 @router.get("/inlets/{inlet_id}/messages")
 async def messages(inlet_id: str, world: CurrentWorld) -> Response:
-    """What an inlet took, oldest first; messages that will not be ingested are marked as dropped."""
+    """What an inlet received, oldest first; messages that will not be ingested are marked as dropped."""
     found = find_inlet(world, inlet_id)
     if found is None:
         raise ControlError(404, f"there is no inlet {inlet_id!r}")
-    return JSONResponse([each.as_json() for each in found[1].messages])
+    return JSONResponse([message.as_json() for message in found[1].messages])

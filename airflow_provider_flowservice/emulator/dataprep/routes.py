@@ -11,15 +11,14 @@ from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping, appl
 from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion, MappingStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import Authorised, Call
-from airflow_provider_flowservice.emulator.schemas.fields import has_field
-from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, has_field
 
 router = APIRouter(prefix="/data/foundation/conversion")
 
 
 @router.post("/schemas")
 async def create_schema(call: Authorised) -> Response:
-    """Keep a schema for the mapping sets of a destination."""
+    """Store a schema for the mapping sets of a destination."""
     body = _object(await call.json())
     return JSONResponse({"id": MappingStore.of(call.sandbox).create_schema(body), "version": 0})
 
@@ -48,7 +47,7 @@ async def list_mapping_sets(call: Authorised) -> Response:
 
 @router.post("/mappingSets/validate")
 async def validate(call: Authorised) -> Response:
-    """Check each mapping against the output schema; answers 200 whatever it finds."""
+    """Check each mapping against the output schema; the status is 200 whatever it finds."""
     body = _object(await call.json())
     schema_id = _schema_id(body, call)
     responses = [_validation(each, schema_id, call) for each in _mappings(body)]
@@ -57,7 +56,7 @@ async def validate(call: Authorised) -> Response:
 
 @router.post("/mappingSets/preview")
 async def preview(call: Authorised) -> Response:
-    """Map sample data: a record, or the first of a list."""
+    """Map sample data: a record, or the first record of a list."""
     body = _object(await call.json())
     version = _version(_object(body.get("mappingSet")), call)
     data = body.get("data")
@@ -83,7 +82,7 @@ async def put_mapping_set(mapping_id: str, call: Authorised) -> Response:
 
 @router.get("/mappingSets/{mapping_id}/mappings")
 async def list_mappings(mapping_id: str, call: Authorised) -> Response:
-    """List the mappings of a set. That they stand under ``data`` is a guess after the list of sets."""
+    """List the mappings of a set, under ``data``: a guess, based on the list of sets."""
     version = _wanted_version(_find(mapping_id, call), call)
     return JSONResponse({"data": [mapping.as_json() for mapping in version.mappings]})
 
@@ -109,7 +108,7 @@ def _version(body: Any, call: Call) -> MappingSetVersion:
 
 
 def _schema_id(body: dict[str, Any], call: Call) -> str:
-    """Id of the registry's schema that is mapped to; empty for a schema of Data Prep's own.
+    """Return the id of the registry's schema that is mapped to; empty for a schema of Data Prep's own.
 
     Three forms are known: ``xdmSchema``, ``outputSchema.schemaRef.id`` and ``outputSchema.id``.
     """

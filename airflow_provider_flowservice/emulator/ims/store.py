@@ -1,4 +1,4 @@
-"""Access tokens: made, looked up, expired by the emulator's clock, revoked."""
+"""Access tokens: issued, looked up, expired by the emulator's clock, revoked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_flowservice.emulator.world import Store, World
 
 @dataclass(frozen=True)
 class AccessToken:
-    """A token that was handed out.
+    """A token that was issued.
 
     :param expires_at: seconds since the epoch, by the emulator's clock.
     """
@@ -21,16 +21,16 @@ class AccessToken:
 
 
 class TokenStore(Store):
-    """All tokens that are still good."""
+    """All tokens that are valid."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._tokens: dict[str, AccessToken] = {}
 
     def issue(self, client_id: str, lifetime: float) -> AccessToken:
-        """Make a token.
+        """Issue a token.
 
-        :param lifetime: seconds that it is good for.
+        :param lifetime: seconds until it expires.
         """
         token = AccessToken(
             f"emulated.{secrets.token_urlsafe(48)}", client_id, self.world.clock.now() + lifetime
@@ -39,16 +39,12 @@ class TokenStore(Store):
         return token
 
     def find(self, value: str) -> AccessToken | None:
-        """Give the token if it is known and not expired."""
+        """Return the token if it is known and has not expired."""
         token = self._tokens.get(value)
         if token is None or token.expires_at <= self.world.clock.now():
             return None
         return token
 
     def revoke(self, value: str) -> None:
-        """Make a token invalid from now on; an unknown one is ignored."""
+        """Revoke a token; an unknown one is ignored."""
         self._tokens.pop(value, None)
-
-    def clear(self) -> None:
-        """Revoke all."""
-        self._tokens.clear()

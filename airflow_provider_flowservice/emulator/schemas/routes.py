@@ -50,7 +50,7 @@ async def stats(call: Authorised) -> Response:
 
 @router.get("/{container}/{collection}")
 async def list_resources(container: str, collection: str, call: Authorised) -> Response:
-    """List a collection; ``start`` is the last value of the field that it is ordered by, not an offset."""
+    """List a collection; ``start`` is the last value of the field in ``orderby``, not an offset."""
     form, version = _accepted(call)
     if form not in ("xed-id", "xed", "xdm") or version:
         raise _accept_error(call, "1006", "Version should not be specified")
@@ -77,7 +77,7 @@ async def list_resources(container: str, collection: str, call: Authorised) -> R
 
 @router.get("/{container}/{collection}/{resource_id:path}")
 async def get_resource(container: str, collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
-    """Look a resource up by ``$id`` or ``meta:altId``; the ``full`` forms come with references resolved."""
+    """Look a resource up by ``$id`` or ``meta:altId``; the ``full`` forms have references resolved."""
     form, version = _accepted(call)
     if form in ("", "xed-id") or not version:
         raise _accept_error(call, "1007", "Version should be specified")
@@ -89,7 +89,7 @@ async def get_resource(container: str, collection: str, resource_id: str, call: 
 
 @router.post("/tenant/{collection}")
 async def create_resource(collection: str, call: Authorised) -> Response:
-    """Create a resource of the tenant's; answers the whole of it."""
+    """Create a resource of the tenant; the response has all of it."""
     body = await call.json()
     org_id = call.world.settings.credential.org_id
     return JSONResponse(SchemaStore.of(call.sandbox).create(collection, body, org_id), 201)
@@ -97,7 +97,7 @@ async def create_resource(collection: str, call: Authorised) -> Response:
 
 @router.patch("/tenant/{collection}/{resource_id:path}")
 async def patch_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
-    """Apply a JSON Patch, for example one that adds the tag ``union``: it enables a schema for Profile."""
+    """Apply a JSON Patch, such as one that adds the tag ``union`` to enable a schema for Profile."""
     resource = _find_own(resource_id, call)
     operations = await call.json()
     try:
@@ -109,13 +109,13 @@ async def patch_resource(collection: str, resource_id: str, call: Authorised) ->
 
 @router.delete("/tenant/{collection}/{resource_id:path}")
 async def delete_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
-    """Delete a resource of the tenant's."""
+    """Delete a resource of the tenant."""
     SchemaStore.of(call.sandbox).delete(_find_own(resource_id, call))
     return Response(status_code=204)
 
 
 def _accepted(call: Call) -> tuple[str, str]:
-    """Form and version that the Accept header asks for; an empty form is none of the registry's."""
+    """Return the form and the version in the Accept header; the form is empty if it is unknown."""
     found = _ACCEPT.fullmatch(call.request.headers.get("accept", "").strip())
     return (found["form"], found["version"] or "") if found else ("", "")
 
@@ -133,7 +133,7 @@ def _container(name: str) -> str:
 
 
 def _matches(resource: dict[str, Any], expression: str) -> bool:
-    """Documented: ``==`` for the whole value and ``~`` for a part of it."""
+    """Return whether a resource matches a filter: ``==`` compares the whole value, ``~`` a part of it."""
     found = re.fullmatch(r"([\w:$.-]+)(==|~)(.*)", expression)
     if found is None:
         raise invalid(f"The property filter {expression} is not valid")

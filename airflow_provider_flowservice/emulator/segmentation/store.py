@@ -1,4 +1,4 @@
-"""Segments of one sandbox."""
+"""The segments of one sandbox."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_flowservice.emulator.world import Store, World
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment definition, which is an audience too.
+    """A segment definition, which is also an audience.
 
     :param expression: the rule, in PQL.
     :param created_at: milliseconds since the epoch.
@@ -24,7 +24,7 @@ class Segment:
     created_at: int
 
 
-# The first two are the ones that Adobe's tutorials show.
+# The first two are those in Adobe's tutorials.
 _SEEDS = (
     ("72ddd79b-6b0a-4e97-a8d2-112ccd81bd02", "Men over 50", 'person.gender = "male" and age > 50'),
     ("7841ba61-23c1-4bb3-a495-00d695fe1e93", "Women over 50", 'person.gender = "female" and age > 50'),
@@ -70,7 +70,7 @@ class SegmentStore(Store):
         return segment
 
     def find(self, segment_id: str) -> Segment | None:
-        """Give a segment, or None."""
+        """Return a segment, or None."""
         return self._segments.get(segment_id)
 
     def delete(self, segment_id: str) -> None:
@@ -78,5 +78,5 @@ class SegmentStore(Store):
         self._segments.pop(segment_id, None)
 
     def all(self) -> list[Segment]:
-        """Every segment, oldest first."""
+        """Return every segment, oldest first."""
         return list(self._segments.values())

@@ -1,7 +1,11 @@
-"""Checks what is in a message: the XDM envelope, the flow, and on request the record itself."""
+"""Checks a message that arrives at an inlet, and ingests it.
+
+What is checked is the XDM envelope, the flow, and on request the record itself.
+"""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,20 +13,23 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 from airflow_provider_flowservice.emulator.collection.errors import InletError
-from airflow_provider_flowservice.emulator.collection.store import Inlet
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.collection.store import Inlet, Message
+from airflow_provider_flowservice.emulator.dataprep.mapping import apply_mappings
+from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
+from airflow_provider_flowservice.emulator.flow.catalogue import MAPPING_TRANSFORM
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
-from airflow_provider_flowservice.emulator.world import Sandbox
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 _MAX_VIOLATIONS = 5
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where a message arrived.
+    """Where a message arrives.
 
-    :param org_id: the organisation that the inlet belongs to.
-    :param flow_id: from the request's header or query; None when it is in neither.
+    :param org_id: the organization that the inlet belongs to.
+    :param flow_id: from the request's header or query; None if it is in neither.
     """
 
     inlet: Inlet
@@ -35,13 +42,13 @@ class Arrival:
         return f"inletId: [{self.inlet.id}] imsOrgId: [{self.org_id}]"
 
     def refusal(self, message: str, title: str = "Invalid XDM Message Format") -> InletError:
-        """A 400 about the message."""
+        """Return a 400 about the message."""
         return InletError(400, title, f"{self._prefix} {message}")
 
     def flow_of(self, message: Any) -> Resource:
-        """Find the flow that a message is for, and check the message's envelope.
+        """Return the flow that a message is for, and check the message's envelope.
 
-        :raises InletError: when the envelope is wrong or the flow does not read from this inlet.
+        :raises InletError: if the envelope is wrong or the flow does not read from this inlet.
         """
         flow_id = self.flow_id
         if not self.inlet.is_raw:
@@ -80,10 +87,8 @@ class Arrival:
         return flow
 
     def _reads_from_here(self, flow: Resource) -> bool:
-        sources = (
-            FlowStore.of(self.sandbox).find(Kind.SOURCE_CONNECTIONS, each)
-            for each in flow.body["sourceConnectionIds"]
-        )
+        store = FlowStore.of(self.sandbox)
+        sources = (store.find(Kind.SOURCE_CONNECTIONS, each) for each in flow.body["sourceConnectionIds"])
         return any(each and each.body.get("baseConnectionId") == self.inlet.connection.id for each in sources)
 
     def check_record(self, message: dict[str, Any]) -> None:
@@ -93,8 +98,8 @@ class Arrival:
         """
         if self.inlet.is_raw:
             return
-        schema = SchemaStore.of(self.sandbox).find(_schema_id(message["header"]))
-        resolved = SchemaStore.of(self.sandbox).resolved(schema or {})
+        schemas = SchemaStore.of(self.sandbox)
+        resolved = schemas.resolved(schemas.find(_schema_id(message["header"])) or {})
         errors = list(Draft7Validator(resolved).iter_errors(message["body"]["xdmEntity"]))[:_MAX_VIOLATIONS]
         if errors:
             violations = {
@@ -106,6 +111,38 @@ class Arrival:
             refusal = self.refusal("Message is invalid")
             refusal.cause = {"_streamingValidation": [violations]}
             raise refusal
+
+    def ingest(self, record: Any, flow: Resource, xaction_id: str) -> None:
+        """Store a message, with the reason if it will be dropped."""
+        reason = _reason_to_drop(self.sandbox.world, flow)
+        message = Message(record, self._mapped(record, flow), flow.id, xaction_id, reason)
+        self.inlet.messages.append(message)
+
+    def _mapped(self, record: Any, flow: Resource) -> dict[str, Any] | None:
+        if not self.inlet.is_raw:
+            return None
+        for transformation in flow.body.get("transformations", []):
+            if transformation["name"] == MAPPING_TRANSFORM:
+                params = transformation["params"]
+                mapping_set = MappingStore.of(self.sandbox).find(params.get("mappingId"))
+                version = mapping_set and mapping_set.version(params.get("mappingVersion"))
+                return apply_mappings(version.mappings, record)[0] if version else None
+        return None
+
+
+def transaction_id(world: World) -> str:
+    """Return a new id in the service's form: milliseconds and two numbers."""
+    return f"{world.clock.now_ms()}:{secrets.randbelow(10_000)}:{secrets.randbelow(1_000)}"
+
+
+def _reason_to_drop(world: World, flow: Resource) -> str | None:
+    """Documented: a new flow needs about five minutes. That a disabled one drops everything is a guess."""
+    if flow.state is not State.ENABLED:
+        return f"the flow is {flow.state.value}"
+    age = world.clock.now() - flow.updated_at / 1000
+    if age < world.switches.settling_seconds:
+        return f"the flow was created or changed {age:.0f} seconds before"
+    return None
 
 
 def _schema_id(holder: dict[str, Any]) -> object:
