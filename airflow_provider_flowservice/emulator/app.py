@@ -1,4 +1,4 @@
-"""Puts the services together into one ASGI application."""
+"""Combines the services into one ASGI application."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _ROUTERS = (
 
 
 def build_app(settings: Settings) -> ASGIApp:
-    """Make an emulator with an empty world of its own."""
+    """Return an emulator with an empty world of its own."""
     app = FastAPI(title="Flow Service emulator", openapi_url=None, redirect_slashes=False)
     world = World(settings)
     app.state.world = world
-    app.add_exception_handler(ApiError, _refuse)
-    app.add_exception_handler(HTTPException, _refuse_route)
+    app.add_exception_handler(ApiError, _error_response)
+    app.add_exception_handler(HTTPException, _route_error)
     for router in _ROUTERS:
         app.include_router(router)
     edge = Edge(app, world)
@@ -49,7 +49,7 @@ def build_app(settings: Settings) -> ASGIApp:
     return edge
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):  # pragma: no cover (Starlette calls this handler for ApiError alone)
         raise error
     world: World = request.app.state.world
@@ -57,7 +57,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status, media_type="application/json")
 
 
-async def _refuse_route(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """A path or method that the emulator does not know, in the words of no particular service."""
+async def _route_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Respond to an unknown path or method, in the format of no particular service."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     return JSONResponse({"message": str(getattr(error, "detail", error))}, status)

@@ -21,7 +21,7 @@ from airflow_provider_flowservice.emulator.settings import (
 
 
 class Store:
-    """What one service keeps, in one sandbox or for the whole organisation.
+    """What one service keeps, in one sandbox or for the whole organization.
 
     :param world: has the clock that stamps what is written, and the switches.
     """

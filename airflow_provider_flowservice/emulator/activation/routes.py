@@ -19,7 +19,7 @@ from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS, STR
 from airflow_provider_flowservice.emulator.flow.runs import RunState, run_state, start_run
 from airflow_provider_flowservice.emulator.flow.selectors import audience_uuids
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
-from airflow_provider_flowservice.emulator.gateway import Authorised
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 router = APIRouter(prefix="/data/core/activation/disflowprovider")
@@ -33,7 +33,7 @@ class ActivationError(ApiError):
 
 
 @router.post("/adhocrun")
-async def adhoc_run(call: Authorised) -> Response:
+async def adhoc_run(call: AuthorizedCall) -> Response:
     """Activate audiences now, as version 1 does unless the Accept header asks for version 2."""
     version_2 = _VERSION_2.fullmatch(call.request.headers.get("accept", "").strip())
     started = _activate(call.sandbox, await call.json(), needs_exports=version_2 is None)

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 
 router = APIRouter(prefix="/data/foundation/catalog")
@@ -20,7 +20,7 @@ _DEFAULT_LIMIT = 20
 
 
 @router.post("/dataSets")
-async def create(call: Authorised) -> Response:
+async def create(call: AuthorizedCall) -> Response:
     """Create a dataset; the response is a list with one reference to it."""
     body = await call.json()
     _check(body, call)
@@ -28,7 +28,7 @@ async def create(call: Authorised) -> Response:
 
 
 @router.get("/dataSets")
-async def list_datasets(call: Authorised) -> Response:
+async def list_datasets(call: AuthorizedCall) -> Response:
     """List datasets as an object keyed by id. There is no link to a next page."""
     params = call.request.query_params
     found = [
@@ -44,14 +44,14 @@ async def list_datasets(call: Authorised) -> Response:
 
 
 @router.get("/dataSets/{dataset_id}")
-async def get_dataset(dataset_id: str, call: Authorised) -> Response:
+async def get_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Read one dataset, keyed by its id."""
     dataset = _find(dataset_id, call)
     return JSONResponse({dataset.id: _shown(dataset, call)})
 
 
 @router.patch("/dataSets/{dataset_id}")
-async def patch_dataset(dataset_id: str, call: Authorised) -> Response:
+async def patch_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Change a dataset: a list is a JSON Patch, an object is merged at the top level."""
     dataset = _find(dataset_id, call)
     changes = await call.json()
@@ -63,13 +63,13 @@ async def patch_dataset(dataset_id: str, call: Authorised) -> Response:
 
 
 @router.put("/dataSets/{dataset_id}")
-async def put_dataset(dataset_id: str, call: Authorised) -> Response:
+async def put_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Replace a dataset."""
     return _store(_find(dataset_id, call), await call.json(), call)
 
 
 @router.delete("/dataSets/{dataset_id}")
-async def delete_dataset(dataset_id: str, call: Authorised) -> Response:
+async def delete_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Delete a dataset."""
     dataset = _find(dataset_id, call)
     DatasetStore.of(call.sandbox).delete(dataset)
@@ -77,7 +77,7 @@ async def delete_dataset(dataset_id: str, call: Authorised) -> Response:
 
 
 @router.get("/batches")
-async def list_batches(call: Authorised) -> Response:  # noqa: ARG001
+async def list_batches(call: AuthorizedCall) -> Response:  # noqa: ARG001
     """List batches: the emulator has none, because it writes no files for what is streamed."""
     return JSONResponse({})
 

@@ -37,7 +37,7 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     sandbox = world.sandboxes.get(name)
     if sandbox is None:
         raise ControlError(
-            404, f"there is no sandbox {name!r}; there are {', '.join(sorted(world.sandboxes))}"
+            404, f"unknown sandbox {name!r}; it must be one of {', '.join(sorted(world.sandboxes))}"
         )
     return sandbox
 
@@ -187,7 +187,7 @@ async def exports(flow_id: str, request: Request, world: CurrentWorld) -> Respon
     """What an activated flow has sent to its destination."""
     flow = FlowStore.of(_sandbox(request, world)).find(Kind.FLOWS, flow_id)
     if flow is None:
-        raise ControlError(404, f"there is no flow {flow_id!r}")
+        raise ControlError(404, f"unknown flow {flow_id!r}")
     return JSONResponse(exported_profiles(flow))
 
 
@@ -196,5 +196,5 @@ async def messages(inlet_id: str, world: CurrentWorld) -> Response:
     """What an inlet received, oldest first; messages that will not be ingested are marked as dropped."""
     found = find_inlet(world, inlet_id)
     if found is None:
-        raise ControlError(404, f"there is no inlet {inlet_id!r}")
+        raise ControlError(404, f"unknown inlet {inlet_id!r}")
     return JSONResponse([message.as_json() for message in found[1].messages])

@@ -10,28 +10,28 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping, apply_mappings, explain
 from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion, MappingStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, has_field
 
 router = APIRouter(prefix="/data/foundation/conversion")
 
 
 @router.post("/schemas")
-async def create_schema(call: Authorised) -> Response:
+async def create_schema(call: AuthorizedCall) -> Response:
     """Store a schema for the mapping sets of a destination."""
     body = _object(await call.json())
     return JSONResponse({"id": MappingStore.of(call.sandbox).create_schema(body), "version": 0})
 
 
 @router.post("/mappingSets")
-async def create(call: Authorised) -> Response:
+async def create(call: AuthorizedCall) -> Response:
     """Create a mapping set. What ``/validate`` finds is refused here with 400; that body is a guess."""
     version = _version(await call.json(), call)
     return JSONResponse(_receipt(MappingStore.of(call.sandbox).create(version), call))
 
 
 @router.get("/mappingSets")
-async def list_mapping_sets(call: Authorised) -> Response:
+async def list_mapping_sets(call: AuthorizedCall) -> Response:
     """List mapping sets; ``start`` and ``limit`` are required."""
     start, limit = (_number(call, name) for name in ("start", "limit"))
     listed = [each for each in MappingStore.of(call.sandbox).all() if call.world.is_listed(each.id)]
@@ -46,7 +46,7 @@ async def list_mapping_sets(call: Authorised) -> Response:
 
 
 @router.post("/mappingSets/validate")
-async def validate(call: Authorised) -> Response:
+async def validate(call: AuthorizedCall) -> Response:
     """Check each mapping against the output schema; the status is 200 whatever it finds."""
     body = _object(await call.json())
     schema_id = _schema_id(body, call)
@@ -55,7 +55,7 @@ async def validate(call: Authorised) -> Response:
 
 
 @router.post("/mappingSets/preview")
-async def preview(call: Authorised) -> Response:
+async def preview(call: AuthorizedCall) -> Response:
     """Map sample data: a record, or the first record of a list."""
     body = _object(await call.json())
     version = _version(_object(body.get("mappingSet")), call)
@@ -66,14 +66,14 @@ async def preview(call: Authorised) -> Response:
 
 
 @router.get("/mappingSets/{mapping_id}")
-async def get_mapping_set(mapping_id: str, call: Authorised) -> Response:
+async def get_mapping_set(mapping_id: str, call: AuthorizedCall) -> Response:
     """Read a mapping set, its latest version or the one in ``?version=``."""
     mapping_set = _find(mapping_id, call)
     return JSONResponse(_shown(mapping_set, _wanted_version(mapping_set, call), call))
 
 
 @router.put("/mappingSets/{mapping_id}")
-async def put_mapping_set(mapping_id: str, call: Authorised) -> Response:
+async def put_mapping_set(mapping_id: str, call: AuthorizedCall) -> Response:
     """Store a new version of a mapping set."""
     mapping_set = _find(mapping_id, call)
     MappingStore.of(call.sandbox).add_version(mapping_set, _version(await call.json(), call))
@@ -81,7 +81,7 @@ async def put_mapping_set(mapping_id: str, call: Authorised) -> Response:
 
 
 @router.get("/mappingSets/{mapping_id}/mappings")
-async def list_mappings(mapping_id: str, call: Authorised) -> Response:
+async def list_mappings(mapping_id: str, call: AuthorizedCall) -> Response:
     """List the mappings of a set, under ``data``: a guess, based on the list of sets."""
     version = _wanted_version(_find(mapping_id, call), call)
     return JSONResponse({"data": [mapping.as_json() for mapping in version.mappings]})

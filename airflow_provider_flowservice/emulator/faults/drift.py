@@ -70,7 +70,7 @@ class ExpireTokenFault(Fault):
 
 @dataclass(frozen=True)
 class StaleEtagFault(Fault):
-    """After a change the etag changes once more, as it does when AEP finalises its asynchronous update.
+    """After a change the etag changes once more, as it does when AEP finalizes its asynchronous update.
 
     :param seconds: how much later, by the emulator's clock; with 0 it has changed by the next request.
     """
@@ -85,7 +85,7 @@ class StaleEtagFault(Fault):
         resource = _addressed_resource(request)
         if sandbox is not None and resource is not None and response.status < 300:
             store = FlowStore.of(sandbox)
-            request.world.timers.add(self.seconds, lambda: store.finalise(resource))
+            request.world.timers.add(self.seconds, lambda: store.finalize(resource))
         return response
 
 

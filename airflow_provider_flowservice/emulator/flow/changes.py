@@ -176,8 +176,8 @@ def _user_of(store: FlowStore, resource: Resource) -> Resource | None:
 
 def delete_status(resource: Resource, switches: Switches) -> int:
     """Return the status of a deletion: 202 in the document about destinations, 204 in that about sources."""
-    if switches.delete_answer != "by-role":
-        return int(switches.delete_answer)
+    if switches.delete_response != "by-role":
+        return int(switches.delete_response)
     return 202 if _belongs_to_destinations(resource) else 204
 
 

@@ -16,7 +16,7 @@ from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowErro
 from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, list_response
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.masking import MASK
 
 BASE_PATH = "/data/foundation/flowservice"
@@ -29,21 +29,21 @@ _CATALOGUES: dict[str, dict[str, Any]] = {"connectionSpecs": CONNECTION_SPECS, "
 
 
 @router.post("/runs")
-async def create_run(call: Authorised) -> Response:
+async def create_run(call: AuthorizedCall) -> Response:
     """Run a source flow that is scheduled once."""
     run = runs.start_by_request(call.sandbox, await call.json())
     return JSONResponse(run.receipt, 201)
 
 
 @router.put("/runs/{run_id}")
-async def put_run(run_id: str, call: Authorised) -> Response:
+async def put_run(run_id: str, call: AuthorizedCall) -> Response:
     """Refuse to write a run, as AEP does to everybody but the providers of connectors."""
     FlowStore.of(call.sandbox).get(Kind.RUNS, run_id)
     raise FlowError(FlowCode.RUN_NOT_PERMITTED, "Updating a run is not permitted.")
 
 
 @router.post("/runs/{run_id}/action")
-async def act_on_run(run_id: str, call: Authorised) -> Response:
+async def act_on_run(run_id: str, call: AuthorizedCall) -> Response:
     """Start a failed run again (``?op=re_trigger``); the response has the new run."""
     run = FlowStore.of(call.sandbox).get(Kind.RUNS, run_id)
     op = call.request.query_params.get("op", "")
@@ -54,7 +54,7 @@ async def act_on_run(run_id: str, call: Authorised) -> Response:
 
 
 @router.get("/{collection}")
-async def list_items(collection: str, call: Authorised) -> Response:
+async def list_items(collection: str, call: AuthorizedCall) -> Response:
     """List a collection, most recent first. Specs are listed on one page unless a limit is given."""
     query = ListQuery.parse(call.request.query_params, call.world.switches)
     if collection in _CATALOGUES:
@@ -67,7 +67,7 @@ async def list_items(collection: str, call: Authorised) -> Response:
 
 
 @router.get("/{collection}/{item_id}")
-async def get_item(collection: str, item_id: str, call: Authorised) -> Response:
+async def get_item(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Read one resource or spec, wrapped in a list of items."""
     if collection in _CATALOGUES:
         spec = _CATALOGUES[collection].get(item_id)
@@ -79,7 +79,7 @@ async def get_item(collection: str, item_id: str, call: Authorised) -> Response:
 
 
 @router.post("/{collection}")
-async def create(collection: str, call: Authorised) -> Response:
+async def create(collection: str, call: AuthorizedCall) -> Response:
     """Create a connection or a flow; ``?mode=draft`` creates it as a draft."""
     kind = _editable(collection)
     draft = _draft_mode(call)
@@ -96,7 +96,7 @@ async def create(collection: str, call: Authorised) -> Response:
 
 
 @router.patch("/{collection}/{item_id}")
-async def patch(collection: str, item_id: str, call: Authorised) -> Response:
+async def patch(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Apply a JSON Patch, if If-Match holds the current etag."""
     kind = _editable(collection)
     operations = changes.read_operations(await call.json())
@@ -107,15 +107,15 @@ async def patch(collection: str, item_id: str, call: Authorised) -> Response:
     switches = call.world.switches
     if not _is_ignored(kind, call):
         store.change(resource, body=body)
-        if switches.finalisation_seconds:
-            call.world.timers.add(switches.finalisation_seconds, lambda: store.finalise(resource))
-    if switches.patch_answer == "202":
+        if switches.finalization_seconds:
+            call.world.timers.add(switches.finalization_seconds, lambda: store.finalize(resource))
+    if switches.patch_response == "202":
         return Response(status_code=202)
     return JSONResponse(resource.receipt)
 
 
 @router.delete("/{collection}/{item_id}")
-async def delete(collection: str, item_id: str, call: Authorised) -> Response:
+async def delete(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Delete a connection or a flow that nothing refers to."""
     store = FlowStore.of(call.sandbox)
     resource = store.get(_editable(collection), item_id)
@@ -124,7 +124,7 @@ async def delete(collection: str, item_id: str, call: Authorised) -> Response:
 
 
 @router.post("/{collection}/{item_id}/action")
-async def act(collection: str, item_id: str, call: Authorised) -> Response:
+async def act(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Enable, disable or publish. If-Match is checked if it is sent."""
     resource = FlowStore.of(call.sandbox).get(_editable(collection), item_id)
     changes.check_if_match(call.request.headers.get("if-match"), resource, required=False)
@@ -133,7 +133,7 @@ async def act(collection: str, item_id: str, call: Authorised) -> Response:
 
 
 @router.get("/connections/{item_id}/test")
-async def test_connection(item_id: str, call: Authorised) -> Response:
+async def test_connection(item_id: str, call: AuthorizedCall) -> Response:
     """Test a base connection: it works unless a mask was written back as its credential."""
     resource = FlowStore.of(call.sandbox).get(Kind.CONNECTIONS, item_id)
     auth = resource.body.get("auth")

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_flowservice.emulator.flow.errors import not_found
 from airflow_provider_flowservice.emulator.world import Store, World
 
-FINALISER = "acp_foundation_connectors@AdobeID"
+FINALIZER = "acp_foundation_connectors@AdobeID"
 
 
 class Kind(str, Enum):
@@ -113,9 +113,9 @@ class FlowStore(Store):
         resource.updated_at = self.world.clock.now_ms()
         resource.updated_by = updated_by
 
-    def finalise(self, resource: Resource) -> None:
+    def finalize(self, resource: Resource) -> None:
         """Write a resource once more in AEP's own name, as the end of its asynchronous update."""
-        self.change(resource, updated_by=FINALISER)
+        self.change(resource, updated_by=FINALIZER)
 
     def find(self, kind: Kind, resource_id: object) -> Resource | None:
         """Return a resource, or None."""

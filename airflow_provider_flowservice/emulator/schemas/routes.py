@@ -11,7 +11,7 @@ import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
 from airflow_provider_flowservice.emulator.schemas.store import TENANT, SchemaStore
 
@@ -32,7 +32,7 @@ _ORDER_KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @router.get("/stats")
-async def stats(call: Authorised) -> Response:
+async def stats(call: AuthorizedCall) -> Response:
     """Tenant id and counts."""
     store = SchemaStore.of(call.sandbox)
     kinds = ("schemas", "mixins", "datatypes", "classes")
@@ -49,7 +49,7 @@ async def stats(call: Authorised) -> Response:
 
 
 @router.get("/{container}/{collection}")
-async def list_resources(container: str, collection: str, call: Authorised) -> Response:
+async def list_resources(container: str, collection: str, call: AuthorizedCall) -> Response:
     """List a collection; ``start`` is the last value of the field in ``orderby``, not an offset."""
     form, version = _accepted(call)
     if form not in ("xed-id", "xed", "xdm") or version:
@@ -76,7 +76,7 @@ async def list_resources(container: str, collection: str, call: Authorised) -> R
 
 
 @router.get("/{container}/{collection}/{resource_id:path}")
-async def get_resource(container: str, collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
+async def get_resource(container: str, collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
     """Look a resource up by ``$id`` or ``meta:altId``; the ``full`` forms have references resolved."""
     form, version = _accepted(call)
     if form in ("", "xed-id") or not version:
@@ -88,7 +88,7 @@ async def get_resource(container: str, collection: str, resource_id: str, call: 
 
 
 @router.post("/tenant/{collection}")
-async def create_resource(collection: str, call: Authorised) -> Response:
+async def create_resource(collection: str, call: AuthorizedCall) -> Response:
     """Create a resource of the tenant; the response has all of it."""
     body = await call.json()
     org_id = call.world.settings.credential.org_id
@@ -96,7 +96,7 @@ async def create_resource(collection: str, call: Authorised) -> Response:
 
 
 @router.patch("/tenant/{collection}/{resource_id:path}")
-async def patch_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
+async def patch_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
     """Apply a JSON Patch, such as one that adds the tag ``union`` to enable a schema for Profile."""
     resource = _find_own(resource_id, call)
     operations = await call.json()
@@ -108,7 +108,7 @@ async def patch_resource(collection: str, resource_id: str, call: Authorised) ->
 
 
 @router.delete("/tenant/{collection}/{resource_id:path}")
-async def delete_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
+async def delete_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
     """Delete a resource of the tenant."""
     SchemaStore.of(call.sandbox).delete(_find_own(resource_id, call))
     return Response(status_code=204)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
 from airflow_provider_flowservice.emulator.settings import Switches, stable_uuid
 
@@ -40,7 +40,7 @@ class SegmentationError(ApiError):
 
 
 @router.get("/segment/definitions")
-async def list_definitions(call: Authorised) -> Response:
+async def list_definitions(call: AuthorizedCall) -> Response:
     """List segment definitions; all of them if neither start, page nor limit is given."""
     params = call.request.query_params
     segments = _listed(call)
@@ -59,7 +59,7 @@ async def list_definitions(call: Authorised) -> Response:
 
 
 @router.post("/segment/definitions")
-async def create_definition(call: Authorised) -> Response:
+async def create_definition(call: AuthorizedCall) -> Response:
     """Create a segment definition; a name that exists already is refused with 422."""
     body = await call.json()
     if not isinstance(body, dict) or not body.get("name") or not isinstance(body.get("expression"), dict):
@@ -73,20 +73,20 @@ async def create_definition(call: Authorised) -> Response:
 
 
 @router.get("/segment/definitions/{segment_id}")
-async def get_definition(segment_id: str, call: Authorised) -> Response:
+async def get_definition(segment_id: str, call: AuthorizedCall) -> Response:
     """Read one segment definition."""
     return JSONResponse(_definition(_find(segment_id, call), call))
 
 
 @router.delete("/segment/definitions/{segment_id}")
-async def delete_definition(segment_id: str, call: Authorised) -> Response:
+async def delete_definition(segment_id: str, call: AuthorizedCall) -> Response:
     """Delete a segment definition."""
     SegmentStore.of(call.sandbox).delete(_find(segment_id, call).id)
     return Response(status_code=200)
 
 
 @router.get("/audiences")
-async def list_audiences(call: Authorised) -> Response:
+async def list_audiences(call: AuthorizedCall) -> Response:
     """List audiences page by page; the link to the next page starts with ``@``."""
     params = call.request.query_params
     segments = _matching(call)
@@ -110,13 +110,13 @@ async def list_audiences(call: Authorised) -> Response:
 
 
 @router.get("/audiences/{audience_id}")
-async def get_audience(audience_id: str, call: Authorised) -> Response:
+async def get_audience(audience_id: str, call: AuthorizedCall) -> Response:
     """Read one audience."""
     return JSONResponse(_audience(_find(audience_id, call), call))
 
 
 @router.get("/export/jobs")
-async def list_export_jobs(_call: Authorised) -> Response:
+async def list_export_jobs(_call: AuthorizedCall) -> Response:
     """List export jobs: one of profiles, whose id version 1 of ad-hoc activation requires."""
     job = {"id": stable_uuid("export job"), "schema": {"name": "_xdm.context.profile"}, "status": "SUCCEEDED"}
     return JSONResponse({"records": [job], "page": {"totalCount": 1, "pageSize": 1}, "link": {}})
