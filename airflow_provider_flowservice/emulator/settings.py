@@ -98,6 +98,12 @@ class Switches:
     finalization_seconds: int = _number(
         0, "seconds after which the etag of a patched resource changes once more"
     )
+    change_delay_seconds: int = _number(
+        0,
+        "seconds until a change of a Flow Service resource shows in reads, and a new resource in lists; the"
+        " change itself, and its response, take place at once, and deletions show at once (AEP is reported to"
+        " need about 8)",
+    )
     settling_seconds: int = _number(
         300, "messages within this time of a flow's last change are accepted and dropped"
     )

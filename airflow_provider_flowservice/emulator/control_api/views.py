@@ -25,12 +25,12 @@ _STYLE = (
 
 
 def state_of(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
-    """Return every resource of a sandbox by collection, oldest first, always with masked secrets.
+    """Return the current state of every resource of a sandbox by collection, oldest first, secrets masked.
 
     :param base_url: where the caller reaches the emulator.
     """
     start_scheduled_runs(sandbox)
-    renderer = Renderer(sandbox, base_url, mask=True)
+    renderer = Renderer(sandbox, base_url, mask=True, current=True)
     state: dict[str, Any] = {
         kind.value: [renderer.item(each) for each in FlowStore.of(sandbox).all(kind)] for kind in Kind
     }

@@ -121,8 +121,10 @@ class PageShiftFault(Fault):
         kind = _COLLECTIONS.get(request.exchange.path.rstrip("/").rpartition("/")[2])
         if sandbox is not None and kind is not None:
             store = FlowStore.of(sandbox)
+            # It was created as long ago as lists need to show it.
+            created_at = request.world.clock.now_ms() - request.world.switches.change_delay_seconds * 1000
             for resource in store.all(kind)[-1:]:
-                store.create(kind, deepcopy(resource.body), resource.state)
+                store.create(kind, deepcopy(resource.body), resource.state, created_at)
         return response
 
 

@@ -23,14 +23,17 @@ class Renderer:
 
     :param base_url: where the caller reaches this emulator; inlets are shown under it.
     :param mask: whether credentials are masked.
+    :param current: whether to show the current state, and not what AEP's reads show by now.
     """
 
     sandbox: Sandbox
     base_url: str
     mask: bool
+    current: bool = False
 
     def item(self, resource: Resource) -> dict[str, Any]:
         """Return the resource as GET shows it."""
+        resource = self._version(resource)
         if resource.kind is Kind.RUNS:
             return self._run(resource)
         item = self._common(resource) | deepcopy(resource.body)
@@ -42,6 +45,9 @@ class Renderer:
         else:
             self._finish_end(item)
         return item
+
+    def _version(self, resource: Resource) -> Resource:
+        return resource if self.current else FlowStore.of(self.sandbox).visible(resource)
 
     def _common(self, resource: Resource) -> dict[str, Any]:
         credential = self.sandbox.world.settings.credential
@@ -118,8 +124,9 @@ class Renderer:
         resource = FlowStore.of(self.sandbox).find(kind, end_id)
         if resource is None:
             return end
-        end["connectionSpec"] = resource.body["connectionSpec"]
-        base = self._base_of(resource.body)
+        body = self._version(resource).body
+        end["connectionSpec"] = body["connectionSpec"]
+        base = self._base_of(body)
         if base:
             end["baseConnection"] = base
         if end["connectionSpec"].get("id") == UNIFIED_PROFILE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -42,6 +42,8 @@ class Resource:
     :param order: position among everything created; orders resources of the same millisecond.
     :param updated_by: who wrote last; None for the caller.
     :param inlet_id: the inlet of an HTTP API base connection.
+    :param superseded: earlier versions that reads still show, each with the time, in seconds since the
+        epoch, until which they do; oldest first.
     """
 
     kind: Kind
@@ -54,6 +56,7 @@ class Resource:
     order: int
     updated_by: str | None = None
     inlet_id: str | None = None
+    superseded: list[tuple[float, Resource]] = field(default_factory=list)
 
     @property
     def receipt(self) -> dict[str, str]:
@@ -63,6 +66,9 @@ class Resource:
 
 class FlowStore(Store):
     """All collections, and the etags, which change with each write.
+
+    What is returned is the current state, on which every write is based. Reads by a caller may lag behind
+    it: see :meth:`visible`.
 
     ``inlets`` holds base connections by the id of their inlet; ``scheduled_until`` holds for each flow the
     time, in seconds since the epoch, up to which its scheduled runs were started.
@@ -91,6 +97,9 @@ class FlowStore(Store):
         etag = self._next_etag()
         resource = Resource(kind, str(uuid.uuid4()), body, state, created, created, etag, self._writes)
         self._collections[kind][resource.id] = resource
+        delay = self.world.switches.change_delay_seconds
+        if delay:
+            self.world.hide_from_lists(resource.id, created / 1000 + delay)
         return resource
 
     def open_inlet(self, connection: Resource) -> None:
@@ -104,18 +113,27 @@ class FlowStore(Store):
         *,
         body: dict[str, Any] | None = None,
         state: State | None = None,
-        updated_by: str | None = None,
     ) -> None:
-        """Write a resource: set what is given, and move the etag and the time of update."""
+        """Write a resource: set what is given, and a new etag and time of update."""
+        delay = self.world.switches.change_delay_seconds
+        if delay:
+            resource.superseded = self._still_shown(resource)
+            resource.superseded.append((self.world.clock.now() + delay, replace(resource, superseded=[])))
         resource.body = resource.body if body is None else body
         resource.state = state or resource.state
-        resource.etag = self._next_etag()
-        resource.updated_at = self.world.clock.now_ms()
-        resource.updated_by = updated_by
+        self._stamp(resource)
 
     def finalize(self, resource: Resource) -> None:
-        """Write a resource once more in AEP's own name, as the end of its asynchronous update."""
-        self.change(resource, updated_by=FINALIZER)
+        """Write a resource once more in AEP's own name, as the end of its asynchronous update.
+
+        It shows in reads together with the change that it ends.
+        """
+        self._stamp(resource, FINALIZER)
+
+    def visible(self, resource: Resource) -> Resource:
+        """Return the version that reads show, because changes may take a while to become visible."""
+        resource.superseded = self._still_shown(resource)
+        return resource.superseded[0][1] if resource.superseded else resource
 
     def find(self, kind: Kind, resource_id: object) -> Resource | None:
         """Return a resource, or None."""
@@ -140,6 +158,15 @@ class FlowStore(Store):
         del self._collections[resource.kind][resource.id]
         self.inlets.pop(resource.inlet_id or "", None)
         resource.inlet_id = None
+
+    def _still_shown(self, resource: Resource) -> list[tuple[float, Resource]]:
+        now = self.world.clock.now()
+        return [(until, version) for until, version in resource.superseded if until > now]
+
+    def _stamp(self, resource: Resource, updated_by: str | None = None) -> None:
+        resource.etag = self._next_etag()
+        resource.updated_at = self.world.clock.now_ms()
+        resource.updated_by = updated_by
 
     def _next_etag(self) -> str:
         self._writes += 1
