@@ -25,8 +25,8 @@ _MAX_VIOLATIONS = 5
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """Where a message arrives.
+class InletRequest:
+    """A request to an inlet, with what its messages are checked against.
 
     :param org_id: the organization that the inlet belongs to.
     :param flow_id: from the request's header or query; None if it is in neither.
@@ -41,7 +41,7 @@ class Arrival:
     def _prefix(self) -> str:
         return f"inletId: [{self.inlet.id}] imsOrgId: [{self.org_id}]"
 
-    def refusal(self, message: str, title: str = "Invalid XDM Message Format") -> InletError:
+    def bad_request(self, message: str, title: str = "Invalid XDM Message Format") -> InletError:
         """Return a 400 about the message."""
         return InletError(400, title, f"{self._prefix} {message}")
 
@@ -55,19 +55,19 @@ class Arrival:
             header = self._checked_header(message)
             flow_id = header.get("flowId") or flow_id
         elif not isinstance(message, dict):
-            raise self.refusal("Message is not a JSON object", "Invalid Message Format")
+            raise self.bad_request("Message is not a JSON object", "Invalid Message Format")
         return self._flow(flow_id)
 
     def _checked_header(self, message: Any) -> dict[str, Any]:
         if not isinstance(message, dict) or not ({"header", "body"} & set(message)):
-            raise self.refusal("Message has unknown xdm format")
+            raise self.bad_request("Message has unknown xdm format")
         header, body = message.get("header"), message.get("body")
         if not isinstance(header, dict):
-            raise self.refusal("The 'header' field is mandatory.")
+            raise self.bad_request("The 'header' field is mandatory.")
         if not isinstance(body, dict) or not isinstance(body.get("xdmEntity"), dict):
-            raise self.refusal("The 'body.xdmEntity' field is mandatory.")
+            raise self.bad_request("The 'body.xdmEntity' field is mandatory.")
         if header.get("imsOrgId", self.org_id) != self.org_id:
-            raise self.refusal("Message has an absent or wrong ims org in the header")
+            raise self.bad_request("Message has an absent or wrong ims org in the header")
         schema_id = _schema_id(header)
         meta = body.get("xdmMeta")
         if (
@@ -75,15 +75,15 @@ class Arrival:
             or not isinstance(meta, dict)
             or _schema_id(meta) != schema_id
         ):
-            raise self.refusal("Message has unknown xdm format")
+            raise self.bad_request("Message has unknown xdm format")
         return header
 
     def _flow(self, flow_id: object) -> Resource:
         if not flow_id:
-            raise self.refusal("The flow id is missing", "Missing Flow")
+            raise self.bad_request("The flow id is missing", "Missing Flow")
         flow = FlowStore.of(self.sandbox).find(Kind.FLOWS, flow_id)
         if flow is None or not self._reads_from_here(flow):
-            raise self.refusal(f"The flow {flow_id} is unknown", "Unknown Flow")
+            raise self.bad_request(f"The flow {flow_id} is unknown", "Unknown Flow")
         return flow
 
     def _reads_from_here(self, flow: Resource) -> bool:
@@ -105,12 +105,12 @@ class Arrival:
             violations = {
                 "schemaLocation": "#",
                 "pointerToViolation": "#",
-                "causingExceptions": [_violation(error) for error in errors],
+                "causingExceptions": [_violation(each) for each in errors],
                 "message": f"{len(errors)} schema violations found",
             }
-            refusal = self.refusal("Message is invalid")
-            refusal.cause = {"_streamingValidation": [violations]}
-            raise refusal
+            error = self.bad_request("Message is invalid")
+            error.cause = {"_streamingValidation": [violations]}
+            raise error
 
     def ingest(self, record: Any, flow: Resource, xaction_id: str) -> None:
         """Store a message, with the reason if it will be dropped."""

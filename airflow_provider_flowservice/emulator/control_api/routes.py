@@ -142,7 +142,7 @@ async def advance(request: Request, world: CurrentWorld) -> Response:
 @router.get("/faults")
 async def faults(edge: CurrentEdge) -> Response:
     """The faults that are still pending."""
-    return JSONResponse(edge.faults.left())
+    return JSONResponse(edge.faults.pending())
 
 
 @router.post("/faults")
@@ -155,7 +155,7 @@ async def inject(request: Request, edge: CurrentEdge) -> Response:
         edge.faults.add(rules)
     except ValueError as error:
         raise ControlError(400, str(error)) from error
-    return JSONResponse(edge.faults.left(), 201)
+    return JSONResponse(edge.faults.pending(), 201)
 
 
 @router.delete("/faults")

@@ -78,7 +78,7 @@ def _details(value: Any) -> Html:
 
 def _about(world: World, edge: Edge) -> Html:
     credential = world.settings.credential
-    faults = edge.faults.left()
+    faults = edge.faults.pending()
     return _table(
         ("", ""),
         (

@@ -87,13 +87,13 @@ async def list_mappings(mapping_id: str, call: AuthorizedCall) -> Response:
     return JSONResponse({"data": [mapping.as_json() for mapping in version.mappings]})
 
 
-def _refused(message: str) -> PlatformError:
+def _bad_request(message: str) -> PlatformError:
     return PlatformError(400, "BadRequestError", message)
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _refused("An object is expected")
+        raise _bad_request("An object is expected")
     return value
 
 
@@ -103,7 +103,7 @@ def _version(body: Any, call: Call) -> MappingSetVersion:
     mappings = _mappings(body)
     errors = [error for each in mappings for error in _errors(each, schema_id, call)]
     if errors:
-        raise _refused("; ".join(error["exception"] for error in errors))
+        raise _bad_request("; ".join(error["exception"] for error in errors))
     return MappingSetVersion(schema_id, tuple(mappings), body)
 
 
@@ -119,18 +119,18 @@ def _schema_id(body: dict[str, Any], call: Call) -> str:
     reference = output.get("schemaRef")
     schema_id = reference.get("id") if isinstance(reference, dict) else body.get("xdmSchema")
     if SchemaStore.of(call.sandbox).find(schema_id) is None:
-        raise _refused(f"The output schema {schema_id} is not found")
+        raise _bad_request(f"The output schema {schema_id} is not found")
     return str(schema_id)
 
 
 def _mappings(body: dict[str, Any]) -> list[Mapping]:
     entries = body.get("mappings")
     if not isinstance(entries, list) or not entries:
-        raise _refused("mappings must be a list that is not empty")
+        raise _bad_request("mappings must be a list that is not empty")
     try:
         return [Mapping.parse(entry) for entry in entries]
     except ValueError as error:
-        raise _refused(str(error)) from error
+        raise _bad_request(str(error)) from error
 
 
 def _validation(mapping: Mapping, schema_id: str, call: Call) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _wanted_version(mapping_set: MappingSet, call: Call) -> MappingSetVersion:
 def _number(call: Call, name: str) -> int:
     text = call.request.query_params.get(name, "")
     if not text.isdecimal():
-        raise _refused(f"{name} is required and must be a number")
+        raise _bad_request(f"{name} is required and must be a number")
     return int(text)
 
 

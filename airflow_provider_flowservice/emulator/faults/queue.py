@@ -137,7 +137,7 @@ class FaultQueue:
         self._rules = [rule for rule in self._rules if rule.times]
         return taken
 
-    def left(self) -> list[dict[str, Any]]:
+    def pending(self) -> list[dict[str, Any]]:
         """Return the rules that have not been used up."""
         return [rule.as_json() for rule in self._rules]
 

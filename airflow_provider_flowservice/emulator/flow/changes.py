@@ -124,20 +124,20 @@ def perform(sandbox: Sandbox, resource: Resource, op: str) -> None:
 
 def _switch(sandbox: Sandbox, resource: Resource, wanted: State) -> None:
     if resource.state is State.DRAFT:
-        raise _refused(FlowCode.TRANSITION_REFUSED, resource, f"cannot go from draft to {wanted.value}")
+        raise _error(FlowCode.TRANSITION_REFUSED, resource, f"cannot go from draft to {wanted.value}")
     if resource.state is wanted:
-        raise _refused(FlowCode.ACTION_NOT_APPLICABLE, resource, f"is already {wanted.value}")
+        raise _error(FlowCode.ACTION_NOT_APPLICABLE, resource, f"is already {wanted.value}")
     FlowStore.of(sandbox).change(resource, state=wanted)
 
 
 def _publish(sandbox: Sandbox, resource: Resource) -> None:
     if resource.state is not State.DRAFT:
-        raise _refused(FlowCode.ACTION_NOT_APPLICABLE, resource, "is not a draft")
+        raise _error(FlowCode.ACTION_NOT_APPLICABLE, resource, "is not a draft")
     check_resource(resource.kind, resource.body, sandbox, draft=False)
     FlowStore.of(sandbox).change(resource, state=State.ENABLED)
 
 
-def _refused(code: FlowCode, resource: Resource, why: str) -> FlowError:
+def _error(code: FlowCode, resource: Resource, why: str) -> FlowError:
     message = f"The {resource.kind.value} resource {resource.id} {why}."
     return FlowError(code, message, kind=resource.kind.value, resource_id=resource.id)
 
@@ -153,7 +153,7 @@ def delete(store: FlowStore, resource: Resource) -> None:
     user = _user_of(store, resource)
     if user is not None:
         is_base = resource.kind is Kind.CONNECTIONS
-        raise _refused(
+        raise _error(
             FlowCode.BASE_CONNECTION_IN_USE if is_base else FlowCode.WRONG_STATE_FOR_DELETE,
             resource,
             f"is used by {user.kind.value} {user.id}",

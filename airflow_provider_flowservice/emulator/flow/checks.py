@@ -223,7 +223,7 @@ def _ends(body: dict[str, Any], field: str, kind: Kind, store: FlowStore) -> lis
 def _check_ends(ends: list[Resource], allowed: tuple[str, ...], spec: FlowSpec, draft: bool) -> None:
     for end in ends:
         if end.body["connectionSpec"]["id"] not in allowed:
-            raise invalid(f"The flow spec {spec.id} does not take the {end.kind.value} resource {end.id}.")
+            raise invalid(f"The flow spec {spec.id} does not accept the {end.kind.value} resource {end.id}.")
         _check_published(end, draft)
 
 
@@ -232,10 +232,10 @@ def _check_transformations(transformations: Any, spec: FlowSpec) -> None:
         raise invalid("transformations must be a list.")
     for entry in transformations:
         if not isinstance(entry, dict) or not isinstance(entry.get("params"), dict):
-            raise invalid("Each of transformations must have a name and params.")
+            raise invalid("Each transformation must have a name and params.")
         if entry.get("name") not in spec.transformations:
             raise invalid(
-                f"The flow spec {spec.id} does not take a transformation named {entry.get('name')}."
+                f"The flow spec {spec.id} does not accept a transformation named {entry.get('name')}."
             )
         for field in (SEGMENTS, ATTRIBUTES):
             _check_selectors(field, entry["params"].get(field))

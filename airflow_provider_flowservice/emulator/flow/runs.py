@@ -69,7 +69,7 @@ def start_by_request(sandbox: Sandbox, body: Any) -> Resource:
     schedule = flow.body.get("scheduleParams")
     if not isinstance(schedule, dict) or schedule.get("frequency") != "once":
         raise FlowError(
-            FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run by hand."
+            FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run on demand."
         )
     if flow.state is not State.ENABLED:
         raise FlowError(FlowCode.FLOW_STATE_UNEXPECTED, f"The flow {flow.id} is {flow.state.value}.")
