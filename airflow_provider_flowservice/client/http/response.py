@@ -115,7 +115,7 @@ def page(answer: Response, kind: type[T]) -> model.Page[T]:
     """A page of resources with the token of the next one."""
     wrapper = decode(answer, _Items)
     items = tuple(decode(answer, kind, item) for item in wrapper.items)
-    return model.Page(items=items, continuation_token=_next_token(wrapper.links))
+    return model.Page(items=items, next_cursor=_next_token(wrapper.links))
 
 
 def count(answer: Response) -> int:
