@@ -10,9 +10,14 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.client.errors import (
+    DriftError,
+    FlowServiceError,
+    InvalidInputError,
+    is_permanent,
+)
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.exceptions import is_permanent, raise_for_airflow
+from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
 from airflow_provider_flowservice.operators.task_state import TaskState
 

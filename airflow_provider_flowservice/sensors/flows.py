@@ -12,6 +12,7 @@ from airflow_provider_flowservice.client.activation.activate import resolve
 from airflow_provider_flowservice.client.activation.segments import read_attributes, read_segments
 from airflow_provider_flowservice.client.activation.selectors import Missing
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.operators.base import required_text
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
@@ -158,7 +159,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
 
     def look(self) -> tuple[bool, Any]:
         """Read the newest runs."""
-        run = request.best_after(self.hook.send(request.newest_runs(self.flow_id)), self._moment())
+        run = runs.best_after(self.hook.send(runs.newest_runs(self.flow_id)).items, self._moment())
         if run is None:
             return False, {}
         seen = {"run_id": run.id, "state": run.state.value}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.errors import FlowServiceError, is_permanent
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
-from airflow_provider_flowservice.exceptions import is_permanent, to_event
+from airflow_provider_flowservice.exceptions import to_event
 from airflow_provider_flowservice.triggers import sessions
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.triggers.base import PollingTrigger
@@ -81,8 +82,8 @@ class LatestRunTrigger(PollingTrigger):
 
     async def poll(self, transport: AiohttpTransport) -> tuple[bool, dict[str, str]]:
         """Read the newest runs."""
-        page = await transport.send(request.newest_runs(self.flow_id))
-        run = request.best_after(page, self.started_after)
+        page = await transport.send(runs.newest_runs(self.flow_id))
+        run = runs.best_after(page.items, self.started_after)
         if run is None:
             return False, {}
         return run.state.is_terminal, {"run_id": run.id, "state": run.state.value}
