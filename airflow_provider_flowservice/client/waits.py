@@ -9,6 +9,7 @@ what they ask.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject, RunState
+
+log = logging.getLogger(__name__)
 
 #: So many looks in a row may fail. The transport has retried each of them for minutes already, so more would hide an
 #: outage, and fewer would fail a wait of hours because AEP is restarted.
@@ -227,14 +230,17 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
     judged, failures = Judgement(False), 0
     while True:
         pause = interval * (1 + JITTER * (2 * random.random() - 1))  # noqa: S311
+        seen = judged.seen
         try:
-            judged = yield from wait.look(judged.seen)
+            judged = yield from wait.look(seen)
         except FlowServiceError as error:
             failures += 1
             if is_permanent(error) or failures > TOLERATED_FAILURES:
                 raise
             pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
         else:
+            if not judged.done and judged.seen != seen:
+                log.info("Not yet: %s", wait.describe(judged.seen))
             failures = 0
             if judged.look_after is not None:
                 pause = judged.look_after

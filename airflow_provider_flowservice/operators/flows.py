@@ -15,7 +15,6 @@ from airflow_provider_flowservice.client.ensure.dry_run import (
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.base import (
     FlowServiceFlowOperator,
@@ -27,7 +26,7 @@ from airflow_provider_flowservice.operators.base import (
 )
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
-from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
+from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -279,7 +278,8 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     :param wait_for_completion: wait until the run has ended, and fail if it failed.
     :param poll_interval: seconds between two looks.
     :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot.
+    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
+        says.
     """
 
     template_fields: Sequence[str] = (*RunStartingOperator.template_fields, "window_start", "window_end")
@@ -326,8 +326,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """Take over from the trigger."""
         # Airflow's ``dag.test()`` hands over the event alone.
         ended = run_id or next(iter(event.get("detail") or {}), "")
-        with raise_for_airflow():
-            finish_waiting(event, self._task_state(context, self.flow_id))
+        self.finish_waiting(event, [ended], self._task_state(context, self.flow_id))
         return ended
 
     def plan(self, context: Context) -> str:

@@ -16,10 +16,11 @@ from airflow_provider_flowservice.client.errors import (
     InvalidInputError,
     is_permanent,
 )
-from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, required_text
 from airflow_provider_flowservice.operators.task_state import TaskState
+from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 
 #: How many refused records an error names.
 _SHOWN = 10
-#: How often a flow that is changed during the wait for it is waited for again.
+#: A flow that is changed during the wait is waited for anew, but not for longer than so many whole waits: somebody who
+#: edits it a few times delays the post, and something that edits it all the time is an error.
 _MAX_WAITS = 3
+#: Seconds between two looks at a flow that could not be read.
+_POLL_INTERVAL = 60
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
@@ -59,7 +63,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param skip_records: pass over this many records at the beginning, to go on after a failure.
     :param allow_empty: whether an input without a record is a success.
     :param settle_seconds: seconds that a flow must be old, with ``flow_id``; 0 does not wait.
-    :param deferrable: wait for that in the triggerer, without a worker slot.
+    :param deferrable: wait for that in the triggerer, without a worker slot; by default as ``[operators]
+        default_deferrable`` says.
     :param plan_only: only log what would be posted; templated.
     """
 
@@ -94,7 +99,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         skip_records: int = 0,
         allow_empty: bool = False,
         settle_seconds: float = 300,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -124,7 +129,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         self.skip_records = skip_records
         self.allow_empty = allow_empty
         self.settle_seconds = settle_seconds
-        self.deferrable = deferrable
+        self.deferrable = is_deferrable(deferrable)
 
     def change(self, context: Context) -> dict[str, Any]:
         """Wait until the flow is ready, then post.
@@ -135,23 +140,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         if self.inlet_url is not None:
             self._inlet()  # refused before anything is sent or waited for
         self._envelope()
-        return self._settle_and_post(context, waits=0)
-
-    def _settle_and_post(self, context: Context, waits: int) -> dict[str, Any]:
-        while remaining := self._seconds_until_settled():
-            if waits == _MAX_WAITS:
-                raise DriftError(
-                    f"flow {self.flow_id} was changed during each of {waits} waits; AEP drops what is posted within"
-                    f" {self.settle_seconds:.0f} seconds of a change. Post while nobody changes the flow."
-                )
-            waits += 1
-            self.log.info("Flow %s takes records in %.0f seconds", self.flow_id, remaining)
-            if self.deferrable:
-                from airflow_provider_flowservice.triggers.inlet import FlowSettledTrigger
-
-                trigger = FlowSettledTrigger(moment=clock.current().wall() + remaining, waits=waits)
-                self.defer(trigger=trigger, method_name="execute_settled")
-            clock.current().sleep(remaining)
+        self._settle()
         return self._post(context)
 
     def plan(self, context: Context) -> None:
@@ -160,23 +149,44 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
         )
 
-    def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Post, now that the flow is ready, or wait again if it was changed meanwhile."""
+    def execute_settled(
+        self, context: Context, event: dict[str, Any], deadline: float | None = None
+    ) -> dict[str, Any]:
+        """Post, now that the flow is ready, or wait again if it was changed meanwhile.
+
+        :param deadline: of the whole wait; Airflow's ``dag.test()`` hands over the event alone.
+        """
+        judgement_of(event)
         try:
             with raise_for_airflow():
-                return self._settle_and_post(context, event["waits"])
+                self._settle(deadline)
+                return self._post(context)
         finally:
             self.hook.close()
 
-    def _seconds_until_settled(self) -> float:
+    def _settle(self, deadline: float | None = None) -> None:
+        """Wait until the flow is old enough. The task itself looks right before it posts, so the trigger need not."""
         if not self._has_flow:
-            return 0.0
+            return
         flow_id = self.existing_id("flow_id", self.flow_id)
         if self.settle_seconds <= 0:
-            return 0.0
-        flow = self.hook.get(request.FLOWS, flow_id)
-        changed = max(flow.created_at, flow.updated_at) / 1000
-        return max(0.0, changed + self.settle_seconds - clock.current().wall())
+            return
+        if deadline is None:
+            deadline = clock.current().wall() + _MAX_WAITS * self.settle_seconds
+        wait = FlowSettled(flow_id=flow_id, settle_seconds=self.settle_seconds)
+        judged = wait_for(
+            self,
+            wait,
+            interval=_POLL_INTERVAL,
+            deadline=deadline,
+            method_name="execute_settled",
+            kwargs={"deadline": deadline},
+        )
+        if not judged.done:
+            raise DriftError(
+                f"{wait.describe(judged.seen)} before AEP keeps what is posted. It was changed again and again during"
+                " the wait. Post while nobody changes the flow."
+            )
 
     def _post(self, context: Context) -> dict[str, Any]:
         from airflow_provider_flowservice.client.streaming.posting import Poster, PostSummary
