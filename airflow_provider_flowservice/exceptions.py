@@ -13,30 +13,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_flowservice.client.errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    DriftError,
-    FlowServiceError,
-    InvalidInputError,
-    NotFoundError,
-    PermissionDeniedError,
-    UntrustedServerError,
-)
+from airflow_provider_flowservice.client.errors import ApiError, FlowServiceError, is_permanent
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_PERMANENT = (
-    AuthenticationError,
-    BadRequestError,
-    DriftError,
-    InvalidInputError,
-    NotFoundError,
-    PermissionDeniedError,
-    UntrustedServerError,
-)
 
 
 class FlowServiceException(AirflowException):
@@ -68,11 +48,6 @@ class FlowServicePermanentException(FlowServiceException, AirflowFailException):
 
 class FlowServiceWaitTimeout(AirflowSensorTimeout):
     """A wait reached its deadline; like any sensor's timeout it is not retried."""
-
-
-def is_permanent(error: FlowServiceError) -> bool:
-    """Whether a further attempt of the task would meet the same error."""
-    return isinstance(error, _PERMANENT)
 
 
 def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | FlowServicePermanentException:

@@ -39,12 +39,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.flows"]}],
-        "triggers": [
-            {
-                "integration-name": name,
-                "python-modules": [f"{package}.triggers.{module}" for module in ("flows", "inlet", "runs")],
-            }
-        ],
+        "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.base"]}],
         "extra-links": [f"{package}.links.FlowServiceLink"],
         "connection-types": [
             {

@@ -142,6 +142,7 @@ with DAG(
         connection_id=base.output,
         flow_id=flow_for_raw.output,
         messages="{{ params.records }}",
+        deferrable=True,
     )
     post_xdm = FlowServicePostToInletOperator(
         task_id="post_xdm_records",
@@ -150,6 +151,7 @@ with DAG(
         messages="{{ params.records }}",
         schema_id=schema.output,
         dataset_id=dataset.output,
+        deferrable=True,
     )
     chosen = choose_flow()
     [source, target] >> chosen >> [mapping, flow_for_xdm]

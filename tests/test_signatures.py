@@ -95,7 +95,7 @@ def test_there_is_something_to_check() -> None:
         "FlowServiceCreateFlowOperator",
         "FlowServiceActivateSegmentsOperator",
         "FlowServiceFlowValidationSensor",
-        "FlowValidationTrigger",
+        "FlowServiceTrigger",
     }
 
 

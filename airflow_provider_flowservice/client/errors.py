@@ -188,6 +188,22 @@ def api_error_class(status: int, code: str | None) -> type[ApiError]:
     return _BY_STATUS.get(status, BadRequestError)
 
 
+_PERMANENT = (
+    AuthenticationError,
+    BadRequestError,
+    DriftError,
+    InvalidInputError,
+    NotFoundError,
+    PermissionDeniedError,
+    UntrustedServerError,
+)
+
+
+def is_permanent(error: FlowServiceError) -> bool:
+    """Whether a further attempt would meet the same error."""
+    return isinstance(error, _PERMANENT)
+
+
 def is_ambiguous(error: FlowServiceError) -> bool:
     """Whether a write that ended with ``error`` may have had its effect nevertheless."""
     return isinstance(error, (ResponseLostError, InvalidResponseError, ServerError))

@@ -242,11 +242,12 @@ class Created(Record, frozen=True, kw_only=True):
 class Page(Record, Generic[T], frozen=True, kw_only=True):
     """A page of a list.
 
-    :param continuation_token: opaque token of the next page, None on the last one.
+    :param next_cursor: what the request for the next page needs, None on the last one. Only the list that gave it
+        knows what it means.
     """
 
     items: tuple[T, ...]
-    continuation_token: str | None = None
+    next_cursor: str | None = None
 
 
 class Operation(Record, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from airflow_provider_flowservice.client.ensure import (
 )
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import empty_flow
-from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.arguments import (
     choice,
     flag,
@@ -28,7 +27,7 @@ from airflow_provider_flowservice.operators.arguments import (
 )
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.task_state import TaskState
-from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
+from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -183,7 +182,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     :param wait_for_completion: wait until all runs have ended, and fail if one failed.
     :param poll_interval: seconds between two looks.
     :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot.
+    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
+        says.
     """
 
     segments = required(items)
@@ -218,8 +218,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         task_state = self._task_state(context)
         # Airflow's ``dag.test()`` passes the event alone.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
-        with raise_for_airflow():
-            finish_waiting(event, task_state)
+        self.finish_waiting(event, sorted(set(started.values())), task_state)
         return started
 
     def plan(self, context: Context) -> dict[str, str]:

@@ -214,6 +214,14 @@ def epoch_seconds(field: str, value: Any) -> int:
     return int(number)
 
 
+def moment(field: str, value: Any) -> float:
+    """A moment in seconds since 1970-01-01 UTC; 0 and what is before it are long ago."""
+    number = _number(value)
+    if number is None:
+        raise InvalidInputError(field, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
+    return number
+
+
 def choice(options: type[E]) -> Kind[E]:
     """One of the values of an enum."""
 

@@ -10,7 +10,6 @@ from airflow_provider_flowservice.client.activation import check_dataset_schedul
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import FlowResources, describe_flow_changes, empty_flow
-from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import (
     choice,
@@ -27,7 +26,7 @@ from airflow_provider_flowservice.operators.arguments import (
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
-from airflow_provider_flowservice.operators.waiting import RunStartingOperator, finish_waiting
+from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -234,7 +233,8 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     :param wait_for_completion: wait until the run has ended, and fail if it failed.
     :param poll_interval: seconds between two looks.
     :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot.
+    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
+        says.
     """
 
     window_start = required(epoch_seconds)
@@ -269,8 +269,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """Take over from the trigger."""
         # Airflow's ``dag.test()`` passes the event alone.
         ended = run_id or next(iter(event.get("detail") or {}), "")
-        with raise_for_airflow():
-            finish_waiting(event, self._task_state(context))
+        self.finish_waiting(event, [ended], self._task_state(context))
         return ended
 
     def plan(self, context: Context) -> str:

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import FLOWS, clock
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.errors import (
+    DriftError,
+    FlowServiceError,
+    InvalidInputError,
+    is_permanent,
+)
 from airflow_provider_flowservice.client.streaming import (
     DeadLetters,
     Envelope,
@@ -18,7 +23,7 @@ from airflow_provider_flowservice.client.streaming import (
     from_file,
     from_messages,
 )
-from airflow_provider_flowservice.exceptions import is_permanent, raise_for_airflow
+from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import (
     flag,
     items,
@@ -32,14 +37,18 @@ from airflow_provider_flowservice.operators.arguments import (
 )
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
+from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_flowservice.client.streaming import InputRecord, Progress, UnreadableRecord
 
-#: How often a flow that is changed during the wait for it is waited for again.
+#: A flow that is changed during the wait is waited for again, but in all for no longer than this many waits: somebody
+#: who edits it a few times delays the post, and something that edits it all the time is an error.
 _MAX_WAITS = 3
+#: Seconds between two looks at a flow that could not be read.
+_POLL_INTERVAL = 60
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
@@ -68,7 +77,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param allow_empty: whether an input without a record is a success.
     :param settle_seconds: seconds since the flow's last change before anything is sent, with ``flow_id``; 0 does
         not wait.
-    :param deferrable: wait for that in the triggerer, without a worker slot.
+    :param deferrable: wait for that in the triggerer, without a worker slot; by default as ``[operators]
+        default_deferrable`` says.
     :param plan_only: only log what would be posted.
     """
 
@@ -107,7 +117,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         skip_records: int = 0,
         allow_empty: bool = False,
         settle_seconds: float = 300,
-        deferrable: bool = True,
+        deferrable: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -127,7 +137,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             skip_records=skip_records,
             allow_empty=allow_empty,
             settle_seconds=settle_seconds,
-            deferrable=deferrable,
+            deferrable=is_deferrable(deferrable),
         )
 
     def check_arguments(self) -> None:
@@ -147,25 +157,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             ``first_xaction_id``, ``last_xaction_id``.
         """
         if self.inlet_url is not None:
-            self._inlet()  # refused before anything is sent or waited for
-        self._envelope()
-        return self._settle_and_post(context, waits=0)
-
-    def _settle_and_post(self, context: Context, waits: int) -> dict[str, Any]:
-        while remaining := self._seconds_until_settled():
-            if waits == _MAX_WAITS:
-                raise DriftError(
-                    f"flow {self.flow_id} was changed during each of {waits} waits; AEP drops what is posted within"
-                    f" {self.settle_seconds:.0f} seconds of a change. Post while nobody changes the flow."
-                )
-            waits += 1
-            self.log.info("Flow %s takes records in %.0f seconds", self.flow_id, remaining)
-            if self.deferrable:
-                from airflow_provider_flowservice.triggers.inlet import FlowSettledTrigger
-
-                trigger = FlowSettledTrigger(moment=clock.current().wall() + remaining, waits=waits)
-                self.defer(trigger=trigger, method_name="execute_settled")
-            clock.current().sleep(remaining)
+            self._inlet()  # Rejected before anything is sent or waited for.
+        self._settle()
         return self._post(context)
 
     def plan(self, context: Context) -> None:
@@ -174,20 +167,37 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
         )
 
-    def execute_settled(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Post, now that the flow is ready, or wait again if it was changed meanwhile."""
-        try:
-            with raise_for_airflow():
-                return self._settle_and_post(context, event["waits"])
-        finally:
-            self.hook.close()
+    def execute_settled(
+        self, context: Context, event: dict[str, Any], deadline: float | None = None
+    ) -> dict[str, Any]:
+        """Post, now that the flow is ready, or wait again if it was changed in the meantime.
 
-    def _seconds_until_settled(self) -> float:
+        :param deadline: of the whole wait; Airflow's ``dag.test()`` passes the event alone.
+        """
+        judgement_of(event)
+        self._settle(deadline)
+        return self._post(context)
+
+    def _settle(self, deadline: float | None = None) -> None:
+        """Wait until the flow's last change is old enough; the task looks right before it posts."""
         if self.flow_id is None or not self.settle_seconds:
-            return 0.0
-        flow = self.hook.get(FLOWS, self.flow_id)
-        changed = max(flow.created_at, flow.updated_at) / 1000
-        return max(0.0, changed + self.settle_seconds - clock.current().wall())
+            return
+        if deadline is None:
+            deadline = clock.current().wall() + _MAX_WAITS * self.settle_seconds
+        wait = FlowSettled(flow_id=self.flow_id, settle_seconds=self.settle_seconds)
+        judged = wait_for(
+            self,
+            wait,
+            interval=_POLL_INTERVAL,
+            deadline=deadline,
+            method_name="execute_settled",
+            kwargs={"deadline": deadline},
+        )
+        if not judged.done:
+            raise DriftError(
+                f"{wait.describe(judged.seen)} before AEP keeps what is posted. It was changed repeatedly during"
+                " the wait. Post while nobody changes the flow."
+            )
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()

@@ -1,22 +1,131 @@
-"""Waiting for flow runs, in the triggerer or on the worker, written once for the operators that start some."""
+"""Waiting, in the triggerer or on the worker, written once for operators and sensors."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from airflow_provider_flowservice.client import clock
+from airflow.sdk.configuration import conf
+
+from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.model import RunState
-from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event
+from airflow_provider_flowservice.client.waits import Judgement, RunsEnded, Wait
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceWaitTimeout,
+    for_airflow,
+    from_event,
+    raise_for_airflow,
+)
 from airflow_provider_flowservice.operators.arguments import flag, required, seconds
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.http.sender import Sender
+    from airflow_provider_flowservice.client.http import Sender
     from airflow_provider_flowservice.operators.task_state import TaskState
+
+
+log = logging.getLogger(__name__)
+
+
+class WaitingTask(Protocol):
+    """An operator or a sensor that can wait."""
+
+    flowservice_conn_id: str
+    sandbox: str | None
+    deferrable: bool
+
+    @property
+    def hook(self) -> Sender:
+        """What sends its requests."""
+
+    def defer(self, *, trigger: Any, method_name: str, kwargs: dict[str, Any] | None = None) -> NoReturn:
+        """Leave the worker until a trigger fires."""
+
+
+def is_deferrable(deferrable: bool | str | None) -> bool | str:
+    """Whether a task waits in the triggerer: as its argument says, or ``[operators] default_deferrable``.
+
+    The setting is read when a task is created. Airflow's own operators read it when the class is, so a change does
+    not reach a process that has loaded them.
+    """
+    if deferrable is None:
+        deferrable = bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+    return deferrable
+
+
+def defer(
+    task: WaitingTask,
+    wait: Wait,
+    *,
+    interval: float,
+    deadline: float,
+    method_name: str = "execute_complete",
+    kwargs: dict[str, Any],
+) -> NoReturn:
+    """Defer the task: the triggerer waits.
+
+    :param interval: seconds between two polls.
+    :param deadline: seconds since 1970-01-01 UTC.
+    :param method_name: the task's method that goes on.
+    :param kwargs: what it gets beside the event.
+    """
+    # It loads Airflow's triggers, which a DAG file does not need to be parsed.
+    from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
+
+    trigger = FlowServiceTrigger(
+        flowservice_conn_id=task.flowservice_conn_id,
+        sandbox=task.sandbox,
+        wait=wait.to_json(),
+        poll_interval=interval,
+        deadline=deadline,
+    )
+    task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs)
+
+
+def wait_for(
+    task: WaitingTask,
+    wait: Wait,
+    *,
+    interval: float,
+    deadline: float,
+    method_name: str = "execute_complete",
+    kwargs: dict[str, Any],
+) -> Judgement:
+    """Wait here, or look once and defer if there is still something to wait for.
+
+    It looks before it defers because a trigger that fires at once can overtake the scheduler, which then considers the
+    task failed.
+
+    :returns: the last judgement; not ``done`` if the deadline has passed.
+    :raises FlowServiceError: as :func:`~airflow_provider_flowservice.client.waits.polling` does.
+    """
+    if not task.deferrable:
+        return waits.drive(waits.polling(wait, interval=interval, deadline=deadline), task.hook)
+    judged = waits.drive(wait.look(), task.hook)
+    if not judged.done and clock.current().wall() < deadline:
+        log.info("Not yet: %s", wait.describe(judged.seen))
+        rest = wait.after(judged)
+        defer(task, rest, interval=interval, deadline=deadline, method_name=method_name, kwargs=kwargs)
+    return judged
+
+
+def judgement_of(event: dict[str, Any]) -> Judgement:
+    """What a trigger's event says.
+
+    :raises FlowServiceException: what the trigger met.
+    """
+    if event["status"] == "error":
+        raise from_event(event["error"])
+    return Judgement(event["status"] == "done", event.get("detail"))
+
+
+def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
+    """The error for a wait that has reached its deadline; it says what is still missing."""
+    missing = "AEP gave no response" if seen is None else wait.describe(seen)
+    return FlowServiceWaitTimeout(f"Timed out after {timeout:.0f} seconds: {missing}")
 
 
 class RunStartingOperator(FlowServiceFlowOperator):
@@ -25,7 +134,8 @@ class RunStartingOperator(FlowServiceFlowOperator):
     :param wait_for_completion: wait until the runs have ended, and fail if one failed.
     :param poll_interval: seconds between two looks.
     :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot.
+    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
+        says.
     """
 
     wait_for_completion = required(flag)
@@ -36,10 +146,10 @@ class RunStartingOperator(FlowServiceFlowOperator):
     def __init__(
         self,
         *,
-        wait_for_completion: bool = True,
-        poll_interval: float = 60,
-        wait_timeout: float = 6 * 3600,
-        deferrable: bool = True,
+        wait_for_completion: bool | str = True,
+        poll_interval: float | str | timedelta = 60,
+        wait_timeout: float | str | timedelta = 6 * 3600,
+        deferrable: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -47,7 +157,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
             wait_for_completion=wait_for_completion,
             poll_interval=poll_interval,
             wait_timeout=wait_timeout,
-            deferrable=deferrable,
+            deferrable=is_deferrable(deferrable),
         )
 
     def wait_for_runs(
@@ -55,59 +165,40 @@ class RunStartingOperator(FlowServiceFlowOperator):
     ) -> None:
         """Wait until runs have ended.
 
-        :param task_state: what the task noted of the runs; see :func:`finish_waiting`.
+        :param task_state: what the task saved of the runs; it is cleared once they have ended.
         :param next_kwargs: what ``execute_complete`` gets beside the event.
         :raises DriftError: if one failed.
         :raises FlowServiceWaitTimeout: if they take too long.
         """
-        from airflow_provider_flowservice.triggers.runs import FlowRunsTrigger
-
-        trigger = FlowRunsTrigger(
-            flowservice_conn_id=self.flowservice_conn_id,
-            sandbox=self.sandbox,
-            poll_interval=self.poll_interval,
-            deadline=clock.current().wall() + self.wait_timeout,
-            run_ids=list(run_ids),
+        wait = RunsEnded(run_ids=tuple(run_ids))
+        deadline = clock.current().wall() + self.wait_timeout
+        self._judge(
+            lambda: wait_for(self, wait, interval=self.poll_interval, deadline=deadline, kwargs=next_kwargs),
+            wait,
+            task_state,
         )
-        if self.deferrable:
-            # A trigger that fires at once can overtake the scheduler.
-            states = _states_until_one_runs(self.hook, run_ids)
-            if RunState.RUNNING not in states.values():
-                detail = {run_id: state.value for run_id, state in states.items()}
-                finish_waiting({"status": "done", "detail": detail}, task_state)
-                return
-            self.defer(trigger=trigger, method_name="execute_complete", kwargs=next_kwargs)
-        finish_waiting(asyncio.run(trigger.first_event()), task_state)
 
+    def finish_waiting(self, event: dict[str, Any], run_ids: Sequence[str], task_state: TaskState) -> None:
+        """Take over from the trigger: as :meth:`wait_for_runs`, when the wait is over."""
+        self._judge(lambda: judgement_of(event), RunsEnded(run_ids=tuple(run_ids)), task_state)
 
-def _states_until_one_runs(sender: Sender, run_ids: Sequence[str]) -> dict[str, RunState]:
-    """The states of runs in their order, up to the first that has not ended."""
-    states: dict[str, RunState] = {}
-    for run_id in run_ids:
-        states[run_id] = sender.send(request.get(request.RUNS, run_id)).state
-        if not states[run_id].is_terminal:
-            break
-    return states
+    def _judge(self, result: Callable[[], Judgement], wait: RunsEnded, task_state: TaskState) -> None:
+        """Decide whether the task fails.
 
-
-def finish_waiting(event: dict[str, Any], task_state: TaskState) -> None:
-    """Judge the event of a wait for runs.
-
-    :param task_state: forgotten once the runs have ended, well or badly, or cannot be read: a task that is cleared
-        then starts others. While they may still run it is kept, so that a further attempt attaches to them.
-    :raises DriftError: if a run failed.
-    """
-    lost = event["status"] == "error" and event["error"]["permanent"]
-    if event["status"] == "done" or lost:
+        The state is cleared once the runs have ended, well or badly, or cannot be read: a task that is cleared then
+        starts others. While they may still run it is kept, so that a further attempt attaches to them.
+        """
+        try:
+            with raise_for_airflow():
+                judged = result()
+        except FlowServicePermanentException:
+            task_state.clear()
+            raise
+        if not judged.done:
+            raise timed_out(wait, judged.seen, self.wait_timeout)
         task_state.clear()
-    if event["status"] == "error":
-        raise from_event(event["error"])
-    states = event.get("detail") or {}
-    if event["status"] == "timeout":
-        running = ", ".join(run for run, state in states.items() if state == "running")
-        raise FlowServiceWaitTimeout(f"These runs have not ended in time: {running or 'all'}")
-    failed = [
-        f"{run} ({state})" for run, state in states.items() if state not in ("success", "partialSuccess")
-    ]
-    if failed:
-        raise DriftError(f"{len(failed)} of {len(states)} flow runs did not succeed: {', '.join(failed)}")
+        states = judged.seen
+        failed = [f"{run} ({s})" for run, s in states.items() if s not in ("success", "partialSuccess")]
+        if failed:
+            message = f"{len(failed)} of {len(states)} flow runs did not succeed: {', '.join(failed)}"
+            raise for_airflow(DriftError(message))

@@ -1,168 +1,110 @@
-"""What all sensors share: the connection, Airflow's face of an error, and deferring."""
+"""What all sensors share: the flow, plans, and deferring."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.ensure.dry_run import is_planned
+from airflow_provider_flowservice.client import clock, waits
+from airflow_provider_flowservice.client.ensure import is_planned
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.exceptions import FlowServiceWaitTimeout, from_event, raise_for_airflow
-from airflow_provider_flowservice.operators.arguments import flag
+from airflow_provider_flowservice.client.waits import Wait
+from airflow_provider_flowservice.exceptions import raise_for_airflow
+from airflow_provider_flowservice.operators.arguments import flag, required, resource_id
+from airflow_provider_flowservice.operators.base import FlowServiceOperator
+from airflow_provider_flowservice.operators.waiting import defer, is_deferrable, judgement_of, timed_out
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-    from airflow_provider_flowservice.triggers.base import PollingTrigger
 
+class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
+    """Base of the provider's sensors; each says what it waits for.
 
-class FlowServiceSensor(BaseSensorOperator):
-    """Base of the provider's sensors.
-
-    :param flowservice_conn_id: Airflow connection of type ``flowservice``; templated.
-    :param sandbox: sandbox to work in instead of the connection's; templated.
-    :param deferrable: wait in the triggerer, without a worker slot.
-    :param plan_only: do not wait, since what is waited for is only planned; templated.
+    :param flow_id: the flow.
+    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
+        says.
+    :param plan_only: do not wait, since what is waited for is only planned.
     """
 
-    template_fields: Sequence[str] = ("flowservice_conn_id", "sandbox", "plan_only")
+    flow_id = required(resource_id)
+    deferrable = required(flag)
+    plan_only = required(flag)
 
     def __init__(
         self,
         *,
-        flowservice_conn_id: str = "flowservice_default",
-        sandbox: str | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        flow_id: str,
+        deferrable: bool | str | None = None,
         plan_only: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.flowservice_conn_id = flowservice_conn_id
-        self.sandbox = sandbox
-        self.deferrable = deferrable
-        self.plan_only = plan_only
+        self.set_arguments(flow_id=flow_id, deferrable=is_deferrable(deferrable), plan_only=plan_only)
         self._seen: Any = None
 
+    @abstractmethod
+    def waits_for(self) -> Wait:
+        """What the arguments ask to wait for.
+
+        :raises InvalidInputError: if one is wrong, before anything is sent.
+        """
+
     @cached_property
-    def hook(self) -> FlowServiceHook:
-        """The hook for the sensor's connection and sandbox."""
-        from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+    def _wait(self) -> Wait:
+        return self.waits_for()
 
-        return FlowServiceHook(self.flowservice_conn_id, self.sandbox)
-
-    def execute(self, context: Context) -> Any:
-        """Check the arguments, then poke here, or look once and wait in the triggerer."""
-        with raise_for_airflow():
-            if flag("plan_only", self.plan_only) or is_planned(self.watched()):
-                self.log.info("Nothing to wait for in a plan: %s", self.watched())
-                return None
-            self.check_arguments()
-        if not self.deferrable:
-            return self._poke_until_done(context)
-        if self._holds_already():
+    def perform(self, context: Context) -> Any:
+        """Poke here, or look once and wait in the triggerer."""
+        if self.plan_only or is_planned(self.flow_id):
+            self.log.info("Nothing to wait for in a plan: %s", self.flow_id)
             return None
-        deadline = clock.current().wall() + self.timeout
-        self.defer(trigger=self.trigger(deadline), method_name="execute_complete")
+        wait = self._wait
+        if not self.deferrable:
+            try:
+                return BaseSensorOperator.execute(self, context)
+            except AirflowSensorTimeout as timeout:
+                raise timed_out(wait, self._seen, self.timeout) from timeout
+        # A trigger that fires at once can overtake the scheduler, so this looks once. If that fails, the trigger looks
+        # again and tells temporary errors from permanent ones.
+        try:
+            done = waits.drive(wait.look(), self.hook).done
+        except FlowServiceError as error:
+            done = False
+            self.log.info("The first look failed, the trigger looks again: %s", error)
+        if not done:
+            deadline = clock.current().wall() + self.timeout
+            defer(self, wait, interval=self.poke_interval, deadline=deadline, kwargs={"wait": wait.to_json()})
         return None
 
     def poke(self, context: Context) -> bool:
-        """Look once, with Airflow's face of an error."""
+        """Look once.
+
+        :raises FlowServiceException: the client's error, as one that Airflow retries or not.
+        """
         try:
             with raise_for_airflow():
-                done, self._seen = self.look()
+                judged = waits.drive(self._wait.look(self._seen), self.hook)
         finally:
             self.hook.close()
-        if not done:
-            self.log.info("Not yet: %s", self.describe(self._seen))
-        return done
+        self._seen = judged.seen
+        if not judged.done:
+            self.log.info("Not yet: %s", self._wait.describe(self._seen))
+        return judged.done
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], wait: dict[str, Any] | None = None
+    ) -> None:
         """Take over from the trigger.
 
+        :param wait: what was waited for; Airflow's ``dag.test()`` passes the event alone.
         :raises FlowServiceException: what the trigger met.
         :raises FlowServiceWaitTimeout: if the deadline passed.
         """
-        if event["status"] == "done":
-            with raise_for_airflow():
-                self.check_seen(event.get("detail"))
-            return None
-        if event["status"] == "timeout":
-            raise self._timed_out(event.get("detail"))
-        raise from_event(event["error"])
-
-    @abstractmethod
-    def watched(self) -> Any:
-        """The id of what is waited for."""
-
-    @abstractmethod
-    def check_arguments(self) -> None:
-        """Check the rendered arguments before anything is sent.
-
-        :raises InvalidInputError: naming what is wrong.
-        """
-
-    @abstractmethod
-    def look(self) -> tuple[bool, Any]:
-        """Look once.
-
-        :returns: whether the condition holds, and what was seen, as the trigger's ``poll`` has it.
-        :raises FlowServiceError: when looking failed.
-        """
-
-    def check_seen(self, seen: Any) -> None:
-        """Judge what a wait that is done ended with.
-
-        :raises FlowServiceError: if it is not what was waited for.
-        """
-
-    def polling(self, deadline: float) -> dict[str, Any]:
-        """The arguments that every trigger takes."""
-        return {
-            "flowservice_conn_id": self.flowservice_conn_id,
-            "sandbox": self.sandbox,
-            "poll_interval": self.poke_interval,
-            "deadline": deadline,
-        }
-
-    @abstractmethod
-    def trigger(self, deadline: float) -> PollingTrigger:
-        """The trigger that waits for the condition.
-
-        :param deadline: seconds since 1970-01-01 UTC.
-        """
-
-    @abstractmethod
-    def describe(self, seen: Any) -> str:
-        """What is still to come, in words, given what was seen last."""
-
-    def _holds_already(self) -> bool:
-        """Look once before deferring: a trigger that fires at once can overtake the scheduler.
-
-        What goes wrong here is left to the trigger, which looks again and tells errors that pass from others.
-        """
-        try:
-            done, self._seen = self.look()
-        except FlowServiceError as error:
-            self.log.info("The first look failed, the trigger looks again: %s", error)
-            return False
-        finally:
-            self.hook.close()
-        return done
-
-    def _poke_until_done(self, context: Context) -> Any:
-        try:
-            return super().execute(context)
-        except AirflowSensorTimeout as timeout:
-            raise self._timed_out(self._seen) from timeout
-
-    def _timed_out(self, seen: Any) -> FlowServiceWaitTimeout:
-        still = self.describe(seen) if seen is not None else "AEP gave no answer"
-        return FlowServiceWaitTimeout(f"Not after {self.timeout:.0f} seconds: {still}")
+        judged = judgement_of(event)
+        if not judged.done:
+            raise timed_out(waits.from_json(wait) if wait else self._wait, judged.seen, self.timeout)

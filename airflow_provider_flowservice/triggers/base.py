@@ -1,115 +1,74 @@
-"""What all triggers share: polling with jitter until an absolute deadline, and typed events."""
+"""The one trigger: it waits for whatever :mod:`airflow_provider_flowservice.client.waits` knows."""
 
 from __future__ import annotations
 
-import random
-from abc import abstractmethod
 from collections.abc import AsyncIterator
-from enum import Enum
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client import waits
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.http.retry import MAX_DELAY
-from airflow_provider_flowservice.exceptions import is_permanent, to_event
+from airflow_provider_flowservice.exceptions import to_event
 from airflow_provider_flowservice.triggers import sessions
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
-
-#: So many failed polls in a row are tolerated; each was retried already by the transport.
-TOLERATED_FAILURES = 3
-#: Each wait is longer or shorter by up to this share, so that many triggers do not poll at the same moment.
-JITTER = 0.1
+    from airflow_provider_flowservice.client.http import AiohttpTransport, Request
 
 
-class Status(str, Enum):
-    """How a wait ended."""
+class FlowServiceTrigger(BaseTrigger):
+    """Polls AEP until what is waited for is so or a deadline passes.
 
-    DONE = "done"
-    TIMEOUT = "timeout"
-    ERROR = "error"
-
-
-class PollingTrigger(BaseTrigger):
-    """Polls AEP until a condition holds or a deadline passes.
-
-    Its event is ``{"status": "done" | "timeout" | "error", "detail": ..., "error": ...}``.
+    Its event is ``{"status": "done", "detail": ...}``, ``{"status": "timeout", "detail": ...}`` or ``{"status":
+    "error", "error": ...}``; the detail is what the wait has seen last.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: sandbox to work in instead of the connection's.
+    :param wait: what is waited for, as JSON.
     :param poll_interval: seconds between two polls.
     :param deadline: when to give up, in seconds since 1970-01-01 UTC; a restart does not move it.
     """
 
     def __init__(
-        self, *, flowservice_conn_id: str, sandbox: str | None, poll_interval: float, deadline: float
+        self,
+        *,
+        flowservice_conn_id: str,
+        sandbox: str | None,
+        wait: dict[str, Any],
+        poll_interval: float,
+        deadline: float,
     ) -> None:
         super().__init__()
         self.flowservice_conn_id = flowservice_conn_id
         self.sandbox = sandbox
+        self.wait = wait
         self.poll_interval = poll_interval
         self.deadline = deadline
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and the arguments, JSON only and without secrets."""
-        arguments = {
-            "flowservice_conn_id": self.flowservice_conn_id,
-            "sandbox": self.sandbox,
-            "poll_interval": self.poll_interval,
-            "deadline": self.deadline,
-            **self.arguments(),
-        }
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
-
-    @abstractmethod
-    def arguments(self) -> dict[str, Any]:
-        """The subclass's own arguments."""
-
-    @abstractmethod
-    async def poll(self, transport: AiohttpTransport) -> tuple[bool, Any]:
-        """Look once.
-
-        :returns: whether the condition holds, and a JSON value that says what was seen.
-        :raises FlowServiceError: when looking failed.
-        """
+        names = ("flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {n: getattr(self, n) for n in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll to the end and fire one event."""
-        try:
-            async with sessions.transport(self.flowservice_conn_id, self.sandbox) as transport:
-                yield TriggerEvent(await self._wait(transport))
-        except FlowServiceError as error:
-            yield TriggerEvent({"status": Status.ERROR.value, "error": to_event(error)})
+        steps = waits.polling(waits.from_json(self.wait), interval=self.poll_interval, deadline=self.deadline)
+        async with AsyncExitStack() as opened:
+            transport: AiohttpTransport | None = None
 
-    async def first_event(self) -> dict[str, Any]:
-        """Run outside of a triggerer, for who waits on a worker, and return the event's payload."""
-        async for event in self.run():
-            payload: dict[str, Any] = event.payload
-            return payload
-        raise AssertionError("a polling trigger fires once")
+            async def send(request: Request[Any]) -> Any:
+                nonlocal transport
+                if transport is None:
+                    # Not before it is needed: a wait that asks AEP nothing does without the connection.
+                    session = sessions.transport(self.flowservice_conn_id, self.sandbox)
+                    transport = await opened.enter_async_context(session)
+                return await transport.send(request)
 
-    async def _wait(self, transport: AiohttpTransport) -> dict[str, Any]:
-        detail: Any = None
-        failures = 0
-        while True:
-            at_least = 0.0
             try:
-                done, detail = await self.poll(transport)
+                judged = await waits.drive_async(steps, send)
             except FlowServiceError as error:
-                failures += 1
-                if is_permanent(error) or failures > TOLERATED_FAILURES:
-                    raise
-                at_least = min(error.retry_after or 0.0, MAX_DELAY)
+                event = {"status": "error", "error": to_event(error)}
             else:
-                failures = 0
-                if done:
-                    return {"status": Status.DONE.value, "detail": detail}
-            remaining = self.deadline - clock.current().wall()
-            if remaining <= 0:
-                return {"status": Status.TIMEOUT.value, "detail": detail}
-            jitter = 1 + JITTER * (2 * random.random() - 1)  # noqa: S311
-            wait = max(self.poll_interval * jitter, at_least)
-            await clock.current().sleep_async(min(wait, remaining))
+                event = {"status": "done" if judged.done else "timeout", "detail": judged.seen}
+            yield TriggerEvent(event)

@@ -9,9 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.hooks.flow_service import (
+    connection_settings,
+    missing_connection_is_invalid_input,
+)
+
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
-    from airflow_provider_flowservice.client.settings import Settings
+    from airflow_provider_flowservice.client.http import AiohttpTransport
 
 
 @dataclass
@@ -35,7 +40,7 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: sandbox to work in instead of the connection's.
     """
-    from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+    from airflow_provider_flowservice.client.http import AiohttpTransport
 
     settings = await _settings(flowservice_conn_id, sandbox)
     transports = _loops.setdefault(asyncio.get_running_loop(), _Loop()).transports
@@ -54,11 +59,6 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
 
 async def _settings(flowservice_conn_id: str, sandbox: str | None) -> Settings:
     from airflow.providers.common.compat.connection import get_async_connection
-
-    from airflow_provider_flowservice.hooks.flow_service import (
-        connection_settings,
-        missing_connection_is_invalid_input,
-    )
 
     with missing_connection_is_invalid_input("flowservice_conn_id", flowservice_conn_id):
         connection = await get_async_connection(flowservice_conn_id)

@@ -47,8 +47,7 @@ def warm_up(folder: Path, dag_ids: Iterable[str]) -> dict[str, WarmDag]:
     from airflow.sdk.execution_time.supervisor import in_process_api_server
     from airflow.serialization.serialized_objects import DagSerialization
 
-    import airflow_provider_flowservice.triggers.flows
-    import airflow_provider_flowservice.triggers.inlet  # noqa: F401
+    import airflow_provider_flowservice.triggers.base  # noqa: F401
 
     DagBundlesManager().sync_bundles_to_db()
     bag = BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags-folder")

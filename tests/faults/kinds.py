@@ -11,7 +11,7 @@ from airflow_provider_flowservice.client.activation.activate import ATTEMPTS as 
 from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.client.streaming import posting
-from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
+from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
 from tests.faults.outcomes import Outcome
 from tests.support.aep import FLOW_SERVICE
 from tests.support.operations import Operation

@@ -381,7 +381,7 @@ def test_row_11_an_empty_page_is_not_the_end(sandbox: Sandbox, time: VirtualCloc
     first = request.page(
         request.CONNECTIONS, limit=request.PAGE_LIMIT, filters=[_spec_filter()], order_by="-createdAt"
     )
-    token = sandbox.hook.send(first).continuation_token
+    token = sandbox.hook.send(first).next_cursor
     assert token
     control.inject(fault("status", "GET", "connections", status=200, body=next_page(token)))
     ran = run("row_11_empty", lambda: operators.create_profile_store(ODD))

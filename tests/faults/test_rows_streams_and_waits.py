@@ -23,7 +23,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
-from airflow_provider_flowservice.triggers.flows import FlowValidationTrigger
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.faults.kinds import REQUEST_TRIES
 from tests.support import airflow as support
 from tests.support import operators
@@ -240,7 +240,7 @@ def test_row_16_a_trigger_that_runs_twice_and_later_keeps_its_deadline(
     time.advance(400)  # the triggerer was away for so long
 
     async def both() -> list[dict[str, Any]]:
-        copies = [FlowValidationTrigger(**arguments) for _ in range(2)]
+        copies = [FlowServiceTrigger(**arguments) for _ in range(2)]
         return await asyncio.gather(*map(first_event, copies))
 
     first, second = asyncio.run(both())

@@ -19,7 +19,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
-from airflow_provider_flowservice.triggers.inlet import FlowSettledTrigger
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
 from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
@@ -54,6 +54,12 @@ def post(source: Source | None = None, **changes: Any) -> FlowServicePostToInlet
     if source:
         arguments |= {"connection_id": source.connection_id, "flow_id": source.flow_id}
     return FlowServicePostToInletOperator(**{**arguments, **changes})
+
+
+def settled_at(trigger: FlowServiceTrigger) -> float:
+    """When the flow that a trigger waits for is old enough."""
+    moment: float = trigger.wait["changed_at"] + trigger.wait["settle_seconds"]
+    return moment
 
 
 def refused(operator: FlowServicePostToInletOperator) -> str:
@@ -462,7 +468,7 @@ def test_everything_is_lost_with_zero(
 
 
 def test_the_default_waits_five_minutes() -> None:
-    operator = FlowServicePostToInletOperator(task_id="post", connection_id="c", messages=[])
+    operator = FlowServicePostToInletOperator(task_id="post", connection_id="c", messages=[], deferrable=True)
     assert (operator.settle_seconds, operator.deferrable, operator.max_failures) == (300, True, 0)
 
 
@@ -473,14 +479,14 @@ def test_while_it_is_deferred_nothing_was_sent(
 
     source = open_source(hook)
     control.clear_requests()
-    operator = post(source, messages=people(3), settle_seconds=SETTLED)
+    operator = post(source, messages=people(3), settle_seconds=SETTLED, deferrable=True)
     started = in_step.wall()
     with pytest.raises(TaskDeferred) as deferral:
         run(operator)
     assert posts(control) == []
     trigger = deferral.value.trigger
-    assert isinstance(trigger, FlowSettledTrigger)
-    assert started + SETTLED <= trigger.moment < started + SETTLED + 60
+    assert isinstance(trigger, FlowServiceTrigger)
+    assert started + SETTLED <= settled_at(trigger) < started + SETTLED + 60
     assert in_step.sleeps == []
 
 
@@ -508,7 +514,7 @@ def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
     from airflow_provider_flowservice.client.http import request
 
     source = open_source(hook)
-    operator = post(source, messages=people(1), settle_seconds=SETTLED)
+    operator = post(source, messages=people(1), settle_seconds=SETTLED, deferrable=True)
     with pytest.raises(TaskDeferred) as first:
         run(operator)
     event = fire(first.value.trigger)
@@ -518,7 +524,58 @@ def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
     with pytest.raises(TaskDeferred) as again:
         operator.execute_settled({}, event)
     assert posts(control) == []
-    assert again.value.trigger.moment > first.value.trigger.moment
+    assert settled_at(again.value.trigger) > settled_at(first.value.trigger)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_flow_is_read_once_before_the_wait_and_once_after_it(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock, deferrable: bool
+) -> None:
+    source = open_source(hook)
+    control.clear_requests()
+    run_to_end(post(source, messages=people(1), settle_seconds=SETTLED, deferrable=deferrable))
+    reads = [entry for entry in control.requests("GET") if entry["path"].endswith(source.flow_id)]
+    assert len(reads) == 2
+    assert [each["dropped"] for each in control.messages(source.inlet.id)] == [False]
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_flow_that_is_changed_all_the_time_is_an_error_and_nothing_is_posted(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock, deferrable: bool
+) -> None:
+    from airflow_provider_flowservice.client.http import request
+
+    source = open_source(hook)
+
+    def somebody_changes(seconds: float) -> None:
+        control.advance(seconds - 1)
+        operation = "disable" if hook.get(request.FLOWS, source.flow_id).state == "enabled" else "enable"
+        hook.action(request.FLOWS, source.flow_id, operation)
+        control.advance(1)
+
+    in_step.follow(somebody_changes)
+    began = in_step.wall()
+    operator = post(source, messages=people(1), settle_seconds=SETTLED, deferrable=deferrable)
+    with pytest.raises(
+        FlowServicePermanentException, match=f"flow {source.flow_id} was changed .* again and again"
+    ):
+        run_to_end(operator)
+    assert posts(control) == []
+    assert 2 * SETTLED < in_step.wall() - began <= 3 * SETTLED
+
+
+def test_a_wait_that_the_triggerer_gave_up_is_no_reason_to_post(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
+) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
+    operator = post(open_source(hook), messages=people(1), settle_seconds=SETTLED, deferrable=True)
+    with pytest.raises(TaskDeferred):
+        operator.execute_settled({}, {"status": "timeout", "detail": None})
+    problem = {"message": "no connection", "permanent": True, "status": None}
+    with pytest.raises(FlowServicePermanentException, match="no connection"):
+        operator.execute_settled({}, {"status": "error", "error": problem})
+    assert posts(control) == []
 
 
 def test_without_a_flow_nothing_is_waited_for(control: EmulatorControl, source: Source) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.flows.runs import MAX_AUDIENCES, Window, create_run
+from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -16,7 +17,6 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
 from airflow_provider_flowservice.operators.flows import FlowServiceRunFlowOperator
-from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
 from tests.support.aep import make_flow
 from tests.support.batch import make_batch_flow
 from tests.support.clock import VirtualClock
@@ -127,7 +127,7 @@ def test_a_run_that_takes_too_long_is_named_and_attached_to_when_the_task_is_cle
     operator = run_flow(source_flow, deferrable=deferrable, wait_timeout=300)
     with pytest.raises(FlowServiceWaitTimeout) as caught:
         run_to_end(operator, task_state_store=store)
-    assert str(caught.value) == f"These runs have not ended in time: {runs(control)[0]}"
+    assert str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended"
     run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
     assert [run_id] == runs(control)
     assert store == {}

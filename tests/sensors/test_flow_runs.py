@@ -149,7 +149,7 @@ def test_a_run_that_does_not_end_is_named_when_the_time_is_up(
     run_id = start_run(flow)
     with pytest.raises(FlowServiceWaitTimeout) as caught:
         wait(run_sensor(flow, deferrable=deferrable))
-    assert str(caught.value) == f"Not after 300 seconds: run {run_id} of flow {flow} is running"
+    assert str(caught.value) == f"Timed out after 300 seconds: run {run_id} of flow {flow} is running"
 
 
 @MODES
@@ -197,7 +197,7 @@ def test_a_state_that_comes_later_is_waited_for(
 def test_a_state_that_does_not_come_is_named_when_the_time_is_up(
     control: EmulatorControl, flow: str, deferrable: bool
 ) -> None:
-    with pytest.raises(FlowServiceWaitTimeout, match=f"Not after 300 seconds: flow {flow} is enabled"):
+    with pytest.raises(FlowServiceWaitTimeout, match=f"Timed out after 300 seconds: flow {flow} is enabled"):
         wait(state_sensor(flow, deferrable=deferrable))
 
 

@@ -18,7 +18,7 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
-from airflow_provider_flowservice.triggers.flows import FlowValidationTrigger
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
 from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
@@ -115,7 +115,7 @@ def test_what_is_missing_is_named_when_the_time_is_up(
     message = str(caught.value)
     assert f"flow {flow} lacks segments {control.segments[7]} and profile attributes a.b" in message
     assert control.segments[0] not in message
-    assert "Not after 300 seconds" in message
+    assert "Timed out after 300 seconds" in message
     assert 300 <= virtual_clock.wall() - START < 340
 
 
@@ -195,7 +195,7 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
     with pytest.raises(TaskDeferred) as caught:
         sensor(UNKNOWN, control.segments[:1], ["a"], deferrable=True, sandbox="prod").execute({})
     trigger = caught.value.trigger
-    assert isinstance(trigger, FlowValidationTrigger)
+    assert isinstance(trigger, FlowServiceTrigger)
     assert caught.value.timeout is None
     # It looked once, since a trigger that fires at once can overtake the scheduler.
     assert [entry["status"] for entry in control.requests("GET")] == [404]
@@ -205,14 +205,17 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
         "sandbox": "prod",
         "poll_interval": 30,
         "deadline": START + 300,
-        "flow_id": UNKNOWN,
-        "segments": control.segments[:1],
-        "profile_attributes": ["a"],
+        "wait": {
+            "wait": "SelectorsMapped",
+            "flow_id": UNKNOWN,
+            "segments": control.segments[:1],
+            "attributes": ["a"],
+        },
     }
     assert clock.current().wall() == START
 
 
 def test_the_time_is_up_although_aep_never_answered(control: EmulatorControl) -> None:
     operator = sensor(UNKNOWN, control.segments[:1])
-    with pytest.raises(FlowServiceWaitTimeout, match="AEP gave no answer"):
+    with pytest.raises(FlowServiceWaitTimeout, match="AEP gave no response"):
         operator.execute_complete({}, {"status": "timeout", "detail": None})

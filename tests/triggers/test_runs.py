@@ -7,11 +7,11 @@ import pytest
 
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.waits import FlowInState, RunsEnded, RunSucceeded, Wait
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.triggers.base import PollingTrigger
-from airflow_provider_flowservice.triggers.runs import FlowRunsTrigger, FlowStateTrigger, LatestRunTrigger
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.batch import make_batch_flow
 from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
@@ -24,6 +24,22 @@ BASE: dict[str, Any] = {
     "poll_interval": 30.0,
     "deadline": START + 300,
 }
+
+
+def trigger(wait: Wait, **changes: Any) -> FlowServiceTrigger:
+    return FlowServiceTrigger(**{**BASE, "wait": wait.to_json(), **changes})
+
+
+def ended(*run_ids: str) -> FlowServiceTrigger:
+    return trigger(RunsEnded(run_ids=run_ids))
+
+
+def in_state(flow: str, state: str, **changes: Any) -> FlowServiceTrigger:
+    return trigger(FlowInState(flow_id=flow, state=state), **changes)
+
+
+def succeeded(flow: str, started_after: float) -> FlowServiceTrigger:
+    return trigger(RunSucceeded(flow_id=flow, started_after=started_after))
 
 
 @pytest.fixture
@@ -51,17 +67,17 @@ def start_run(flow: str) -> str:
 @pytest.mark.parametrize(
     "trigger",
     [
-        FlowRunsTrigger(**BASE, run_ids=["a", "b"]),
-        FlowStateTrigger(**{**BASE, "sandbox": "prod"}, flow_id="f", state="enabled"),
-        LatestRunTrigger(**BASE, flow_id="f", started_after=1.5),
+        trigger(RunsEnded(run_ids=("a", "b"))),
+        trigger(FlowInState(flow_id="f", state="enabled"), sandbox="prod"),
+        trigger(RunSucceeded(flow_id="f", started_after=1.5)),
     ],
-    ids=lambda trigger: type(trigger).__name__,
+    ids=lambda trigger: trigger.wait["wait"],
 )
-def test_each_survives_serialisation(trigger: PollingTrigger) -> None:
+def test_each_survives_serialisation(trigger: FlowServiceTrigger) -> None:
     from airflow.sdk.serde import deserialize, serialize
 
     path, arguments = trigger.serialize()
-    assert path == f"airflow_provider_flowservice.triggers.runs.{type(trigger).__name__}"
+    assert path == "airflow_provider_flowservice.triggers.base.FlowServiceTrigger"
     for way in (json.loads(json.dumps(arguments)), deserialize(json.loads(json.dumps(serialize(arguments))))):
         assert type(trigger)(**way).serialize() == (path, arguments)
     assert set(BASE) < set(arguments)
@@ -75,7 +91,7 @@ def test_all_runs_are_waited_for_and_none_is_read_after_its_end(
     control.set_switches(run_outcome="failed")
     second = start_run(flow)
     control.clear_requests()
-    event = fire(FlowRunsTrigger(**BASE, run_ids=[first, second]))
+    event = fire(ended(first, second))
     assert event == {"status": "done", "detail": {first: "success", second: "failed"}}
     reads = [entry["path"].rpartition("/")[2] for entry in control.requests("GET", "/runs/")]
     assert reads.count(first) < reads.count(second)
@@ -88,13 +104,13 @@ def test_runs_that_go_on_are_told_when_the_deadline_passes(
     first = start_run(flow)
     control.set_switches(run_seconds=10_000)
     second = start_run(flow)
-    event = fire(FlowRunsTrigger(**BASE, run_ids=[first, second]))
+    event = fire(ended(first, second))
     assert event == {"status": "timeout", "detail": {first: "success", second: "running"}}
     assert virtual_clock.wall() == pytest.approx(START + 300)
 
 
 def test_no_runs_are_all_over(control: EmulatorControl) -> None:
-    assert fire(FlowRunsTrigger(**BASE, run_ids=[])) == {"status": "done", "detail": {}}
+    assert fire(ended()) == {"status": "done", "detail": {}}
 
 
 @pytest.mark.parametrize("status", ["Processing", "QUEUED", "somewhere", None, 5])
@@ -105,7 +121,7 @@ def test_a_state_that_nobody_knows_counts_as_running(
     run_id = start_run(flow)
     odd = {"items": [{"id": run_id, "metrics": {"statusSummary": {"status": status}}}]}
     control.inject(fault("status", "GET", "runs/*", times=2, status=200, body=odd))
-    assert fire(FlowRunsTrigger(**BASE, run_ids=[run_id]))["detail"] == {run_id: "success"}
+    assert fire(ended(run_id))["detail"] == {run_id: "success"}
     assert len(virtual_clock.sleeps) == 2
 
 
@@ -113,27 +129,26 @@ def test_a_run_without_metrics_counts_as_running(control: EmulatorControl, flow:
     control.set_switches(run_seconds=0)
     run_id = start_run(flow)
     control.inject(fault("status", "GET", "runs/*", times=1, status=200, body={"items": [{"id": run_id}]}))
-    assert fire(FlowRunsTrigger(**BASE, run_ids=[run_id]))["status"] == "done"
+    assert fire(ended(run_id))["status"] == "done"
     assert control.faults_left() == []
 
 
 def test_a_run_that_is_not_there_ends_the_wait(control: EmulatorControl) -> None:
-    event = fire(FlowRunsTrigger(**BASE, run_ids=[UNKNOWN]))
+    event = fire(ended(UNKNOWN))
     assert (event["status"], event["error"]["permanent"], event["error"]["status"]) == ("error", True, 404)
 
 
 def test_a_flows_state_is_waited_for(
     control: EmulatorControl, flow: str, virtual_clock: VirtualClock
 ) -> None:
-    assert fire(FlowStateTrigger(**BASE, flow_id=flow, state="enabled"))["detail"] == "enabled"
+    assert fire(in_state(flow, "enabled"))["detail"] == "enabled"
     assert virtual_clock.sleeps == []
-    event = fire(FlowStateTrigger(**BASE, flow_id=flow, state="disabled"))
+    event = fire(in_state(flow, "disabled"))
     assert event == {"status": "timeout", "detail": "enabled"}
     hook = FlowServiceHook()
     hook.action(request.FLOWS, flow, "disable")
     hook.close()
-    late = {**BASE, "deadline": START}
-    assert fire(FlowStateTrigger(**late, flow_id=flow, state="disabled"))["status"] == "done"
+    assert fire(in_state(flow, "disabled", deadline=START))["status"] == "done"
 
 
 def test_of_several_runs_the_newest_after_the_moment_counts(control: EmulatorControl, flow: str) -> None:
@@ -142,9 +157,9 @@ def test_of_several_runs_the_newest_after_the_moment_counts(control: EmulatorCon
     control.advance(10)
     control.set_switches(run_outcome="success")
     newest = start_run(flow)
-    event = fire(LatestRunTrigger(**BASE, flow_id=flow, started_after=0.0))
+    event = fire(succeeded(flow, 0.0))
     assert event == {"status": "done", "detail": {"run_id": newest, "state": "success"}}
-    event = fire(LatestRunTrigger(**BASE, flow_id=flow, started_after=control.now() + 10_000))
+    event = fire(succeeded(flow, control.now() + 10_000))
     assert event == {"status": "timeout", "detail": {}}
 
 
@@ -152,5 +167,5 @@ def test_a_run_at_the_very_moment_counts(control: EmulatorControl, flow: str) ->
     control.set_switches(run_seconds=0)
     run_id = start_run(flow)
     (made,) = control.state()["runs"]
-    event = fire(LatestRunTrigger(**BASE, flow_id=flow, started_after=made["createdAt"] / 1000))
+    event = fire(succeeded(flow, made["createdAt"] / 1000))
     assert event["detail"]["run_id"] == run_id

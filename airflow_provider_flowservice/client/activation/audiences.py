@@ -8,8 +8,11 @@ import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.pages import pages
 from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.model import Page
 
 PROFILE_SERVICE = "/data/core/ups"
 PAGE_LIMIT = 100
@@ -41,12 +44,11 @@ class Audience(model.Record, frozen=True, kw_only=True):
 
 
 class _SegmentPaging(model.Record, frozen=True, kw_only=True):
-    total_pages: int = 1
+    total_pages: int = 0
+    total_count: int = 0
 
 
-class SegmentPage(model.Record, frozen=True, kw_only=True):
-    """A page of segment definitions."""
-
+class _SegmentPage(model.Record, frozen=True, kw_only=True):
     segments: tuple[SegmentDefinition, ...] = ()
     page: _SegmentPaging = _SegmentPaging()
 
@@ -55,54 +57,52 @@ class _AudiencePaging(model.Record, frozen=True, kw_only=True):
     next: str | int | None = None
 
 
-class AudiencePage(model.Record, frozen=True, kw_only=True):
-    """A page of audiences; ``page.next`` is the ``start`` of the next one."""
-
+class _AudiencePage(model.Record, frozen=True, kw_only=True):
     children: tuple[Audience, ...] = ()
     page: _AudiencePaging = msgspec.field(name="_page", default=_AudiencePaging())
 
 
-def segment_page(number: int = 0) -> Request[SegmentPage]:
+def segment_page(number: str | None = None) -> Request[Page[SegmentDefinition]]:
     """A page of segment definitions: ``GET /segment/definitions``.
 
     :param number: page number, from 0.
     """
-    return Request(
-        "GET",
-        f"{PROFILE_SERVICE}/segment/definitions",
-        lambda answer: response.decode(answer, SegmentPage),
-        params=(("limit", str(PAGE_LIMIT)), ("page", str(number)), ("sort", "updateTime:desc")),
-    )
+    following = int(number or 0) + 1
+
+    def parse(answer: Response) -> Page[SegmentDefinition]:
+        found = response.decode(answer, _SegmentPage)
+        # AEP counts pages and items. One of the two may be wrong, so the list ends where neither has more; where AEP
+        # counts nothing, a full page may have a next one.
+        more = following < found.page.total_pages or following * PAGE_LIMIT < found.page.total_count
+        if found.page == _SegmentPaging():
+            more = len(found.segments) >= PAGE_LIMIT
+        return Page(items=found.segments, next_cursor=str(following) if more else None)
+
+    params = (("limit", str(PAGE_LIMIT)), ("page", number or "0"), ("sort", "updateTime:desc"))
+    return Request("GET", f"{PROFILE_SERVICE}/segment/definitions", parse, params=params)
 
 
-def audience_page(start: str = "0", *, name: str | None = None) -> Request[AudiencePage]:
+def audience_page(start: str | None = None, *, name: str | None = None) -> Request[Page[Audience]]:
     """A page of audiences: ``GET /audiences``.
 
     :param start: where the page begins, from the page before it.
     :param name: only audiences whose name contains this.
     """
-    params = [("start", start), ("limit", str(PAGE_LIMIT))]
+
+    def parse(answer: Response) -> Page[Audience]:
+        found = response.decode(answer, _AudiencePage)
+        following = found.page.next
+        return Page(items=found.children, next_cursor=None if following is None else str(following))
+
+    params = [("start", start or "0"), ("limit", str(PAGE_LIMIT))]
     if name is not None:
         params.append(("name", name))
-    return Request(
-        "GET",
-        f"{PROFILE_SERVICE}/audiences",
-        lambda answer: response.decode(answer, AudiencePage),
-        params=tuple(params),
-    )
+    return Request("GET", f"{PROFILE_SERVICE}/audiences", parse, params=tuple(params))
 
 
 def iterate_segments(sender: Sender) -> Iterator[SegmentDefinition]:
     """Every segment definition, each once."""
-    seen: set[str] = set()
-    number, pages = 0, 1
-    while number < pages:
-        found = sender.send(segment_page(number))
-        for segment in found.segments:
-            if segment.id not in seen:
-                seen.add(segment.id)
-                yield segment
-        number, pages = number + 1, found.page.total_pages
+    return pages(sender, "segment definitions", segment_page)
 
 
 def iterate_audiences(sender: Sender, *, name: str | None = None) -> Iterator[Audience]:
@@ -110,14 +110,4 @@ def iterate_audiences(sender: Sender, *, name: str | None = None) -> Iterator[Au
 
     :param name: only audiences whose name contains this.
     """
-    seen: set[str] = set()
-    starts: set[str] = set()
-    start: str | None = "0"
-    while start is not None and start not in starts:
-        starts.add(start)
-        found = sender.send(audience_page(start, name=name))
-        for audience in found.children:
-            if audience.id not in seen:
-                seen.add(audience.id)
-                yield audience
-        start = None if found.page.next is None else str(found.page.next)
+    return pages(sender, "audiences", lambda start: audience_page(start, name=name))

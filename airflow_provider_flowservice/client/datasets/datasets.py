@@ -14,11 +14,11 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.pages import iterate_by_offset
+from airflow_provider_flowservice.client.http.pages import next_offset, pages
 from airflow_provider_flowservice.client.http.request import Request, is_plain
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.model import JsonObject, Page
 
 CATALOG = "/data/foundation/catalog"
 PAGE_LIMIT = 100
@@ -58,21 +58,26 @@ class Dataset:
     etag: None = None
 
 
-def page(*, name: str | None = None, start: int = 0) -> Request[tuple[Dataset, ...]]:
-    """A page of datasets, oldest first: ``GET /dataSets``. The answer is an object keyed by id, with no link.
+def page(start: str | None = None, *, name: str | None = None) -> Request[Page[Dataset]]:
+    """A page of datasets, oldest first: ``GET /dataSets``. The response is an object keyed by id, with no link.
 
-    :param name: only datasets of this name.
     :param start: how many to pass over.
+    :param name: only datasets of this name.
     """
-    params = [("limit", str(PAGE_LIMIT)), ("start", str(start)), ("orderBy", "asc:created")]
+
+    def parse(answer: Response) -> Page[Dataset]:
+        found = _datasets(answer)
+        return Page(items=found, next_cursor=next_offset(start, len(found), PAGE_LIMIT))
+
+    params = [("limit", str(PAGE_LIMIT)), ("start", start or "0"), ("orderBy", "asc:created")]
     if name is not None:
         params.append(("property", f"name=={name}"))
-    return Request("GET", f"{CATALOG}/dataSets", _datasets, params=tuple(params))
+    return Request("GET", f"{CATALOG}/dataSets", parse, params=tuple(params))
 
 
 def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
     """Every dataset, each once."""
-    return iterate_by_offset(sender, lambda start: page(start=start, name=name), page_size=PAGE_LIMIT)
+    return pages(sender, "datasets", lambda start: page(start, name=name))
 
 
 @dataclass(frozen=True, kw_only=True)

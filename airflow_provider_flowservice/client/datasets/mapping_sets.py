@@ -14,11 +14,11 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.pages import iterate_by_offset
+from airflow_provider_flowservice.client.http.pages import next_offset, pages
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.model import JsonObject, Page
 
 DATA_PREP = "/data/foundation/conversion"
 PAGE_LIMIT = 100
@@ -99,7 +99,7 @@ class MappingSet(model.Record, frozen=True, kw_only=True):
         )
 
 
-class _Page(model.Record, frozen=True, kw_only=True):
+class _MappingSets(model.Record, frozen=True, kw_only=True):
     data: tuple[MappingSet, ...] = ()
 
 
@@ -144,21 +144,26 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
     return tuple(found.values())
 
 
-def page(*, start: int = 0, name: str | None = None) -> Request[tuple[MappingSet, ...]]:
+def page(start: str | None = None, *, name: str | None = None) -> Request[Page[MappingSet]]:
     """A page of mapping sets: ``GET /mappingSets``.
 
     :param start: how many to pass over.
     :param name: only mapping sets of this name.
     """
-    params = [("limit", str(PAGE_LIMIT)), ("start", str(start))]
+
+    def parse(answer: Response) -> Page[MappingSet]:
+        found = response.decode(answer, _MappingSets).data
+        return Page(items=found, next_cursor=next_offset(start, len(found), PAGE_LIMIT))
+
+    params = [("limit", str(PAGE_LIMIT)), ("start", start or "0")]
     if name is not None:
         params.append(("name", name))
-    return Request("GET", f"{DATA_PREP}/mappingSets", _data, params=tuple(params))
+    return Request("GET", f"{DATA_PREP}/mappingSets", parse, params=tuple(params))
 
 
 def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
     """Every mapping set, each once."""
-    return iterate_by_offset(sender, lambda start: page(start=start, name=name), page_size=PAGE_LIMIT)
+    return pages(sender, "mapping sets", lambda start: page(start, name=name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,10 +286,6 @@ class DesiredMappingSet(Desired[MappingSet]):
 
 def _path(mapping_set_id: str) -> str:
     return f"{DATA_PREP}/mappingSets/{quote(mapping_set_id, safe='')}"
-
-
-def _data(answer: Response) -> tuple[MappingSet, ...]:
-    return response.decode(answer, _Page).data
 
 
 def _created(answer: Response) -> model.Created:

@@ -13,9 +13,10 @@ from typing_extensions import override
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http.pages import pages
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.model import JsonObject, Page
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
@@ -60,45 +61,32 @@ class Schema(model.Record, frozen=True, kw_only=True):
         return
 
 
-class _Page(model.Record, frozen=True, kw_only=True):
+class _Paging(model.Record, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class SchemaPage(model.Record, frozen=True, kw_only=True):
-    """A page of schemas; ``page.next`` is the title that the next one starts after."""
-
+class _Schemas(model.Record, frozen=True, kw_only=True):
     results: tuple[Schema, ...] = ()
-    page: _Page = msgspec.field(name="_page", default=_Page())
+    page: _Paging = msgspec.field(name="_page", default=_Paging())
 
 
-def page(*, start: str | None = None) -> Request[SchemaPage]:
+def page(start: str | None = None) -> Request[Page[Schema]]:
     """A page of the tenant's schemas ordered by title: ``GET /tenant/schemas``.
 
-    :param start: the title after which the page begins.
+    :param start: the title after which the page begins: if several schemas have the title that a page ends with, the
+        next page has none of them. The registry has no other cursor.
     """
     params = [("orderby", "title"), ("limit", str(PAGE_LIMIT))]
     if start is not None:
         params.append(("start", start))
     return Request(
-        "GET",
-        f"{SCHEMA_REGISTRY}/tenant/schemas",
-        lambda answer: response.decode(answer, SchemaPage),
-        params=tuple(params),
-        headers=_ACCEPT_LIST,
+        "GET", f"{SCHEMA_REGISTRY}/tenant/schemas", _page, params=tuple(params), headers=_ACCEPT_LIST
     )
 
 
 def iterate(sender: Sender) -> Iterator[Schema]:
-    """Every schema of the tenant."""
-    start: str | None = None
-    seen: set[str | None] = set()
-    while start not in seen:
-        seen.add(start)
-        found = sender.send(page(start=start))
-        yield from found.results
-        start = found.page.next
-        if start is None:
-            return
+    """Every schema of the tenant, each once."""
+    return pages(sender, "schemas", page)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +156,11 @@ class DesiredSchema(Desired[Schema]):
 
 def _path(schema_id: str) -> str:
     return f"{SCHEMA_REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}"
+
+
+def _page(answer: response.Response) -> Page[Schema]:
+    found = response.decode(answer, _Schemas)
+    return Page(items=found.results, next_cursor=found.page.next)
 
 
 def _schema(answer: response.Response) -> Schema:

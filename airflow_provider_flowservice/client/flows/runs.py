@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,7 +22,7 @@ from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import Flow, FlowRun
+from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, RunState
 
 log = logging.getLogger(__name__)
 
@@ -217,3 +217,22 @@ def _reads(params: model.JsonObject, window: Window) -> bool:
 def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:
     """All runs of a flow (``GET /runs?property=flowId==``)."""
     return iterate(sender, request.RUNS, filters=(request.equals("flowId", flow_id),))
+
+
+def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:
+    """The newest runs of a flow: ``GET /runs``."""
+    filters = (request.equals("flowId", flow_id),)
+    return request.page(request.RUNS, filters=filters, order_by="-createdAt", limit=20)
+
+
+#: Which of several runs says most: one that ended well, one that still may, one that did in part, one that failed.
+_TELLING = (RunState.SUCCESS, RunState.RUNNING, RunState.PARTIAL, RunState.FAILED)
+
+
+def best_after(runs: Iterable[FlowRun], moment: float) -> FlowRun | None:
+    """Of the runs that were made after a moment the best, of several equally good ones the newest.
+
+    :param moment: seconds since 1970-01-01 UTC.
+    """
+    fresh = [run for run in runs if run.created_at >= moment * 1000]
+    return min(fresh, key=lambda run: (_TELLING.index(run.state), -run.created_at, run.id), default=None)

@@ -1,10 +1,8 @@
-"""HTTP: requests, responses, retries, tokens, paging, and the two transports.
-
-The transports load ``requests`` and ``aiohttp``, so each is imported when its name is first used.
-"""
+"""HTTP: requests, responses, retries, tokens, paging, and the two transports."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.http.auth import TokenStore
@@ -64,13 +62,11 @@ __all__ = [
 ]
 
 
+#: These load aiohttp and requests, which take longer than everything else here together.
+_TRANSPORTS = {"AiohttpTransport": "asynchronous", "RequestsTransport": "blocking"}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "RequestsTransport":
-        from airflow_provider_flowservice.client.http.blocking import RequestsTransport
-
-        return RequestsTransport
-    if name == "AiohttpTransport":
-        from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
-
-        return AiohttpTransport
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _TRANSPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_TRANSPORTS[name]}"), name)

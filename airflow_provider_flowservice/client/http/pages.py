@@ -1,70 +1,91 @@
-"""Whole lists, page by page to the end."""
+"""Whole lists, page by page to the end: the one place that knows when a list has ended.
+
+A list whose end was not reached is never taken for a shorter one: "there is none" would then be wrong, and a create
+would make a duplicate.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
+from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import InvalidResponseError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.http.sender import Sender
 
 T = TypeVar("T")
-F = TypeVar("F", bound="Identified")
+
+#: So many empty pages in a row are read. A service that filters after it has cut the pages gives some: 100 are
+#: 10,000 resources without a match, more than a sandbox holds, and end a list that would never end otherwise.
+MAX_EMPTY_PAGES = 100
 
 
-class Identified(Protocol):
-    """What has an id."""
+def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[model.Page[T]]]) -> Iterator[T]:
+    """Every item of a list, each id once. The next page is read when the items before it are used up.
 
-    @property
-    def id(self) -> str:
-        """The id."""
+    Items that come again are fine as long as something new comes with them: a list that grows between two pages
+    moves its items towards the later ones. A page with known items alone is fine only as the last one, and shorter
+    than a full one; otherwise it is what a service gives that ignores which page it is asked for.
+
+    :param name: what the list holds, for messages.
+    :param page_at: the request for the page at a cursor; None is the first page.
+    :raises InvalidResponseError: if the pages do not lead to an end.
+    """
+    seen: set[str] = set()
+    cursors: set[str] = set()
+    cursor: str | None = None
+    longest = empty = 0
+    while True:
+        asked = page_at(cursor)
+        page = sender.send(asked)
+        new = {item.id: item for item in page.items if item.id not in seen}  # type: ignore[attr-defined]
+        yield from new.values()
+        seen.update(new)
+        cursor = page.next_cursor
+        empty = 0 if page.items else empty + 1
+        if page.items and not new and (cursor is not None or len(page.items) == longest):
+            raise _endless(asked, name, "repeats a page")
+        if cursor is None:
+            return
+        if empty > MAX_EMPTY_PAGES:
+            raise _endless(asked, name, f"has {empty} empty pages in a row")
+        if cursor in cursors:
+            raise _endless(asked, name, "names a page twice")
+        cursors.add(cursor)
+        longest = max(longest, len(page.items))
 
 
 def iterate(
     sender: Sender, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
 ) -> Iterator[T]:
-    """Every resource of a list, each once although the list may change between pages.
+    """Every resource of a kind (``GET /{kind}``), as :func:`pages` reads it.
 
     :param filters: ``property`` expressions, all of which must hold.
     :param order_by: field name, with ``-`` in front for descending.
-    :raises InvalidResponseError: if AEP names a page that was read already.
     """
     filters = tuple(filters)
-    seen: set[str] = set()
-    tokens: set[str | None] = set()
-    token: str | None = None
-    while token not in tokens:
-        tokens.add(token)
-        page = sender.send(request.page(kind, filters=filters, order_by=order_by, continuation_token=token))
-        for item in page.items:
-            item_id: str = item.id  # type: ignore[attr-defined]
-            if item_id not in seen:
-                seen.add(item_id)
-                yield item
-        token = page.continuation_token
-        if token is None:
-            return
-    raise InvalidResponseError(f"the list of {kind.label}s names a page twice, so its end was not reached")
+    return pages(
+        sender,
+        f"{kind.label}s",
+        lambda token: request.page(kind, filters=filters, order_by=order_by, continuation_token=token),
+    )
 
 
-def iterate_by_offset(
-    sender: Sender, page_from: Callable[[int], Request[tuple[F, ...]]], *, page_size: int
-) -> Iterator[F]:
-    """Every object of a list that has no link to its next page, each once.
+def next_offset(start: str | None, found: int, page_limit: int) -> str | None:
+    """The cursor of a list that only counts its items: where the page after this one begins.
 
-    :param page_from: the request for the page that passes over so many objects.
-    :param page_size: objects on a full page; the last page is the one that is not full.
+    :param start: where this page began.
+    :param found: how many items it holds; the last page is the one that is not full.
     """
-    seen: set[str] = set()
-    start = 0
-    while True:
-        found = sender.send(page_from(start))
-        for item in found:
-            if item.id not in seen:
-                seen.add(item.id)
-                yield item
-        if len(found) < page_size:
-            return
-        start += len(found)
+    return str(int(start or 0) + found) if found >= page_limit else None
+
+
+def _endless(asked: Request[Any], name: str, problem: str) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"{asked.method} {asked.path}: the list of {name} {problem}, so its end was not reached. Try again; the list is"
+        " then read from its beginning.",
+        method=asked.method,
+        path=asked.path,
+    )

@@ -121,24 +121,6 @@ def page(
     )
 
 
-def newest_runs(flow_id: str) -> Request[model.Page[model.FlowRun]]:
-    """The newest runs of a flow: ``GET /runs``."""
-    return page(RUNS, filters=(equals("flowId", flow_id),), order_by="-createdAt", limit=20)
-
-
-#: Which of several runs says most: one that ended well, one that still may, one that did in part, one that failed.
-_TELLING = (model.RunState.SUCCESS, model.RunState.RUNNING, model.RunState.PARTIAL, model.RunState.FAILED)
-
-
-def best_after(runs: model.Page[model.FlowRun], moment: float) -> model.FlowRun | None:
-    """Of the runs that were made after a moment the best, of several equally good ones the newest.
-
-    :param moment: seconds since 1970-01-01 UTC.
-    """
-    fresh = [run for run in runs.items if run.created_at >= moment * 1000]
-    return min(fresh, key=lambda run: (_TELLING.index(run.state), -run.created_at, run.id), default=None)
-
-
 def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
     """Count resources: ``GET /{kind}?count=true``. AEP rejects ``limit`` beside it."""
     params = (*(("property", expression) for expression in filters), ("count", "true"))

@@ -117,7 +117,7 @@ def page(response: Response, kind: type[T]) -> model.Page[T]:
     """A page of resources with the token of the next one."""
     wrapper = decode(response, _Items)
     items = tuple(decode(response, kind, item) for item in wrapper.items)
-    return model.Page(items=items, continuation_token=_next_token(wrapper.links))
+    return model.Page(items=items, next_cursor=_next_token(wrapper.links))
 
 
 def count(response: Response) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.activation import audiences
+from airflow_provider_flowservice.client.errors import InvalidResponseError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
@@ -78,11 +79,6 @@ def test_an_audience_from_elsewhere_has_an_id_of_its_own(
     [
         [{"children": [{"id": "a"}], "_page": {"next": "1"}}, {"children": [{"id": "b"}], "_page": {}}],
         [{"children": [{"id": "a"}], "_page": {"next": 1}}, {"children": [{"id": "b"}], "_page": {}}],
-        # The next page repeats what was seen, and then leads back to itself.
-        [
-            {"children": [{"id": "a"}], "_page": {"next": "1"}},
-            {"children": [{"id": "a"}, {"id": "b"}], "_page": {"next": "1"}},
-        ],
     ],
 )
 def test_pages_of_audiences_are_followed_to_their_end(
@@ -90,6 +86,20 @@ def test_pages_of_audiences_are_followed_to_their_end(
 ) -> None:
     control.inject(*(fault("status", "GET", AUDIENCES, status=200, body=page) for page in pages))
     assert [audience.id for audience in audiences.iterate_audiences(plain_client)] == ["a", "b"]
+    assert [entry["query"]["start"] for entry in control.requests("GET", AUDIENCES)] == ["0", "1"]
+    assert control.faults_left() == []
+
+
+def test_a_page_of_audiences_that_leads_back_to_itself_is_an_error(
+    plain_client: Client, control: EmulatorControl
+) -> None:
+    pages = [
+        {"children": [{"id": "a"}], "_page": {"next": "1"}},
+        {"children": [{"id": "a"}, {"id": "b"}], "_page": {"next": "1"}},
+    ]
+    control.inject(*(fault("status", "GET", AUDIENCES, status=200, body=page) for page in pages))
+    with pytest.raises(InvalidResponseError, match="list of audiences names a page twice"):
+        list(audiences.iterate_audiences(plain_client))
     assert [entry["query"]["start"] for entry in control.requests("GET", AUDIENCES)] == ["0", "1"]
     assert control.faults_left() == []
 

@@ -12,7 +12,12 @@ from airflow_provider_flowservice.client.datasets.schemas import (
     Schema,
 )
 from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
-from airflow_provider_flowservice.client.errors import ApiError, DriftError, NotFoundError
+from airflow_provider_flowservice.client.errors import (
+    ApiError,
+    DriftError,
+    InvalidResponseError,
+    NotFoundError,
+)
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
@@ -149,10 +154,23 @@ def test_an_empty_list_has_no_schemas(plain_client: Client) -> None:
     assert titles(plain_client) == []
 
 
-def test_a_page_that_leads_to_itself_ends_the_list(plain_client: Client, control: EmulatorControl) -> None:
+def test_a_page_that_leads_to_itself_is_an_error(plain_client: Client, control: EmulatorControl) -> None:
     page = {"results": [{"$id": "x", "title": "a"}], "_page": {"next": "a"}}
     control.inject(fault("status", "GET", COLLECTION, times=5, status=200, body=page))
-    assert titles(plain_client) == ["a", "a"]
+    with pytest.raises(InvalidResponseError, match="list of schemas repeats a page"):
+        titles(plain_client)
+    assert len(control.requests("GET", COLLECTION)) == 2
+
+
+def test_no_second_schema_is_made_when_the_list_has_no_end(
+    plain_client: Client, control: EmulatorControl
+) -> None:
+    make(plain_client, customers())
+    page = {"results": [{"$id": "x", "title": "another"}], "_page": {"next": "another"}}
+    control.inject(fault("status", "GET", COLLECTION, times=2, status=200, body=page))
+    with pytest.raises(InvalidResponseError):
+        ensure(plain_client, customers())
+    assert len(creates(control)) == 1
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_a_read_that_is_no_resource_is_unreadable(body: bytes) -> None:
 def test_the_next_page_is_named_by_the_token_in_the_link(links: dict[str, Any], token: str | None) -> None:
     page = response.page(answer(body={"items": [FLOW], **links}), model.Flow)
     assert [flow.id for flow in page.items] == ["f"]
-    assert page.continuation_token == token
+    assert page.next_cursor == token
 
 
 def test_a_count_is_a_number() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
+from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, SelectorsMapped
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.triggers import sessions
-from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
-from airflow_provider_flowservice.triggers.flows import FlowValidationTrigger
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
 from tests.support.airflow import flowservice_connection
 from tests.support.clock import START, VirtualClock
@@ -43,15 +43,18 @@ def flow(control: EmulatorControl) -> str:
     return flow
 
 
-def trigger(flow: str, segments: list[str], **changes: Any) -> FlowValidationTrigger:
+def trigger(
+    flow: str, segments: list[str], profile_attributes: tuple[str, ...] = (), **changes: Any
+) -> FlowServiceTrigger:
+    wait = SelectorsMapped(flow_id=flow, segments=tuple(segments), attributes=profile_attributes)
     arguments: dict[str, Any] = {
         "flowservice_conn_id": "impatient",
         "sandbox": None,
+        "wait": wait.to_json(),
         "poll_interval": 30.0,
         "deadline": START + 300,
-        "profile_attributes": [],
     }
-    return FlowValidationTrigger(flow_id=flow, segments=segments, **{**arguments, **changes})
+    return FlowServiceTrigger(**{**arguments, **changes})
 
 
 def polls(control: EmulatorControl) -> int:
@@ -67,7 +70,7 @@ def test_it_fires_when_everything_is_mapped(control: EmulatorControl, flow: str)
 def test_it_says_what_is_missing_when_the_deadline_passes(
     control: EmulatorControl, flow: str, virtual_clock: VirtualClock
 ) -> None:
-    event = fire(trigger(flow, control.segments[:2], profile_attributes=["a.b"]))
+    event = fire(trigger(flow, control.segments[:2], profile_attributes=("a.b",)))
     assert event == {
         "status": "timeout",
         "detail": {"segments": [control.segments[1]], "attributes": ["a.b"]},
@@ -91,7 +94,7 @@ def test_a_restart_does_not_move_the_deadline(
 ) -> None:
     _, arguments = trigger(flow, control.segments[:2]).serialize()
     virtual_clock.advance(200)
-    assert fire(FlowValidationTrigger(**arguments))["status"] == "timeout"
+    assert fire(FlowServiceTrigger(**arguments))["status"] == "timeout"
     assert virtual_clock.wall() == pytest.approx(START + 300)
 
 
@@ -106,28 +109,21 @@ def test_a_deadline_that_has_passed_still_looks_once(
 def test_it_survives_serialisation(control: EmulatorControl) -> None:
     from airflow.sdk.serde import deserialize, serialize
 
-    before = trigger(UNKNOWN, control.segments[:2], profile_attributes=["a"], sandbox="prod")
+    before = trigger(UNKNOWN, control.segments[:2], profile_attributes=("a",), sandbox="prod")
     path, arguments = before.serialize()
-    assert path == "airflow_provider_flowservice.triggers.flows.FlowValidationTrigger"
+    assert path == "airflow_provider_flowservice.triggers.base.FlowServiceTrigger"
     through_json = json.loads(json.dumps(arguments))
     through_serde = deserialize(json.loads(json.dumps(serialize(arguments))))
     assert through_json == arguments == through_serde
     for way in (through_json, through_serde):
-        assert FlowValidationTrigger(**way).serialize() == before.serialize()
+        assert FlowServiceTrigger(**way).serialize() == before.serialize()
 
 
 def test_its_arguments_hold_no_secret(control: EmulatorControl) -> None:
     _, arguments = trigger(UNKNOWN, control.segments[:1]).serialize()
     assert control.credential.client_secret not in json.dumps(arguments)
-    assert set(arguments) == {
-        "flowservice_conn_id",
-        "sandbox",
-        "poll_interval",
-        "deadline",
-        "flow_id",
-        "segments",
-        "profile_attributes",
-    }
+    assert set(arguments) == {"flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline"}
+    assert set(arguments["wait"]) == {"wait", "flow_id", "segments", "attributes"}
 
 
 def test_some_failed_polls_in_a_row_are_tolerated(control: EmulatorControl, flow: str) -> None:

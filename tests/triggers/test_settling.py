@@ -6,40 +6,58 @@ import pytest
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.triggers.inlet import FlowSettledTrigger
-from tests.support.clock import VirtualClock
+from airflow_provider_flowservice.client.waits import FlowSettled
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
+from tests.support.clock import START, VirtualClock
 from tests.support.triggers import fire
+
+
+def trigger(moment: float) -> FlowServiceTrigger:
+    """A trigger for a flow that is settled at a moment. It asks AEP nothing, so it needs no connection."""
+    wait = FlowSettled(flow_id="f", settle_seconds=300, changed_at=moment - 300)
+    return FlowServiceTrigger(
+        flowservice_conn_id="missing",
+        sandbox=None,
+        wait=wait.to_json(),
+        poll_interval=60,
+        deadline=START + 900,
+    )
 
 
 def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
     from airflow.sdk import serde
     from airflow.sdk.module_loading import import_string
 
-    path, arguments = FlowSettledTrigger(moment=1_700_000_300.25, waits=2).serialize()
+    path, arguments = trigger(1_700_000_300.25).serialize()
     stored = json.loads(json.dumps(serde.serialize(arguments)))
     again = import_string(path)(**serde.deserialize(stored))
-    assert isinstance(again, FlowSettledTrigger)
-    assert again.serialize() == (path, arguments) == (path, {"moment": 1_700_000_300.25, "waits": 2})
+    assert isinstance(again, FlowServiceTrigger)
+    assert again.serialize() == (path, arguments)
+    assert arguments["wait"] == {
+        "wait": "FlowSettled",
+        "flow_id": "f",
+        "settle_seconds": 300.0,
+        "changed_at": 1_700_000_000.25,
+    }
 
 
 def test_it_fires_at_its_moment(virtual_clock: VirtualClock) -> None:
     moment = virtual_clock.wall() + 300
-    assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done", "waits": 1}
+    assert fire(trigger(moment)) == {"status": "done", "detail": moment - 300}
     assert virtual_clock.wall() == moment
     assert virtual_clock.sleeps == [300]
 
 
 @pytest.mark.parametrize("late", [0, 1, 86_400])
 def test_it_fires_at_once_when_its_moment_has_passed(virtual_clock: VirtualClock, late: float) -> None:
-    assert fire(FlowSettledTrigger(moment=virtual_clock.wall() - late)) == {"status": "done", "waits": 1}
+    assert fire(trigger(virtual_clock.wall() - late))["status"] == "done"
     assert virtual_clock.sleeps == []
 
 
 def test_a_restart_does_not_move_its_moment(virtual_clock: VirtualClock) -> None:
-    moment = virtual_clock.wall() + 300
-    _, arguments = FlowSettledTrigger(moment=moment).serialize()
+    _, arguments = trigger(virtual_clock.wall() + 300).serialize()
     virtual_clock.advance(200)
-    fire(FlowSettledTrigger(**arguments))
+    fire(FlowServiceTrigger(**arguments))
     assert virtual_clock.sleeps == [100]
 
 
@@ -58,5 +76,5 @@ class NeverBlocking(VirtualClock):
 def test_waiting_blocks_no_other_trigger() -> None:
     with clock.installed(NeverBlocking()) as time:
         moment = time.wall() + 300
-        assert fire(FlowSettledTrigger(moment=moment)) == {"status": "done", "waits": 1}
+        assert fire(trigger(moment))["status"] == "done"
         assert time.wall() == moment

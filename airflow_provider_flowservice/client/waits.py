@@ -1,0 +1,294 @@
+"""What can be waited for.
+
+A wait is a value: it says which requests tell how things are (:meth:`look`), judges the responses, and puts into words
+what is still missing. A sensor that pokes, an operator that waits on its worker and the trigger use the same value, so
+they agree. :func:`polling` repeats a look until a deadline. Both are generators without input or output, as
+:func:`~airflow_provider_flowservice.client.http.exchange.exchange` is one; :func:`drive` and :func:`drive_async` do
+what they ask.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from typing_extensions import Self, override
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_permanent
+from airflow_provider_flowservice.client.flows import runs
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.exchange import Pause
+from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.retry import MAX_DELAY
+from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.model import JsonObject, RunState
+
+log = logging.getLogger(__name__)
+
+#: So many looks in a row may fail. The transport has retried each of them for minutes already, so more would hide an
+#: outage, and fewer would fail a wait of hours because AEP is restarted.
+TOLERATED_FAILURES = 3
+#: Each pause is longer or shorter by up to this share, so that the triggers of one DAG run, which begin to wait at the
+#: same moment, do not stay in step.
+JITTER = 0.1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a look found.
+
+    :param done: whether there is nothing more to wait for.
+    :param seen: what was seen, as JSON; the next look gets it.
+    :param look_after: seconds until another look can find something else; None if nobody can tell.
+    """
+
+    done: bool
+    seen: Any = None
+    look_after: float | None = None
+
+
+Look = Generator[Request[Any], Any, Judgement]
+Steps = Generator[Request[Any] | Pause, Any, Judgement]
+
+
+class _Wait(msgspec.Struct, frozen=True, kw_only=True, tag_field="wait", tag=True):
+    """Base of all waits; ``wait`` names the class in the JSON form, which the trigger has as its argument."""
+
+    def to_json(self) -> JsonObject:
+        """The wait as :func:`from_json` reads it."""
+        document: JsonObject = msgspec.json.decode(msgspec.json.encode(self))
+        return document
+
+    def after(self, judged: Judgement) -> Self:
+        """What is left to wait for once a look has found something."""
+        return self
+
+
+class SelectorsMapped(_Wait, frozen=True, kw_only=True):
+    """Segments and profile attributes are mapped on a flow (``GET /flows/{id}``).
+
+    :param segments: segment ids.
+    :param attributes: attribute paths.
+    """
+
+    flow_id: str
+    segments: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+
+    def look(self, seen: Any = None) -> Look:
+        """Read the flow; what is seen is what it lacks."""
+        flow = yield request.get(request.FLOWS, self.flow_id)
+        missing = selectors.missing(flow, self.segments, self.attributes)
+        return Judgement(not missing, missing.to_json())
+
+    def describe(self, seen: Any) -> str:
+        """Name what is missing."""
+        return f"flow {self.flow_id} lacks {selectors.Missing.from_json(seen)}"
+
+
+class FlowInState(_Wait, frozen=True, kw_only=True):
+    """A flow has a state (``GET /flows/{id}``).
+
+    :param state: such as ``enabled``.
+    """
+
+    flow_id: str
+    state: str
+
+    def look(self, seen: Any = None) -> Look:
+        """Read the flow; what is seen is its state."""
+        flow = yield request.get(request.FLOWS, self.flow_id)
+        return Judgement(flow.state == self.state, flow.state)
+
+    def describe(self, seen: Any) -> str:
+        """Name the state that the flow has."""
+        return f"flow {self.flow_id} is {seen}, not {self.state}"
+
+
+class RunsEnded(_Wait, frozen=True, kw_only=True):
+    """Flow runs have ended, however they ended (``GET /runs/{id}``).
+
+    :param run_ids: the runs.
+    """
+
+    run_ids: tuple[str, ...]
+
+    def look(self, seen: Any = None) -> Look:
+        """Read the runs that have not ended yet; what is seen is the state of each by its id.
+
+        The first look only tells whether there is something to wait for, so it stops at the first run that goes on.
+        """
+        states = dict(seen or {})
+        for run_id in self.open_runs(states):
+            run = yield request.get(request.RUNS, run_id)
+            states[run_id] = run.state.value
+            if seen is None and not run.state.is_terminal:
+                break
+        return Judgement(not self.open_runs(states), states)
+
+    def describe(self, seen: Any) -> str:
+        """Name the runs that have not ended."""
+        return f"flow runs {', '.join(self.open_runs(seen))} have not ended"
+
+    def open_runs(self, states: Mapping[str, str]) -> list[str]:
+        """The runs that are not known to have ended."""
+        return [run for run in self.run_ids if not RunState(states.get(run, RunState.RUNNING)).is_terminal]
+
+
+class RunSucceeded(_Wait, frozen=True, kw_only=True):
+    """A flow has a run that was made after a moment and has succeeded (``GET /runs``).
+
+    :param started_after: seconds since 1970-01-01 UTC.
+    :param allow_partial: whether a run that succeeded in part will do.
+    """
+
+    flow_id: str
+    started_after: float
+    allow_partial: bool = False
+
+    def look(self, seen: Any = None) -> Look:
+        """Read the newest runs; what is seen is the run that counts, empty while there is none.
+
+        :raises DriftError: if it has not succeeded.
+        """
+        page = yield runs.newest_runs(self.flow_id)
+        run = runs.best_after(page.items, self.started_after)
+        if run is None:
+            return Judgement(False, {})
+        good = {RunState.SUCCESS, RunState.PARTIAL} if self.allow_partial else {RunState.SUCCESS}
+        if run.state.is_terminal and run.state not in good:
+            raise DriftError(f"run {run.id} of flow {self.flow_id} ended as {run.state.value}")
+        return Judgement(run.state.is_terminal, {"run_id": run.id, "state": run.state.value})
+
+    def describe(self, seen: Any) -> str:
+        """Name the run, if there is one."""
+        if not seen:
+            return f"flow {self.flow_id} has no run that began after {self.started_after:.0f}"
+        return f"run {seen['run_id']} of flow {self.flow_id} is {seen['state']}"
+
+
+class FlowSettled(_Wait, frozen=True, kw_only=True):
+    """A flow's last change is long enough ago that AEP keeps what is posted to it (``GET /flows/{id}``).
+
+    :param settle_seconds: how long ago it must be.
+    :param changed_at: its last change, in seconds since 1970-01-01 UTC, if that is known. Then AEP is not asked.
+    """
+
+    flow_id: str
+    settle_seconds: float
+    changed_at: float | None = None
+
+    def look(self, seen: Any = None) -> Look:
+        """Read the flow; what is seen is when it was last changed."""
+        changed = self.changed_at
+        if changed is None:
+            flow = yield request.get(request.FLOWS, self.flow_id)
+            changed = max(flow.created_at, flow.updated_at) / 1000
+        # AEP's times are whole milliseconds, so a smaller rest is an error of rounding and not worth another look.
+        rest = round(changed + self.settle_seconds - clock.current().wall(), 3)
+        return Judgement(rest <= 0, changed, look_after=max(rest, 0.0))
+
+    def describe(self, seen: Any) -> str:
+        """Say how old the last change is."""
+        age = clock.current().wall() - seen
+        return f"flow {self.flow_id} was changed {age:.0f} seconds ago, and {self.settle_seconds:.0f} must have passed"
+
+    @override
+    def after(self, judged: Judgement) -> FlowSettled:
+        """The rest of the time, in which there is nothing to ask AEP.
+
+        Who waited for it must look again: the flow can be changed until then.
+        """
+        return msgspec.structs.replace(self, changed_at=judged.seen)
+
+
+Wait = SelectorsMapped | FlowInState | RunsEnded | RunSucceeded | FlowSettled
+
+
+def from_json(document: JsonObject) -> Wait:
+    """Read what a wait's ``to_json`` wrote."""
+    wait: Wait = msgspec.convert(document, Wait)
+    return wait
+
+
+def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
+    """Look until what is waited for is so, at the latest at a deadline; the last look is at the deadline.
+
+    What a server asks for with ``Retry-After`` is waited at least, up to a minute.
+
+    :param interval: seconds between two looks.
+    :param deadline: seconds since 1970-01-01 UTC: absolute, so that a restart does not move it.
+    :returns: the last judgement; not ``done`` if the deadline has passed.
+    :raises FlowServiceError: at once if a further look would meet it again, else after :data:`TOLERATED_FAILURES`.
+    """
+    judged, failures = Judgement(False), 0
+    while True:
+        pause = interval * (1 + JITTER * (2 * random.random() - 1))  # noqa: S311
+        seen = judged.seen
+        try:
+            judged = yield from wait.look(seen)
+        except FlowServiceError as error:
+            failures += 1
+            if is_permanent(error) or failures > TOLERATED_FAILURES:
+                raise
+            pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
+        else:
+            if not judged.done and judged.seen != seen:
+                log.info("Not yet: %s", wait.describe(judged.seen))
+            failures = 0
+            if judged.look_after is not None:
+                pause = judged.look_after
+        remaining = deadline - clock.current().wall()
+        if judged.done or remaining <= 0:
+            return judged
+        yield Pause(min(pause, remaining))
+
+
+def drive(steps: Steps | Look, sender: Sender) -> Judgement:
+    """Do what a look or a polling asks for, in this thread.
+
+    :raises FlowServiceError: as they do.
+    """
+    try:
+        step = next(steps)
+        while True:
+            try:
+                result = _sleep(step) if isinstance(step, Pause) else sender.send(step)
+            except FlowServiceError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as end:
+        judged: Judgement = end.value
+        return judged
+
+
+def _sleep(pause: Pause) -> Any:
+    clock.current().sleep(pause.seconds)
+
+
+async def drive_async(steps: Steps, send: Callable[[Request[Any]], Awaitable[Any]]) -> Judgement:
+    """Do what a polling asks for, in this event loop.
+
+    :param send: carries a request through.
+    :raises FlowServiceError: as the polling does.
+    """
+    time = clock.current()
+    try:
+        step = next(steps)
+        while True:
+            try:
+                result = await (time.sleep_async(step.seconds) if isinstance(step, Pause) else send(step))
+            except FlowServiceError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as end:
+        judged: Judgement = end.value
+        return judged
