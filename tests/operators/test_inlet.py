@@ -522,7 +522,7 @@ def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
     rename = model.Operation(op="replace", path="/name", value="new")
     hook.patch(request.FLOWS, source.flow_id, flow.etag or "", [rename])
     with pytest.raises(TaskDeferred) as again:
-        operator.execute_settled({}, event)
+        operator.resume_execution("execute_settled", {"event": event}, {})
     assert posts(control) == []
     assert settled_at(again.value.trigger) > settled_at(first.value.trigger)
 
@@ -557,7 +557,7 @@ def test_a_flow_that_is_changed_all_the_time_is_an_error_and_nothing_is_posted(
     began = in_step.wall()
     operator = post(source, messages=people(1), settle_seconds=SETTLED, deferrable=deferrable)
     with pytest.raises(
-        FlowServicePermanentException, match=f"flow {source.flow_id} was changed .* again and again"
+        FlowServicePermanentException, match=f"flow {source.flow_id} was changed .* repeatedly"
     ):
         run_to_end(operator)
     assert posts(control) == []
@@ -571,10 +571,10 @@ def test_a_wait_that_the_triggerer_gave_up_is_no_reason_to_post(
 
     operator = post(open_source(hook), messages=people(1), settle_seconds=SETTLED, deferrable=True)
     with pytest.raises(TaskDeferred):
-        operator.execute_settled({}, {"status": "timeout", "detail": None})
+        operator.resume_execution("execute_settled", {"event": {"status": "timeout", "detail": None}}, {})
     problem = {"message": "no connection", "permanent": True, "status": None}
     with pytest.raises(FlowServicePermanentException, match="no connection"):
-        operator.execute_settled({}, {"status": "error", "error": problem})
+        operator.resume_execution("execute_settled", {"event": {"status": "error", "error": problem}}, {})
     assert posts(control) == []
 
 

@@ -163,7 +163,7 @@ def test_sensors_wait_for_nothing_in_a_plan(
     assert build(flow, plan_only="True", deferrable=deferrable).execute({}) is None
     assert control.requests() == []
     with pytest.raises(FlowServicePermanentException, match="plan_only: 'maybe' is neither"):
-        build(flow, plan_only="maybe", deferrable=deferrable).execute({})
+        rendered(partial(build, flow, deferrable=deferrable), plan_only="maybe").execute({})
 
 
 def test_the_patch_is_returned_with_what_it_does(control: EmulatorControl) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
 from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
+from tests.support.tasks import rendered
 from tests.support.triggers import fire
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
@@ -176,17 +178,18 @@ def test_an_aep_that_stays_down_is_left_to_airflows_retries(control: EmulatorCon
     ("changes", "problem"),
     [
         ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is no segment id"),
-        ({"segments": None}, "segments: None is no list"),
-        ({"attributes": [""]}, "profile_attributes[0]: '' is no path"),
-        ({"flow": None}, "flow_id: None is not a string"),
+        ({"segments": None}, "segments: is None, although it was given"),
+        ({"profile_attributes": [""]}, "profile_attributes[0]: '' is no path"),
+        ({"flow_id": None}, "flow_id: is None, although it was given"),
     ],
 )
 def test_a_bad_argument_gets_a_sentence_before_anything_is_sent(
     control: EmulatorControl, changes: dict[str, Any], problem: str, deferrable: bool
 ) -> None:
-    arguments = {"flow": UNKNOWN, "segments": control.segments[:1], **changes}
+    build = partial(FlowServiceFlowValidationSensor, task_id="x", deferrable=deferrable)
+    arguments = {"flow_id": UNKNOWN, "segments": control.segments[:1], **changes}
     with pytest.raises(FlowServicePermanentException) as caught:
-        wait(sensor(**arguments, deferrable=deferrable))
+        wait(rendered(build, **arguments))
     assert problem in str(caught.value)
     assert control.requests() == []
 
@@ -218,4 +221,4 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
 def test_the_time_is_up_although_aep_never_answered(control: EmulatorControl) -> None:
     operator = sensor(UNKNOWN, control.segments[:1])
     with pytest.raises(FlowServiceWaitTimeout, match="AEP gave no response"):
-        operator.execute_complete({}, {"status": "timeout", "detail": None})
+        operator.resume_execution("execute_complete", {"event": {"status": "timeout", "detail": None}}, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from airflow.sdk.exceptions import TaskDeferred
@@ -17,12 +18,11 @@ def run_to_end(operator: Any, **more: Any) -> tuple[Any, list[TaskDeferred]]:
     """
     context = {"ti": RecordingTaskInstance(), **more}
     deferrals: list[TaskDeferred] = []
-    call = operator.execute
-    arguments: dict[str, Any] = {}
+    go_on = partial(operator.execute, context)
     while True:
         try:
-            return call(context, **arguments), deferrals
+            return go_on(), deferrals
         except TaskDeferred as deferral:
             deferrals.append(deferral)
-            call = getattr(operator, deferral.method_name)
             arguments = {**(deferral.kwargs or {}), "event": fire(deferral.trigger)}
+            go_on = partial(operator.resume_execution, deferral.method_name, arguments, context)
