@@ -211,7 +211,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
         :returns: run id by segment id.
         """
-        from airflow_provider_flowservice.client.flows.runs import activate_adhoc
+        from airflow_provider_flowservice.client.activation.adhoc import activate_adhoc
 
         flow_id = self.flow()
         segments = self._segment_ids()
