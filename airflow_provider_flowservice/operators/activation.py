@@ -11,13 +11,9 @@ from airflow_provider_flowservice.client.activation.selectors import (
     DesiredSelectors,
     compute_patch,
 )
-from airflow_provider_flowservice.client.ensure.dry_run import (
-    difference,
-    empty_flow,
-    is_planned,
-    operations_json,
-)
+from airflow_provider_flowservice.client.ensure.dry_run import difference, is_planned, operations_json
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.flows.resources import empty_flow
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
@@ -107,7 +103,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceChangeOperator):
         wanted, mode = self._wanted(), ActivationMode(self.mode)
         activation = activate(self.hook, flow_id, wanted, mode, self._brakes(wanted))
         push(context, etag=activation.etag)
-        return {**self._report(flow_id, activation.plan), "etag": activation.etag}
+        return {**self._report(flow_id, activation.patch), "etag": activation.etag}
 
     def plan(self, context: Context) -> dict[str, Any]:
         """Compute the patch, log the flow's selectors before and after, and return it.

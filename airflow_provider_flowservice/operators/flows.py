@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.activation.schedules import check_dataset_schedule
-from airflow_provider_flowservice.client.ensure.dry_run import (
-    empty_flow,
-    is_planned,
-    operations_json,
-    planned_id,
-)
+from airflow_provider_flowservice.client.ensure.dry_run import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.resources import empty_flow
 from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.model import FlowState
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.base import (
@@ -137,13 +134,13 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
         """Say what would change."""
         flow_id, state = self.flow(), self._state()
         now = "planned" if is_planned(flow_id) else self.hook.get(request.FLOWS, flow_id).state
-        self.log.info("Flow %s is %s, would be %s", flow_id, now, state)
-        return state
+        self.log.info("Flow %s is %s, would be %s", flow_id, now, state.value)
+        return state.value
 
-    def _state(self) -> str:
-        if self.state not in ("enabled", "disabled"):
+    def _state(self) -> FlowState:
+        if self.state not in (FlowState.ENABLED, FlowState.DISABLED):
             raise InvalidInputError("state", f"{self.state!r} is not known", "Say enabled or disabled.")
-        return self.state
+        return FlowState(self.state)
 
 
 class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):

@@ -6,7 +6,6 @@ Such an id is never sent.
 
 from __future__ import annotations
 
-import copy
 import difflib
 import json
 from collections.abc import Collection
@@ -14,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.activation.selectors import EMPTY_GENERAL_TRANSFORM
 from airflow_provider_flowservice.client.ensure.create import IfExists, find_existing
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.flows.specs import PROFILE_DESTINATION_FLOW
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import Flow, SpecRef, looks_secret
+from airflow_provider_flowservice.client.model import looks_secret
 
 R = TypeVar("R", bound=ExistingResource)
 
@@ -68,15 +65,6 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
     update = desired.update(found) if if_exists is IfExists.UPDATE else None
     change = f"{update.method} {update.path}\n{pretty(update.json, desired.secrets)}" if update else None
     return PlannedCreate(found.id, change, found)
-
-
-def empty_flow(flow_id: str) -> Flow:
-    """The flow that a planned id stands for: one that selects nothing yet."""
-    return Flow(
-        id=flow_id,
-        flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW),
-        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
-    )
 
 
 def difference(before: Any, after: Any) -> str:

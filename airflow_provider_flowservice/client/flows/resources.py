@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,20 +11,42 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.activation.selectors import (
-    EMPTY_FILE_TRANSFORM,
-    EMPTY_GENERAL_TRANSFORM,
-)
-from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
+from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.lifecycle import describe_flow_changes, text_differences
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject, Operation
+from airflow_provider_flowservice.client.model import JsonObject, Operation, SelectorKind, SpecRef, member
 
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
+
+#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
+EMPTY_GENERAL_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
+}
+#: The same for the newer flows to file destinations, which take attributes from a mapping set.
+EMPTY_FILE_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {
+        "mandatoryFields": [],
+        "primaryFields": [],
+        "profileMapping": {},
+        SelectorKind.SEGMENT.value: {"selectors": []},
+    },
+}
+
+
+def empty_flow(flow_id: str) -> model.Flow:
+    """The flow that a planned id stands for: one that selects nothing yet."""
+    return model.Flow(
+        id=flow_id,
+        flow_spec=SpecRef(id=specs.PROFILE_DESTINATION_FLOW),
+        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +112,10 @@ class DesiredResource(Desired[F]):
         return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
 
     @override
+    def unmet(self, found: F) -> tuple[Difference, ...]:
+        return (*self.differences(found), *text_differences(found, None, self.description))
+
+    @override
     def delete(self, found_id: str) -> Request[None]:
         return request.delete(self.kind, found_id)
 
@@ -99,11 +126,7 @@ class DesiredResource(Desired[F]):
         return body
 
     def _description_update(self, found: F) -> tuple[Operation, ...]:
-        if self.description is None or self.description == found.description:
-            return ()
-        # AEP also shows an empty description where there is none, and a replacement needs one that is there.
-        verb = "replace" if found.description else "add"
-        return (Operation(op=verb, path="/description", value=self.description),)
+        return describe_flow_changes(found, None, self.description)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,12 +335,9 @@ class DesiredFlow(DesiredResource[model.Flow]):
 
     @override
     def differences(self, found: model.Flow) -> tuple[Difference, ...]:
-        # AEP shows the numbers of a schedule, and of a mapping's version, as texts.
         return (
-            *compare("scheduleParams", _texts(self.schedule_params), _texts(found.schedule_params)),
-            *compare(
-                "mapping", _texts(_mapping(self._transformations)), _texts(_mapping(found.transformations))
-            ),
+            *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
+            *compare("mapping", _mapping(self._transformations), _mapping(found.transformations)),
         )
 
     @override
@@ -342,30 +362,22 @@ class DesiredFlow(DesiredResource[model.Flow]):
         return [EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
 
     def _mapping_update(self, found: model.Flow) -> Operation:
-        wanted = next(t for t in self._transformations if t.get("name") == "Mapping")
+        desired = next(t for t in self._transformations if t.get("name") == "Mapping")
         for index, transformation in enumerate(found.transformations):
-            if transformation.get("name") == "Mapping":
-                return Operation(op="replace", path=f"/transformations/{index}", value=wanted)
+            if member(transformation, "name") == "Mapping":
+                return Operation(op="replace", path=f"/transformations/{index}", value=desired)
         remedy = "Create a flow with the mapping under a new name."
         raise self.cannot_change(found, self.differences(found), remedy)
 
 
-def _mapping(transformations: Sequence[JsonObject]) -> Mapping[str, Any]:
+def _mapping(transformations: Sequence[Any]) -> Mapping[str, Any]:
     """The parameters of the ``Mapping`` transformation, which names a mapping set."""
-    for transformation in transformations:
-        if transformation.get("name") == "Mapping":
-            return transformation.get("params") or {}
-    return {}
+    named = (each for each in transformations if member(each, "name") == "Mapping")
+    params = member(next(named, None), "params")
+    return params if isinstance(params, Mapping) else {}
 
 
-def _profile_mapping(transformations: Sequence[JsonObject]) -> str | None:
+def _profile_mapping(transformations: Sequence[Any]) -> str | None:
     """The mapping set that a flow to a file destination takes its attributes from."""
-    for transformation in transformations:
-        mapping = (transformation.get("params") or {}).get("profileMapping") or {}
-        if mapping.get("mappingId"):
-            return str(mapping["mappingId"])
-    return None
-
-
-def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {key: str(value).lower() for key, value in (values or {}).items()}
+    found = (member(each, "params", "profileMapping", "mappingId") for each in transformations)
+    return next((str(mapping_id) for mapping_id in found if mapping_id), None)

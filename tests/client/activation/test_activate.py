@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.activation import activate as activating
-from airflow_provider_flowservice.client.activation.activate import ATTEMPTS, ActivationResult, resolve
+from airflow_provider_flowservice.client.activation.activate import ActivationResult, resolve
 from airflow_provider_flowservice.client.activation.segments import Segment, read_segments
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
+from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -60,7 +61,7 @@ def test_whatever_number_is_missing_one_patch_adds_it(
     assert selected(flow_now(control)) == (segments, ["person.name", "a.b"])
     assert calls(control) == [("GET", 200), ("PATCH", 200), ("GET", 200)]
     assert (activation.flow_id, activation.etag) == (flow, flow_now(control)["etag"])
-    plan = activation.plan
+    plan = activation.patch
     assert (plan.added, plan.present, plan.attributes_added) == (tuple(segments), (), attributes)
     assert control.exports(flow)
 
@@ -71,8 +72,8 @@ def test_nothing_missing_is_one_read(client: Client, control: EmulatorControl, s
     control.clear_requests()
     again = activate(client, flow, [segments[1].upper(), segments[0]], "a")
     assert calls(control) == [("GET", 200)]
-    assert (again.plan.added, again.plan.attributes_added) == ((), ())
-    assert again.plan.present == (segments[1], segments[0])
+    assert (again.patch.added, again.patch.attributes_added) == ((), ())
+    assert again.patch.present == (segments[1], segments[0])
     assert again.etag == flow_now(control)["etag"]
 
 
@@ -82,7 +83,7 @@ def test_what_is_there_already_is_told_from_what_was_added(
     flow = make_flow(plain_client)
     activate(plain_client, flow, segments[:1])
     second = activate(plain_client, flow, segments[:2])
-    assert (second.plan.present, second.plan.added) == ((segments[0],), (segments[1],))
+    assert (second.patch.present, second.patch.added) == ((segments[0],), (segments[1],))
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -95,7 +96,7 @@ def test_another_editors_change_is_kept(
     found, attributes = selected(flow_now(control))
     assert found == [THEIRS] * times + segments[:2]
     assert attributes == ["a"]
-    assert activation.plan.added == tuple(segments[:2])
+    assert activation.patch.added == tuple(segments[:2])
     statuses = [status for method, status in calls(control) if method == "PATCH"]
     assert statuses == [412] * times + [200]
     assert control.faults_left() == []
@@ -120,7 +121,7 @@ def test_a_flow_that_changes_all_the_time_is_given_up(
     assert control.faults_left() == []
     assert len([call for call in calls(control) if call[0] == "PATCH"]) == ATTEMPTS
     assert len(virtual_clock.sleeps) == ATTEMPTS - 1
-    assert activate(plain_client, flow, segments[:1]).plan.added == (segments[0],)
+    assert activate(plain_client, flow, segments[:1]).patch.added == (segments[0],)
 
 
 @pytest.mark.parametrize("answer", ["reset_after", "reset", "status"])
@@ -131,8 +132,8 @@ def test_a_patch_whose_answer_is_lost_adds_once(
     control.inject(fault(answer, *PATCH, **({"status": 502} if answer == "status" else {})))
     activation = activate(client, flow, segments[:2], "a")
     assert selected(flow_now(control)) == (segments[:2], ["a"])
-    assert activation.plan.added == tuple(segments[:2])
-    assert activation.plan.attributes_added == ("a",)
+    assert activation.patch.added == tuple(segments[:2])
+    assert activation.patch.attributes_added == ("a",)
     assert activation.etag == flow_now(control)["etag"]
     assert control.faults_left() == []
 

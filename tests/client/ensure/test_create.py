@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from airflow_provider_flowservice.client import converge
 from airflow_provider_flowservice.client.ensure.create import ATTEMPTS, IfExists, ensure
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
@@ -244,7 +245,7 @@ def test_update_of_what_changes_all_the_time_is_given_up(
 ) -> None:
     base = make(plain_client, kinesis("base"))
     make(plain_client, stream(base, "mine", stream="old"))
-    control.inject(fault("conflict", "PATCH", "targetConnections/*", times=ATTEMPTS))
+    control.inject(fault("conflict", "PATCH", "targetConnections/*", times=converge.ATTEMPTS))
     with pytest.raises(PreconditionError):
         ensure(plain_client, stream(base, "mine", stream="new"), IfExists.UPDATE)
     assert control.faults_left() == []

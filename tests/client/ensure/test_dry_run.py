@@ -8,6 +8,7 @@ import pytest
 from airflow_provider_flowservice.client.ensure import dry_run
 from airflow_provider_flowservice.client.ensure.create import IfExists
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows.resources import empty_flow
 from airflow_provider_flowservice.client.model import AuthSpec, SelectorKind, looks_secret
 from tests.support.aep import KINESIS_SECRET, kinesis, make, profiles, stream
 from tests.support.clients import Client
@@ -93,10 +94,10 @@ def test_names_of_credentials_are_known(name: str) -> None:
 
 
 def test_a_flow_that_does_not_exist_yet_selects_nothing() -> None:
-    flow = dry_run.empty_flow("plan:flow:x")
+    flow = empty_flow("plan:flow:x")
     assert [list(flow.selectors(kind)) for kind in SelectorKind] == [[], []]
-    dry_run.empty_flow("a").transformations[0]["params"]["segmentSelectors"]["selectors"].append(1)
-    again = dry_run.empty_flow("b").transformations[0]["params"]["segmentSelectors"]["selectors"]
+    empty_flow("a").transformations[0]["params"]["segmentSelectors"]["selectors"].append(1)
+    again = empty_flow("b").transformations[0]["params"]["segmentSelectors"]["selectors"]
     assert again == []
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
@@ -11,7 +12,7 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
 )
 from airflow_provider_flowservice.client.flows import lifecycle
-from airflow_provider_flowservice.client.flows.lifecycle import ATTEMPTS, FlowResources
+from airflow_provider_flowservice.client.flows.lifecycle import FlowResources
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import Flow, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -81,7 +82,7 @@ def test_a_state_that_aep_confirms_and_does_not_take_is_an_error(
     made = make_flow(plain_client)
     confirmed = {"id": made, "etag": '"x"'}
     control.inject(fault("status", "POST", "flows/*/action", status=200, body=confirmed))
-    with pytest.raises(DriftError, match=f"flow {made} is enabled although AEP was told to disable it"):
+    with pytest.raises(DriftError, match=f"flow {made}, .* state is 'enabled', wanted 'disabled'"):
         lifecycle.set_state(plain_client, made, "disabled")
     assert len(control.requests("POST", "/action")) == 1
 
@@ -93,7 +94,7 @@ def test_a_state_that_needs_a_moment_is_waited_for(
     between = {"items": [{"id": made, "flowSpec": {"id": "s"}, "state": "disabling"}]}
     control.inject(fault("status", "GET", f"flows/{made}", after=1, times=2, status=200, body=between))
     assert lifecycle.set_state(plain_client, made, "disabled").state == "disabled"
-    assert virtual_clock.sleeps == [1.0, 2.0]
+    assert virtual_clock.sleeps == [0.5, 1.0]
     assert len(control.requests("POST", "/action")) == 1
 
 
