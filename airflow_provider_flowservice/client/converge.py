@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import clock
@@ -46,6 +47,7 @@ class Versioned(Protocol):
         """The version that a change is computed from; None if AEP gives none."""
 
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Versioned)
 
 
@@ -60,12 +62,19 @@ class Converged(Generic[R]):
     changed: bool
 
 
-def looks() -> Iterator[None]:
-    """Let the caller look at once, and again after each of the waits in :data:`LOOKS`."""
-    yield
+def look(read: Callable[[], T], until: Callable[[T], object]) -> T:
+    """Read at once, and again after each of the waits in :data:`LOOKS`.
+
+    :param until: whether what was read is what is looked for.
+    :returns: what was read last.
+    """
+    found = read()
     for delay in LOOKS:
+        if until(found):
+            break
         clock.current().sleep(delay)
-        yield
+        found = read()
+    return found
 
 
 def converge(
@@ -95,63 +104,46 @@ def converge(
         change = remaining(resource)
         if change is None:
             return Converged(resource, changed=attempt > 1)
-        refusal: FlowServiceError | None = None
-        try:
-            sender.send(change)
-        except FlowServiceError as error:
-            # An action (POST) has no precondition. A refusal can mean that an earlier send whose response was
-            # lost, or somebody else, has done it already: only looking tells. A refused patch is wrong.
-            if not (isinstance(error, BadRequestError) and change.method == "POST"):
-                _raise_if_final(error, attempt)
-                log.info("Computing the change of %s again: %s", what, error)
-                resource = _read_again(sender, read, resource, error, attempt)
-                continue
-            refusal = error
-        # A confirmed change is not sent again, however late it shows: a second one could undo what others
-        # have changed since.
-        resource, left = _read_back(sender, read, differences)
-        if left:
-            raise refusal or DriftError(
-                f"AEP answered success to the change of {what}, but does not show it after {sum(LOOKS):g} s:"
-                f" {'; '.join(map(str, left))}."
-            )
-        log.info("Changed %s", what)
-        return Converged(resource, changed=True)
+        error = _send(sender, change)
+        # An action (POST) has no precondition. A refusal can mean that an earlier send whose response was lost,
+        # or somebody else, has done it already: only looking tells. A refused patch is wrong, and raised.
+        if error is None or (isinstance(error, BadRequestError) and change.method == "POST"):
+            # Nothing is sent again, however late the change shows: it could undo what others change meanwhile.
+            resource = look(lambda: sender.send(read), lambda shown: not differences(shown))
+            if left := differences(resource):
+                raise error or DriftError(
+                    f"AEP answered success to the change of {what}, but does not show it after {sum(LOOKS):g} s:"
+                    f" {'; '.join(map(str, left))}."
+                )
+            log.info("Changed %s", what)
+            return Converged(resource, changed=True)
+        # After a 412 somebody else has changed the resource; after a lost response the change may have been made.
+        # In both cases the next read tells, so nothing is sent blindly.
+        if attempt == ATTEMPTS or not (isinstance(error, PreconditionError) or is_ambiguous(error)):
+            raise error
+        log.info("Computing the change of %s again: %s", what, error)
+        clock.current().sleep(_wait(error, attempt))
+        # While changes show late, a read may give the version that AEP has just refused. To send that again would
+        # only use up an attempt, so an attempt is spent on a race that was lost, not on waiting for its result.
+        refused = resource.etag if isinstance(error, PreconditionError) else None
+        resource = look(lambda: sender.send(read), partial(_is_news, refused))
     raise AssertionError("the last attempt returns or raises")
 
 
-def _raise_if_final(error: FlowServiceError, attempt: int) -> None:
-    """Raise an error unless the change may be computed again.
-
-    After a 412 somebody else has changed the resource; after a lost response the change may have been made. In
-    both cases the next read tells, and nothing is sent blindly.
-    """
-    if attempt == ATTEMPTS or not (isinstance(error, PreconditionError) or is_ambiguous(error)):
-        raise error
+def _send(sender: Sender, change: Request[Any]) -> FlowServiceError | None:
+    try:
+        sender.send(change)
+    except FlowServiceError as error:
+        return error
+    return None
 
 
-def _read_again(sender: Sender, read: Request[R], stale: R, error: FlowServiceError, attempt: int) -> R:
-    """Wait and read the resource for the next attempt.
-
-    While changes show late, a read may give the version that AEP has just refused. Sending that again is
-    refused again and would use up an attempt, so the resource is read until it shows another version.
-    """
-    asked = error.retry_after is not None
-    wait = delay_after(error, attempt) if asked else backoff(attempt, random.random(), cap=MAX_DELAY)  # noqa: S311
-    clock.current().sleep(wait)
-    for _ in looks():
-        resource = sender.send(read)
-        if not isinstance(error, PreconditionError) or resource.etag != stale.etag:
-            break
-    return resource
+def _wait(error: FlowServiceError, attempt: int) -> float:
+    """What the server asks for, or else a back-off with a lower cap than that of a single request."""
+    if error.retry_after is not None:
+        return delay_after(error, attempt)
+    return backoff(attempt, random.random(), cap=MAX_DELAY)  # noqa: S311
 
 
-def _read_back(
-    sender: Sender, read: Request[R], differences: Callable[[R], Sequence[object]]
-) -> tuple[R, Sequence[object]]:
-    """Read a resource until it shows a change, and say what is still different."""
-    for _ in looks():
-        resource = sender.send(read)
-        if not (left := differences(resource)):
-            break
-    return resource, left
+def _is_news(refused: str | None, resource: Versioned) -> bool:
+    return refused is None or resource.etag != refused

@@ -145,34 +145,27 @@ class SelectorKind(str, Enum):
         """The key in the form in which two are compared: UUIDs are the same in either case, paths are not."""
         return key.lower() if self is SelectorKind.SEGMENT else key
 
-    def pointer(self, transformation: int, position: int | str) -> str:
-        """Where a selector stands in a flow (RFC 6901); ``-`` is the position behind the last one."""
-        return f"/transformations/{transformation}/params/{self.value}/selectors/{position}"
-
 
 class Selector(Record, frozen=True, kw_only=True):
     """One segment or profile attribute that a flow sends.
 
     :param kind: which kind of list it stands in.
     :param key: segment id, or path of the attribute.
-    :param place: index of the transformation, and position in its list.
+    :param index: of the transformation that holds it.
+    :param position: in that transformation's list.
     :param document: as the flow holds it.
     """
 
     kind: SelectorKind
     key: str
-    place: tuple[int, int]
+    index: int
+    position: int
     document: JsonObject
 
     @property
     def folded(self) -> str:
         """The key in the form in which two are compared."""
         return self.kind.fold(self.key)
-
-    @property
-    def pointer(self) -> str:
-        """Where it stands in the flow (RFC 6901)."""
-        return self.kind.pointer(*self.place)
 
 
 class Flow(Resource, frozen=True, kw_only=True):
@@ -202,7 +195,7 @@ class Flow(Resource, frozen=True, kw_only=True):
             for position, document in enumerate(selectors):
                 key = member(document, "value", name)
                 if key and isinstance(key, str):
-                    yield Selector(kind=kind, key=key, place=(index, position), document=document)
+                    yield Selector(kind=kind, key=key, index=index, position=position, document=document)
 
 
 def member(document: Any, *names: str) -> Any:

@@ -88,7 +88,9 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
             busy = _BUSY.search(refusal.message)
             if busy is None or busy["segment"] not in pending:
                 raise
-            log.info("Segment %s is exported by run %s already; attaching to it", busy["segment"], busy["run"])
+            log.info(
+                "Segment %s is exported by run %s already; attaching to it", busy["segment"], busy["run"]
+            )
             yield SegmentRun(busy["segment"], busy["run"], attached=True)
             pending.remove(busy["segment"])
         except FlowServiceError as error:

@@ -8,7 +8,7 @@ the flow as it was read, and the result is compared with what is desired.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -18,7 +18,14 @@ from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.ensure import compare
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.model import Flow, JsonObject, Operation, SelectorKind, member
+from airflow_provider_flowservice.client.model import (
+    Flow,
+    JsonObject,
+    Operation,
+    Selector,
+    SelectorKind,
+    member,
+)
 
 
 class ActivationMode(str, Enum):
@@ -93,12 +100,8 @@ class Missing:
         return bool(self.segments or self.attributes)
 
     def __str__(self) -> str:
-        parts = []
-        if self.segments:
-            parts.append(f"segments {', '.join(self.segments)}")
-        if self.attributes:
-            parts.append(f"profile attributes {', '.join(self.attributes)}")
-        return " and ".join(parts) or "nothing"
+        parts = {"segments": self.segments, "profile attributes": self.attributes}
+        return " and ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
 
     def to_json(self) -> dict[str, list[str]]:
         """As a trigger's event carries it."""
@@ -139,7 +142,7 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
     settings, set_operations, after = _patch_settings(flow, desired.settings)
     operations = (*segments.operations, *attributes.operations, *set_operations)
     for part in (segments, attributes):
-        part.put_into(after)
+        part.change(after)
     if apply(flow, operations) != after:
         raise DriftError(f"the patch computed for flow {flow.id} does not give the flow that was asked for")
     return SelectorPatch(
@@ -147,10 +150,10 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
         added=segments.added,
         present=segments.present,
         changed=segments.changed,
-        removed=segments.removed,
+        removed=segments.removed_keys,
         absent=segments.absent,
         attributes_added=attributes.added,
-        attributes_removed=attributes.removed,
+        attributes_removed=attributes.removed_keys,
         settings_changed=settings,
         before=flow.transformations,
         after=after,
@@ -171,87 +174,74 @@ def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
 class _ListsPatch:
     """What has to change in the lists of selectors of one kind.
 
-    :param lists: the lists as the patch makes them, by the index of their transformation.
+    :param first: index of the transformation whose list takes new selectors.
     """
 
     kind: SelectorKind
-    operations: tuple[Operation, ...]
-    lists: Mapping[int, list[Any]]
-    added: tuple[str, ...]
-    present: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-    absent: tuple[str, ...]
+    first: int | None = None
+    replaced: Sequence[tuple[Selector, JsonObject]] = ()
+    removed: Sequence[Selector] = ()
+    new: Sequence[JsonObject] = ()
+    added: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
-    def put_into(self, transformations: list[Any]) -> None:
-        """Set the lists in a copy of the transformations, made without JSON Patch so that the check is one."""
-        for index, selectors in self.lists.items():
-            transformations[index]["params"][self.kind.value]["selectors"] = selectors
+    @property
+    def removed_keys(self) -> tuple[str, ...]:
+        return tuple(selector.key for selector in self.removed)
+
+    @property
+    def operations(self) -> Iterator[Operation]:
+        # A removal moves what stands behind it, so replacements go first and removals start at the end.
+        path = f"/transformations/{{}}/params/{self.kind.value}/selectors/{{}}".format
+        for s, document in self.replaced:
+            yield Operation(op="replace", path=path(s.index, s.position), value=document)
+        for s in reversed(self.removed):
+            yield Operation(op="remove", path=path(s.index, s.position), value=s.document)
+        for document in self.new:
+            yield Operation(op="add", path=path(self.first, "-"), value=document)
+
+    def change(self, transformations: list[Any]) -> None:
+        """Change a copy of the transformations without JSON Patch, so that comparing the two is a check."""
+
+        def selectors(index: int) -> list[Any]:
+            found: list[Any] = transformations[index]["params"][self.kind.value]["selectors"]
+            return found
+
+        for s, document in self.replaced:
+            selectors(s.index)[s.position] = document
+        for s in reversed(self.removed):
+            del selectors(s.index)[s.position]
+        if self.first is not None:
+            selectors(self.first).extend(self.new)
 
 
 def _patch_lists(
     flow: Flow, kind: SelectorKind, desired: Mapping[str, JsonObject], mode: ActivationMode
 ) -> _ListsPatch:
     """Change or remove a selector in the list that holds it, whichever that is; new ones go to the first list."""
-    lists, held = dict(flow.selector_lists(kind)), list(flow.selectors(kind))
+    held = list(flow.selectors(kind))
     given = {kind.fold(key): selector for key, selector in desired.items()}
     present = {selector.folded for selector in held}
     missing = tuple(key for key in desired if kind.fold(key) not in present)
-    removes = mode is ActivationMode.REMOVE
-    # ``remove`` takes off what is given, ``sync`` what is not.
-    gone = [s for s in held if mode is not ActivationMode.ADD and (s.folded in given) is removes]
-    changes = {
-        s.place: _merged(s.document, given[s.folded])
-        for s in held
-        if not removes and s.folded in given and _differs(s.document, given[s.folded])
-    }
-    new = [] if removes else [desired[key] for key in missing]
-    if new and not lists:
+    if mode is ActivationMode.REMOVE:
+        return _ListsPatch(kind, removed=[s for s in held if s.folded in given], absent=missing)
+    first = next((index for index, _ in flow.selector_lists(kind)), None)
+    if missing and first is None:
         raise _no_place(flow, kind)
-    changed = {s.folded for s in held if s.place in changes}
-    kept = [key for key in desired if not removes and kind.fold(key) in present]
+    differing = [s for s in held if s.folded in given and _differs(s.document, given[s.folded])]
+    changed = {selector.folded for selector in differing}
     return _ListsPatch(
-        kind=kind,
-        # A removal moves what stands behind it, so replacements go first and removals start at the end.
-        operations=(
-            *(
-                Operation(op="replace", path=s.pointer, value=changes[s.place])
-                for s in held
-                if s.place in changes
-            ),
-            *(Operation(op="remove", path=s.pointer, value=s.document) for s in reversed(gone)),
-            *(
-                Operation(op="add", path=kind.pointer(next(iter(lists)), "-"), value=selector)
-                for selector in new
-            ),
-        ),
-        lists=_edited(lists, changes, {s.place for s in gone}, new),
-        added=() if removes else missing,
-        present=tuple(key for key in kept if kind.fold(key) not in changed),
-        changed=tuple(key for key in kept if kind.fold(key) in changed),
-        removed=tuple(s.key for s in gone),
-        absent=missing if removes else (),
+        kind,
+        first,
+        replaced=[(s, _merged(s.document, given[s.folded])) for s in differing],
+        removed=[s for s in held if s.folded not in given] if mode is ActivationMode.SYNC else (),
+        new=[desired[key] for key in missing],
+        added=missing,
+        present=tuple(key for key in desired if kind.fold(key) in present - changed),
+        changed=tuple(key for key in desired if kind.fold(key) in changed),
     )
-
-
-def _edited(
-    lists: Mapping[int, list[Any]],
-    changes: Mapping[tuple[int, int], JsonObject],
-    gone: Set[tuple[int, int]],
-    new: list[JsonObject],
-) -> dict[int, list[Any]]:
-    edited = {
-        index: [
-            changes.get((index, position), selector)
-            for position, selector in enumerate(selectors)
-            if (index, position) not in gone
-        ]
-        for index, selectors in lists.items()
-    }
-    for selectors in edited.values():
-        selectors.extend(new)
-        break
-    return edited
 
 
 def _patch_settings(
@@ -259,37 +249,31 @@ def _patch_settings(
 ) -> tuple[tuple[str, ...], tuple[Operation, ...], list[Any]]:
     """Mapping set, mandatory and primary fields: what to set, and the transformations with it."""
     after = copy.deepcopy(list(flow.transformations))
-    changed: list[str] = []
     operations: list[Operation] = []
     for name, value in settings.items():
-        place = _place_of(name, after)
-        if place is None:
+        places = list(_places(name, after))
+        if not places:
             raise _no_place(flow, SelectorKind.ATTRIBUTE)
-        path, holder = place
+        path, holder = next((place for place in places if name in place[1]), places[0])
         if compare(name, value, holder.get(name), exact=True):
             holder[name] = value
-            changed.append(name)
             operations.append(Operation(op="add", path=f"{path}/{name}", value=value))
-    return tuple(changed), tuple(operations), after
+    changed = tuple(operation.path.rpartition("/")[2] for operation in operations)
+    return changed, tuple(operations), after
 
 
-def _place_of(name: str, transformations: Sequence[Any]) -> tuple[str, JsonObject] | None:
-    """The object that holds a setting, with its path; if none does, the one where the flow's generation keeps it."""
-    default: tuple[str, JsonObject] | None = None
+def _places(name: str, transformations: Sequence[Any]) -> Iterator[tuple[str, JsonObject]]:
+    """The object of each transformation in which a setting stands or belongs, with its path."""
     for index, transformation in enumerate(transformations):
-        params = member(transformation, "params")
+        params, path = member(transformation, "params"), f"/transformations/{index}/params"
         if member(transformation, "name") != "GeneralTransform" or not isinstance(params, dict):
             continue
-        places = [(f"/transformations/{index}/params", params)]
         older = params.get(SelectorKind.ATTRIBUTE.value)
-        if name != "profileMapping" and isinstance(older, dict):
+        if name != "profileMapping" and name not in params and isinstance(older, dict):
             # The older generation keeps its fields beside the attributes' selectors.
-            places.append((f"{places[0][0]}/{SelectorKind.ATTRIBUTE.value}", older))
-        for place in places:
-            if name in place[1]:
-                return place
-        default = default or places[-1]
-    return default
+            yield f"{path}/{SelectorKind.ATTRIBUTE.value}", older
+        else:
+            yield path, params
 
 
 def _differs(held: JsonObject, desired: JsonObject) -> bool:

@@ -3,20 +3,6 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client.ensure.create import EnsureResult, IfExists, SavedState, ensure
-from airflow_provider_flowservice.client.ensure.desired import (
-    Desired,
-    Difference,
-    ExistingResource,
-    compare,
-)
+from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
 
-__all__ = [
-    "Desired",
-    "Difference",
-    "EnsureResult",
-    "ExistingResource",
-    "IfExists",
-    "SavedState",
-    "compare",
-    "ensure",
-]
+__all__ = ["Desired", "Difference", "EnsureResult", "IfExists", "SavedState", "compare", "ensure"]

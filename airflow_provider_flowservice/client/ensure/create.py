@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
-from airflow_provider_flowservice.client.converge import converge, looks
+from airflow_provider_flowservice.client.converge import converge, look
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
@@ -122,6 +122,11 @@ def _matches(sender: Sender, desired: Desired[R]) -> list[R]:
     return sorted(filter(desired.is_ours, desired.candidates(sender)), key=_age)
 
 
+def _equal(sender: Sender, desired: Desired[R]) -> list[R]:
+    """What is ours with the settings desired, oldest first."""
+    return [found for found in _matches(sender, desired) if not desired.differences(found)]
+
+
 def _age(resource: ExistingResource) -> tuple[int, str]:
     return resource.created_at, resource.id
 
@@ -213,13 +218,12 @@ def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> Ensu
 
     :param known: ids that were there before the create.
     """
-    for _ in looks():
-        for found in _matches(sender, desired):
-            if found.id not in known and not desired.differences(found):
-                title = desired.title(found.id)
-                log.info("%s was created although the response was lost; reusing it", title)
-                return EnsureResult(found.id, found.etag, created=True, resource=found)
-    return None
+    fresh = look(lambda: [found for found in _equal(sender, desired) if found.id not in known], until=bool)
+    if not fresh:
+        return None
+    title = desired.title(fresh[0].id)
+    log.info("%s was created although the response was lost; reusing it", title)
+    return EnsureResult(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
 
 
 def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) -> EnsureResult[R]:
@@ -229,11 +233,10 @@ def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) ->
     it. Both workers order the twins alike, so one remains. While lists do not show the new object they may not
     show its twin either, so they are read again.
     """
-    for _ in looks():
-        equal = [found for found in _matches(sender, desired) if not desired.differences(found)]
-        itself = next((found for found in equal if found.id == ours.id), None)
-        if itself is not None:
-            break
+    equal = look(
+        lambda: _equal(sender, desired), until=lambda known: any(found.id == ours.id for found in known)
+    )
+    itself = next((found for found in equal if found.id == ours.id), None)
     if itself is None or equal[0].id == ours.id:
         return replace(ours, resource=itself)
     oldest = equal[0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.converge import Versioned
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.sender import Sender
@@ -19,8 +20,8 @@ from airflow_provider_flowservice.client.http.sender import Sender
 R = TypeVar("R", bound="ExistingResource")
 
 
-class ExistingResource(Protocol):
-    """What every existing object has."""
+class ExistingResource(Versioned, Protocol):
+    """What every existing object has, beside a version where AEP gives it one."""
 
     @property
     def id(self) -> str:
@@ -29,10 +30,6 @@ class ExistingResource(Protocol):
     @property
     def created_at(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
-
-    @property
-    def etag(self) -> str | None:
-        """Its version, where it has one."""
 
 
 @dataclass(frozen=True)

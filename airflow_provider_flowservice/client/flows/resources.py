@@ -125,9 +125,6 @@ class DesiredResource(Desired[F]):
             body["description"] = self.description
         return body
 
-    def _description_update(self, found: F) -> tuple[Operation, ...]:
-        return describe_flow_changes(found, None, self.description)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
@@ -184,7 +181,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
             raise self.cannot_change(
                 found, differing, "Create a connection, and what follows it, under new names."
             )
-        operations = self._description_update(found)
+        operations = describe_flow_changes(found, None, self.description)
         # Whether a credential changed cannot be seen, so an update always sends it, as a whole.
         if differing or self.secrets:
             operations += (Operation(op="replace", path="/auth/params", value=dict(self.auth_params)),)
@@ -258,7 +255,7 @@ class DesiredSourceConnection(_DesiredEnd[model.SourceConnection]):
             raise self.cannot_change(
                 found, differing, "Create a source connection and a flow under new names."
             )
-        return self._description_update(found)
+        return describe_flow_changes(found, None, self.description)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +273,7 @@ class DesiredTargetConnection(_DesiredEnd[model.TargetConnection]):
         fixed = [d for d in differing if self.spec_id in specs.SOURCE_ONLY or d.setting.startswith("data")]
         if fixed:
             raise self.cannot_change(found, fixed, "Create a target connection and a flow under new names.")
-        operations = self._description_update(found)
+        operations = describe_flow_changes(found, None, self.description)
         if differing:
             verb = "add" if found.params is None else "replace"
             operations += (Operation(op=verb, path="/params", value=dict(self.params or {})),)
@@ -342,7 +339,7 @@ class DesiredFlow(DesiredResource[model.Flow]):
 
     @override
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
-        operations = self._description_update(found)
+        operations = describe_flow_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
             verb = "add" if found.schedule_params is None else "replace"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airflow_provider_flowservice.client import clock, model
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.converge import look
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun
 
@@ -65,7 +65,7 @@ def create_run(flow_id: str, window: Window) -> Request[model.Created]:
 
 
 def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str:
-    """Start one run; after a lost answer it is looked for before another is started.
+    """Start one run; after a lost response it is looked for before another is started.
 
     :param known: ids of the flow's runs from before.
     :returns: the run's id.
@@ -76,9 +76,7 @@ def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str
         except FlowServiceError as error:
             if not is_ambiguous(error) or attempt == ATTEMPTS:
                 raise
-            clock.current().sleep(delay_after(error, attempt))
-        found = find_started(sender, flow_id, window, known)
-        if found is not None:
+        if found := look(lambda: find_started(sender, flow_id, window, known), until=bool):
             return found
     raise AssertionError("the last attempt returns or raises")
 

@@ -155,8 +155,8 @@ def test_a_segment_that_two_lists_hold_is_removed_from_both() -> None:
 def test_what_is_malformed_is_passed_over_and_left_as_it_is(mode: ActivationMode) -> None:
     held = [*MALFORMED, segment_selector(FIRST), *MALFORMED]
     before = flow(*WITHOUT_LISTS, transformation(held, list(MALFORMED)), *WITHOUT_LISTS)
-    assert [(s.key, s.place) for s in before.selectors(SelectorKind.SEGMENT)] == [
-        (FIRST, (len(WITHOUT_LISTS), len(MALFORMED)))
+    assert [(s.key, s.index, s.position) for s in before.selectors(SelectorKind.SEGMENT)] == [
+        (FIRST, len(WITHOUT_LISTS), len(MALFORMED))
     ]
     after = compute_patch(before, desired(SECOND, attributes=()), mode).after
     (segments,) = lists_of(flow(*after), SelectorKind.SEGMENT)
