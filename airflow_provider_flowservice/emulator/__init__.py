@@ -1,8 +1,8 @@
 """Adobe Experience Platform on your own machine, for people who write DAGs and have no sandbox to spare.
 
-It answers the APIs that this provider calls, keeps what it is told in memory, and can be told to fail.
+It serves the APIs that this provider calls, keeps its state in memory, and can be told to fail.
 Start it with ``flowservice-emulator``, or inside a test with
 :class:`airflow_provider_flowservice.emulator.server.EmulatorServer`.
 
-It shares no code with the provider's client, so that each can catch a mistake of the other.
+It shares no code with the provider's client, so that each can catch the other's mistakes.
 """

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM.
 
     :param arguments: command line; the process's own by default.
-    :return: exit status: 0 after a signal, 1 when the emulator cannot start.
+    :return: exit status: 0 after a signal, 1 if the emulator cannot start.
     """
     options = _parser().parse_args(arguments)
     stop = threading.Event()
@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log_level=options.log_level,
             allow_remote=options.allow_remote,
         ) as server:
-            _say(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
+            _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
             stop.wait()
     except (OSError, ValueError) as error:
-        _say(sys.stderr, f"flowservice-emulator: {error}")
+        _print(sys.stderr, f"flowservice-emulator: {error}")
         return 1
     return 0
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)"
     )
     parser.add_argument(
-        "--port", type=int, default=8765, help="port; 0 takes a free one (default: %(default)s)"
+        "--port", type=int, default=8765, help="port; 0 selects a free one (default: %(default)s)"
     )
     parser.add_argument(
         "--sandbox", default="dev", help="name of the development sandbox (default: %(default)s)"
@@ -57,12 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-remote",
         action="store_true",
-        help="accept a --host that other machines can reach; there is no protection",
+        help="allow a --host that other machines can reach; nothing protects the emulator",
     )
     return parser
 
 
-def _say(stream: object, line: str) -> None:
+def _print(stream: object, line: str) -> None:
     print(line, file=stream, flush=True)  # type: ignore[call-overload]
 
 

@@ -1,4 +1,4 @@
-"""Puts the services together into one ASGI application."""
+"""Combines the services into one ASGI application."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from airflow_provider_flowservice.emulator.control_api.routes import router as c
 from airflow_provider_flowservice.emulator.dataprep.routes import router as data_prep_router
 from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.exchange import marks_of
+from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
-from airflow_provider_flowservice.emulator.flow.run_routes import router as run_router
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
@@ -26,7 +25,6 @@ from airflow_provider_flowservice.emulator.world import World
 _ROUTERS = (
     control_router,
     ims_router,
-    run_router,
     flow_router,
     activation_router,
     segmentation_router,
@@ -38,26 +36,28 @@ _ROUTERS = (
 
 
 def build_app(settings: Settings) -> ASGIApp:
-    """Make an emulator with an empty world of its own."""
+    """Return an emulator with an empty world of its own."""
     app = FastAPI(title="Flow Service emulator", openapi_url=None, redirect_slashes=False)
     world = World(settings)
     app.state.world = world
-    app.add_exception_handler(ApiError, _refuse)
-    app.add_exception_handler(HTTPException, _refuse_route)
+    app.add_exception_handler(ApiError, _error_response)
+    app.add_exception_handler(HTTPException, _route_error)
     for router in _ROUTERS:
         app.include_router(router)
-    return Edge(app, world)
+    edge = Edge(app, world)
+    app.state.edge = edge
+    return edge
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):  # pragma: no cover (Starlette calls this handler for ApiError alone)
         raise error
     world: World = request.app.state.world
-    body = error.body(world.switches, marks_of(request).request_id)
+    body = error.body(world.switches, notes_of(request).request_id)
     return JSONResponse(body, error.status, media_type="application/json")
 
 
-async def _refuse_route(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """A path or method that the emulator does not know, in the words of no particular service."""
+async def _route_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Respond to an unknown path or method, in the format of no particular service."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     return JSONResponse({"message": str(getattr(error, "detail", error))}, status)

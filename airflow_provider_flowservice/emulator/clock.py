@@ -1,19 +1,23 @@
-"""The only module of the emulator that reads the time or sleeps."""
+"""The emulator's time, and what is due at a point of it.
+
+No other module of the emulator reads the time or sleeps.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import formatdate
 
-_MOST_AT_ONCE = 1_000_000_000
+_MAX_ADVANCE = 1_000_000_000
 
 
 class EmulatorClock:
-    """The emulator's own time: real time plus whatever it was moved ahead.
+    """The emulator's own time: real time plus the seconds by which it was advanced.
 
-    Token expiry, time stamps, schedules and waiting periods all follow it, so that a test may skip five
+    Token expiry, time stamps, schedules and waiting periods all follow it, so that a test can skip five
     minutes.
     """
 
@@ -21,26 +25,26 @@ class EmulatorClock:
         self._ahead = 0.0
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return time.time() + self._ahead
 
     def now_ms(self) -> int:
-        """Milliseconds since the epoch, as Flow Service stamps its resources."""
+        """Return the milliseconds since the epoch, the unit of Flow Service's time stamps."""
         return int(self.now() * 1000)
 
     @property
     def ahead(self) -> float:
-        """How many seconds this clock runs ahead of real time."""
+        """How many seconds this clock is ahead of real time."""
         return self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move ahead.
+        """Move the time forward.
 
-        :param seconds: how far; not negative.
-        :raises ValueError: when it is negative, because AEP's time never runs back, or beyond all measure.
+        :param seconds: by how much; not negative.
+        :raises ValueError: if it is negative, because AEP's time never runs back, or absurdly large.
         """
-        if not 0 <= seconds <= _MOST_AT_ONCE:
-            raise ValueError(f"seconds must not be negative, nor more than {_MOST_AT_ONCE}")
+        if not 0 <= seconds <= _MAX_ADVANCE:
+            raise ValueError(f"seconds must not be negative, nor more than {_MAX_ADVANCE}")
         self._ahead += seconds
 
     def reset(self) -> None:
@@ -48,16 +52,47 @@ class EmulatorClock:
         self._ahead = 0.0
 
 
+class Timers:
+    """Actions that are due at a time of the emulator's clock.
+
+    Nothing watches the clock. Instead, whoever is about to look at the emulator's state first runs what is
+    due.
+    """
+
+    def __init__(self, clock: EmulatorClock) -> None:
+        self._clock = clock
+        self._entries: list[tuple[float, Callable[[], None]]] = []
+
+    def add(self, seconds: float, action: Callable[[], None]) -> None:
+        """Schedule an action.
+
+        :param seconds: how much later it is due.
+        """
+        self._entries.append((self._clock.now() + seconds, action))
+
+    def run_due(self) -> None:
+        """Run every action that is due, in the order of their times."""
+        now = self._clock.now()
+        due = sorted((entry for entry in self._entries if entry[0] <= now), key=lambda entry: entry[0])
+        self._entries = [entry for entry in self._entries if entry[0] > now]
+        for _, action in due:
+            action()
+
+    def clear(self) -> None:
+        """Cancel every action."""
+        self._entries.clear()
+
+
 async def pause(seconds: float) -> None:
-    """Let real time pass: a slow answer must keep its caller waiting for real."""
+    """Let real time pass: a slow response must keep its caller waiting for real."""
     await asyncio.sleep(seconds)
 
 
 def iso(seconds: float) -> str:
-    """Write a time as ISO 8601 in UTC, to the second."""
+    """Format a time as ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def http_date(seconds: float) -> str:
-    """Write a time as HTTP headers have it."""
+    """Format a time as HTTP headers have it."""
     return formatdate(seconds, usegmt=True)

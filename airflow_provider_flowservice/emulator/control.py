@@ -21,10 +21,10 @@ class EmulatorCredential:
 
 
 class EmulatorControl:
-    """Looks into an emulator and steers it, in this process or another.
+    """Inspects and controls an emulator, in this process or another.
 
     :param url: where the emulator listens.
-    :param verify: as in ``requests``: False, or the path of a CA file, for an emulator behind HTTPS.
+    :param verify: as in ``requests``: the path of a CA file, or False, for an emulator behind HTTPS.
     """
 
     def __init__(self, url: str, verify: bool | str = True) -> None:
@@ -32,7 +32,7 @@ class EmulatorControl:
         self._verify = verify
 
     def health(self) -> dict[str, Any]:
-        """Status, version, credential, seeded segments."""
+        """Return status, version, credential and the ids of the seeded segments."""
         return dict(self._json("GET", "/health"))
 
     @property
@@ -48,11 +48,11 @@ class EmulatorControl:
     def requests(
         self, method: str | None = None, path: str | None = None, status: int | None = None
     ) -> list[dict[str, Any]]:
-        """The journal, oldest first.
+        """Return the journal, oldest first.
 
         :param method: only requests with this method.
-        :param path: only requests whose path contains this text.
-        :param status: only requests that were answered with this status.
+        :param path: only requests whose path contains this string.
+        :param status: only requests with this response status.
         """
         return [
             entry
@@ -63,18 +63,18 @@ class EmulatorControl:
         ]
 
     def clear_requests(self) -> None:
-        """Forget the journal."""
+        """Clear the journal."""
         self._call("DELETE", "/requests")
 
     def state(self, sandbox: str | None = None) -> dict[str, Any]:
-        """What a sandbox holds, by collection.
+        """Return what a sandbox holds, by collection.
 
         :param sandbox: its name; the built-in one by default.
         """
         return dict(self._json("GET", "/state", params={"sandbox": sandbox} if sandbox else None))
 
     def reset(self) -> None:
-        """Forget everything: resources, tokens, journal, faults; put clock and switches back."""
+        """Forget everything (resources, tokens, journal, faults), and set the clock and the switches back."""
         self._call("POST", "/reset")
 
     def open_sandbox(self, name: str) -> None:
@@ -82,23 +82,23 @@ class EmulatorControl:
         self._call("POST", "/sandboxes", json={"name": name})
 
     def now(self) -> float:
-        """The emulator's time, in seconds since the epoch."""
+        """Return the emulator's time, in seconds since the epoch."""
         return float(self._json("GET", "/clock")["now"])
 
     def advance(self, seconds: float) -> None:
-        """Move the emulator's clock on."""
+        """Advance the emulator's clock."""
         self._call("POST", "/clock", json={"advance": seconds})
 
     def inject(self, *rules: dict[str, Any]) -> None:
         """Add faults.
 
         :param rules: each ``{"match": {"method", "path"}, "after": k, "times": n, "fault": {"kind": ...}}``.
-        :raises requests.HTTPError: when a rule makes no sense; the message says why.
+        :raises requests.HTTPError: if a rule is invalid; the message says why.
         """
         self._call("POST", "/faults", json=list(rules))
 
     def faults_left(self) -> list[dict[str, Any]]:
-        """The faults that have not been met."""
+        """Return the faults that are still pending."""
         return list(self._json("GET", "/faults"))
 
     def clear_faults(self) -> None:
@@ -106,23 +106,23 @@ class EmulatorControl:
         self._call("DELETE", "/faults")
 
     def switches(self) -> dict[str, Any]:
-        """Every switch and its value."""
+        """Return every switch and its value."""
         return dict(self._json("GET", "/switches"))
 
     def set_switches(self, **values: object) -> None:
         """Set switches by name.
 
-        :raises requests.HTTPError: for an unknown switch or value; the message says why.
+        :raises requests.HTTPError: if a switch or value is unknown; the message says why.
         """
         self._call("POST", "/switches", json=values)
 
     def exports(self, flow_id: str, sandbox: str | None = None) -> list[dict[str, Any]]:
-        """What an activated flow has sent to its destination."""
+        """Return what an activated flow has sent to its destination."""
         params = {"sandbox": sandbox} if sandbox else None
         return list(self._json("GET", f"/flows/{flow_id}/exports", params=params))
 
     def messages(self, inlet_id: str) -> list[dict[str, Any]]:
-        """What an inlet took, oldest first: message, mapped, flowId, xactionId, dropped, reason."""
+        """Return what an inlet received, oldest first: message, mapped, flowId, xactionId, dropped, reason."""
         return list(self._json("GET", f"/inlets/{inlet_id}/messages"))
 
     def _json(self, method: str, path: str, params: dict[str, str] | None = None) -> Any:
@@ -132,7 +132,7 @@ class EmulatorControl:
         self, method: str, path: str, params: dict[str, str] | None = None, json: Any = None
     ) -> Response:
         with Session() as session:
-            # A proxy of the environment is meant for the client under test, not for this one.
+            # A proxy in the environment is meant for the client under test, not for this one.
             session.trust_env = False
             response = session.request(
                 method,

@@ -1,18 +1,28 @@
-"""The outermost layer: keeps the journal, lets faults meet requests, and closes connections when told to."""
+"""The outermost layer: sockets, journal and faults.
+
+What passes here is the emulator's own business and no part of AEP's state, so the edge keeps it.
+"""
 
 from __future__ import annotations
 
 import socket
 import struct
 import uuid
-from typing import Any
+from typing import Annotated, Any, cast
 
+from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_flowservice.emulator.clock import pause
-from airflow_provider_flowservice.emulator.exchange import SCOPE_KEY, Marks, Reply
-from airflow_provider_flowservice.emulator.faults.base import Victim
-from airflow_provider_flowservice.emulator.journal import Exchange
+from airflow_provider_flowservice.emulator.exchange import (
+    NOTES_KEY,
+    BufferedResponse,
+    Exchange,
+    Journal,
+    RequestNotes,
+)
+from airflow_provider_flowservice.emulator.faults.base import InterceptedRequest
+from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
 from airflow_provider_flowservice.emulator.world import World
 
 CONTROL_PREFIX = "/_emulator"
@@ -23,32 +33,35 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 class Edge:
     """ASGI middleware around everything but the emulator's own endpoints.
 
-    It holds each answer back until it is complete, so that an entry stands in the journal before its caller
+    It holds each response back until it is complete, so that the journal has the exchange before the caller
     can look.
+
+    :param app: serves the requests.
+    :param world: has the clock, and the timers that run before each request.
     """
 
     def __init__(self, app: ASGIApp, world: World) -> None:
         self._app = app
         self._world = world
+        self.journal = Journal()
+        self.faults = FaultQueue()
+
+    def reset(self) -> None:
+        """Clear the journal and drop all faults."""
+        self.journal.clear()
+        self.faults.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(
-            scope["method"],
-            scope["path"],
-            scope["query_string"].decode("latin-1"),
-            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
-            b"",
-            self._world.clock.now(),
-        )
-        marks = Marks(exchange.header("x-request-id") or str(uuid.uuid4()))
+        exchange = self._exchange(scope)
+        notes = RequestNotes(exchange.header("x-request-id") or str(uuid.uuid4()))
         # Adobe prints some paths with a slash at the end and some without.
         scope["path"] = scope["path"].rstrip("/") or "/"
-        scope[SCOPE_KEY] = marks
-        self._world.agenda.run_due()
+        scope[NOTES_KEY] = notes
+        self._world.timers.run_due()
         if scope["path"].startswith(CONTROL_PREFIX):
             await self._app(scope, receive, send)
             return
@@ -56,29 +69,49 @@ class Edge:
         if body is None:
             return
         exchange.body = body
-        self._world.journal.record(exchange)
-        reply = await self._answer(scope, exchange, marks)
-        if reply is None:
-            await _hang_up(receive)
+        self.journal.record(exchange)
+        response = await self._respond(scope, exchange, notes)
+        if response is None:
+            await _reset_connection(receive)
             return
-        exchange.status = reply.status
-        await _send(reply, marks, send)
-        if reply.cut_after is not None:
-            await _close(receive)
+        exchange.status = response.status
+        await _send(response, notes, send)
+        if response.cut_after is not None:
+            await _close_connection(receive)
 
-    async def _answer(self, scope: Scope, exchange: Exchange, marks: Marks) -> Reply | None:
-        async def serve() -> Reply:
+    def _exchange(self, scope: Scope) -> Exchange:
+        return Exchange(
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+            b"",
+            self._world.clock.now(),
+        )
+
+    async def _respond(
+        self, scope: Scope, exchange: Exchange, notes: RequestNotes
+    ) -> BufferedResponse | None:
+        async def serve() -> BufferedResponse:
             return await _run(self._app, scope, exchange.body)
 
-        fault = self._world.faults.take(exchange.method, scope["path"])
+        fault = self.faults.take(exchange.method, scope["path"])
         if fault is None:
             return await serve()
         exchange.fault = fault.kind
-        return await fault.meet(Victim(self._world, exchange, marks, serve))
+        return await fault.handle(InterceptedRequest(self._world, exchange, notes, serve))
+
+
+async def edge_of(request: Request) -> Edge:
+    """Return the edge that a request passed (a FastAPI dependency)."""
+    return cast(Edge, request.app.state.edge)
+
+
+CurrentEdge = Annotated[Edge, Depends(edge_of)]
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body, or None when the caller went away before its end."""
+    """Return the whole body, or None if the caller disconnects before its end."""
     chunks: list[bytes] = []
     while True:
         message = await receive()
@@ -89,9 +122,9 @@ async def _read_body(receive: Receive) -> bytes | None:
             return b"".join(chunks)
 
 
-async def _run(app: ASGIApp, scope: Scope, body: bytes) -> Reply:
-    """Let the application answer, and collect what it says."""
-    reply = Reply(500)
+async def _run(app: ASGIApp, scope: Scope, body: bytes) -> BufferedResponse:
+    """Let the application serve a request, and collect its response."""
+    response = BufferedResponse(500)
     chunks: list[bytes] = []
 
     async def receive() -> Message:
@@ -99,57 +132,59 @@ async def _run(app: ASGIApp, scope: Scope, body: bytes) -> Reply:
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            reply.status = message["status"]
-            reply.headers = list(message.get("headers", []))
+            response.status = message["status"]
+            response.headers = list(message.get("headers", []))
         else:
             chunks.append(message.get("body", b""))
 
     await app(scope, receive, send)
-    reply.body = b"".join(chunks)
-    return reply
+    response.body = b"".join(chunks)
+    return response
 
 
-async def _send(reply: Reply, marks: Marks, send: Send) -> None:
-    headers = [*reply.headers, (b"x-request-id", marks.request_id.encode("latin-1"))]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.cut_after is not None:
-        await send({"type": "http.response.body", "body": reply.body[: reply.cut_after], "more_body": True})
-    elif reply.drip_seconds:
-        await _drip(reply, send)
+async def _send(response: BufferedResponse, notes: RequestNotes, send: Send) -> None:
+    headers = [*response.headers, (b"x-request-id", notes.request_id.encode("latin-1"))]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if response.cut_after is not None:
+        part = response.body[: response.cut_after]
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    elif response.drip_seconds:
+        await _drip(response, send)
     else:
-        await send({"type": "http.response.body", "body": reply.body})
+        await send({"type": "http.response.body", "body": response.body})
 
 
-async def _drip(reply: Reply, send: Send) -> None:
-    size = -(-len(reply.body) // _PORTIONS) or 1
-    for start in range(0, len(reply.body), size):
-        portion = reply.body[start : start + size]
+async def _drip(response: BufferedResponse, send: Send) -> None:
+    size = -(-len(response.body) // _PORTIONS) or 1
+    for start in range(0, len(response.body), size):
+        portion = response.body[start : start + size]
         await send({"type": "http.response.body", "body": portion, "more_body": True})
-        await pause(reply.drip_seconds / _PORTIONS)
+        await pause(response.drip_seconds / _PORTIONS)
     await send({"type": "http.response.body"})
 
 
-async def _close(receive: Receive) -> None:
-    """End the TCP connection in order, so that what was sent still arrives."""
+async def _close_connection(receive: Receive) -> None:
+    """End the TCP connection in an orderly way, so that what was sent still arrives."""
     _transport(receive).close()
     await receive()
 
 
-def _transport(receive: Receive) -> Any:
-    """The transport under a request.
-
-    ASGI has no word for closing a connection. uvicorn's ``receive`` is a method of the object that holds the
-    transport. After a close one more ``receive`` lets uvicorn notice it, so that it does not miss an answer.
-    """
-    return receive.__self__.transport  # type: ignore[attr-defined]
-
-
-async def _hang_up(receive: Receive) -> None:
+async def _reset_connection(receive: Receive) -> None:
     """Reset the TCP connection."""
     transport = _transport(receive)
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        # With a linger time of zero the peer gets a reset and not an orderly end.
+        # With a linger time of zero the peer gets a reset instead of an orderly end.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
     await receive()
+
+
+def _transport(receive: Receive) -> Any:
+    """Return the transport under a request.
+
+    ASGI has no way to close a connection. uvicorn's ``receive`` is a method of the object that holds the
+    transport. After a close, one more ``receive`` lets uvicorn notice it; otherwise uvicorn logs that the
+    response is incomplete.
+    """
+    return receive.__self__.transport  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
-"""What the emulator raises when it refuses, and how the gateway says so.
+"""The errors of the gateway, and those that several services share.
 
-Each service has an error body of its own; a service's module derives from :class:`ApiError` and writes it.
+Each service has an error body of its own, which it writes in a class that derives from :class:`ApiError`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 
 class ApiError(Exception):
-    """A refusal with an HTTP status.
+    """An error response.
 
     :param status: HTTP status.
     :param message: what is wrong, for people.
@@ -24,16 +24,16 @@ class ApiError(Exception):
         self.message = message
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The JSON body.
+        """Return the JSON body.
 
-        :param switches: decide where AEP knows several shapes.
+        :param switches: decide where AEP has several shapes.
         :param request_id: value of ``x-request-id``.
         """
         return {"message": self.message}
 
 
 class GatewayFault(Enum):
-    """What Adobe's API gateway refuses before a service sees the request."""
+    """What Adobe's API gateway refuses before a service sees the request: status, code, message."""
 
     TOKEN_MISSING = (403, "403010", "Oauth token is missing.")
     TOKEN_INVALID = (401, "401013", "Oauth token is not valid")
@@ -46,20 +46,20 @@ class GatewayFault(Enum):
 
 
 class GatewayError(ApiError):
-    """A refusal by the gateway: ``error_code`` and ``message``."""
+    """An error of the gateway: ``error_code`` and ``message``."""
 
     def __init__(self, fault: GatewayFault) -> None:
         status, self.code, message = fault.value
         super().__init__(status, message)
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The gateway's body; ``error_code`` is text or a number, by switch."""
+        """Return the gateway's body; the switch decides whether ``error_code`` is a string or a number."""
         code = int(self.code) if switches.error_code_type == "integer" else self.code
         return {"error_code": code, "message": self.message}
 
 
 class PlatformError(ApiError):
-    """The plain problem body that several platform services share: type, title, status, detail.
+    """An error in the problem format that several platform services share: type, title, status, detail.
 
     :param title: short name of the problem.
     """
@@ -69,10 +69,55 @@ class PlatformError(ApiError):
         self.title = title
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The problem body."""
+        """Return the problem body."""
         return {
             "type": "/placeholder/type/uri",
             "status": self.status,
             "title": self.title,
             "detail": self.message,
         }
+
+
+class FlowServiceError(ApiError):
+    """An error with a Flow Service code, in either of the two shapes that Adobe documents.
+
+    :param number: four digits; the code is ``FLOW-<number>-<status>``.
+    :param title: short name of the problem.
+    """
+
+    def __init__(self, number: str, status: int, title: str, message: str) -> None:
+        super().__init__(status, message)
+        self.number = number
+        self.title = title
+
+    def report(self, request_id: str) -> dict[str, str]:
+        """Return the details of the current shape."""
+        return {"detailed-message": self.message, "request-id": request_id}
+
+    def body(self, switches: Switches, request_id: str) -> Any:
+        """Return the current body (type, title, status, report) or the old one; the switch decides."""
+        old = {"errorMessage": self.message, "errorDetails": self.message}
+        if switches.error_shape == "old":
+            return old
+        return {
+            "type": f"https://ns.adobe.com/aep/errors/FLOW-{self.number}-{self.status}",
+            "title": self.title,
+            "status": self.status,
+            "report": self.report(request_id),
+            **old,
+        }
+
+
+class SandboxProblem(Enum):
+    """What can be wrong with ``x-sandbox-name``: number, HTTP status, title."""
+
+    NOT_FOUND = ("2100", 404, "Sandbox not found")
+    MISSING = ("2105", 400, "header x-sandbox-name is missing")
+    ALL = ("2111", 403, "Cross-sandbox query is not permitted")
+
+
+class SandboxError(FlowServiceError):
+    """The sandbox cannot be used. That every service returns Flow Service's error for it is a guess."""
+
+    def __init__(self, problem: SandboxProblem, message: str) -> None:
+        super().__init__(*problem.value, message)

@@ -1,4 +1,4 @@
-"""The API gateway: who calls, for which organisation, in which sandbox."""
+"""The API gateway: who calls, for which organization, and in which sandbox."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault, PlatformError
-from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.errors import (
+    GatewayError,
+    GatewayFault,
+    PlatformError,
+    SandboxError,
+    SandboxProblem,
+)
+from airflow_provider_flowservice.emulator.ims.store import TokenStore
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
 _ORG_ID = re.compile(r"[0-9A-Za-z]+@AdobeOrg")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request that the gateway let through.
+    """A request that the gateway has admitted.
 
-    :param sandbox: the sandbox it is meant for.
+    :param sandbox: the sandbox that it is meant for.
     """
 
     request: Request
@@ -31,13 +36,13 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """Scheme and host by which the caller reached this emulator, without a slash at the end."""
+        """Scheme and host that the caller used to reach this emulator, without a slash at the end."""
         return str(self.request.base_url).rstrip("/")
 
     async def json(self) -> Any:
-        """The request's JSON body; None when there is no body.
+        """Return the request's JSON body, or None if there is no body.
 
-        :raises PlatformError: 400 when the body is not JSON or not declared as JSON.
+        :raises PlatformError: 400 if the body is not JSON or is not declared as JSON.
         """
         body = await self.request.body()
         if not body:
@@ -51,19 +56,19 @@ class Call:
 
 
 def bearer(request: Request) -> str | None:
-    """The bearer token that a request carries."""
+    """Return the bearer token of a request, or None."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
-async def authorised(request: Request, world: Annotated[World, Depends(world_of)]) -> Call:
-    """Check token, API key, organisation and sandbox (a FastAPI dependency).
+async def authorize(request: Request, world: CurrentWorld) -> Call:
+    """Check token, API key, organization and sandbox (a FastAPI dependency).
 
-    :raises GatewayError: as the gateway refuses.
-    :raises FlowError: when the sandbox is missing or unknown.
+    :raises GatewayError: if the caller is not authorized.
+    :raises SandboxError: if the sandbox is missing or unknown.
     """
     _check_caller(request, world)
-    _check_organisation(request, world)
+    _check_organization(request, world)
     return Call(request, world, _sandbox(request, world))
 
 
@@ -74,14 +79,14 @@ def _check_caller(request: Request, world: World) -> None:
     key = request.headers.get("x-api-key")
     if not key:
         raise GatewayError(GatewayFault.KEY_MISSING)
-    token = world.tokens.find(value)
+    token = TokenStore.of(world).find(value)
     if token is None:
         raise GatewayError(GatewayFault.TOKEN_INVALID)
     if key != token.client_id:
         raise GatewayError(GatewayFault.KEY_INVALID)
 
 
-def _check_organisation(request: Request, world: World) -> None:
+def _check_organization(request: Request, world: World) -> None:
     org_id = request.headers.get("x-gw-ims-org-id")
     if not org_id:
         raise GatewayError(GatewayFault.ORG_MISSING)
@@ -95,16 +100,14 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     name = request.headers.get("x-sandbox-name")
     if not name:
         if world.switches.missing_sandbox == "refuse":
-            raise FlowError(FlowCode.SANDBOX_MISSING, "header x-sandbox-name is missing")
+            raise SandboxError(SandboxProblem.MISSING, "header x-sandbox-name is missing")
         name = PRODUCTION_SANDBOX
     if name == "*":
-        raise FlowError(
-            FlowCode.CROSS_SANDBOX_REFUSED, "A query over all sandboxes is not permitted for this token."
-        )
+        raise SandboxError(SandboxProblem.ALL, "A query over all sandboxes is not permitted for this token.")
     sandbox = world.sandboxes.get(name)
     if sandbox is None:
-        raise FlowError(FlowCode.SANDBOX_NOT_FOUND, f"Sandbox {name} is not found in this organisation.")
+        raise SandboxError(SandboxProblem.NOT_FOUND, f"Sandbox {name} is not found in this organization.")
     return sandbox
 
 
-Authorised = Annotated[Call, Depends(authorised)]
+AuthorizedCall = Annotated[Call, Depends(authorize)]

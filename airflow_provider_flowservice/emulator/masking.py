@@ -31,24 +31,24 @@ _SECRET_KEYS = frozenset(
 
 
 def is_secret_key(name: str) -> bool:
-    """Tell whether a field of this name holds a secret; case, ``_`` and ``-`` do not matter."""
+    """Return whether a field of this name holds a secret; case, ``_`` and ``-`` do not matter."""
     return name.replace("_", "").replace("-", "").lower() in _SECRET_KEYS
 
 
 def masked(value: Any) -> Any:
-    """Give a copy of a JSON value in which each secret is replaced by :data:`MASK`.
+    """Return a copy of a JSON value in which each secret is replaced by :data:`MASK`.
 
-    A JSON Patch operation names the field in its ``path``, so its value is hidden by that name.
+    A JSON Patch operation names the field in its ``path``, so that name decides whether its value is masked.
     """
     if isinstance(value, list):
         return [masked(item) for item in value]
     if not isinstance(value, dict):
         return value
-    hidden = {key: MASK if _hides(key, item) else masked(item) for key, item in value.items()}
+    copy = {key: MASK if _hides(key, item) else masked(item) for key, item in value.items()}
     path = value.get("path")
     if "op" in value and isinstance(path, str) and is_secret_key(path.rpartition("/")[2]):
-        hidden["value"] = MASK
-    return hidden
+        copy["value"] = MASK
+    return copy
 
 
 def _hides(key: str, value: Any) -> bool:
@@ -56,7 +56,7 @@ def _hides(key: str, value: Any) -> bool:
 
 
 def masked_header(name: str, value: str) -> str:
-    """Hide the value of an ``Authorization`` header but keep its scheme."""
+    """Mask the value of an ``Authorization`` header, but not its scheme."""
     if not is_secret_key(name):
         return value
     scheme, space, _ = value.partition(" ")

@@ -25,6 +25,6 @@ def flowservice_emulator_server() -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def flowservice_emulator(flowservice_emulator_server: EmulatorServer) -> EmulatorServer:
-    """An emulator with nothing in it: ``.url`` to call it, ``.control`` to look inside and to steer it."""
+    """An empty emulator: call it at ``.url``, inspect and control it with ``.control``."""
     flowservice_emulator_server.control.reset()
     return flowservice_emulator_server

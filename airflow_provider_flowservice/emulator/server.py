@@ -18,7 +18,7 @@ _STOP_SECONDS = 10
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with an event that says when it listens or has given up."""
+    """uvicorn, with an event that is set once it listens or has failed to."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -33,12 +33,12 @@ class EmulatorServer:
     """An emulator that lives as long as a ``with`` block.
 
     :param host: address to listen on.
-    :param port: port to listen on; 0 takes a free one.
+    :param port: port to listen on; 0 selects a free one.
     :param sandbox: name of the built-in development sandbox.
     :param ssl_certfile: certificate for HTTPS, with ``ssl_keyfile``.
     :param log_level: level of uvicorn's log.
     :param allow_remote: listen on an address that other machines can reach.
-    :raises ValueError: when ``host`` is not a loopback address and ``allow_remote`` is not set.
+    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class EmulatorServer:
 
     @property
     def url(self) -> str:
-        """Where it listens, for example ``http://127.0.0.1:40123``; nothing after the port."""
+        """Where it listens, for example ``http://127.0.0.1:40123``, without a path."""
         scheme = "https" if self._certificate else "http"
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{scheme}://{host}:{self._port}"
@@ -86,10 +86,10 @@ class EmulatorServer:
         return EmulatorControl(self.url, verify=self._certificate or True)
 
     def start(self) -> None:
-        """Listen; returns when requests are answered.
+        """Start listening, and return once requests are served.
 
-        :raises OSError: when the port is taken.
-        :raises RuntimeError: when the server does not come up.
+        :raises OSError: if the port is in use.
+        :raises RuntimeError: if the server does not start.
         """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._socket = socket.create_server((self._host, self._port), family=family)
@@ -100,7 +100,7 @@ class EmulatorServer:
             raise RuntimeError(f"the emulator did not start on {self.url}")
 
     def stop(self) -> None:
-        """Close every connection, and return when the thread has ended."""
+        """Close every connection, and return once the thread has ended."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)

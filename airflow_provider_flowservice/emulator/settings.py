@@ -1,9 +1,14 @@
-"""Who may call the emulator, and which sandboxes it has."""
+"""How an emulator is configured: :class:`Settings` for its whole life, :class:`Switches` while it runs.
+
+There is one switch for each place where Adobe's documents contradict each other or leave something open.
+"""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 PRODUCTION_SANDBOX = "prod"
 
@@ -11,7 +16,7 @@ _NAMESPACE = uuid.UUID("5f0f6d9b-9d0c-4f4f-8f38-54a3a8a0f5c1")
 
 
 def stable_uuid(name: str) -> str:
-    """Give a UUID that is the same in every run, for what the emulator is seeded with."""
+    """Return a UUID that is the same in every run, for what the emulator is seeded with."""
     return str(uuid.uuid5(_NAMESPACE, name))
 
 
@@ -29,9 +34,118 @@ class Credential:
 class Settings:
     """What is fixed for the emulator's whole life.
 
-    :param sandbox: name of the built-in development sandbox; ``prod`` always exists beside it.
-    :param credential: who may call.
+    :param sandbox: name of the built-in development sandbox; ``prod`` always exists too.
+    :param credential: the only caller.
     """
 
     sandbox: str = "dev"
     credential: Credential = Credential()
+
+
+def _choice(default: str, *others: str, doc: str) -> Any:
+    return field(default=default, metadata={"choices": (default, *others), "doc": doc})
+
+
+def _flag(default: bool, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+def _number(default: int, doc: str, minimum: int = 0) -> Any:
+    return field(default=default, metadata={"doc": doc, "minimum": minimum})
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How the emulator behaves where AEP's behavior is not certain; the metadata documents each switch."""
+
+    patch_response: str = _choice(
+        "200", "202", doc="PATCH returns 200 with id and etag, or 202 without a body"
+    )
+    delete_response: str = _choice(
+        "by-role",
+        "202",
+        "204",
+        doc="DELETE returns 202 for destinations and 204 for sources, or always the same status",
+    )
+    error_shape: str = _choice(
+        "new", "old", doc="Flow Service errors have type and report, or errorMessage alone"
+    )
+    error_code_type: str = _choice("string", "integer", doc="type of error_code in the gateway's errors")
+    missing_sandbox: str = _choice(
+        "prod", "refuse", doc="without x-sandbox-name: prod is used, or 400 FLOW-2105-400"
+    )
+    mask_secrets: bool = _flag(True, "GET of a connection masks the credentials")
+    last_page_links: str = _choice("empty", "absent", doc="the last page has an empty _links, or none")
+    default_page_size: int = _number(20, "items per page if the caller sends no limit", minimum=1)
+    token_lifetime: int = _number(86399, "seconds until a new access token expires", minimum=1)
+    silent_patch: bool = _flag(False, "PATCH of a flow succeeds and changes nothing")
+    legacy_base_connection: str = _choice(
+        "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or ignored"
+    )
+
+    scheduled_runs: bool = _flag(True, "flows run by themselves, according to their schedules")
+    run_outcome: str = _choice(
+        "success",
+        "failed",
+        "partialSuccess",
+        "success-with-errors",
+        doc="how runs end that start from now on",
+    )
+    run_seconds: int = _number(60, "duration of runs that start from now on")
+    run_status_names: str = _choice(
+        "payload", "openapi", doc="inProgress and success, or Processing and Success"
+    )
+    finalization_seconds: int = _number(
+        0, "seconds after which the etag of a patched resource changes once more"
+    )
+    change_delay_seconds: int = _number(
+        0,
+        "seconds until a change of a Flow Service resource shows in reads, and a new resource in lists; the"
+        " change itself, and its response, take place at once, and deletions show at once (AEP is reported to"
+        " need about 8)",
+    )
+    settling_seconds: int = _number(
+        300, "messages within this time of a flow's last change are accepted and dropped"
+    )
+    batch_style: str = _choice(
+        "statusCode",
+        "status",
+        doc="a failed message of a batch has statusCode and no xactionId, or status and an xactionId",
+    )
+    sync_validation: str = _choice("supported", "unsupported", doc="synchronous validation, or 501")
+    gzip: str = _choice("refuse", "accept", doc="a body with Content-Encoding gzip: 415, or decompressed")
+    inlet_bad_token: str = _choice(
+        "401", "403", doc="status for an invalid or expired token at an authenticated inlet"
+    )
+    inlet_org_header: str = _choice("optional", "required", doc="x-gw-ims-org-id at an authenticated inlet")
+    inlet_limit_bytes: int = _number(
+        1_000_000, "a larger body gets 413 (1 MB, in its smaller meaning)", minimum=1
+    )
+
+    def changed(self, changes: Mapping[str, object]) -> Switches:
+        """Return a copy with some switches set.
+
+        :param changes: new values by name.
+        :raises ValueError: if a name is unknown, or a value has the wrong type or is not among the choices.
+        """
+        known = {item.name: item for item in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"unknown switch {name!r}; it must be one of {', '.join(sorted(known))}")
+            _check(name, value, type(known[name].default), known[name].metadata)
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def as_json(self) -> dict[str, object]:
+        """Return every switch and its value."""
+        return asdict(self)
+
+
+def _check(name: str, value: object, kind: type, metadata: Mapping[str, Any]) -> None:
+    if type(value) is not kind:
+        raise ValueError(f"switch {name!r} must be of type {kind.__name__}, not {value!r}")
+    choices = metadata.get("choices")
+    if choices and value not in choices:
+        raise ValueError(f"switch {name!r} must be one of {', '.join(choices)}, not {value!r}")
+    minimum = metadata.get("minimum")
+    if minimum is not None and isinstance(value, int) and value < minimum:
+        raise ValueError(f"switch {name!r} must be at least {minimum}, not {value}")

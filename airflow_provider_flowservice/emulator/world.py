@@ -1,24 +1,57 @@
-"""Everything the emulator holds, in one object that lives as long as the server."""
+"""AEP's state: the sandboxes, what each service keeps in them, the clock and the switches.
+
+The services import this module, so it names none of them. Each has a class of its own that derives from
+:class:`Store`, and :meth:`Store.of` returns the one that belongs to a sandbox.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 
-from fastapi import Request
+from fastapi import Depends, Request
+from typing_extensions import Self
 
-from airflow_provider_flowservice.emulator.agenda import Agenda
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
-from airflow_provider_flowservice.emulator.collection.store import Inlet
-from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
-from airflow_provider_flowservice.emulator.ims.tokens import TokenStore
-from airflow_provider_flowservice.emulator.journal import Journal
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX, Settings
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.clock import EmulatorClock, Timers
+from airflow_provider_flowservice.emulator.settings import (
+    PRODUCTION_SANDBOX,
+    Settings,
+    Switches,
+    stable_uuid,
+)
+
+
+class Store:
+    """What one service keeps, in one sandbox or for the whole organization.
+
+    :param world: has the clock that stamps what is written, and the switches.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @classmethod
+    def of(cls, owner: Sandbox | World) -> Self:
+        """Return the owner's store of this class, which is created on first use."""
+        if cls not in owner.stores:
+            owner.stores[cls] = cls(owner if isinstance(owner, World) else owner.world)
+        return cast(Self, owner.stores[cls])
+
+
+class Sandbox:
+    """One AEP sandbox. Nothing in it can be seen from another.
+
+    :param name: value of ``x-sandbox-name``.
+    """
+
+    def __init__(self, name: str, world: World) -> None:
+        self.name = name
+        self.id = stable_uuid(f"sandbox {name}")
+        self.world = world
+        self.stores: dict[type[Store], Store] = {}
 
 
 class World:
-    """State of one emulator.
+    """The state of the AEP that one emulator stands for; it lives as long as the server.
 
     Handlers run on one event loop and never wait between reading and writing, so each request is atomic
     without locks.
@@ -29,38 +62,39 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = EmulatorClock()
-        self.agenda = Agenda(self.clock)
-        self.tokens = TokenStore(self.clock)
-        self.journal = Journal()
-        self.faults = FaultQueue()
+        self.timers = Timers(self.clock)
         self.switches = Switches()
+        self.stores: dict[type[Store], Store] = {}
         self.sandboxes: dict[str, Sandbox] = {}
+        self._hidden_until: dict[str, float] = {}
         self._open_built_in_sandboxes()
 
     def reset(self) -> None:
-        """Forget everything: resources, tokens, journal, faults; put clock and switches back."""
+        """Forget every resource, token and timer, and set the clock and the switches back."""
         self.clock.reset()
-        self.agenda.clear()
-        self.tokens.clear()
-        self.journal.clear()
-        self.faults.clear()
+        self.timers.clear()
         self.switches = Switches()
+        self.stores.clear()
         self.sandboxes.clear()
+        self._hidden_until.clear()
         self._open_built_in_sandboxes()
 
     def open_sandbox(self, name: str) -> Sandbox:
-        """Give the sandbox of that name; make it first when there is none."""
+        """Return the sandbox of that name, which is created if it does not exist."""
         if name not in self.sandboxes:
-            self.sandboxes[name] = Sandbox(name, self.clock)
+            self.sandboxes[name] = Sandbox(name, self)
         return self.sandboxes[name]
 
-    def find_inlet(self, inlet_id: str) -> tuple[Sandbox, Inlet] | None:
-        """Find an inlet in any sandbox: its URL says nothing of one."""
-        for sandbox in self.sandboxes.values():
-            inlet = sandbox.inlets.find(inlet_id)
-            if inlet is not None:
-                return sandbox, inlet
-        return None
+    def hide_from_lists(self, resource_id: str, until: float) -> None:
+        """Leave a resource out of every list for a while.
+
+        :param until: seconds since the epoch.
+        """
+        self._hidden_until[resource_id] = max(until, self._hidden_until.get(resource_id, 0.0))
+
+    def is_listed(self, resource_id: str) -> bool:
+        """Return whether lists show a resource yet."""
+        return self._hidden_until.get(resource_id, 0.0) <= self.clock.now()
 
     def _open_built_in_sandboxes(self) -> None:
         for name in (PRODUCTION_SANDBOX, self.settings.sandbox):
@@ -68,5 +102,8 @@ class World:
 
 
 async def world_of(request: Request) -> World:
-    """The world behind a request (a FastAPI dependency)."""
+    """Return the world behind a request (a FastAPI dependency)."""
     return cast(World, request.app.state.world)
+
+
+CurrentWorld = Annotated[World, Depends(world_of)]

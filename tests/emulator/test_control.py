@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from airflow_provider_flowservice import __version__
-from airflow_provider_flowservice.emulator.journal import Exchange, Journal
+from airflow_provider_flowservice.emulator.exchange import Exchange, Journal
 from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.world import World
 from tests.emulator.conftest import SECRET, Api, add_segment
@@ -76,24 +76,24 @@ def test_state_has_every_collection_and_reset_empties_it(api: Api) -> None:
         "runs": 0,
         "messages": 0,
     }
-    api.control.set_switches(patch_answer="202")
+    api.control.set_switches(patch_response="202")
     api.control.advance(1000)
     api.control.inject({"fault": {"kind": "reset"}})
     api.control.reset()
     assert not any(api.control.state().values())
     assert api.control.requests() == []
     assert api.control.faults_left() == []
-    assert api.control.switches()["patch_answer"] == "200"
+    assert api.control.switches()["patch_response"] == "200"
     assert api.get("/flows").status_code == 401
 
 
-def test_reset_forgets_what_was_planned() -> None:
+def test_reset_cancels_timers() -> None:
     world, happened = World(Settings()), []
-    world.agenda.add(0, lambda: happened.append("early"))
-    world.agenda.run_due()
-    world.agenda.add(0, lambda: happened.append("late"))
+    world.timers.add(0, lambda: happened.append("early"))
+    world.timers.run_due()
+    world.timers.add(0, lambda: happened.append("late"))
     world.reset()
-    world.agenda.run_due()
+    world.timers.run_due()
     assert happened == ["early"]
 
 
@@ -112,10 +112,10 @@ def test_the_clock_moves_on_and_never_back(api: Api) -> None:
 @pytest.mark.parametrize(
     ("switch", "message"),
     [
-        ({"nonsense": 1}, "there is no switch"),
-        ({"patch_answer": "500"}, "takes one of 200, 202"),
-        ({"mask_secrets": "yes"}, "takes a bool"),
-        ({"default_page_size": 0}, "takes 1 or more"),
+        ({"nonsense": 1}, "unknown switch"),
+        ({"patch_response": "500"}, "must be one of 200, 202"),
+        ({"mask_secrets": "yes"}, "must be of type bool"),
+        ({"default_page_size": 0}, "must be at least 1"),
     ],
 )
 def test_a_wrong_switch_is_explained(api: Api, switch: dict[str, object], message: str) -> None:
@@ -124,9 +124,9 @@ def test_a_wrong_switch_is_explained(api: Api, switch: dict[str, object], messag
 
 
 def test_an_unknown_sandbox_or_flow_is_explained(api: Api) -> None:
-    with pytest.raises(requests.HTTPError, match="there are dev, prod"):
+    with pytest.raises(requests.HTTPError, match="must be one of dev, prod"):
         api.control.state("none")
-    with pytest.raises(requests.HTTPError, match="no flow 'none'"):
+    with pytest.raises(requests.HTTPError, match="unknown flow 'none'"):
         api.control.exports("none")
 
 

@@ -118,9 +118,9 @@ def test_validation_names_the_field_that_the_schema_lacks(api: Api, streaming: S
         {"sourceAttribute": "shoe", "destinationXdmPath": "person.shoeSize"},
     ]
     body = {"version": 0, "xdmSchema": streaming.schema_id, "mappings": mappings}
-    answer = api.call("POST", f"{DATA_PREP}/mappingSets/validate", json=body)
-    assert answer.status_code == 200
-    good, bad = answer.json()["validationResponse"]
+    response = api.call("POST", f"{DATA_PREP}/mappingSets/validate", json=body)
+    assert response.status_code == 200
+    good, bad = response.json()["validationResponse"]
     assert good == {"status": "SUCCESS", "errors": None}
     assert bad["status"] == "FAILED"
     assert bad["errors"][0]["destination"] == "person.shoeSize"
@@ -148,9 +148,9 @@ def test_a_preview_maps_a_record(api: Api, streaming: Streaming) -> None:
         "data": [{"who": {"first": "Ada"}}],
         "mappingSet": {"xdmSchema": streaming.schema_id, "mappings": mappings},
     }
-    answer = api.call("POST", f"{DATA_PREP}/mappingSets/preview", json=body).json()
-    assert answer["data"] == {"person": {"name": {"firstName": "Ada"}}, "workEmail": {"status": "active"}}
-    assert [error["destination"] for error in answer["errors"]] == ["_id"]
+    response = api.call("POST", f"{DATA_PREP}/mappingSets/preview", json=body).json()
+    assert response["data"] == {"person": {"name": {"firstName": "Ada"}}, "workEmail": {"status": "active"}}
+    assert [error["destination"] for error in response["errors"]] == ["_id"]
 
 
 def test_columns_of_a_destination_have_no_dots(api: Api) -> None:

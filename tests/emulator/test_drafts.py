@@ -4,10 +4,10 @@ from tests.emulator.conftest import HTTP_API, KINESIS, SECRET, UNIFIED_PROFILE, 
 
 
 def draft(api: Api, collection: str, body: dict[str, object]) -> str:
-    answer = api.call("POST", f"/{collection}?mode=draft", json=body)
-    assert answer.status_code == 201, answer.text
-    assert api.item(f"/{collection}/{answer.json()['id']}")["state"] == "draft"
-    return str(answer.json()["id"])
+    response = api.call("POST", f"/{collection}?mode=draft", json=body)
+    assert response.status_code == 201, response.text
+    assert api.item(f"/{collection}/{response.json()['id']}")["state"] == "draft"
+    return str(response.json()["id"])
 
 
 def drafts(api: Api) -> dict[str, str]:
@@ -37,10 +37,10 @@ def test_drafts_are_published_from_the_bottom_up(api: Api) -> None:
     made = drafts(api)
 
     def publish(collection: str) -> int:
-        answer = api.call("POST", f"/{collection}/{made[collection]}/action?op=publish")
-        if answer.status_code != 200:
-            assert code_of(answer) == "FLOW-1458-400"
-        return answer.status_code
+        response = api.call("POST", f"/{collection}/{made[collection]}/action?op=publish")
+        if response.status_code != 200:
+            assert code_of(response) == "FLOW-1458-400"
+        return response.status_code
 
     assert publish("flows") == publish("targetConnections") == 400
     for collection in ("connections", "targetConnections", "sourceConnections", "flows"):

@@ -1,4 +1,4 @@
-"""Faults that make the caller's picture of the world wrong, and answers that are broken on their way."""
+"""Faults that make the caller's picture of the world wrong, and responses that are broken on their way."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ def segment_ids(api: Api, flow_id: str) -> list[str]:
     return [selector["value"]["id"] for selector in params["segmentSelectors"]["selectors"]]
 
 
-def test_a_truncated_answer_comes_after_the_request_was_applied(api: Api) -> None:
+def test_a_truncated_response_comes_after_the_request_was_applied(api: Api) -> None:
     body = api.flow_body()
     api.control.inject(rule("truncate", "POST", FLOWS))
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         api.call("POST", "/flows", json=body)
     assert len(api.control.state()["flows"]) == 1
     api.control.inject(rule("truncate", "GET"))
-    answer = api.session.get(f"{api.url}{FLOWS}", stream=True, timeout=10)
-    assert answer.status_code == 200
-    received = answer.raw.read(decode_content=False, amt=int(answer.headers["content-length"]) // 2)
+    response = api.session.get(f"{api.url}{FLOWS}", stream=True, timeout=10)
+    assert response.status_code == 200
+    received = response.raw.read(decode_content=False, amt=int(response.headers["content-length"]) // 2)
     assert received.startswith(b'{"items":')
 
 
 def test_a_page_of_html_stands_for_a_broken_gateway(api: Api) -> None:
     body = api.flow_body()
     api.control.inject(rule("html", "POST", FLOWS), rule("html", "GET", status=503))
-    answer = api.call("POST", "/flows", json=body)
-    assert answer.status_code == 502
-    assert answer.headers["content-type"] == "text/html"
-    assert answer.text.startswith("<html>")
+    response = api.call("POST", "/flows", json=body)
+    assert response.status_code == 502
+    assert response.headers["content-type"] == "text/html"
+    assert response.text.startswith("<html>")
     assert api.get("/flows").status_code == 503
     assert api.control.state()["flows"] == []
 
@@ -58,8 +58,8 @@ def test_too_many_requests_with_and_without_advice(api: Api) -> None:
         rule("rate_limit"), rule("rate_limit", retry_after=7), rule("rate_limit", retry_after=7, as_date=True)
     )
     bare, seconds, date = (api.get("/flows") for _ in range(3))
-    for answer in (bare, seconds, date):
-        assert (answer.status_code, answer.json()["error_code"]) == (429, "429050")
+    for response in (bare, seconds, date):
+        assert (response.status_code, response.json()["error_code"]) == (429, "429050")
     assert "Retry-After" not in bare.headers
     assert seconds.headers["Retry-After"] == "7"
     moment = email.utils.parsedate_to_datetime(date.headers["Retry-After"]).timestamp()
@@ -122,7 +122,7 @@ def test_an_etag_moves_once_more_after_a_while(api: Api, by_switch: bool) -> Non
     flow = api.flow()
     path = f"/flows/{flow['id']}"
     if by_switch:
-        api.control.set_switches(finalisation_seconds=8)
+        api.control.set_switches(finalization_seconds=8)
     else:
         api.control.inject(rule("stale_etag", "PATCH", seconds=8))
     fresh = api.patch(path, flow["etag"], add_segment("a")).json()["etag"]
@@ -131,7 +131,7 @@ def test_an_etag_moves_once_more_after_a_while(api: Api, by_switch: bool) -> Non
     assert api.item(path)["etag"] != fresh
 
 
-def test_a_refused_patch_is_not_finalised(api: Api) -> None:
+def test_a_refused_patch_is_not_finalized(api: Api) -> None:
     flow = api.flow()
     api.control.inject(rule("stale_etag", "PATCH"))
     assert api.patch(f"/flows/{flow['id']}", '"stale"', add_segment("a")).status_code == 412

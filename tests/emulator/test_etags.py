@@ -37,8 +37,8 @@ def test_reading_does_not_move_the_etag(api: Api) -> None:
 
 def test_a_patch_that_changes_nothing_is_a_write_too(api: Api) -> None:
     made = api.flow("same")
-    answer = api.patch(f"/flows/{made['id']}", made["etag"], {**RENAME, "value": "same"})
-    assert answer.json()["etag"] != made["etag"]
+    response = api.patch(f"/flows/{made['id']}", made["etag"], {**RENAME, "value": "same"})
+    assert response.json()["etag"] != made["etag"]
 
 
 @pytest.mark.parametrize("collection", ["connections", "sourceConnections", "targetConnections", "flows"])

@@ -21,7 +21,7 @@ def rule(
     }
 
 
-def test_a_status_is_answered_and_nothing_is_applied(api: Api) -> None:
+def test_a_status_is_returned_and_nothing_is_applied(api: Api) -> None:
     api.control.inject(
         rule("status", "POST", "*/connections", status=503, headers={"Retry-After": "7"}, body={"a": 1})
     )

@@ -201,12 +201,12 @@ def test_a_bad_flow_is_refused(api: Api, change: dict[str, Any], status: int) ->
 def test_a_patch_is_applied_in_order(api: Api) -> None:
     made = api.flow()
     path = f"/flows/{made['id']}"
-    answer = api.patch(
+    response = api.patch(
         path, made["etag"], *(add_segment(name) for name in "abcd"), add_attribute("person.gender")
     )
-    assert answer.json()["id"] == made["id"]
+    assert response.json()["id"] == made["id"]
     ascending = [{"op": "remove", "path": f"{SEGMENT_PATH}/{n}", "value": {}} for n in (0, 1)]
-    api.patch(path, answer.json()["etag"], *ascending)
+    api.patch(path, response.json()["etag"], *ascending)
     flow = api.item(path)
     # After the first removal the old third selector stands at index 1.
     assert segment_ids(flow) == ["b", "d"]
@@ -293,11 +293,11 @@ def test_credentials_can_be_rotated(api: Api) -> None:
     assert "rotated-key" not in str(api.control.requests())
 
 
-def test_a_patch_may_answer_202_and_nothing(api: Api) -> None:
-    api.control.set_switches(patch_answer="202")
+def test_a_patch_may_return_202_without_a_body(api: Api) -> None:
+    api.control.set_switches(patch_response="202")
     made = api.flow()
-    answer = api.patch(f"/flows/{made['id']}", made["etag"], add_segment("a"))
-    assert (answer.status_code, answer.content) == (202, b"")
+    response = api.patch(f"/flows/{made['id']}", made["etag"], add_segment("a"))
+    assert (response.status_code, response.content) == (202, b"")
     assert segment_ids(api.item(f"/flows/{made['id']}")) == ["a"]
 
 
@@ -341,10 +341,10 @@ def test_what_is_in_use_stays_and_the_order_of_removal_works(api: Api) -> None:
         assert api.call("DELETE", path).status_code == 404
 
 
-def test_the_answer_to_delete_is_a_switch(api: Api) -> None:
-    api.control.set_switches(delete_answer="204")
-    answer = api.call("DELETE", f"/connections/{api.profile_base()['id']}")
-    assert (answer.status_code, answer.content) == (204, b"")
+def test_the_response_to_delete_is_a_switch(api: Api) -> None:
+    api.control.set_switches(delete_response="204")
+    response = api.call("DELETE", f"/connections/{api.profile_base()['id']}")
+    assert (response.status_code, response.content) == (204, b"")
 
 
 def test_what_is_not_there_says_so_in_both_shapes(api: Api) -> None:

@@ -130,7 +130,7 @@ def test_an_unknown_inlet_is_not_found(api: Api) -> None:
     streaming = Streaming(api, "raw")
     streaming.inlet_url = f"{api.url}/collection/{'0' * 64}"
     assert streaming.send({}).status_code == 404
-    with pytest.raises(requests.HTTPError, match="no inlet"):
+    with pytest.raises(requests.HTTPError, match="unknown inlet"):
         api.control.messages("0" * 64)
 
 
@@ -217,9 +217,9 @@ def test_a_batch_is_207_and_tells_of_each_message(api: Api, style: str) -> None:
     api.control.set_switches(batch_style=style)
     streaming = Streaming(api)
     messages = [streaming.envelope(_id="0"), RAW, streaming.envelope(_id="2")]
-    answer = streaming.send({"messages": messages}, batch=True)
-    assert answer.status_code == 207
-    first, failed, last = answer.json()["responses"]
+    response = streaming.send({"messages": messages}, batch=True)
+    assert response.status_code == 207
+    first, failed, last = response.json()["responses"]
     assert set(first) == set(last) == {"xactionId"}
     assert failed[style] == 400
     assert "unknown xdm format" in failed["message"]
@@ -228,13 +228,13 @@ def test_a_batch_is_207_and_tells_of_each_message(api: Api, style: str) -> None:
     else:
         assert set(failed) == {"statusCode", "message"}
     assert [each["message"]["body"]["xdmEntity"]["_id"] for each in streaming.messages()] == ["0", "2"]
-    assert answer.json()["inletId"] == streaming.inlet_id
+    assert response.json()["inletId"] == streaming.inlet_id
 
 
 def test_a_batch_that_fails_altogether_is_207_too(api: Api) -> None:
     streaming = Streaming(api)
-    answer = streaming.send({"messages": [RAW, RAW]}, batch=True)
-    assert (answer.status_code, len(answer.json()["responses"])) == (207, 2)
+    response = streaming.send({"messages": [RAW, RAW]}, batch=True)
+    assert (response.status_code, len(response.json()["responses"])) == (207, 2)
     assert streaming.messages() == []
 
 

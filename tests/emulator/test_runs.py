@@ -18,12 +18,12 @@ def once(api: Api) -> str:
 
 
 def run(api: Api, flow_id: str) -> str:
-    answer = api.call(
+    response = api.call(
         "POST", "/runs", json={"flowId": flow_id, "params": {"windowStartTime": 1, "windowEndTime": 2}}
     )
-    assert answer.status_code == 201, answer.text
-    assert set(answer.json()) == {"id", "etag"}
-    return str(answer.json()["id"])
+    assert response.status_code == 201, response.text
+    assert set(response.json()) == {"id", "etag"}
+    return str(response.json()["id"])
 
 
 def status(api: Api, run_id: str) -> str:
@@ -57,7 +57,9 @@ def test_a_run_goes_through_its_states(api: Api) -> None:
         ("success-with-errors", "success", 1, 1),
     ],
 )
-def test_a_run_may_end_otherwise(api: Api, outcome: str, expected: str, failed: int, errors: int) -> None:
+def test_a_run_may_end_in_another_way(
+    api: Api, outcome: str, expected: str, failed: int, errors: int
+) -> None:
     api.control.set_switches(run_outcome=outcome, run_seconds=0)
     metrics = api.item(f"/runs/{run(api, once(api))}")["metrics"]
     assert metrics["statusSummary"]["status"] == expected
@@ -171,8 +173,8 @@ class AdHoc:
         made = api.file_flow()
         self.flow_id = made["id"]
         self.segments = [f"seg-{number}" for number in range(segments)]
-        answer = api.patch(f"/flows/{self.flow_id}", made["etag"], *map(add_audience, self.segments))
-        assert answer.status_code == 200, answer.text
+        response = api.patch(f"/flows/{self.flow_id}", made["etag"], *map(add_audience, self.segments))
+        assert response.status_code == 200, response.text
 
     def start(self, *segments: str, headers: dict[str, str] = VERSION_2, **more: Any) -> Any:
         body = {"activationInfo": {self.flow_id: list(segments)}, **more}
@@ -181,9 +183,9 @@ class AdHoc:
 
 def test_adhoc_runs_can_be_followed(api: Api) -> None:
     adhoc = AdHoc(api)
-    answer = adhoc.start(*adhoc.segments)
-    assert answer.status_code == 200, answer.text
-    order = answer.json()["order"]
+    response = adhoc.start(*adhoc.segments)
+    assert response.status_code == 200, response.text
+    order = response.json()["order"]
     assert [entry["segment"] for entry in order] == adhoc.segments
     for entry in order:
         assert entry["order"] == adhoc.flow_id

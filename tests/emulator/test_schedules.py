@@ -28,8 +28,8 @@ def values(api: Api, flow_id: str) -> list[dict[str, Any]]:
 )
 def test_an_audience_with_a_good_schedule_is_added(api: Api, changes: dict[str, Any]) -> None:
     flow = api.file_flow()
-    answer = api.patch(f"/flows/{flow['id']}", flow["etag"], add_audience("a", **changes))
-    assert answer.status_code == 200, answer.text
+    response = api.patch(f"/flows/{flow['id']}", flow["etag"], add_audience("a", **changes))
+    assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_the_server_stamps_audiences(api: Api) -> None:
     ],
 )
 def test_schedules_of_source_flows(api: Api, schedule: dict[str, Any], status: int) -> None:
-    answer = api.batch_flow(**schedule)
-    assert answer.status_code == status, answer.text
+    response = api.batch_flow(**schedule)
+    assert response.status_code == status, response.text
 
 
 def test_a_start_cannot_be_changed_once_it_is_past(api: Api) -> None:
@@ -140,8 +140,8 @@ def test_schedules_of_dataset_exports(api: Api, schedule: dict[str, Any] | None,
         "targetConnectionIds": files["targetConnectionIds"],
         "scheduleParams": schedule,
     }
-    answer = api.call("POST", "/flows", json=body)
-    assert answer.status_code == status, answer.text
+    response = api.call("POST", "/flows", json=body)
+    assert response.status_code == status, response.text
 
 
 def test_files_export_the_same_profiles(api: Api) -> None:

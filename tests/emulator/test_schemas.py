@@ -21,7 +21,7 @@ def schema_id(api: Api) -> str:
     return api.schema()
 
 
-def test_a_created_schema_answers_whole_and_can_be_found_by_both_ids(api: Api, schema_id: str) -> None:
+def test_a_created_schema_is_returned_whole_and_can_be_found_by_both_ids(api: Api, schema_id: str) -> None:
     schema = get(api, f"/tenant/schemas/{quote(schema_id, safe='')}", LOOKUP).json()
     assert schema["$id"] == schema_id
     assert schema["meta:class"] == PROFILE_CLASS

@@ -101,8 +101,8 @@ def test_the_pytest_plugin_gives_a_fresh_emulator(tmp_path: Path) -> None:
         "@pytest.mark.parametrize('name', ['one', 'two'])\n"
         "def test_it(flowservice_emulator, name):\n"
         "    control = flowservice_emulator.control\n"
-        "    assert control.switches()['patch_answer'] == '200'\n"
-        "    control.set_switches(patch_answer='202')\n"
+        "    assert control.switches()['patch_response'] == '200'\n"
+        "    control.set_switches(patch_response='202')\n"
     )
     arguments = [
         "-m",

@@ -8,9 +8,10 @@ import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.catalog.store import Dataset
+from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 
 router = APIRouter(prefix="/data/foundation/catalog")
 
@@ -19,21 +20,21 @@ _DEFAULT_LIMIT = 20
 
 
 @router.post("/dataSets")
-async def create(call: Authorised) -> Response:
-    """Create a dataset; answers a list with one reference to it."""
+async def create(call: AuthorizedCall) -> Response:
+    """Create a dataset; the response is a list with one reference to it."""
     body = await call.json()
     _check(body, call)
-    return JSONResponse([call.sandbox.datasets.create(body).reference], 201)
+    return JSONResponse([DatasetStore.of(call.sandbox).create(body).reference], 201)
 
 
 @router.get("/dataSets")
-async def list_datasets(call: Authorised) -> Response:
+async def list_datasets(call: AuthorizedCall) -> Response:
     """List datasets as an object keyed by id. There is no link to a next page."""
     params = call.request.query_params
     found = [
         each
-        for each in call.sandbox.datasets.all()
-        if call.sandbox.is_listed(each.id) and _matches(each, call)
+        for each in DatasetStore.of(call.sandbox).all()
+        if call.world.is_listed(each.id) and _matches(each, call)
     ]
     for field, descending in reversed(_orders(params.get("orderBy", "desc:created"))):
         found.sort(key=lambda each: each.as_json(_identity(call)).get(field) or 0, reverse=descending)
@@ -43,14 +44,14 @@ async def list_datasets(call: Authorised) -> Response:
 
 
 @router.get("/dataSets/{dataset_id}")
-async def get_dataset(dataset_id: str, call: Authorised) -> Response:
+async def get_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Read one dataset, keyed by its id."""
     dataset = _find(dataset_id, call)
     return JSONResponse({dataset.id: _shown(dataset, call)})
 
 
 @router.patch("/dataSets/{dataset_id}")
-async def patch_dataset(dataset_id: str, call: Authorised) -> Response:
+async def patch_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Change a dataset: a list is a JSON Patch, an object is merged at the top level."""
     dataset = _find(dataset_id, call)
     changes = await call.json()
@@ -62,39 +63,39 @@ async def patch_dataset(dataset_id: str, call: Authorised) -> Response:
 
 
 @router.put("/dataSets/{dataset_id}")
-async def put_dataset(dataset_id: str, call: Authorised) -> Response:
+async def put_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Replace a dataset."""
     return _store(_find(dataset_id, call), await call.json(), call)
 
 
 @router.delete("/dataSets/{dataset_id}")
-async def delete_dataset(dataset_id: str, call: Authorised) -> Response:
+async def delete_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Delete a dataset."""
     dataset = _find(dataset_id, call)
-    call.sandbox.datasets.delete(dataset)
+    DatasetStore.of(call.sandbox).delete(dataset)
     return JSONResponse([dataset.reference])
 
 
 @router.get("/batches")
-async def list_batches(call: Authorised) -> Response:  # noqa: ARG001
-    """List batches: the emulator has none, since what is streamed never becomes a file here."""
+async def list_batches(call: AuthorizedCall) -> Response:  # noqa: ARG001
+    """List batches: the emulator has none, because it writes no files for what is streamed."""
     return JSONResponse({})
 
 
 def _store(dataset: Dataset, changed: Any, call: Call) -> Response:
     _check(changed, call)
-    call.sandbox.datasets.replace(dataset, changed)
+    DatasetStore.of(call.sandbox).replace(dataset, changed)
     return JSONResponse([dataset.reference])
 
 
 def _check(body: Any, call: Call) -> None:
-    """Wording and status of these refusals are guesses."""
+    """Check a dataset. The wording and the status of these errors are guesses."""
     if not isinstance(body, dict) or not body.get("name"):
         raise PlatformError(400, "BadRequestError", "name is required")
     reference = body.get("schemaRef")
     if not isinstance(reference, dict) or not reference.get("id"):
         raise PlatformError(400, "BadRequestError", "schemaRef.id is required")
-    if call.sandbox.schemas.find(reference["id"]) is None:
+    if SchemaStore.of(call.sandbox).find(reference["id"]) is None:
         raise PlatformError(400, "BadRequestError", f"schemaRef.id {reference['id']} is not found")
 
 
@@ -117,7 +118,7 @@ def _identity(call: Call) -> dict[str, str]:
 
 
 def _find(dataset_id: str, call: Call) -> Dataset:
-    dataset = call.sandbox.datasets.find(dataset_id)
+    dataset = DatasetStore.of(call.sandbox).find(dataset_id)
     if dataset is None:
         raise PlatformError(404, "NotFoundError", "DataSet not found.")
     return dataset
@@ -134,7 +135,7 @@ def _matches(dataset: Dataset, call: Call) -> bool:
 
 
 def _orders(text: str) -> list[tuple[str, bool]]:
-    """Fields and directions of ``asc:created,updated``: a direction holds until the next one."""
+    """Parse ``asc:created,updated`` into fields and directions: a direction holds until the next one."""
     orders, descending = [], False
     for part in text.split(","):
         direction, colon, field = part.partition(":")

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass
@@ -14,7 +14,7 @@ class Dataset:
     """A dataset.
 
     :param body: what the caller owns.
-    :param created_at: milliseconds since the epoch; so is ``updated_at``.
+    :param created_at: milliseconds since the epoch, like ``updated_at``.
     """
 
     id: str
@@ -24,13 +24,13 @@ class Dataset:
 
     @property
     def reference(self) -> str:
-        """How Catalog points to it."""
+        """How Catalog refers to it."""
         return f"@/dataSets/{self.id}"
 
     def as_json(self, identity: dict[str, str]) -> dict[str, Any]:
-        """The dataset as GET shows it.
+        """Return the dataset as GET shows it.
 
-        :param identity: organisation and user.
+        :param identity: organization and user.
         """
         return {
             **self.body,
@@ -42,19 +42,16 @@ class Dataset:
         }
 
 
-class DatasetStore:
-    """All datasets.
+class DatasetStore(Store):
+    """All datasets."""
 
-    :param clock: stamps what is written.
-    """
-
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._datasets: dict[str, Dataset] = {}
 
     def create(self, body: dict[str, Any]) -> Dataset:
         """Add a dataset."""
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         dataset = Dataset(secrets.token_hex(12), _tagged(body), now, now)
         self._datasets[dataset.id] = dataset
         return dataset
@@ -62,14 +59,14 @@ class DatasetStore:
     def replace(self, dataset: Dataset, body: dict[str, Any]) -> None:
         """Store a changed body."""
         dataset.body = _tagged(body)
-        dataset.updated_at = self._clock.now_ms()
+        dataset.updated_at = self.world.clock.now_ms()
 
     def find(self, dataset_id: object) -> Dataset | None:
-        """Give a dataset, or None."""
+        """Return a dataset, or None."""
         return self._datasets.get(dataset_id) if isinstance(dataset_id, str) else None
 
     def all(self) -> list[Dataset]:
-        """Every dataset, oldest first."""
+        """Return every dataset, oldest first."""
         return list(self._datasets.values())
 
     def delete(self, dataset: Dataset) -> None:
@@ -78,5 +75,5 @@ class DatasetStore:
 
 
 def _tagged(body: dict[str, Any]) -> dict[str, Any]:
-    """The body with tags, which every dataset has, so that a patch can add one."""
+    """Return the body with tags, which every dataset has, so that a patch can add one."""
     return {"tags": {}, **body}

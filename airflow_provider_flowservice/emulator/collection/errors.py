@@ -1,7 +1,7 @@
 """Errors of the data collection service.
 
-Documented: the body for a missing token, the one of synchronous validation, and the wording about XDM
-format and organisation. What is said about sizes, rates, encodings and flows is a guess.
+Documented: the body for a missing token, that of synchronous validation, and the wording about XDM format
+and organization. The wording about sizes, rates, encodings and flows is a guess.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 _PROBLEM = "http://ns.adobe.com/adobecloud/problem/data-collection-service"
 
 
 class InletError(ApiError):
-    """A refusal by an inlet.
+    """An error of an inlet.
 
     :param title: short name of the problem.
     :param cause: details, for synchronous validation.
@@ -27,7 +27,7 @@ class InletError(ApiError):
         self.cause = cause
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The problem body."""
+        """Return the problem body."""
         report: dict[str, Any] = {"message": self.message}
         if self.cause is not None:
             report["cause"] = self.cause
@@ -35,10 +35,10 @@ class InletError(ApiError):
 
 
 class InletAuthorizationError(ApiError):
-    """A missing or wrong token. Here the status in the body is a text."""
+    """A token is missing or invalid. The status in this body is a string."""
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The problem body, as the tutorial shows it."""
+        """Return the problem body, as the tutorial shows it."""
         return {
             "type": "https://ns.adobe.com/adobecloud/problem/data-collection-service-authorization",
             "status": str(self.status),

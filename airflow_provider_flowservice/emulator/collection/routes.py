@@ -5,38 +5,37 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.collection.envelope import Arrival
 from airflow_provider_flowservice.emulator.collection.errors import InletAuthorizationError, InletError
-from airflow_provider_flowservice.emulator.collection.intake import take_in, transaction_id
-from airflow_provider_flowservice.emulator.collection.store import Inlet
+from airflow_provider_flowservice.emulator.collection.messages import InletRequest, transaction_id
+from airflow_provider_flowservice.emulator.collection.store import Inlet, find_inlet
 from airflow_provider_flowservice.emulator.gateway import bearer
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.ims.store import TokenStore
+from airflow_provider_flowservice.emulator.world import CurrentWorld, World
 
 router = APIRouter(prefix="/collection")
-Here = Annotated[World, Depends(world_of)]
 
 _VALIDATIONS_PER_MINUTE = 60
 _FLOW_PARAMETER = "x-adobe-flow-id"
 
 
 @router.post("/{inlet_id}")
-async def collect(inlet_id: str, request: Request, world: Here) -> Response:
-    """Take one message."""
-    arrival = _arrival(inlet_id, request, world)
+async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Response:
+    """Receive one message."""
+    inlet_request = _inlet_request(inlet_id, request, world)
     synchronous = _is_synchronous(request)
     if synchronous:
-        _check_validation_allowed(arrival.inlet, world)
-    message = await _json(arrival, request, world)
-    flow = arrival.flow_of(message)
+        _check_validation_allowed(inlet_request.inlet, world)
+    message = await _json(inlet_request, request, world)
+    flow = inlet_request.flow_of(message)
     if synchronous:
-        arrival.check_record(message)
+        inlet_request.check_record(message)
     xaction_id = transaction_id(world)
-    take_in(world, arrival, message, flow, xaction_id)
+    inlet_request.ingest(message, flow, xaction_id)
     receipt = {"inletId": inlet_id, "xactionId": xaction_id, "receivedTimeMs": world.clock.now_ms()}
     if synchronous:
         receipt["synchronousValidation"] = {"status": "pass"}
@@ -44,46 +43,46 @@ async def collect(inlet_id: str, request: Request, world: Here) -> Response:
 
 
 @router.post("/batch/{inlet_id}")
-async def collect_batch(inlet_id: str, request: Request, world: Here) -> Response:
-    """Take a batch; the answer is 207 whatever becomes of the messages."""
-    arrival = _arrival(inlet_id, request, world)
-    body = await _json(arrival, request, world)
+async def collect_batch(inlet_id: str, request: Request, world: CurrentWorld) -> Response:
+    """Receive a batch; the response is 207 even if every message is refused."""
+    inlet_request = _inlet_request(inlet_id, request, world)
+    body = await _json(inlet_request, request, world)
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list):
-        raise arrival.refusal("The 'messages' field is mandatory.", "Invalid Batch")
+        raise inlet_request.bad_request("The 'messages' field is mandatory.", "Invalid Batch")
     batch_id = transaction_id(world)
     return JSONResponse(
         {
             "inletId": inlet_id,
             "batchId": batch_id,
             "receivedTimeMs": world.clock.now_ms(),
-            "responses": [_collect_one(arrival, each, batch_id, n, world) for n, each in enumerate(messages)],
+            "responses": [_collect_one(inlet_request, each, batch_id, n) for n, each in enumerate(messages)],
         },
         207,
     )
 
 
-def _collect_one(arrival: Arrival, message: Any, batch_id: str, number: int, world: World) -> dict[str, Any]:
-    newer_style = world.switches.batch_style == "status"
+def _collect_one(inlet_request: InletRequest, message: Any, batch_id: str, number: int) -> dict[str, Any]:
+    newer_style = inlet_request.sandbox.world.switches.batch_style == "status"
     xaction_id = f"{batch_id}-{number}" if newer_style else f"{batch_id}:{number}"
     try:
-        flow = arrival.flow_of(message)
+        flow = inlet_request.flow_of(message)
     except InletError as error:
         if newer_style:
             return {"xactionId": xaction_id, "status": error.status, "message": error.message}
         return {"statusCode": error.status, "message": error.message}
-    take_in(world, arrival, message, flow, xaction_id)
+    inlet_request.ingest(message, flow, xaction_id)
     return {"xactionId": xaction_id}
 
 
-def _arrival(inlet_id: str, request: Request, world: World) -> Arrival:
-    found = world.find_inlet(inlet_id)
+def _inlet_request(inlet_id: str, request: Request, world: World) -> InletRequest:
+    found = find_inlet(world, inlet_id)
     if found is None:
         raise InletError(404, "Not Found", f"inletId: [{inlet_id}] is not found")
     sandbox, inlet = found
     _check_caller(inlet, request, world)
     flow_id = request.headers.get(_FLOW_PARAMETER) or request.query_params.get(_FLOW_PARAMETER)
-    return Arrival(inlet, sandbox, world.settings.credential.org_id, flow_id)
+    return InletRequest(inlet, sandbox, world.settings.credential.org_id, flow_id)
 
 
 def _check_caller(inlet: Inlet, request: Request, world: World) -> None:
@@ -92,7 +91,7 @@ def _check_caller(inlet: Inlet, request: Request, world: World) -> None:
     token = bearer(request)
     if token is None:
         raise InletAuthorizationError(401, f"[{inlet.id}] Ims service token is empty")
-    if world.tokens.find(token) is None:
+    if TokenStore.of(world).find(token) is None:
         status = int(world.switches.inlet_bad_token)
         raise InletAuthorizationError(status, f"[{inlet.id}] Ims service token is invalid")
     org_id = request.headers.get("x-gw-ims-org-id")
@@ -117,7 +116,7 @@ def _check_validation_allowed(inlet: Inlet, world: World) -> None:
     inlet.validations.append(now)
 
 
-async def _json(arrival: Arrival, request: Request, world: World) -> Any:
+async def _json(inlet_request: InletRequest, request: Request, world: World) -> Any:
     body = await request.body()
     if len(body) > world.switches.inlet_limit_bytes:
         raise InletError(413, "Payload Too Large", "The request is larger than 1 MB")
@@ -125,17 +124,17 @@ async def _json(arrival: Arrival, request: Request, world: World) -> Any:
         raise InletError(415, "Unsupported Media Type", "Content-Type must be application/json")
     encoding = request.headers.get("content-encoding", "identity")
     if encoding == "gzip" and world.switches.gzip == "accept":
-        body = _unzipped(arrival, body)
+        body = _decompressed(inlet_request, body)
     elif encoding != "identity":
         raise InletError(415, "Unsupported Media Type", f"Content-Encoding {encoding} is not supported")
     try:
         return json.loads(body)
     except ValueError as error:
-        raise arrival.refusal(f"Message is not JSON: {error}", "Invalid JSON") from error
+        raise inlet_request.bad_request(f"Message is not JSON: {error}", "Invalid JSON") from error
 
 
-def _unzipped(arrival: Arrival, body: bytes) -> bytes:
+def _decompressed(inlet_request: InletRequest, body: bytes) -> bytes:
     try:
         return gzip.decompress(body)
     except (OSError, EOFError, zlib.error) as error:
-        raise arrival.refusal(f"Message is not gzip: {error}", "Invalid Encoding") from error
+        raise inlet_request.bad_request(f"Message is not gzip: {error}", "Invalid Encoding") from error

@@ -1,24 +1,28 @@
-"""Inlets and what they took."""
+"""What the inlets of a sandbox received.
+
+An inlet is the streaming end of an HTTP API base connection. Flow Service opens it with the connection, and
+it is gone when the connection is.
+"""
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_flowservice.emulator.flow.store import Resource
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Resource
+from airflow_provider_flowservice.emulator.world import Sandbox, Store, World
 
 KEPT_MESSAGES = 100_000
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message that an inlet took.
+    """A message that an inlet accepted.
 
     :param record: as it was sent.
-    :param mapped: after the flow's mapping; None when the flow has none.
-    :param dropped: why it will not be ingested; None when it will.
+    :param mapped: after the flow's mapping; None if the flow has none.
+    :param dropped: why it will not be ingested; None if it will.
     """
 
     record: Any
@@ -28,7 +32,7 @@ class Message:
     dropped: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which the emulator shows it."""
+        """Return the message as the emulator shows it."""
         return {
             "message": self.record,
             "mapped": self.mapped,
@@ -41,8 +45,9 @@ class Message:
 
 @dataclass
 class Inlet:
-    """The streaming end of an HTTP API base connection.
+    """An inlet and what it received.
 
+    :param connection: the base connection that it belongs to.
     :param messages: the latest :data:`KEPT_MESSAGES`, oldest first.
     :param validations: times of the latest synchronous validations, in seconds since the epoch.
     """
@@ -59,23 +64,8 @@ class Inlet:
 
     @property
     def needs_token(self) -> bool:
-        """Whether a bearer token must come with each request."""
+        """Whether each request must carry a bearer token."""
         return bool(self._params.get("authenticationRequired"))
-
-    def shown_params(self, base_url: str) -> dict[str, Any]:
-        """What the server adds to ``auth.params``; the caller's own values come before.
-
-        :param base_url: where the caller reaches the emulator.
-        """
-        name = self._params.get("name") or self.connection.body["name"]
-        return {
-            "sourceId": name,
-            "name": name,
-            "authenticationRequired": False,
-            **self._params,
-            "inletUrl": f"{base_url}/collection/{self.id}",
-            "inletId": self.id,
-        }
 
     @property
     def _params(self) -> dict[str, Any]:
@@ -83,32 +73,32 @@ class Inlet:
         return params
 
 
-class InletStore:
+class InletStore(Store):
     """The inlets of one sandbox."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._inlets: dict[str, Inlet] = {}
 
-    def open(self, connection: Resource) -> Inlet:
-        """Make the inlet of a base connection."""
-        inlet = Inlet(secrets.token_hex(32), connection)
-        self._inlets[inlet.id] = inlet
-        return inlet
+    def get(self, inlet_id: str, connection: Resource) -> Inlet:
+        """Return the inlet of a connection, which is created on first use."""
+        if inlet_id not in self._inlets:
+            # Those of deleted connections are forgotten, so that memory does not grow without bound.
+            self._inlets = {key: each for key, each in self._inlets.items() if each.connection.inlet_id}
+            self._inlets[inlet_id] = Inlet(inlet_id, connection)
+        return self._inlets[inlet_id]
 
-    def find(self, inlet_id: str) -> Inlet | None:
-        """Give an inlet, or None."""
-        return self._inlets.get(inlet_id)
 
-    def of(self, connection_id: str) -> Inlet | None:
-        """Give the inlet of a base connection, or None."""
-        return next((each for each in self._inlets.values() if each.connection.id == connection_id), None)
+def inlets_of(sandbox: Sandbox) -> list[Inlet]:
+    """Return every open inlet of a sandbox, oldest first."""
+    store = InletStore.of(sandbox)
+    return [store.get(*entry) for entry in FlowStore.of(sandbox).inlets.items()]
 
-    def close(self, connection_id: str) -> None:
-        """Remove the inlet of a base connection, if it has one."""
-        inlet = self.of(connection_id)
-        if inlet is not None:
-            del self._inlets[inlet.id]
 
-    def all(self) -> list[Inlet]:
-        """Every inlet, oldest first."""
-        return list(self._inlets.values())
+def find_inlet(world: World, inlet_id: str) -> tuple[Sandbox, Inlet] | None:
+    """Find an inlet in any sandbox: its URL does not name one."""
+    for sandbox in world.sandboxes.values():
+        connection = FlowStore.of(sandbox).inlets.get(inlet_id)
+        if connection is not None:
+            return sandbox, InletStore.of(sandbox).get(inlet_id, connection)
+    return None

@@ -1,32 +1,31 @@
-"""``/_emulator``: look inside, move the clock, inject faults, turn switches.
+"""``/_emulator``: look inside, advance the clock, inject faults, set switches.
 
-Whatever changes something needs ``Content-Type: application/json`` when it has a body, which a web page on
-another host cannot send here without asking first.
+A request that changes something and has a body must have ``Content-Type: application/json``, which a web
+page on another host cannot send without a preflight request.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_flowservice import __version__
-from airflow_provider_flowservice.emulator.control_api.page import page_of
-from airflow_provider_flowservice.emulator.control_api.state import state_of
+from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
+from airflow_provider_flowservice.emulator.collection.store import find_inlet
+from airflow_provider_flowservice.emulator.control_api.views import page_of, state_of
+from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.flow.exports import exported_profiles
-from airflow_provider_flowservice.emulator.flow.store import Kind
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
 router = APIRouter(prefix="/_emulator")
-Here = Annotated[World, Depends(world_of)]
 
 
 class ControlError(ApiError):
-    """A request to the emulator itself that makes no sense: 400 or 404 with a message."""
+    """A request to the emulator itself is invalid: 400 or 404 with a message."""
 
 
 def _base_url(request: Request) -> str:
@@ -38,18 +37,18 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     sandbox = world.sandboxes.get(name)
     if sandbox is None:
         raise ControlError(
-            404, f"there is no sandbox {name!r}; there are {', '.join(sorted(world.sandboxes))}"
+            404, f"unknown sandbox {name!r}; it must be one of {', '.join(sorted(world.sandboxes))}"
         )
     return sandbox
 
 
 async def _json(request: Request) -> Any:
     if "json" not in request.headers.get("content-type", ""):
-        raise ControlError(400, "send JSON, with Content-Type: application/json")
+        raise ControlError(400, "the body must be JSON, with Content-Type: application/json")
     try:
         return await request.json()
     except ValueError as error:
-        raise ControlError(400, f"the body is not JSON: {error}") from error
+        raise ControlError(400, f"the body is not valid JSON: {error}") from error
 
 
 async def _object(request: Request) -> dict[str, Any]:
@@ -60,13 +59,13 @@ async def _object(request: Request) -> dict[str, Any]:
 
 
 @router.get("")
-async def page(request: Request, world: Here) -> Response:
+async def page(request: Request, world: CurrentWorld, edge: CurrentEdge) -> Response:
     """The page in the browser."""
-    return HTMLResponse(page_of(world, _base_url(request)))
+    return HTMLResponse(page_of(world, edge, _base_url(request)))
 
 
 @router.get("/health")
-async def health(world: Here) -> Response:
+async def health(world: CurrentWorld) -> Response:
     """Status, version, the built-in credential and the ids of the seeded segments."""
     credential = world.settings.credential
     return JSONResponse(
@@ -85,50 +84,51 @@ async def health(world: Here) -> Response:
 
 
 @router.get("/requests")
-async def requests(world: Here) -> Response:
+async def requests(edge: CurrentEdge) -> Response:
     """The journal, oldest first."""
-    return JSONResponse(world.journal.entries())
+    return JSONResponse(edge.journal.entries())
 
 
 @router.delete("/requests")
-async def clear_requests(world: Here) -> Response:
-    """Forget the journal."""
-    world.journal.clear()
+async def clear_requests(edge: CurrentEdge) -> Response:
+    """Clear the journal."""
+    edge.journal.clear()
     return Response(status_code=204)
 
 
 @router.get("/state")
-async def state(request: Request, world: Here) -> Response:
+async def state(request: Request, world: CurrentWorld) -> Response:
     """Everything in a sandbox (``?sandbox=``, the built-in one by default)."""
-    return JSONResponse(state_of(world, _sandbox(request, world), _base_url(request)))
+    return JSONResponse(state_of(_sandbox(request, world), _base_url(request)))
 
 
 @router.post("/reset")
-async def reset(world: Here) -> Response:
+async def reset(world: CurrentWorld, edge: CurrentEdge) -> Response:
     """Forget everything."""
     world.reset()
+    edge.reset()
     return Response(status_code=204)
 
 
 @router.post("/sandboxes")
-async def open_sandbox(request: Request, world: Here) -> Response:
+async def open_sandbox(request: Request, world: CurrentWorld) -> Response:
     """Add a sandbox: ``{"name": ...}``."""
     name = (await _object(request)).get("name")
     if not isinstance(name, str) or not name:
-        raise ControlError(400, "name must be a text")
+        raise ControlError(400, "name must be a string that is not empty")
     world.open_sandbox(name)
     return JSONResponse(sorted(world.sandboxes), 201)
 
 
 @router.get("/clock")
-async def clock(world: Here) -> Response:
-    """The emulator's time: seconds since the epoch, and how far it runs ahead of real time."""
+async def clock(world: CurrentWorld) -> Response:
+    """The emulator's time: seconds since the epoch, and how far it is ahead of real time."""
     return JSONResponse({"now": world.clock.now(), "ahead": world.clock.ahead})
 
 
 @router.post("/clock")
-async def advance(request: Request, world: Here) -> Response:
-    """Move the time on: ``{"advance": seconds}``."""
+async def advance(request: Request, world: CurrentWorld) -> Response:
+    """Advance the clock: ``{"advance": seconds}``."""
     seconds = (await _object(request)).get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
         raise ControlError(400, "advance must be a number of seconds")
@@ -140,39 +140,39 @@ async def advance(request: Request, world: Here) -> Response:
 
 
 @router.get("/faults")
-async def faults(world: Here) -> Response:
-    """The faults that have not been met."""
-    return JSONResponse(world.faults.left())
+async def faults(edge: CurrentEdge) -> Response:
+    """The faults that are still pending."""
+    return JSONResponse(edge.faults.pending())
 
 
 @router.post("/faults")
-async def inject(request: Request, world: Here) -> Response:
+async def inject(request: Request, edge: CurrentEdge) -> Response:
     """Add faults: a list of rules."""
     rules = await _json(request)
     if not isinstance(rules, list):
         raise ControlError(400, "the body must be a list of rules")
     try:
-        world.faults.add(rules)
+        edge.faults.add(rules)
     except ValueError as error:
         raise ControlError(400, str(error)) from error
-    return JSONResponse(world.faults.left(), 201)
+    return JSONResponse(edge.faults.pending(), 201)
 
 
 @router.delete("/faults")
-async def clear_faults(world: Here) -> Response:
+async def clear_faults(edge: CurrentEdge) -> Response:
     """Drop all faults."""
-    world.faults.clear()
+    edge.faults.clear()
     return Response(status_code=204)
 
 
 @router.get("/switches")
-async def switches(world: Here) -> Response:
+async def switches(world: CurrentWorld) -> Response:
     """Every switch and its value."""
     return JSONResponse(world.switches.as_json())
 
 
 @router.post("/switches")
-async def change_switches(request: Request, world: Here) -> Response:
+async def change_switches(request: Request, world: CurrentWorld) -> Response:
     """Set some switches: new values by name."""
     changes = await _object(request)
     try:
@@ -183,18 +183,18 @@ async def change_switches(request: Request, world: Here) -> Response:
 
 
 @router.get("/flows/{flow_id}/exports")
-async def exports(flow_id: str, request: Request, world: Here) -> Response:
+async def exports(flow_id: str, request: Request, world: CurrentWorld) -> Response:
     """What an activated flow has sent to its destination."""
-    flow = _sandbox(request, world).flow.find(Kind.FLOWS, flow_id)
+    flow = FlowStore.of(_sandbox(request, world)).find(Kind.FLOWS, flow_id)
     if flow is None:
-        raise ControlError(404, f"there is no flow {flow_id!r}")
+        raise ControlError(404, f"unknown flow {flow_id!r}")
     return JSONResponse(exported_profiles(flow))
 
 
 @router.get("/inlets/{inlet_id}/messages")
-async def messages(inlet_id: str, world: Here) -> Response:
-    """What an inlet took, oldest first; messages that will not be ingested are marked as dropped."""
-    found = world.find_inlet(inlet_id)
+async def messages(inlet_id: str, world: CurrentWorld) -> Response:
+    """What an inlet received, oldest first; messages that will not be ingested are marked as dropped."""
+    found = find_inlet(world, inlet_id)
     if found is None:
-        raise ControlError(404, f"there is no inlet {inlet_id!r}")
-    return JSONResponse([each.as_json() for each in found[1].messages])
+        raise ControlError(404, f"unknown inlet {inlet_id!r}")
+    return JSONResponse([message.as_json() for message in found[1].messages])

@@ -1,7 +1,7 @@
 """One mapping: where a value comes from and where it goes.
 
-The emulator maps attributes and fixed values. It does not evaluate Data Prep's expressions: such a field
-stays empty in the mapped message, and a preview says so.
+The emulator maps attributes and fixed values. It does not evaluate Data Prep's expressions: the field of
+an expression stays empty in the mapped message, and a preview reports an error for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class SourceType(str, Enum):
-    """What the source of a mapping is."""
+    """Kinds of source of a mapping."""
 
     ATTRIBUTE = "ATTRIBUTE"
     STATIC = "STATIC"
@@ -21,7 +21,7 @@ class SourceType(str, Enum):
 
 @dataclass(frozen=True)
 class Mapping:
-    """A value's way.
+    """One mapping of a value.
 
     :param source: dotted path, fixed value, or expression.
     :param destination: dotted path in the output.
@@ -35,7 +35,7 @@ class Mapping:
     def parse(cls, body: Any) -> Mapping:
         """Read ``source`` and ``destination``, or the older ``sourceAttribute`` and ``destinationXdmPath``.
 
-        :raises ValueError: when a field is missing or the type is unknown.
+        :raises ValueError: if a field is missing or the type is unknown.
         """
         if not isinstance(body, dict):
             raise ValueError("each mapping must be an object")
@@ -48,13 +48,13 @@ class Mapping:
         return cls(_source_type(body.get("sourceType", "ATTRIBUTE")), source, destination)
 
     def as_json(self) -> dict[str, Any]:
-        """The current form."""
+        """Return the mapping in its current form."""
         return {"sourceType": self.source_type.value, "source": self.source, "destination": self.destination}
 
     def value_from(self, record: dict[str, Any]) -> Any:
-        """The value that a record gives; None when there is none.
+        """Return the value in a record, or None.
 
-        :raises ValueError: for an expression.
+        :raises ValueError: if the source is an expression.
         """
         if self.source_type is SourceType.EXPRESSION:
             raise ValueError("the emulator does not evaluate expressions")
@@ -68,7 +68,7 @@ def _source_type(name: object) -> SourceType:
 
 
 def _at(record: Any, path: str) -> Any:
-    # A field may have a dot in its name, and then it is taken as it stands.
+    # The name of a field may itself contain dots.
     if isinstance(record, dict) and path in record:
         return record[path]
     for name in path.split("."):
@@ -81,7 +81,7 @@ def apply_mappings(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Map a record.
 
-    :return: the mapped record, and for each mapping that failed its error in Data Prep's form.
+    :return: the mapped record, and the error of each mapping that failed, in Data Prep's form.
     """
     mapped: dict[str, Any] = {}
     errors: list[dict[str, Any]] = []
@@ -94,7 +94,7 @@ def apply_mappings(
 
 
 def explain(mapping: Mapping, message: str) -> dict[str, Any]:
-    """An error about one mapping."""
+    """Return an error about one mapping."""
     return {
         "sourceType": mapping.source_type.value,
         "source": mapping.source,
@@ -110,6 +110,6 @@ def _put(target: dict[str, Any], path: str, value: Any) -> None:
     for name in parents:
         inner = target.setdefault(name, {})
         if not isinstance(inner, dict):
-            raise ValueError(f"{name} holds a value already and cannot hold fields")
+            raise ValueError(f"{name} already holds a value and cannot hold fields")
         target = inner
     target[last] = value

@@ -8,33 +8,33 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping, apply_mappings, explain
-from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion
+from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion, MappingStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
-from airflow_provider_flowservice.emulator.schemas.fields import has_field
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, has_field
 
 router = APIRouter(prefix="/data/foundation/conversion")
 
 
 @router.post("/schemas")
-async def create_schema(call: Authorised) -> Response:
-    """Keep a schema for the mapping sets of a destination."""
+async def create_schema(call: AuthorizedCall) -> Response:
+    """Store a schema for the mapping sets of a destination."""
     body = _object(await call.json())
-    return JSONResponse({"id": call.sandbox.mappings.create_schema(body), "version": 0})
+    return JSONResponse({"id": MappingStore.of(call.sandbox).create_schema(body), "version": 0})
 
 
 @router.post("/mappingSets")
-async def create(call: Authorised) -> Response:
+async def create(call: AuthorizedCall) -> Response:
     """Create a mapping set. What ``/validate`` finds is refused here with 400; that body is a guess."""
     version = _version(await call.json(), call)
-    return JSONResponse(_receipt(call.sandbox.mappings.create(version), call))
+    return JSONResponse(_receipt(MappingStore.of(call.sandbox).create(version), call))
 
 
 @router.get("/mappingSets")
-async def list_mapping_sets(call: Authorised) -> Response:
+async def list_mapping_sets(call: AuthorizedCall) -> Response:
     """List mapping sets; ``start`` and ``limit`` are required."""
     start, limit = (_number(call, name) for name in ("start", "limit"))
-    listed = [each for each in call.sandbox.mappings.all() if call.sandbox.is_listed(each.id)]
+    listed = [each for each in MappingStore.of(call.sandbox).all() if call.world.is_listed(each.id)]
     found = listed[start : start + limit]
     return JSONResponse(
         {
@@ -46,8 +46,8 @@ async def list_mapping_sets(call: Authorised) -> Response:
 
 
 @router.post("/mappingSets/validate")
-async def validate(call: Authorised) -> Response:
-    """Check each mapping against the output schema; answers 200 whatever it finds."""
+async def validate(call: AuthorizedCall) -> Response:
+    """Check each mapping against the output schema; the status is 200 whatever it finds."""
     body = _object(await call.json())
     schema_id = _schema_id(body, call)
     responses = [_validation(each, schema_id, call) for each in _mappings(body)]
@@ -55,8 +55,8 @@ async def validate(call: Authorised) -> Response:
 
 
 @router.post("/mappingSets/preview")
-async def preview(call: Authorised) -> Response:
-    """Map sample data: a record, or the first of a list."""
+async def preview(call: AuthorizedCall) -> Response:
+    """Map sample data: a record, or the first record of a list."""
     body = _object(await call.json())
     version = _version(_object(body.get("mappingSet")), call)
     data = body.get("data")
@@ -66,34 +66,34 @@ async def preview(call: Authorised) -> Response:
 
 
 @router.get("/mappingSets/{mapping_id}")
-async def get_mapping_set(mapping_id: str, call: Authorised) -> Response:
+async def get_mapping_set(mapping_id: str, call: AuthorizedCall) -> Response:
     """Read a mapping set, its latest version or the one in ``?version=``."""
     mapping_set = _find(mapping_id, call)
     return JSONResponse(_shown(mapping_set, _wanted_version(mapping_set, call), call))
 
 
 @router.put("/mappingSets/{mapping_id}")
-async def put_mapping_set(mapping_id: str, call: Authorised) -> Response:
+async def put_mapping_set(mapping_id: str, call: AuthorizedCall) -> Response:
     """Store a new version of a mapping set."""
     mapping_set = _find(mapping_id, call)
-    call.sandbox.mappings.add_version(mapping_set, _version(await call.json(), call))
+    MappingStore.of(call.sandbox).add_version(mapping_set, _version(await call.json(), call))
     return JSONResponse(_shown(mapping_set, mapping_set.versions[-1], call))
 
 
 @router.get("/mappingSets/{mapping_id}/mappings")
-async def list_mappings(mapping_id: str, call: Authorised) -> Response:
-    """List the mappings of a set. That they stand under ``data`` is a guess after the list of sets."""
+async def list_mappings(mapping_id: str, call: AuthorizedCall) -> Response:
+    """List the mappings of a set, under ``data``: a guess, based on the list of sets."""
     version = _wanted_version(_find(mapping_id, call), call)
     return JSONResponse({"data": [mapping.as_json() for mapping in version.mappings]})
 
 
-def _refused(message: str) -> PlatformError:
+def _bad_request(message: str) -> PlatformError:
     return PlatformError(400, "BadRequestError", message)
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _refused("An object is expected")
+        raise _bad_request("An object is expected")
     return value
 
 
@@ -103,34 +103,34 @@ def _version(body: Any, call: Call) -> MappingSetVersion:
     mappings = _mappings(body)
     errors = [error for each in mappings for error in _errors(each, schema_id, call)]
     if errors:
-        raise _refused("; ".join(error["exception"] for error in errors))
+        raise _bad_request("; ".join(error["exception"] for error in errors))
     return MappingSetVersion(schema_id, tuple(mappings), body)
 
 
 def _schema_id(body: dict[str, Any], call: Call) -> str:
-    """Id of the registry's schema that is mapped to; empty for a schema of Data Prep's own.
+    """Return the id of the registry's schema that is mapped to; empty for a schema of Data Prep's own.
 
     Three forms are known: ``xdmSchema``, ``outputSchema.schemaRef.id`` and ``outputSchema.id``.
     """
     output = body.get("outputSchema")
     output = output if isinstance(output, dict) else {}
-    if call.sandbox.mappings.has_schema(output.get("id")):
+    if MappingStore.of(call.sandbox).has_schema(output.get("id")):
         return ""
     reference = output.get("schemaRef")
     schema_id = reference.get("id") if isinstance(reference, dict) else body.get("xdmSchema")
-    if call.sandbox.schemas.find(schema_id) is None:
-        raise _refused(f"The output schema {schema_id} is not found")
+    if SchemaStore.of(call.sandbox).find(schema_id) is None:
+        raise _bad_request(f"The output schema {schema_id} is not found")
     return str(schema_id)
 
 
 def _mappings(body: dict[str, Any]) -> list[Mapping]:
     entries = body.get("mappings")
     if not isinstance(entries, list) or not entries:
-        raise _refused("mappings must be a list that is not empty")
+        raise _bad_request("mappings must be a list that is not empty")
     try:
         return [Mapping.parse(entry) for entry in entries]
     except ValueError as error:
-        raise _refused(str(error)) from error
+        raise _bad_request(str(error)) from error
 
 
 def _validation(mapping: Mapping, schema_id: str, call: Call) -> dict[str, Any]:
@@ -143,14 +143,14 @@ def _errors(mapping: Mapping, schema_id: str, call: Call) -> list[dict[str, Any]
         # Documented for the mapping sets of destinations, whose columns are not XDM paths.
         dotted = "." in mapping.destination
         return [explain(mapping, f"{mapping.destination} must not have a dot")] if dotted else []
-    schema = call.sandbox.schemas.find(schema_id)
-    if schema is not None and has_field(call.sandbox.schemas.resolved(schema), mapping.destination):
+    schema = SchemaStore.of(call.sandbox).find(schema_id)
+    if schema is not None and has_field(SchemaStore.of(call.sandbox).resolved(schema), mapping.destination):
         return []
     return [explain(mapping, f"{mapping.destination} is not a field of the schema {schema_id}")]
 
 
 def _find(mapping_id: str, call: Call) -> MappingSet:
-    mapping_set = call.sandbox.mappings.find(mapping_id)
+    mapping_set = MappingStore.of(call.sandbox).find(mapping_id)
     if mapping_set is None:
         raise PlatformError(404, "NotFoundError", f"Mapping set {mapping_id} is not found")
     return mapping_set
@@ -167,7 +167,7 @@ def _wanted_version(mapping_set: MappingSet, call: Call) -> MappingSetVersion:
 def _number(call: Call, name: str) -> int:
     text = call.request.query_params.get(name, "")
     if not text.isdecimal():
-        raise _refused(f"{name} is required and must be a number")
+        raise _bad_request(f"{name} is required and must be a number")
     return int(text)
 
 

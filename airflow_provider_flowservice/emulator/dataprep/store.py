@@ -6,15 +6,15 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass(frozen=True)
 class MappingSetVersion:
-    """A mapping set as it was stored once.
+    """One version of a mapping set.
 
-    :param schema_id: the schema that it maps to; empty when it maps to none of the registry's.
+    :param schema_id: the schema of the registry that it maps to; empty if it maps to another one.
     """
 
     schema_id: str
@@ -28,7 +28,7 @@ class MappingSet:
     """A mapping set.
 
     :param versions: the position is the version's number.
-    :param created_at: milliseconds since the epoch; so is ``modified_at``.
+    :param created_at: milliseconds since the epoch, like ``modified_at``.
     """
 
     id: str
@@ -37,27 +37,24 @@ class MappingSet:
     versions: list[MappingSetVersion] = field(default_factory=list)
 
     def version(self, number: object) -> MappingSetVersion | None:
-        """Give a version, the latest for None; None when there is no such version. Texts count as numbers."""
+        """Return a version, by number or string, or None. The latest one is returned for None."""
         if number is None:
             return self.versions[-1]
         text = str(number)
         return self.versions[int(text)] if text.isdecimal() and int(text) < len(self.versions) else None
 
 
-class MappingStore:
-    """All mapping sets.
+class MappingStore(Store):
+    """All mapping sets."""
 
-    :param clock: stamps what is written.
-    """
-
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._sets: dict[str, MappingSet] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
 
     def create(self, version: MappingSetVersion) -> MappingSet:
         """Add a mapping set with its version 0."""
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         mapping_set = MappingSet(uuid.uuid4().hex, now, now, [version])
         self._sets[mapping_set.id] = mapping_set
         return mapping_set
@@ -65,22 +62,22 @@ class MappingStore:
     def add_version(self, mapping_set: MappingSet, version: MappingSetVersion) -> None:
         """Store the next version of a mapping set."""
         mapping_set.versions.append(replace(version, number=len(mapping_set.versions)))
-        mapping_set.modified_at = self._clock.now_ms()
+        mapping_set.modified_at = self.world.clock.now_ms()
 
     def find(self, mapping_id: object) -> MappingSet | None:
-        """Give a mapping set, or None."""
+        """Return a mapping set, or None."""
         return self._sets.get(mapping_id) if isinstance(mapping_id, str) else None
 
     def all(self) -> list[MappingSet]:
-        """Every mapping set, oldest first."""
+        """Return every mapping set, oldest first."""
         return list(self._sets.values())
 
     def create_schema(self, body: dict[str, Any]) -> str:
-        """Keep a schema of Data Prep's own, as mapping sets of destinations use them, and give its id."""
+        """Store a schema of Data Prep's own, as mapping sets of destinations use them, and return its id."""
         schema_id = uuid.uuid4().hex
         self._schemas[schema_id] = body
         return schema_id
 
     def has_schema(self, schema_id: object) -> bool:
-        """Tell whether Data Prep keeps a schema of that id."""
+        """Return whether Data Prep has a schema with that id."""
         return schema_id in self._schemas

@@ -1,4 +1,4 @@
-"""Faults of the connection and of the answer: late, cut, missing, or not what was asked for."""
+"""Faults of the connection and of the response: late, truncated, missing, or not what was asked for."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 
 from airflow_provider_flowservice.emulator.clock import http_date, pause
 from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault
-from airflow_provider_flowservice.emulator.exchange import Reply
-from airflow_provider_flowservice.emulator.faults.base import Fault, Victim
+from airflow_provider_flowservice.emulator.exchange import BufferedResponse
+from airflow_provider_flowservice.emulator.faults.base import Fault, InterceptedRequest
 
 
 @dataclass(frozen=True)
 class StatusFault(Fault):
-    """Answers with a status of your choice; the service never sees the request.
+    """Responds with a status of your choice; the service never sees the request.
 
-    :param body: text, or anything that JSON can hold; a plain message by default.
+    :param body: a string or anything that JSON can hold; a plain message by default.
     """
 
     kind: ClassVar[str] = "status"
@@ -28,15 +28,15 @@ class StatusFault(Fault):
         if not isinstance(self.status, int) or not 200 <= self.status <= 599:
             raise ValueError("status must be a number from 200 to 599")
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Answer at once."""
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Respond at once."""
         body = {"message": HTTPStatus(self.status).phrase} if self.body is None else self.body
-        return Reply.of(self.status, body, self.headers)
+        return BufferedResponse.of(self.status, body, self.headers)
 
 
 @dataclass(frozen=True)
 class DelayFault(Fault):
-    """Keeps the caller waiting, then serves.
+    """Lets the caller wait, then serves the request.
 
     :param seconds: of real time.
     """
@@ -47,10 +47,10 @@ class DelayFault(Fault):
     def __post_init__(self) -> None:
         _check_seconds(self.seconds)
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Wait and serve."""
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Wait, then serve the request."""
         await pause(self.seconds)
-        return await victim.serve()
+        return await request.serve()
 
 
 @dataclass(frozen=True)
@@ -59,38 +59,38 @@ class ResetFault(Fault):
 
     kind: ClassVar[str] = "reset"
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Give no answer."""
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Send no response."""
         return None
 
 
 @dataclass(frozen=True)
 class ResetAfterFault(Fault):
-    """Applies the request and closes the connection without an answer."""
+    """Applies the request and closes the connection without a response."""
 
     kind: ClassVar[str] = "reset_after"
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Serve, and keep the answer back."""
-        await victim.serve()
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Serve the request and discard the response."""
+        await request.serve()
         return None
 
 
 @dataclass(frozen=True)
 class TruncateFault(Fault):
-    """Applies the request, and closes the connection in the middle of the answer's body."""
+    """Applies the request, and closes the connection in the middle of the response's body."""
 
     kind: ClassVar[str] = "truncate"
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Serve, and let half of the body out."""
-        reply = await victim.serve()
-        return replace(reply, cut_after=len(reply.body) // 2)
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Serve the request and send half of the body."""
+        response = await request.serve()
+        return replace(response, cut_after=len(response.body) // 2)
 
 
 @dataclass(frozen=True)
 class SlowBodyFault(Fault):
-    """Applies the request, and lets the answer's body drip.
+    """Applies the request, and sends the response's body slowly.
 
     :param seconds: of real time, until the body is complete.
     """
@@ -101,47 +101,47 @@ class SlowBodyFault(Fault):
     def __post_init__(self) -> None:
         _check_seconds(self.seconds)
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Serve, and slow the answer down."""
-        return replace(await victim.serve(), drip_seconds=self.seconds)
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Serve the request and slow the response down."""
+        return replace(await request.serve(), drip_seconds=self.seconds)
 
 
 @dataclass(frozen=True)
 class HtmlFault(Fault):
-    """Answers with a page, as a load balancer does; the service never sees the request."""
+    """Responds with a page, as a load balancer does; the service never sees the request."""
 
     kind: ClassVar[str] = "html"
     status: int = 502
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Answer at once."""
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Respond at once."""
         title = f"{self.status} {HTTPStatus(self.status).phrase}"
         page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-        return Reply.of(self.status, page, {"Content-Type": "text/html"})
+        return BufferedResponse.of(self.status, page, {"Content-Type": "text/html"})
 
 
 @dataclass(frozen=True)
 class RateLimitFault(Fault):
-    """Answers 429, as the gateway does; the service never sees the request.
+    """Responds with 429, as the gateway does; the service never sees the request.
 
     :param retry_after: seconds; no Retry-After header by default.
-    :param as_date: write Retry-After as a date, by the emulator's clock.
+    :param as_date: whether Retry-After is a date, by the emulator's clock.
     """
 
     kind: ClassVar[str] = "rate_limit"
     retry_after: int | None = None
     as_date: bool = False
 
-    async def meet(self, victim: Victim) -> Reply | None:
-        """Answer at once."""
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Respond at once."""
         error = GatewayError(GatewayFault.TOO_MANY_REQUESTS)
-        body = error.body(victim.world.switches, victim.marks.request_id)
-        return Reply.of(error.status, body, self._headers(victim))
+        body = error.body(request.world.switches, request.notes.request_id)
+        return BufferedResponse.of(error.status, body, self._headers(request))
 
-    def _headers(self, victim: Victim) -> dict[str, str]:
+    def _headers(self, request: InterceptedRequest) -> dict[str, str]:
         if self.retry_after is None:
             return {}
-        date = http_date(victim.world.clock.now() + self.retry_after)
+        date = http_date(request.world.clock.now() + self.retry_after)
         return {"Retry-After": date if self.as_date else str(self.retry_after)}
 
 

@@ -1,4 +1,4 @@
-"""The faults that wait for their requests."""
+"""The faults that wait for requests, and how they are read from JSON."""
 
 from __future__ import annotations
 
@@ -6,18 +6,52 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from airflow_provider_flowservice.emulator.faults import connection, drift
 from airflow_provider_flowservice.emulator.faults.base import Fault
-from airflow_provider_flowservice.emulator.faults.kinds import parse_fault
+
+_KINDS: dict[str, type[Fault]] = {
+    each.kind: each
+    for each in (
+        connection.StatusFault,
+        connection.DelayFault,
+        connection.ResetFault,
+        connection.ResetAfterFault,
+        connection.TruncateFault,
+        connection.SlowBodyFault,
+        connection.HtmlFault,
+        connection.RateLimitFault,
+        drift.ConflictFault,
+        drift.NoopFault,
+        drift.ExpireTokenFault,
+        drift.StaleEtagFault,
+        drift.EventualFault,
+        drift.PageShiftFault,
+    )
+}
+
+
+def parse_fault(spec: Any) -> Fault:
+    """Read a fault from ``{"kind": ..., <parameters>}``.
+
+    :raises ValueError: if the kind or a parameter is unknown, missing or out of range.
+    """
+    if not isinstance(spec, dict) or spec.get("kind") not in _KINDS:
+        raise ValueError(f"fault.kind must be one of {', '.join(sorted(_KINDS))}")
+    parameters = {name: value for name, value in spec.items() if name != "kind"}
+    try:
+        return _KINDS[spec["kind"]](**parameters)
+    except TypeError as error:
+        raise ValueError(f"fault {spec['kind']!r}: {error}") from error
 
 
 @dataclass
 class Rule:
-    """A fault and the requests that it is meant for.
+    """A fault and the requests that it intercepts.
 
     :param method: HTTP method, or ``*``.
-    :param path: glob over the path; ``*`` also goes over slashes.
-    :param after: matching requests that still pass untouched.
-    :param times: matching requests that are still to be met.
+    :param path: glob over the path; ``*`` also matches slashes.
+    :param after: how many matching requests still pass untouched.
+    :param times: how many matching requests are still to be intercepted.
     """
 
     method: str
@@ -30,29 +64,29 @@ class Rule:
     def parse(cls, spec: Any) -> Rule:
         """Read ``{"match": {"method", "path"}, "after", "times", "fault": {"kind", ...}}``.
 
-        :raises ValueError: when a field is unknown or its value makes no sense.
+        :raises ValueError: if a field is unknown or its value is invalid.
         """
         if not isinstance(spec, dict):
             raise ValueError("each rule must be an object")
-        _refuse_unknown(spec, {"match", "after", "times", "fault"}, "a rule")
+        _check_fields(spec, {"match", "after", "times", "fault"}, "a rule")
         match = spec.get("match", {})
         if not isinstance(match, dict):
             raise ValueError("match must be an object")
-        _refuse_unknown(match, {"method", "path"}, "match")
+        _check_fields(match, {"method", "path"}, "match")
         return cls(
             str(match.get("method", "*")).upper(),
             str(match.get("path", "*")),
-            _count(spec, "after", 0, least=0),
-            _count(spec, "times", 1, least=1),
+            _count(spec, "after", 0, minimum=0),
+            _count(spec, "times", 1, minimum=1),
             parse_fault(spec.get("fault")),
         )
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether a request is meant."""
+        """Return whether a request matches."""
         return self.method in ("*", method.upper()) and fnmatchcase(path, self.path)
 
     def as_json(self) -> dict[str, Any]:
-        """The rule with what is left of it."""
+        """Return what is left of the rule."""
         return {
             "match": {"method": self.method, "path": self.path},
             "after": self.after,
@@ -61,21 +95,21 @@ class Rule:
         }
 
 
-def _refuse_unknown(spec: dict[str, Any], known: set[str], what: str) -> None:
+def _check_fields(spec: dict[str, Any], known: set[str], what: str) -> None:
     unknown = sorted(set(spec) - known)
     if unknown:
         raise ValueError(f"{what} has no field {unknown[0]!r}; it has {', '.join(sorted(known))}")
 
 
-def _count(spec: dict[str, Any], name: str, default: int, least: int) -> int:
+def _count(spec: dict[str, Any], name: str, default: int, minimum: int) -> int:
     value = spec.get(name, default)
-    if type(value) is not int or value < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more")
+    if type(value) is not int or value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}")
     return value
 
 
 class FaultQueue:
-    """Rules in the order in which they came."""
+    """Rules in the order in which they were added."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -83,15 +117,15 @@ class FaultQueue:
     def add(self, specs: list[Any]) -> None:
         """Add rules, all or none.
 
-        :raises ValueError: when one cannot be read.
+        :raises ValueError: if one of them is invalid.
         """
         self._rules += [Rule.parse(spec) for spec in specs]
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Give the fault for a request, if any, and count the request.
+        """Return the fault for a request, if any, and count the request.
 
-        At most one fault meets a request: the first rule that is due. A rule that still lets requests pass
-        counts each that it matches, whatever other rules do to it.
+        At most one fault intercepts a request: that of the first rule that is due. A rule that still lets
+        requests pass counts each one that it matches, even if another rule intercepts it.
         """
         taken: Fault | None = None
         for rule in [rule for rule in self._rules if rule.matches(method, path)]:
@@ -103,8 +137,8 @@ class FaultQueue:
         self._rules = [rule for rule in self._rules if rule.times]
         return taken
 
-    def left(self) -> list[dict[str, Any]]:
-        """What has not been met yet."""
+    def pending(self) -> list[dict[str, Any]]:
+        """Return the rules that have not been used up."""
         return [rule.as_json() for rule in self._rules]
 
     def clear(self) -> None:

@@ -1,8 +1,8 @@
 """The connection and flow specs that the emulator knows, under the ids that Adobe publishes.
 
-Names of authentications and their parameters follow Adobe's pages where those print them: the streaming
-tutorials, Amazon S3, Azure Blob, SFTP and the HTTP API. The remaining ones are a best guess, as a real
-sandbox's ``GET /connectionSpecs`` would tell.
+The names of authentications and of their parameters are those on Adobe's pages, where these print them:
+the streaming tutorials, Amazon S3, Azure Blob, SFTP and the HTTP API. The others are best guesses; ``GET
+/connectionSpecs`` of a real sandbox has the true ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Flow Service's errors, in both shapes that Adobe documents.
+"""Flow Service's errors.
 
-The codes and the two shapes are documented. Most of the wording is not: it is a guess wherever Adobe shows
-no sample.
+The codes are documented. Most of the wording is not: it is a guess wherever Adobe shows no sample.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.errors import ApiError, FlowServiceError
+from airflow_provider_flowservice.emulator.settings import Switches
 
 
 class FlowCode(Enum):
@@ -51,69 +50,54 @@ class FlowCode(Enum):
     FIELD_MISSING = ("1455", 400, "Missing field")
     DRAFT_NOT_SUPPORTED = ("1457", 400, "Draft mode is not supported")
     PUBLISH_ORDER = ("1458", 400, "Resource cannot be published")
-    SANDBOX_NOT_FOUND = ("2100", 404, "Sandbox not found")
-    SANDBOX_MISSING = ("2105", 400, "header x-sandbox-name is missing")
-    CROSS_SANDBOX_REFUSED = ("2111", 403, "Cross-sandbox query is not permitted")
 
 
-class FlowError(ApiError):
-    """A refusal by Flow Service.
+class FlowError(FlowServiceError):
+    """An error of Flow Service.
 
-    :param code: which.
+    :param code: number, status and title.
     :param message: the detailed message.
     :param kind: collection of the resource in question, for example ``flows``.
     :param resource_id: its id.
     """
 
     def __init__(self, code: FlowCode, message: str, *, kind: str = "", resource_id: str = "") -> None:
-        self.number, status, self.title = code.value
-        super().__init__(status, message)
+        super().__init__(*code.value, message)
         self.kind = kind
         self.resource_id = resource_id
 
-    def body(self, switches: Switches, request_id: str) -> Any:
-        """The current body (type, title, status, report) or the old one, by switch."""
-        old = {"errorMessage": self.message, "errorDetails": self.message}
-        if switches.error_shape == "old":
-            return old
-        report = {"detailed-message": self.message, "request-id": request_id}
-        if self.resource_id:
-            report |= {"id": self.resource_id, "type": self.kind}
-        return {
-            "type": f"https://ns.adobe.com/aep/errors/FLOW-{self.number}-{self.status}",
-            "title": self.title,
-            "status": self.status,
-            "report": report,
-            **old,
-        }
+    def report(self, request_id: str) -> dict[str, str]:
+        """Return the report, which names the resource in question."""
+        about = {"id": self.resource_id, "type": self.kind} if self.resource_id else {}
+        return super().report(request_id) | about
 
 
 class InvalidSpecIdError(FlowError):
-    """An id that is no spec. The old shape of this one is a bare ``message``."""
+    """The id of a spec is unknown. The old shape of this error is a bare ``message``."""
 
     def __init__(self) -> None:
         super().__init__(FlowCode.SPEC_INVALID, "Please provide a valid spec id")
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The body of the shape that is switched on."""
+        """Return the body in the shape that the switch selects."""
         if switches.error_shape == "old":
             return {"message": self.message}
         return super().body(switches, request_id)
 
 
 class MissingFieldError(ApiError):
-    """422: a field that must be there is not. Only the status is documented; the body is a guess."""
+    """422: a required field is missing. Only the status is documented; the body is a guess."""
 
     def __init__(self, message: str) -> None:
         super().__init__(422, message)
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The body."""
+        """Return the body."""
         return {"errorMessage": self.message, "errorDetails": self.message}
 
 
 def not_found(kind: str, resource_id: str) -> FlowError:
-    """The 404 for a resource that is not in this sandbox."""
+    """Return the 404 for a resource that does not exist in this sandbox."""
     return FlowError(
         FlowCode.RESOURCE_NOT_FOUND,
         f"The requested {kind} resource {resource_id} is not found."
@@ -121,3 +105,8 @@ def not_found(kind: str, resource_id: str) -> FlowError:
         kind=kind,
         resource_id=resource_id,
     )
+
+
+def invalid(message: str) -> FlowError:
+    """Return the error for a field with an invalid value. Which code AEP gives here is a guess."""
+    return FlowError(FlowCode.FIELD_INVALID, message)

@@ -1,10 +1,16 @@
-"""List endpoints: filter, sort, count, and pages with opaque tokens."""
+"""List endpoints: filter, sort, count, and pages with opaque tokens.
+
+Documented of the filter grammar of ``property``: the operators, comma as OR, repetition as AND, ``[]`` for
+a hop into a list. Which code stands for which mistake in a filter is partly a guess.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+import operator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -12,8 +18,7 @@ from urllib.parse import quote
 from starlette.datastructures import QueryParams
 
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.flow.filters import Filter, Order
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 MAX_LIMIT = 100
 _PARAMETERS = frozenset({"property", "orderby", "limit", "count", "continuationToken"})
@@ -38,11 +43,21 @@ _FIELDS = frozenset(
         "version",
     }
 )
+_EXPRESSION = re.compile(
+    r"(?P<path>[A-Za-z_][\w.\[\]-]*)(?P<operator>==|!=|>=|<=|>|<|~|=)(?P<value>.*)", re.DOTALL
+)
+_ORDER_FIELD = re.compile(r"[A-Za-z][\w.]*")
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """What a caller asks of a list.
+    """The query of a list request.
 
     :param offset: how many items of the sorted result were on earlier pages.
     """
@@ -55,9 +70,9 @@ class ListQuery:
 
     @classmethod
     def parse(cls, params: QueryParams, switches: Switches) -> ListQuery:
-        """Read the query parameters. A continuation token brings those of its first page.
+        """Read the query parameters. A continuation token holds those of its first page.
 
-        :raises FlowError: for an unknown parameter, or a value out of range.
+        :raises FlowError: if a parameter is unknown or a value is out of range.
         """
         unknown = sorted(set(params) - _PARAMETERS)
         if unknown:
@@ -77,11 +92,11 @@ class ListQuery:
         )
 
     def with_limit(self, limit: int) -> ListQuery:
-        """The same query with another page size."""
+        """Return the same query with another page size."""
         return replace(self, limit=limit)
 
     def token_after(self, offset: int) -> str:
-        """The token of the page that starts at an offset. It is opaque and always ends in ``=``."""
+        """Return the token of the page that starts at an offset. It is opaque and always ends in ``=``."""
         text = json.dumps({"f": self.filters, "s": self.orderby, "l": self.limit, "o": offset})
         # Spaces at the end of JSON mean nothing; one or two of them make the base64 form need its padding.
         while len(text.encode()) % 3 == 0:
@@ -109,14 +124,14 @@ def _read_token(token: str) -> ListQuery:
         raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error
 
 
-def answer(
+def list_response(
     path: str, items: Sequence[dict[str, Any]], query: ListQuery, switches: Switches
 ) -> dict[str, Any]:
-    """Filter, sort and cut a list.
+    """Filter, sort and paginate a list.
 
     :param path: path of the collection below the base path, for example ``/flows``.
     :param items: every item, most recent first.
-    :raises FlowError: when a filter or the order is invalid.
+    :raises FlowError: if a filter or the order is invalid.
     """
     found = _select(items, query)
     if query.count:
@@ -136,7 +151,122 @@ def _select(items: Sequence[dict[str, Any]], query: ListQuery) -> list[dict[str,
     filters = [Filter.parse(expression) for expression in query.filters]
     found = [item for item in items if all(each.matches(item) for each in filters)]
     orders = Order.parse(query.orderby, _FIELDS) if query.orderby else ()
-    # The sort is stable: sorting by the least important field first leaves the most important one in charge.
+    # The sort is stable, so sorting by the most important field last lets it decide.
     for order in reversed(orders):
         found.sort(key=order.key, reverse=order.descending)
     return found
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One ``property`` parameter.
+
+    :param path: dotted path; ``[]`` after a name stands for each element of a list.
+    :param values: any of them may match.
+    """
+
+    path: str
+    operator: str
+    values: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, expression: str) -> Filter:
+        """Read an expression such as ``name==a,b`` or ``createdAt>1600000000000``.
+
+        :raises FlowError: if it does not follow the grammar.
+        """
+        found = _EXPRESSION.fullmatch(expression)
+        if found is None or found["operator"] == "=":
+            raise FlowError(
+                FlowCode.FILTER_INVALID, f"The filter {expression!r} is not of the form path==value."
+            )
+        if found["operator"] in ("~", "!="):
+            raise FlowError(
+                FlowCode.OPERATOR_NOT_IMPLEMENTED, f"The operator {found['operator']} is not implemented."
+            )
+        values = tuple(_unquoted(value) for value in found["value"].split(","))
+        if not all(values):
+            raise FlowError(FlowCode.EMPTY_FILTER_VALUE, f"The filter {expression!r} has an empty value.")
+        if found["operator"] != "==" and len(values) > 1:
+            raise FlowError(
+                FlowCode.MANY_VALUES_COMPARED, f"The filter {expression!r} compares with several values."
+            )
+        return cls(found["path"], found["operator"], values)
+
+    def matches(self, item: dict[str, Any]) -> bool:
+        """Return whether an item matches."""
+        return any(self._accepts(found) for found in _resolve(item, self.path.split(".")))
+
+    def _accepts(self, found: Any) -> bool:
+        if self.operator == "==":
+            return _text(found) in self.values
+        return _compare(found, self.operator, self.values[0])
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value.startswith('"') and value.endswith('"')
+    return value[1:-1] if quoted else value
+
+
+def _resolve(value: Any, hops: list[str]) -> Iterator[Any]:
+    if not hops:
+        if not isinstance(value, (dict, list)):
+            yield value
+        return
+    name, is_list = (hops[0][:-2], True) if hops[0].endswith("[]") else (hops[0], False)
+    if not isinstance(value, dict) or name not in value:
+        return
+    inner = value[name]
+    if not is_list:
+        yield from _resolve(inner, hops[1:])
+    elif isinstance(inner, list):
+        for element in inner:
+            yield from _resolve(element, hops[1:])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
+
+
+def _compare(found: Any, sign: str, wanted: str) -> bool:
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        try:
+            return _COMPARISONS[sign](found, float(wanted))
+        except ValueError:
+            return False
+    return isinstance(found, str) and _COMPARISONS[sign](found, wanted)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One field of ``orderby``."""
+
+    path: str
+    descending: bool
+
+    @classmethod
+    def parse(cls, text: str, known: frozenset[str]) -> tuple[Order, ...]:
+        """Read a list such as ``-createdAt,name``.
+
+        :param known: the top-level fields to order by.
+        :raises FlowError: if a prefix is neither ``+`` nor ``-``, or a field is unknown.
+        """
+        return tuple(cls._parse_one(part, known) for part in text.split(","))
+
+    @classmethod
+    def _parse_one(cls, part: str, known: frozenset[str]) -> Order:
+        path = part[1:] if part[:1] in ("+", "-") else part
+        if not _ORDER_FIELD.fullmatch(path):
+            raise FlowError(FlowCode.ORDER_PREFIX, f"{part!r} is not a field name with the prefix + or -.")
+        if path.partition(".")[0] not in known:
+            raise FlowError(FlowCode.ORDER_FIELD, f"{path!r} is not a field to order by.")
+        return cls(path, part.startswith("-"))
+
+    def key(self, item: dict[str, Any]) -> tuple[int, Any]:
+        """Return the sort key of an item: numbers sort before strings, and missing values before both."""
+        value = next(_resolve(item, self.path.split(".")), None)
+        if value is None:
+            return (0, 0)
+        return (1, value) if isinstance(value, (int, float)) else (2, str(value))

@@ -1,4 +1,4 @@
-"""How a stored resource looks in an answer."""
+"""How a stored resource looks in a response."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ from typing import Any
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.runs import run_fields
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.masking import MASK, is_secret_key
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 _PROFILE_FRAGMENTS = {"type": "ProfileFragments", "id": "ups"}
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """Turns resources of one sandbox into JSON.
+    """Renders resources of one sandbox as JSON.
 
     :param base_url: where the caller reaches this emulator; inlets are shown under it.
-    :param mask: whether credentials are hidden.
+    :param mask: whether credentials are masked.
+    :param current: whether to show the current state, and not what AEP's reads show by now.
     """
 
-    world: World
     sandbox: Sandbox
     base_url: str
     mask: bool
+    current: bool = False
 
     def item(self, resource: Resource) -> dict[str, Any]:
-        """The resource as GET shows it."""
+        """Return the resource as GET shows it."""
+        resource = self._version(resource)
         if resource.kind is Kind.RUNS:
             return self._run(resource)
         item = self._common(resource) | deepcopy(resource.body)
         item |= {"state": resource.state.value, "version": resource.etag, "etag": resource.etag}
         if resource.kind is Kind.CONNECTIONS:
-            self._finish_connection(item)
+            self._finish_connection(item, resource.inlet_id)
         elif resource.kind is Kind.FLOWS:
             self._finish_flow(item)
         else:
             self._finish_end(item)
         return item
 
+    def _version(self, resource: Resource) -> Resource:
+        return resource if self.current else FlowStore.of(self.sandbox).visible(resource)
+
     def _common(self, resource: Resource) -> dict[str, Any]:
-        credential = self.world.settings.credential
+        credential = self.sandbox.world.settings.credential
         account, client = credential.technical_account, credential.client_id
         return {
             "id": resource.id,
@@ -62,25 +66,37 @@ class Renderer:
         }
 
     def _run(self, run: Resource) -> dict[str, Any]:
-        now, names = self.world.clock.now(), self.world.switches.run_status_names
-        return {**self._common(run), **run_fields(run, now, names), "etag": run.etag}
+        world = self.sandbox.world
+        fields = run_fields(run, world.clock.now(), world.switches.run_status_names)
+        return {**self._common(run), **fields, "etag": run.etag}
 
-    def _finish_connection(self, item: dict[str, Any]) -> None:
+    def _finish_connection(self, item: dict[str, Any], inlet_id: str | None) -> None:
         params = item.get("auth", {}).get("params")
         if params is None:
             return
         if CONNECTION_SPECS[item["connectionSpec"]["id"]].is_destination:
             params.setdefault("authorizedDate", iso(item["createdAt"] / 1000))
-        inlet = self.sandbox.inlets.of(item["id"])
-        if inlet is not None:
-            params = inlet.shown_params(self.base_url)
-            item["auth"]["params"] = params
+        if inlet_id:
+            params = self._inlet_params(params, item["name"], inlet_id)
         if self.mask:
             secrets = credential_names(item)
-            item["auth"]["params"] = {
+            params = {
                 name: MASK if name in secrets or is_secret_key(name) else value
                 for name, value in params.items()
             }
+        item["auth"]["params"] = params
+
+    def _inlet_params(self, params: dict[str, Any], connection_name: str, inlet_id: str) -> dict[str, Any]:
+        """Add what the server adds. The caller's own values win, except for the inlet's address."""
+        name = params.get("name") or connection_name
+        return {
+            "sourceId": name,
+            "name": name,
+            "authenticationRequired": False,
+            **params,
+            "inletUrl": f"{self.base_url}/collection/{inlet_id}",
+            "inletId": inlet_id,
+        }
 
     def _finish_end(self, item: dict[str, Any]) -> None:
         if item["connectionSpec"].get("id") == UNIFIED_PROFILE:
@@ -105,11 +121,12 @@ class Renderer:
 
     def _end(self, kind: Kind, end_id: str) -> dict[str, Any]:
         end: dict[str, Any] = {"id": end_id}
-        resource = self.sandbox.flow.find(kind, end_id)
+        resource = FlowStore.of(self.sandbox).find(kind, end_id)
         if resource is None:
             return end
-        end["connectionSpec"] = resource.body["connectionSpec"]
-        base = self._base_of(resource.body)
+        body = self._version(resource).body
+        end["connectionSpec"] = body["connectionSpec"]
+        base = self._base_of(body)
         if base:
             end["baseConnection"] = base
         if end["connectionSpec"].get("id") == UNIFIED_PROFILE:
@@ -117,17 +134,17 @@ class Renderer:
         return end
 
     def _base_of(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        base = self.sandbox.flow.find(Kind.CONNECTIONS, body.get("baseConnectionId"))
+        base = FlowStore.of(self.sandbox).find(Kind.CONNECTIONS, body.get("baseConnectionId"))
         return {"id": base.id, "connectionSpec": base.body["connectionSpec"]} if base else None
 
 
 def renderer_for(call: Call) -> Renderer:
-    """The renderer for the answer to a call."""
-    return Renderer(call.world, call.sandbox, call.base_url, call.world.switches.mask_secrets)
+    """Return the renderer for the response to a call."""
+    return Renderer(call.sandbox, call.base_url, call.world.switches.mask_secrets)
 
 
 def credential_names(connection: dict[str, Any]) -> frozenset[str]:
-    """The parameters of a base connection that its spec marks as credentials."""
+    """Return the parameters of a base connection that its spec marks as credentials."""
     spec = CONNECTION_SPECS[connection["connectionSpec"]["id"]]
     auth_spec = spec.auth_spec(connection["auth"].get("specName"))
     return auth_spec.secrets if auth_spec else frozenset()

@@ -8,20 +8,15 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import PlatformError
-from airflow_provider_flowservice.emulator.exchange import marks_of
-from airflow_provider_flowservice.emulator.flow import deletion, validation
-from airflow_provider_flowservice.emulator.flow.actions import perform
+from airflow_provider_flowservice.emulator.exchange import notes_of
+from airflow_provider_flowservice.emulator.flow import changes, runs
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, HTTP_API
+from airflow_provider_flowservice.emulator.flow.checks import accepted_body, check_resource
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, not_found
-from airflow_provider_flowservice.emulator.flow.flow_checks import exports_files
-from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, answer
-from airflow_provider_flowservice.emulator.flow.patching import check_if_match, patched, read_operations
+from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, list_response
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
-from airflow_provider_flowservice.emulator.flow.runs import bring_up_to_date
-from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
-from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.masking import MASK
 
 BASE_PATH = "/data/foundation/flowservice"
@@ -30,9 +25,37 @@ router = APIRouter(prefix=BASE_PATH)
 _CATALOGUES: dict[str, dict[str, Any]] = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
 
 
+# Runs come first: their paths match those of the other collections too.
+
+
+@router.post("/runs")
+async def create_run(call: AuthorizedCall) -> Response:
+    """Run a source flow that is scheduled once."""
+    run = runs.start_by_request(call.sandbox, await call.json())
+    return JSONResponse(run.receipt, 201)
+
+
+@router.put("/runs/{run_id}")
+async def put_run(run_id: str, call: AuthorizedCall) -> Response:
+    """Refuse to write a run, as AEP does to everybody but the providers of connectors."""
+    FlowStore.of(call.sandbox).get(Kind.RUNS, run_id)
+    raise FlowError(FlowCode.RUN_NOT_PERMITTED, "Updating a run is not permitted.")
+
+
+@router.post("/runs/{run_id}/action")
+async def act_on_run(run_id: str, call: AuthorizedCall) -> Response:
+    """Start a failed run again (``?op=re_trigger``); the response has the new run."""
+    run = FlowStore.of(call.sandbox).get(Kind.RUNS, run_id)
+    op = call.request.query_params.get("op", "")
+    if op.lower() != "re_trigger":
+        raise FlowError(FlowCode.ACTION_NOT_PERMITTED, f"The action {op} is not permitted on runs.")
+    again = runs.retrigger(call.sandbox, run)
+    return JSONResponse(renderer_for(call).item(again))
+
+
 @router.get("/{collection}")
-async def list_items(collection: str, call: Authorised) -> Response:
-    """List a collection, most recent first. Spec catalogues come whole unless a limit is given."""
+async def list_items(collection: str, call: AuthorizedCall) -> Response:
+    """List a collection, most recent first. Specs are listed on one page unless a limit is given."""
     query = ListQuery.parse(call.request.query_params, call.world.switches)
     if collection in _CATALOGUES:
         items = [spec.as_json() for spec in _CATALOGUES[collection].values()]
@@ -40,86 +63,79 @@ async def list_items(collection: str, call: Authorised) -> Response:
             query = query.with_limit(max(len(items), MAX_LIMIT))
     else:
         items = _listed(_kind(collection), call)
-    return JSONResponse(answer(f"/{collection}", items, query, call.world.switches))
+    return JSONResponse(list_response(f"/{collection}", items, query, call.world.switches))
 
 
 @router.get("/{collection}/{item_id}")
-async def get_item(collection: str, item_id: str, call: Authorised) -> Response:
+async def get_item(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Read one resource or spec, wrapped in a list of items."""
     if collection in _CATALOGUES:
         spec = _CATALOGUES[collection].get(item_id)
         if spec is None:
             raise not_found(collection, item_id)
         return JSONResponse({"items": [spec.as_json()]})
-    resource = call.sandbox.flow.get(_kind(collection), item_id)
+    resource = FlowStore.of(call.sandbox).get(_kind(collection), item_id)
     return JSONResponse({"items": [renderer_for(call).item(resource)]})
 
 
 @router.post("/{collection}")
-async def create(collection: str, call: Authorised) -> Response:
-    """Create a connection or a flow; ``?mode=draft`` leaves it a draft."""
+async def create(collection: str, call: AuthorizedCall) -> Response:
+    """Create a connection or a flow; ``?mode=draft`` creates it as a draft."""
     kind = _editable(collection)
     draft = _draft_mode(call)
     ignore_legacy = call.world.switches.legacy_base_connection == "ignore"
-    body = validation.accepted_body(await call.json(), ignore_legacy=ignore_legacy)
-    store = call.sandbox.flow
-    validation.check(kind, body, call.sandbox, draft=draft)
-    _stamp({}, body, call)
+    body = accepted_body(await call.json(), ignore_legacy=ignore_legacy)
+    check_resource(kind, body, call.sandbox, draft=draft)
+    changes.stamp({}, body, call.sandbox)
+    store = FlowStore.of(call.sandbox)
     resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
     if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
-        call.sandbox.inlets.open(resource)
+        store.open_inlet(resource)
     location = f"{call.base_url}{BASE_PATH}/{collection}/{resource.id}"
     return JSONResponse(resource.receipt, 201, {"Location": location})
 
 
 @router.patch("/{collection}/{item_id}")
-async def patch(collection: str, item_id: str, call: Authorised) -> Response:
-    """Apply a JSON Patch, guarded by If-Match."""
+async def patch(collection: str, item_id: str, call: AuthorizedCall) -> Response:
+    """Apply a JSON Patch, if If-Match holds the current etag."""
     kind = _editable(collection)
-    operations = read_operations(await call.json())
-    store = call.sandbox.flow
+    operations = changes.read_operations(await call.json())
+    store = FlowStore.of(call.sandbox)
     resource = store.get(kind, item_id)
-    check_if_match(call.request.headers.get("if-match"), resource, required=True)
-    body = patched(resource.body, operations)
-    _check_specs_kept(resource, body)
-    validation.check(kind, body, call.sandbox, draft=resource.state is State.DRAFT)
-    check_start_kept(resource.body.get("scheduleParams"), body.get("scheduleParams"), call.world.clock.now())
-    _stamp(resource.body, body, call)
-    if not _changes_nothing(kind, call):
-        resource.body = body
-        store.touch(resource)
-        if call.world.switches.finalisation_seconds:
-            call.world.agenda.add(call.world.switches.finalisation_seconds, lambda: store.finalise(resource))
-    if call.world.switches.patch_answer == "202":
+    changes.check_if_match(call.request.headers.get("if-match"), resource, required=True)
+    body = changes.patched_body(resource, operations, call.sandbox)
+    switches = call.world.switches
+    if not _is_ignored(kind, call):
+        store.change(resource, body=body)
+        if switches.finalization_seconds:
+            call.world.timers.add(switches.finalization_seconds, lambda: store.finalize(resource))
+    if switches.patch_response == "202":
         return Response(status_code=202)
     return JSONResponse(resource.receipt)
 
 
 @router.delete("/{collection}/{item_id}")
-async def delete(collection: str, item_id: str, call: Authorised) -> Response:
+async def delete(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Delete a connection or a flow that nothing refers to."""
-    store = call.sandbox.flow
+    store = FlowStore.of(call.sandbox)
     resource = store.get(_editable(collection), item_id)
-    status = deletion.answer_status(resource, call.world.switches)
-    deletion.delete(store, resource)
-    call.sandbox.inlets.close(resource.id)
-    return Response(status_code=status)
+    changes.delete(store, resource)
+    return Response(status_code=changes.delete_status(resource, call.world.switches))
 
 
 @router.post("/{collection}/{item_id}/action")
-async def act(collection: str, item_id: str, call: Authorised) -> Response:
-    """Enable, disable or publish. If-Match is checked when it is sent."""
-    store = call.sandbox.flow
-    resource = store.get(_editable(collection), item_id)
-    check_if_match(call.request.headers.get("if-match"), resource, required=False)
-    perform(call.sandbox, resource, call.request.query_params.get("op", ""))
+async def act(collection: str, item_id: str, call: AuthorizedCall) -> Response:
+    """Enable, disable or publish. If-Match is checked if it is sent."""
+    resource = FlowStore.of(call.sandbox).get(_editable(collection), item_id)
+    changes.check_if_match(call.request.headers.get("if-match"), resource, required=False)
+    changes.perform(call.sandbox, resource, call.request.query_params.get("op", ""))
     return JSONResponse(resource.receipt)
 
 
 @router.get("/connections/{item_id}/test")
-async def test_connection(item_id: str, call: Authorised) -> Response:
-    """Tell whether a base connection works: it does, unless a mask was written back as its credential."""
-    resource = call.sandbox.flow.get(Kind.CONNECTIONS, item_id)
+async def test_connection(item_id: str, call: AuthorizedCall) -> Response:
+    """Test a base connection: it works unless a mask was written back as its credential."""
+    resource = FlowStore.of(call.sandbox).get(Kind.CONNECTIONS, item_id)
     auth = resource.body.get("auth")
     broken = auth is not None and any(
         auth["params"].get(name) == MASK for name in credential_names(resource.body)
@@ -153,25 +169,17 @@ def _draft_mode(call: Call) -> bool:
 
 def _listed(kind: Kind, call: Call) -> list[dict[str, Any]]:
     if kind is Kind.RUNS:
-        bring_up_to_date(call.world, call.sandbox)
+        runs.start_scheduled_runs(call.sandbox)
+    listed = [each for each in FlowStore.of(call.sandbox).all(kind) if call.world.is_listed(each.id)]
     renderer = renderer_for(call)
-    resources = sorted(
-        call.sandbox.flow.all(kind), key=lambda each: (each.created_at, each.order), reverse=True
-    )
-    return [renderer.item(resource) for resource in resources if call.sandbox.is_listed(resource.id)]
+    return [renderer.item(each) for each in sorted(listed, key=_age, reverse=True)]
 
 
-def _check_specs_kept(resource: Resource, body: dict[str, Any]) -> None:
-    for field in ("connectionSpec", "flowSpec"):
-        if body.get(field) != resource.body.get(field):
-            raise FlowError(FlowCode.SPEC_UNCHANGEABLE, f"The field {field} cannot be changed.")
+def _age(resource: Resource) -> tuple[int, int]:
+    return resource.created_at, resource.order
 
 
-def _changes_nothing(kind: Kind, call: Call) -> bool:
+def _is_ignored(kind: Kind, call: Call) -> bool:
+    """Return whether a patch succeeds without changing anything."""
     silent = call.world.switches.silent_patch and kind is Kind.FLOWS
-    return silent or marks_of(call.request).patch_changes_nothing
-
-
-def _stamp(old: dict[str, Any], new: dict[str, Any], call: Call) -> None:
-    if exports_files(new, call.sandbox):
-        stamp_segments(old, new, call.world.clock.now())
+    return silent or notes_of(call.request).patch_changes_nothing

@@ -1,4 +1,4 @@
-"""Runs of flows: made by hand or by schedule, and moving through their states with the emulator's clock."""
+"""Runs of flows: started by request or by schedule; their states follow the emulator's clock."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.flow.store import Kind, Resource, State
-from airflow_provider_flowservice.emulator.flow.ticks import due_times
-from airflow_provider_flowservice.emulator.sandbox import Sandbox
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.flow.schedules import due_times
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.world import Sandbox
 
 _WAITING_SHARE = 0.1
 _RECORDS = 1000
@@ -19,7 +18,7 @@ _FAILURE = {"code": "CONNECTOR-2001-500", "message": "The run could not process 
 
 
 class RunState(str, Enum):
-    """Where a run stands, in the words of AEP's payloads."""
+    """State of a run, as AEP's payloads name it."""
 
     SCHEDULED = "scheduled"
     IN_PROGRESS = "inProgress"
@@ -28,7 +27,7 @@ class RunState(str, Enum):
     FAILED = "failed"
 
 
-# The destinations document knows four names only.
+# The document about destinations has only four names.
 _OPENAPI_NAMES = {
     RunState.SCHEDULED: "Waiting",
     RunState.IN_PROGRESS: "Processing",
@@ -38,67 +37,71 @@ _OPENAPI_NAMES = {
 }
 
 
-def start_run(world: World, sandbox: Sandbox, flow: Resource, **details: Any) -> Resource:
-    """Start a run of a flow. How it ends, and when, is decided by the switches of this moment.
+def start_run(sandbox: Sandbox, flow: Resource, started_at: float | None = None, **details: Any) -> Resource:
+    """Start a run of a flow. The current switches determine how and when it ends.
 
+    :param started_at: seconds since the epoch; now by default.
     :param details: further fields of the run.
     """
+    switches = sandbox.world.switches
     body = {
         "flowId": flow.id,
         "flowSpec": flow.body["flowSpec"],
         "providerRefId": "",
-        "outcome": world.switches.run_outcome,
-        "seconds": world.switches.run_seconds,
+        "outcome": switches.run_outcome,
+        "seconds": switches.run_seconds,
         **details,
     }
-    return sandbox.flow.create(Kind.RUNS, body)
+    created_at = None if started_at is None else int(started_at * 1000)
+    return FlowStore.of(sandbox).create(Kind.RUNS, body, created_at=created_at)
 
 
-def start_by_hand(world: World, sandbox: Sandbox, body: Any) -> Resource:
-    """Start a run as ``POST /runs`` asks: of a source flow that is scheduled once.
+def start_by_request(sandbox: Sandbox, body: Any) -> Resource:
+    """Start the run that ``POST /runs`` asks for, of a source flow that is scheduled once.
 
-    :raises FlowError: for another flow, or one that is not enabled.
+    :raises FlowError: if the flow is of another kind, or is not enabled.
     """
     if not isinstance(body, dict) or not body:
         raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
-    flow = sandbox.flow.find(Kind.FLOWS, body.get("flowId"))
+    flow = FlowStore.of(sandbox).find(Kind.FLOWS, body.get("flowId"))
     if flow is None:
         raise FlowError(FlowCode.RUN_FLOW_NOT_FOUND, f"The flow {body.get('flowId')} is not found.")
     schedule = flow.body.get("scheduleParams")
     if not isinstance(schedule, dict) or schedule.get("frequency") != "once":
         raise FlowError(
-            FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run by hand."
+            FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run on demand."
         )
     if flow.state is not State.ENABLED:
         raise FlowError(FlowCode.FLOW_STATE_UNEXPECTED, f"The flow {flow.id} is {flow.state.value}.")
-    return start_run(world, sandbox, flow, params=body.get("params", {}))
+    return start_run(sandbox, flow, params=body.get("params", {}))
 
 
-def retrigger(world: World, sandbox: Sandbox, run: Resource) -> Resource:
+def retrigger(sandbox: Sandbox, run: Resource) -> Resource:
     """Start a failed run again.
 
-    :raises FlowError: when it has not failed.
+    :raises FlowError: if it has not failed.
     """
-    if run_state(run, world.clock.now()) is not RunState.FAILED:
+    if run_state(run, sandbox.world.clock.now()) is not RunState.FAILED:
         raise FlowError(FlowCode.ACTION_NOT_APPLICABLE, f"The run {run.id} has not failed.")
-    flow = sandbox.flow.get(Kind.FLOWS, run.body["flowId"])
-    return start_run(world, sandbox, flow, params=run.body.get("params", {}))
+    flow = FlowStore.of(sandbox).get(Kind.FLOWS, run.body["flowId"])
+    return start_run(sandbox, flow, params=run.body.get("params", {}))
 
 
-def bring_up_to_date(world: World, sandbox: Sandbox) -> None:
-    """Make the runs that schedules have asked for since the last time."""
-    now = world.clock.now()
-    for flow in sandbox.flow.all(Kind.FLOWS) if world.switches.scheduled_runs else []:
-        since = sandbox.flow.runs_made_until.get(flow.id, flow.created_at / 1000)
-        sandbox.flow.runs_made_until[flow.id] = now
+def start_scheduled_runs(sandbox: Sandbox) -> None:
+    """Start the runs that schedules have asked for since the last call."""
+    if not sandbox.world.switches.scheduled_runs:
+        return
+    now, store = sandbox.world.clock.now(), FlowStore.of(sandbox)
+    for flow in store.all(Kind.FLOWS):
+        since = store.scheduled_until.get(flow.id, flow.created_at / 1000)
+        store.scheduled_until[flow.id] = now
         if flow.state is State.ENABLED:
             for moment in due_times(flow, since, now):
-                run = start_run(world, sandbox, flow)
-                run.created_at = run.updated_at = int(moment * 1000)
+                start_run(sandbox, flow, started_at=moment)
 
 
 def run_state(run: Resource, now: float) -> RunState:
-    """Where a run stands.
+    """Return the state of a run.
 
     :param now: seconds since the epoch.
     """
@@ -110,10 +113,10 @@ def run_state(run: Resource, now: float) -> RunState:
 
 
 def run_fields(run: Resource, now: float, names: str) -> dict[str, Any]:
-    """What is special in a run's answer.
+    """Return the fields that only a run has.
 
     :param now: seconds since the epoch.
-    :param names: ``payload`` or ``openapi``: which words stand for the states.
+    :param names: ``payload`` or ``openapi``: which names the states have.
     """
     state = run_state(run, now)
     status = _OPENAPI_NAMES[state] if names == "openapi" else state.value

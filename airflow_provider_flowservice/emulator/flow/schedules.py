@@ -1,18 +1,24 @@
 """Schedules: of source flows, of dataset exports, and of audiences in file destinations.
 
-The rules are documented; code and wording of the refusals are guesses.
+The first half holds the rules for what is written, the second what is due when. The rules are documented;
+the codes and the wording of the errors are guesses.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_flowservice.emulator.flow.rules import invalid
+from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
+from airflow_provider_flowservice.emulator.flow.errors import invalid
+from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
+from airflow_provider_flowservice.emulator.flow.store import Resource
 
 _SOURCE_FREQUENCIES = frozenset({"once", "minute", "hour", "day", "week"})
-_LEAST_MINUTES = 15
+_MIN_MINUTES = 15
 _DATASET_INTERVALS = frozenset({1, 3, 6, 9, 12})
 _DATASET_UNITS = frozenset({"hour", "day"})
 _FREQUENCIES_OF_MODE = {
@@ -24,6 +30,16 @@ _FREQUENCIES_OF_MODE = {
 _TRIGGERS = frozenset({"SCHEDULED", "AFTER_SEGMENT_EVAL"})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_HOUR = 3600
+_SECONDS = {"minute": 60, "hour": _HOUR, "day": 24 * _HOUR, "week": 7 * 24 * _HOUR}
+_AUDIENCE_SECONDS = {
+    "DAILY": 24 * _HOUR,
+    "EVERY_3_HOURS": 3 * _HOUR,
+    "EVERY_6_HOURS": 6 * _HOUR,
+    "EVERY_8_HOURS": 8 * _HOUR,
+    "EVERY_12_HOURS": 12 * _HOUR,
+}
+_MAX_TIMES = 500
 
 
 def check_source_schedule(schedule: Any) -> None:
@@ -33,16 +49,16 @@ def check_source_schedule(schedule: Any) -> None:
     """
     frequency = _start_and(schedule, "frequency")
     if frequency not in _SOURCE_FREQUENCIES:
-        raise invalid(f"scheduleParams.frequency must be one of {_listed(_SOURCE_FREQUENCIES)}.")
+        raise invalid(f"scheduleParams.frequency must be one of {_join(_SOURCE_FREQUENCIES)}.")
     if frequency == "once":
         extra = next((name for name in ("interval", "backfill") if name in schedule), None)
         if extra:
             raise invalid(f"scheduleParams.{extra} is not allowed when the frequency is once.")
         return
-    least = _LEAST_MINUTES if frequency == "minute" else 1
+    minimum = _MIN_MINUTES if frequency == "minute" else 1
     interval = _whole_number(schedule.get("interval"))
-    if interval is None or interval < least:
-        raise invalid(f"scheduleParams.interval must be {least} or more when the frequency is {frequency}.")
+    if interval is None or interval < minimum:
+        raise invalid(f"scheduleParams.interval must be {minimum} or more when the frequency is {frequency}.")
 
 
 def check_dataset_schedule(schedule: Any) -> None:
@@ -52,7 +68,7 @@ def check_dataset_schedule(schedule: Any) -> None:
     """
     unit = _start_and(schedule, "timeUnit")
     if unit not in _DATASET_UNITS:
-        raise invalid(f"scheduleParams.timeUnit must be one of {_listed(_DATASET_UNITS)}.")
+        raise invalid(f"scheduleParams.timeUnit must be one of {_join(_DATASET_UNITS)}.")
     if _whole_number(schedule.get("interval")) not in _DATASET_INTERVALS:
         raise invalid("scheduleParams.interval must be one of 1, 3, 6, 9, 12.")
     end = schedule.get("endTime")
@@ -61,10 +77,10 @@ def check_dataset_schedule(schedule: Any) -> None:
 
 
 def check_start_kept(old: Any, new: Any, now: float) -> None:
-    """The start of a schedule cannot be changed once it is past.
+    """Check that the start of a schedule is not changed once it is past.
 
     :param now: seconds since the epoch.
-    :raises FlowError: when it was.
+    :raises FlowError: if it is.
     """
     started = _whole_number(old.get("startTime")) if isinstance(old, dict) else None
     wanted = _whole_number(new.get("startTime")) if isinstance(new, dict) else None
@@ -79,12 +95,12 @@ def check_audience_schedule(value: dict[str, Any]) -> None:
     """
     frequencies = _FREQUENCIES_OF_MODE.get(value.get("exportMode", ""))
     if frequencies is None:
-        raise invalid(f"exportMode must be one of {_listed(frozenset(_FREQUENCIES_OF_MODE))}.")
+        raise invalid(f"exportMode must be one of {_join(frozenset(_FREQUENCIES_OF_MODE))}.")
     schedule = value.get("schedule")
     if not isinstance(schedule, dict):
         raise invalid("schedule is required for an audience of a file destination.")
     if schedule.get("frequency") not in frequencies:
-        raise invalid(f"schedule.frequency must be one of {_listed(frequencies)} for {value['exportMode']}.")
+        raise invalid(f"schedule.frequency must be one of {_join(frequencies)} for {value['exportMode']}.")
     _check_trigger(value["exportMode"], schedule)
     _check_dates(schedule)
     _check_filename(value.get("filenameTemplate", value.get("fileNameTemplate")))
@@ -95,7 +111,7 @@ def _check_trigger(export_mode: str, schedule: dict[str, Any]) -> None:
     if trigger is None and export_mode != "DAILY_FULL_EXPORT":
         trigger = "SCHEDULED"
     if trigger not in _TRIGGERS:
-        raise invalid(f"schedule.triggerType must be one of {_listed(_TRIGGERS)}.")
+        raise invalid(f"schedule.triggerType must be one of {_join(_TRIGGERS)}.")
     start_time = schedule.get("startTime")
     if trigger == "SCHEDULED" and not _TIME.fullmatch(str(start_time)):
         raise invalid("schedule.startTime must be HH:mm in UTC.")
@@ -126,7 +142,7 @@ def _is_date(value: object) -> bool:
 
 
 def _check_filename(template: object) -> None:
-    # Adobe's pages know two names for the first macro.
+    # Adobe's pages have two names for the first macro.
     if template is None:
         return
     text = str(template)
@@ -135,17 +151,90 @@ def _check_filename(template: object) -> None:
 
 
 def _start_and(schedule: Any, field: str) -> object:
-    """Check that there is a start, and give the other field."""
+    """Check that there is a start, and return the other field."""
     if not isinstance(schedule, dict) or _whole_number(schedule.get("startTime")) is None:
         raise invalid("scheduleParams.startTime must be a time in seconds since the epoch.")
     return schedule.get(field)
 
 
 def _whole_number(value: object) -> int | None:
-    """A number that may be written as a text, as AEP's own answers do."""
+    """Read a number that may be written as a string, as AEP's own responses do."""
     text = str(value)
     return int(text) if text.isdecimal() else None
 
 
-def _listed(names: frozenset[str]) -> str:
+def _join(names: frozenset[str]) -> str:
     return ", ".join(sorted(names))
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """When something starts, and at which intervals it recurs.
+
+    :param start: seconds since the epoch, like ``end``.
+    :param period: seconds; None to run once.
+    """
+
+    start: float
+    period: float | None
+    end: float | None = None
+
+    def between(self, since: float, until: float) -> list[float]:
+        """Return the times after ``since`` and up to ``until``, at most the latest 500."""
+        if self.end is not None:
+            until = min(until, self.end)
+        if self.period is None:
+            return [self.start] if since < self.start <= until else []
+        first = max(0, int((since - self.start) // self.period) + 1)
+        last = int((until - self.start) // self.period)
+        first = max(first, last - _MAX_TIMES + 1)
+        return [self.start + number * self.period for number in range(first, last + 1)]
+
+
+def due_times(flow: Resource, since: float, until: float) -> list[float]:
+    """Return when the schedules of a flow started a run in a period of time.
+
+    :param since: seconds since the epoch, like ``until``.
+    """
+    return sorted({time for each in _recurrences(flow) for time in each.between(since, until)})
+
+
+def _recurrences(flow: Resource) -> Iterator[Recurrence]:
+    """Yield what the schedules ask for. A streaming destination has one run per hour."""
+    spec = FLOW_SPECS[flow.body["flowSpec"]["id"]]
+    created = flow.created_at / 1000
+    schedule = flow.body.get("scheduleParams")
+    if spec.scheduled and schedule:
+        yield _of_schedule(schedule, created)
+        return
+    for selector in selector_list(flow.body, SEGMENTS) or []:
+        audience = selector["value"].get("schedule")
+        yield _of_audience(audience, created) if audience else Recurrence(created + _HOUR, _HOUR)
+
+
+def _of_schedule(schedule: dict[str, Any], created: float) -> Recurrence:
+    start = float(schedule["startTime"])
+    unit = schedule.get("frequency", schedule.get("timeUnit"))
+    if unit == "once":
+        return _once(start, created)
+    end = schedule.get("endTime")
+    period = int(schedule["interval"]) * _SECONDS[str(unit)]
+    return Recurrence(start, period, None if end is None else float(end))
+
+
+def _of_audience(schedule: dict[str, Any], created: float) -> Recurrence:
+    start = _moment(schedule["startDate"], schedule.get("startTime") or "00:00")
+    period = _AUDIENCE_SECONDS.get(schedule["frequency"])
+    if period is None:
+        return _once(start, created)
+    end = schedule.get("endDate")
+    return Recurrence(start, period, None if end is None else _moment(end, "23:59"))
+
+
+def _once(start: float, created: float) -> Recurrence:
+    """Return a single start. If it is before the flow existed, it is moved to right after that."""
+    return Recurrence(max(start, created + 1), None)
+
+
+def _moment(date: str, time: str) -> float:
+    return datetime.strptime(f"{date} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=timezone.utc).timestamp()

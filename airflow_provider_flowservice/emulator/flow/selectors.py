@@ -9,7 +9,7 @@ ATTRIBUTES = "profileSelectors"
 
 
 def selector_list(body: dict[str, Any], field: str) -> list[dict[str, Any]] | None:
-    """The list itself, so that a caller may add to it; None when the flow has no place for such selectors.
+    """Return the list inside a flow's body, or None if the flow has no place for these selectors.
 
     :param field: :data:`SEGMENTS` or :data:`ATTRIBUTES`.
     """
@@ -21,13 +21,13 @@ def selector_list(body: dict[str, Any], field: str) -> list[dict[str, Any]] | No
 
 
 def segment_ids(body: dict[str, Any]) -> list[str]:
-    """Ids of the segments that a flow activates."""
+    """Return the ids of the segments that a flow activates."""
     found = (selector["value"].get("id") for selector in selector_list(body, SEGMENTS) or [])
     return [value for value in found if isinstance(value, str)]
 
 
 def audience_uuids(body: dict[str, Any]) -> list[str]:
-    """AEP's own ids of the segments that a flow activates; an external audience has another ``id`` there."""
+    """Return AEP's own ids of the segments that a flow activates; ``id`` of an external audience differs."""
     values = [selector["value"] for selector in selector_list(body, SEGMENTS) or []]
     return [str(value.get("systemSegmentId") or value.get("id")) for value in values]
 
@@ -35,7 +35,7 @@ def audience_uuids(body: dict[str, Any]) -> list[str]:
 def stamp_segments(old: dict[str, Any], new: dict[str, Any], now: float) -> None:
     """Write ``createTime`` and ``updateTime`` into the selectors that are new or changed.
 
-    :param now: seconds since the epoch; AEP writes them as texts.
+    :param now: seconds since the epoch; AEP writes them as strings.
     """
     before = {
         selector["value"].get("id"): selector["value"] for selector in selector_list(old, SEGMENTS) or []

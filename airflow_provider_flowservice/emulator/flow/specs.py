@@ -24,11 +24,11 @@ class AuthSpec:
     """One way to authenticate a base connection.
 
     :param name: value of ``auth.specName``.
-    :param required: names of text parameters that must be given.
-    :param optional: names of further text parameters.
-    :param secrets: those of both that are credentials: shown with ``format: password``, masked on GET.
-    :param any_of: at least one of these must be given.
-    :param others: schemas of parameters that are not plain text.
+    :param required: names of required string parameters.
+    :param optional: names of optional string parameters.
+    :param secrets: which of both are credentials: shown with ``format: password``, masked on GET.
+    :param any_of: at least one of these is required.
+    :param others: schemas of parameters that are not plain strings.
     """
 
     name: str
@@ -39,8 +39,8 @@ class AuthSpec:
     others: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of ``auth.params``."""
-        properties: dict[str, Any] = {name: self._text(name) for name in (*self.required, *self.optional)}
+        """Return the JSON schema of ``auth.params``."""
+        properties: dict[str, Any] = {name: self._string(name) for name in (*self.required, *self.optional)}
         schema = {"$schema": _JSON_SCHEMA, "type": "object", "properties": properties | dict(self.others)}
         if self.required:
             schema["required"] = list(self.required)
@@ -48,11 +48,11 @@ class AuthSpec:
             schema["anyOf"] = [{"required": [name]} for name in self.any_of]
         return schema
 
-    def _text(self, name: str) -> dict[str, Any]:
+    def _string(self, name: str) -> dict[str, Any]:
         return {"type": "string", "format": "password"} if name in self.secrets else {"type": "string"}
 
     def as_json(self) -> dict[str, Any]:
-        """The entry in ``authSpec``."""
+        """Return the entry in ``authSpec``."""
         return {"name": self.name, "type": "KeyBased", "spec": self.schema()}
 
 
@@ -61,8 +61,8 @@ class ConnectionSpec:
     """A product that AEP can connect to.
 
     :param role: whether it is a source, a destination, both, or a part of the platform.
-    :param target_params: names that ``params`` of a target connection must have.
-    :param drafts: whether a connection can be made as a draft.
+    :param target_params: names of required ``params`` of a target connection.
+    :param drafts: whether a connection can be created as a draft.
     """
 
     id: str
@@ -80,11 +80,11 @@ class ConnectionSpec:
         return self.role in (Role.DESTINATION, Role.BOTH)
 
     def auth_spec(self, name: object) -> AuthSpec | None:
-        """Give the authentication of that name."""
+        """Return the authentication of that name, or None."""
         return next((spec for spec in self.auth if spec.name == name), None)
 
     def as_json(self) -> dict[str, Any]:
-        """The item that ``GET /connectionSpecs`` gives."""
+        """Return the item in ``GET /connectionSpecs``."""
         item: dict[str, Any] = {
             "id": self.id,
             "name": self.name,
@@ -111,11 +111,11 @@ class ConnectionSpec:
 
 @dataclass(frozen=True)
 class FlowSpec:
-    """A kind of flow: what it may join, and how it transforms.
+    """A kind of flow: what it may connect, and how it transforms.
 
-    :param sources: ids of connection specs that its source connections may have.
-    :param targets: the same for target connections.
-    :param transformations: names that its transformations may have; none means that it takes none.
+    :param sources: connection specs that its source connections may have.
+    :param targets: connection specs that its target connections may have.
+    :param transformations: names that its transformations may have.
     :param runs: whether it has runs that can be listed.
     """
 
@@ -132,7 +132,7 @@ class FlowSpec:
     scheduled: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The item that ``GET /flowSpecs`` gives."""
+        """Return the item in ``GET /flowSpecs``."""
         side = "isDestinationFlow" if self.is_destination else "isSourceFlow"
         features = {"flowRunsSupported": self.runs, "updateSupported": self.updates}
         return {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.flow.errors import not_found
+from airflow_provider_flowservice.emulator.world import Store, World
 
-FINALISER = "acp_foundation_connectors@AdobeID"
+FINALIZER = "acp_foundation_connectors@AdobeID"
 
 
 class Kind(str, Enum):
@@ -25,7 +25,7 @@ class Kind(str, Enum):
 
 
 class State(str, Enum):
-    """States of a resource. What a draft is called is a guess; the others are documented."""
+    """States of a resource. The name of a draft's state is a guess; the others are documented."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -36,11 +36,14 @@ class State(str, Enum):
 class Resource:
     """One connection, flow or run.
 
-    :param body: what the caller owns and may patch.
+    :param body: what the caller owns and may patch. It is replaced as a whole, never changed in place.
     :param etag: the version, with its quotes.
-    :param created_at: milliseconds since the epoch; so is ``updated_at``.
-    :param order: position among everything created; tells twins of one millisecond apart.
+    :param created_at: milliseconds since the epoch, like ``updated_at``.
+    :param order: position among everything created; orders resources of the same millisecond.
     :param updated_by: who wrote last; None for the caller.
+    :param inlet_id: the inlet of an HTTP API base connection.
+    :param superseded: earlier versions that reads still show, each with the time, in seconds since the
+        epoch, until which they do; oldest first.
     """
 
     kind: Kind
@@ -52,56 +55,94 @@ class Resource:
     etag: str
     order: int
     updated_by: str | None = None
+    inlet_id: str | None = None
+    superseded: list[tuple[float, Resource]] = field(default_factory=list)
 
     @property
     def receipt(self) -> dict[str, str]:
-        """What a create, a patch and an action answer."""
+        """The response to a create, a patch and an action."""
         return {"id": self.id, "etag": self.etag}
 
 
-class FlowStore:
-    """All collections, and the etags that move with each write.
+class FlowStore(Store):
+    """All collections, and the etags, which change with each write.
 
-    ``runs_made_until`` holds for each flow the time, in seconds since the epoch, up to which its scheduled
-    runs exist.
+    What is returned is the current state, on which every write is based. Reads by a caller may lag behind
+    it: see :meth:`visible`.
 
-    :param clock: stamps what is written.
+    ``inlets`` holds base connections by the id of their inlet; ``scheduled_until`` holds for each flow the
+    time, in seconds since the epoch, up to which its scheduled runs were started.
     """
 
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._collections: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
-        self.runs_made_until: dict[str, float] = {}
+        self.inlets: dict[str, Resource] = {}
+        self.scheduled_until: dict[str, float] = {}
         self._writes = 0
         self._etag_base = secrets.randbelow(2**31)
 
-    def create(self, kind: Kind, body: dict[str, Any], state: State = State.ENABLED) -> Resource:
-        """Add a resource with a new id and etag."""
-        now = self._clock.now_ms()
+    def create(
+        self,
+        kind: Kind,
+        body: dict[str, Any],
+        state: State = State.ENABLED,
+        created_at: int | None = None,
+    ) -> Resource:
+        """Add a resource with a new id and etag.
+
+        :param created_at: milliseconds since the epoch; now by default.
+        """
+        created = self.world.clock.now_ms() if created_at is None else created_at
         etag = self._next_etag()
-        resource = Resource(kind, str(uuid.uuid4()), body, state, now, now, etag, self._writes)
+        resource = Resource(kind, str(uuid.uuid4()), body, state, created, created, etag, self._writes)
         self._collections[kind][resource.id] = resource
+        delay = self.world.switches.change_delay_seconds
+        if delay:
+            self.world.hide_from_lists(resource.id, created / 1000 + delay)
         return resource
 
-    def touch(self, resource: Resource) -> None:
-        """Move the etag and the time of update: the resource was written."""
-        resource.etag = self._next_etag()
-        resource.updated_at = self._clock.now_ms()
-        resource.updated_by = None
+    def open_inlet(self, connection: Resource) -> None:
+        """Add the inlet of a base connection, to which messages are sent."""
+        connection.inlet_id = secrets.token_hex(32)
+        self.inlets[connection.inlet_id] = connection
 
-    def finalise(self, resource: Resource) -> None:
-        """Write a resource once more in AEP's own name, as its asynchronous updates end."""
-        self.touch(resource)
-        resource.updated_by = FINALISER
+    def change(
+        self,
+        resource: Resource,
+        *,
+        body: dict[str, Any] | None = None,
+        state: State | None = None,
+    ) -> None:
+        """Write a resource: set what is given, and a new etag and time of update."""
+        delay = self.world.switches.change_delay_seconds
+        if delay:
+            resource.superseded = self._still_shown(resource)
+            resource.superseded.append((self.world.clock.now() + delay, replace(resource, superseded=[])))
+        resource.body = resource.body if body is None else body
+        resource.state = state or resource.state
+        self._stamp(resource)
+
+    def finalize(self, resource: Resource) -> None:
+        """Write a resource once more in AEP's own name, as the end of its asynchronous update.
+
+        It shows in reads together with the change that it ends.
+        """
+        self._stamp(resource, FINALIZER)
+
+    def visible(self, resource: Resource) -> Resource:
+        """Return the version that reads show, because changes may take a while to become visible."""
+        resource.superseded = self._still_shown(resource)
+        return resource.superseded[0][1] if resource.superseded else resource
 
     def find(self, kind: Kind, resource_id: object) -> Resource | None:
-        """Give a resource, or None."""
+        """Return a resource, or None."""
         return self._collections[kind].get(resource_id) if isinstance(resource_id, str) else None
 
     def get(self, kind: Kind, resource_id: str) -> Resource:
-        """Give a resource.
+        """Return a resource.
 
-        :raises FlowError: 404 when it is not in this sandbox.
+        :raises FlowError: 404 if it is not in this sandbox.
         """
         resource = self.find(kind, resource_id)
         if resource is None:
@@ -109,14 +150,25 @@ class FlowStore:
         return resource
 
     def all(self, kind: Kind) -> list[Resource]:
-        """Every resource of a kind, oldest first."""
+        """Return every resource of a kind, oldest first."""
         return list(self._collections[kind].values())
 
     def delete(self, resource: Resource) -> None:
-        """Remove a resource."""
+        """Remove a resource, and its inlet if it has one."""
         del self._collections[resource.kind][resource.id]
+        self.inlets.pop(resource.inlet_id or "", None)
+        resource.inlet_id = None
+
+    def _still_shown(self, resource: Resource) -> list[tuple[float, Resource]]:
+        now = self.world.clock.now()
+        return [(until, version) for until, version in resource.superseded if until > now]
+
+    def _stamp(self, resource: Resource, updated_by: str | None = None) -> None:
+        resource.etag = self._next_etag()
+        resource.updated_at = self.world.clock.now_ms()
+        resource.updated_by = updated_by
 
     def _next_etag(self) -> str:
         self._writes += 1
         serial = (self._etag_base + self._writes) % 2**32
-        return f'"{serial:08x}-0000-0200-0000-{int(self._clock.now()):08x}0000"'
+        return f'"{serial:08x}-0000-0200-0000-{int(self.world.clock.now()):08x}0000"'

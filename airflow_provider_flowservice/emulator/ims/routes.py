@@ -1,43 +1,42 @@
 """Adobe IMS: ``POST /ims/token/v3`` (and v2) and the old ``POST /ims/exchange/jwt``.
 
-The success bodies are documented. The error bodies are a guess after RFC 6749.
+The success bodies are documented. The error bodies are a guess, based on RFC 6749.
 """
 
 from __future__ import annotations
 
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.ims.tokens import AccessToken
-from airflow_provider_flowservice.emulator.switches import Switches
-from airflow_provider_flowservice.emulator.world import World, world_of
+from airflow_provider_flowservice.emulator.ims.store import AccessToken, TokenStore
+from airflow_provider_flowservice.emulator.settings import Switches
+from airflow_provider_flowservice.emulator.world import CurrentWorld, World
 
 router = APIRouter(prefix="/ims")
-Here = Annotated[World, Depends(world_of)]
 
 
 class ImsError(ApiError):
-    """An OAuth refusal: ``error`` and ``error_description``."""
+    """An OAuth error: ``error`` and ``error_description``."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(status, description)
         self.error = error
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The body after RFC 6749."""
+        """Return the body, as in RFC 6749."""
         return {"error": self.error, "error_description": self.message}
 
 
 @router.post("/token/v3")
 @router.post("/token/v2")
-async def issue_token(request: Request, world: Here) -> Response:
-    """OAuth server-to-server: client id and secret for an access token; ``expires_in`` counts seconds."""
+async def issue_token(request: Request, world: CurrentWorld) -> Response:
+    """OAuth server-to-server: an access token for client id and secret; ``expires_in`` is in seconds."""
     form = await _parameters(request)
     if form.get("grant_type") != "client_credentials":
         raise ImsError(400, "unsupported_grant_type", "grant_type must be client_credentials")
@@ -55,8 +54,8 @@ async def issue_token(request: Request, world: Here) -> Response:
 
 
 @router.post("/exchange/jwt")
-async def exchange_jwt(request: Request, world: Here) -> Response:
-    """The retired JWT exchange: any ``jwt_token`` will do; ``expires_in`` counts milliseconds."""
+async def exchange_jwt(request: Request, world: CurrentWorld) -> Response:
+    """The retired JWT exchange: any ``jwt_token`` is accepted; ``expires_in`` is in milliseconds."""
     form = await _parameters(request)
     _check_client(world, form)
     if not form.get("jwt_token"):
@@ -72,7 +71,7 @@ async def exchange_jwt(request: Request, world: Here) -> Response:
 
 
 def _issue(world: World) -> AccessToken:
-    return world.tokens.issue(world.settings.credential.client_id, world.switches.token_lifetime)
+    return TokenStore.of(world).issue(world.settings.credential.client_id, world.switches.token_lifetime)
 
 
 def _check_client(world: World, form: dict[str, str]) -> None:
@@ -84,7 +83,7 @@ def _check_client(world: World, form: dict[str, str]) -> None:
 
 
 async def _parameters(request: Request) -> dict[str, str]:
-    """Parameters from the query and from the body, which may be a form or multipart."""
+    """Return the parameters of the query and of the body, which may be a form or multipart."""
     found = dict(request.query_params)
     body = await request.body()
     content_type = request.headers.get("content-type", "")

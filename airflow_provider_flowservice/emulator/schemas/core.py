@@ -1,6 +1,6 @@
 """The global XDM classes and field groups that the emulator knows: enough for profiles and simple events.
 
-They carry the names and types of the fields that the tutorials use, not Adobe's full definitions.
+They have the names and types of the fields that the tutorials use, not Adobe's full definitions.
 """
 
 from __future__ import annotations
@@ -10,30 +10,35 @@ from typing import Any
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
 EVENT_CLASS = "https://ns.adobe.com/xdm/context/experienceevent"
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_FLAG: dict[str, Any] = {"type": "boolean"}
-_MOMENT: dict[str, Any] = {"type": "string", "format": "date-time"}
+_STRING: dict[str, Any] = {"type": "string"}
+_BOOLEAN: dict[str, Any] = {"type": "boolean"}
+_DATE_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-_EMAIL = _object(primary=_FLAG, address=_TEXT, type=_TEXT, status=_TEXT, label=_TEXT)
-_PHONE = _object(primary=_FLAG, number=_TEXT, countryCode=_TEXT, extension=_TEXT, status=_TEXT)
+_EMAIL = _object(primary=_BOOLEAN, address=_STRING, type=_STRING, status=_STRING, label=_STRING)
+_PHONE = _object(primary=_BOOLEAN, number=_STRING, countryCode=_STRING, extension=_STRING, status=_STRING)
 _ADDRESS = _object(
-    primary=_FLAG,
-    street1=_TEXT,
-    street2=_TEXT,
-    city=_TEXT,
-    stateProvince=_TEXT,
-    postalCode=_TEXT,
-    country=_TEXT,
-    countryCode=_TEXT,
+    primary=_BOOLEAN,
+    street1=_STRING,
+    street2=_STRING,
+    city=_STRING,
+    stateProvince=_STRING,
+    postalCode=_STRING,
+    country=_STRING,
+    countryCode=_STRING,
 )
-_IDENTITY = _object(id=_TEXT, primary=_FLAG, authenticatedState=_TEXT)
+_IDENTITY = _object(id=_STRING, primary=_BOOLEAN, authenticatedState=_STRING)
 _NAME = _object(
-    firstName=_TEXT, middleName=_TEXT, lastName=_TEXT, fullName=_TEXT, courtesyTitle=_TEXT, suffix=_TEXT
+    firstName=_STRING,
+    middleName=_STRING,
+    lastName=_STRING,
+    fullName=_STRING,
+    courtesyTitle=_STRING,
+    suffix=_STRING,
 )
 _PERSON = _object(
     name=_NAME,
@@ -41,11 +46,11 @@ _PERSON = _object(
     birthDay={"type": "integer"},
     birthMonth={"type": "integer"},
     birthYear={"type": "integer"},
-    gender=_TEXT,
-    nationality=_TEXT,
+    gender=_STRING,
+    nationality=_STRING,
 )
-_PURCHASE = _object(priceTotal={"type": "number"}, currencyCode=_TEXT, purchaseID=_TEXT)
-_VALUE = _object(value={"type": "number"}, id=_TEXT)
+_PURCHASE = _object(priceTotal={"type": "number"}, currencyCode=_STRING, purchaseID=_STRING)
+_VALUE = _object(value={"type": "number"}, id=_STRING)
 
 
 def _resource(
@@ -79,20 +84,20 @@ GLOBAL_RESOURCES: dict[str, dict[str, Any]] = {
             "classes",
             "XDM Individual Profile",
             {
-                "_id": _TEXT,
-                "_repo": _object(createDate=_MOMENT, modifyDate=_MOMENT),
-                "createdByBatchID": _TEXT,
-                "modifiedByBatchID": _TEXT,
-                "personID": _TEXT,
-                "repositoryCreatedBy": _TEXT,
-                "repositoryLastModifiedBy": _TEXT,
+                "_id": _STRING,
+                "_repo": _object(createDate=_DATE_TIME, modifyDate=_DATE_TIME),
+                "createdByBatchID": _STRING,
+                "modifiedByBatchID": _STRING,
+                "personID": _STRING,
+                "repositoryCreatedBy": _STRING,
+                "repositoryLastModifiedBy": _STRING,
             },
         ),
         _resource(
             EVENT_CLASS,
             "classes",
             "XDM ExperienceEvent",
-            {"_id": _TEXT, "timestamp": _MOMENT, "eventType": _TEXT, "producedBy": _TEXT},
+            {"_id": _STRING, "timestamp": _DATE_TIME, "eventType": _STRING, "producedBy": _STRING},
             required=["_id", "timestamp"],
         ),
         _field_group("profile-person-details", "Demographic Details", PROFILE_CLASS, {"person": _PERSON}),
@@ -128,7 +133,7 @@ GLOBAL_RESOURCES: dict[str, dict[str, Any]] = {
                 "productListItems": {
                     "type": "array",
                     "items": _object(
-                        SKU=_TEXT, name=_TEXT, quantity={"type": "integer"}, priceTotal={"type": "number"}
+                        SKU=_STRING, name=_STRING, quantity={"type": "integer"}, priceTotal={"type": "number"}
                     ),
                 },
             },

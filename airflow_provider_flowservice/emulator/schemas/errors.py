@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.settings import Switches
 
 
 class SchemaError(ApiError):
-    """A refusal by Schema Registry.
+    """An error of Schema Registry.
 
-    Numbers 1006, 1007 and 1012 are documented; those of other refusals are guesses.
+    The numbers 1006, 1007 and 1012 are documented; the others are guesses.
 
     :param number: four digits that name the error.
     """
@@ -22,7 +22,7 @@ class SchemaError(ApiError):
         self.title = title
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """The body: type, title, status, report, detail."""
+        """Return the body: type, title, status, report, detail."""
         return {
             "type": f"http://ns.adobe.com/aep/errors/XDM-{self.number}-{self.status}",
             "title": self.title,
@@ -33,5 +33,5 @@ class SchemaError(ApiError):
 
 
 def invalid(message: str) -> SchemaError:
-    """A resource that is not well formed."""
+    """Return the error for a resource that is not well formed."""
     return SchemaError(400, "1521", "Validation error", message)

@@ -11,9 +11,9 @@ import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
-from airflow_provider_flowservice.emulator.schemas.store import TENANT
+from airflow_provider_flowservice.emulator.schemas.store import TENANT, SchemaStore
 
 BASE_PATH = "/data/foundation/schemaregistry"
 router = APIRouter(prefix=BASE_PATH)
@@ -32,9 +32,9 @@ _ORDER_KEYS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @router.get("/stats")
-async def stats(call: Authorised) -> Response:
+async def stats(call: AuthorizedCall) -> Response:
     """Tenant id and counts."""
-    store = call.sandbox.schemas
+    store = SchemaStore.of(call.sandbox)
     kinds = ("schemas", "mixins", "datatypes", "classes")
     return JSONResponse(
         {
@@ -49,8 +49,8 @@ async def stats(call: Authorised) -> Response:
 
 
 @router.get("/{container}/{collection}")
-async def list_resources(container: str, collection: str, call: Authorised) -> Response:
-    """List a collection; ``start`` is the last value of the field that it is ordered by, not an offset."""
+async def list_resources(container: str, collection: str, call: AuthorizedCall) -> Response:
+    """List a collection; ``start`` is the last value of the field in ``orderby``, not an offset."""
     form, version = _accepted(call)
     if form not in ("xed-id", "xed", "xdm") or version:
         raise _accept_error(call, "1006", "Version should not be specified")
@@ -60,8 +60,8 @@ async def list_resources(container: str, collection: str, call: Authorised) -> R
         raise invalid("orderby is required with start and limit")
     found = [
         resource
-        for resource in call.sandbox.schemas.all(_container(container), collection)
-        if call.sandbox.is_listed(resource["$id"])
+        for resource in SchemaStore.of(call.sandbox).all(_container(container), collection)
+        if call.world.is_listed(resource["$id"])
         and all(_matches(resource, expression) for expression in params.getlist("property"))
     ]
     page, following = _page(found, orderby or "updated", params.get("start"), _limit(params.get("limit")))
@@ -76,46 +76,46 @@ async def list_resources(container: str, collection: str, call: Authorised) -> R
 
 
 @router.get("/{container}/{collection}/{resource_id:path}")
-async def get_resource(container: str, collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
-    """Look a resource up by ``$id`` or ``meta:altId``; the ``full`` forms come with references resolved."""
+async def get_resource(container: str, collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
+    """Look a resource up by ``$id`` or ``meta:altId``; the ``full`` forms have references resolved."""
     form, version = _accepted(call)
     if form in ("", "xed-id") or not version:
         raise _accept_error(call, "1007", "Version should be specified")
     resource = _find(resource_id, call)
     if int(float(version)) != 1:
         raise _not_found(f"{resource_id} with version {version}")
-    return JSONResponse(call.sandbox.schemas.resolved(resource) if "full" in form else resource)
+    return JSONResponse(SchemaStore.of(call.sandbox).resolved(resource) if "full" in form else resource)
 
 
 @router.post("/tenant/{collection}")
-async def create_resource(collection: str, call: Authorised) -> Response:
-    """Create a resource of the tenant's; answers the whole of it."""
+async def create_resource(collection: str, call: AuthorizedCall) -> Response:
+    """Create a resource of the tenant; the response has all of it."""
     body = await call.json()
     org_id = call.world.settings.credential.org_id
-    return JSONResponse(call.sandbox.schemas.create(collection, body, org_id), 201)
+    return JSONResponse(SchemaStore.of(call.sandbox).create(collection, body, org_id), 201)
 
 
 @router.patch("/tenant/{collection}/{resource_id:path}")
-async def patch_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
-    """Apply a JSON Patch, for example one that adds the tag ``union``: it enables a schema for Profile."""
+async def patch_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
+    """Apply a JSON Patch, such as one that adds the tag ``union`` to enable a schema for Profile."""
     resource = _find_own(resource_id, call)
     operations = await call.json()
     try:
         changed = jsonpatch.JsonPatch(operations).apply(resource)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
         raise invalid(f"The patch cannot be applied: {error}") from error
-    return JSONResponse(call.sandbox.schemas.replace(resource, changed))
+    return JSONResponse(SchemaStore.of(call.sandbox).replace(resource, changed))
 
 
 @router.delete("/tenant/{collection}/{resource_id:path}")
-async def delete_resource(collection: str, resource_id: str, call: Authorised) -> Response:  # noqa: ARG001
-    """Delete a resource of the tenant's."""
-    call.sandbox.schemas.delete(_find_own(resource_id, call))
+async def delete_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
+    """Delete a resource of the tenant."""
+    SchemaStore.of(call.sandbox).delete(_find_own(resource_id, call))
     return Response(status_code=204)
 
 
 def _accepted(call: Call) -> tuple[str, str]:
-    """Form and version that the Accept header asks for; an empty form is none of the registry's."""
+    """Return the form and the version in the Accept header; the form is empty if it is unknown."""
     found = _ACCEPT.fullmatch(call.request.headers.get("accept", "").strip())
     return (found["form"], found["version"] or "") if found else ("", "")
 
@@ -133,7 +133,7 @@ def _container(name: str) -> str:
 
 
 def _matches(resource: dict[str, Any], expression: str) -> bool:
-    """Documented: ``==`` for the whole value and ``~`` for a part of it."""
+    """Return whether a resource matches a filter: ``==`` compares the whole value, ``~`` a part of it."""
     found = re.fullmatch(r"([\w:$.-]+)(==|~)(.*)", expression)
     if found is None:
         raise invalid(f"The property filter {expression} is not valid")
@@ -176,7 +176,7 @@ def _summary(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find(resource_id: str, call: Call) -> dict[str, Any]:
-    resource = call.sandbox.schemas.find(resource_id)
+    resource = SchemaStore.of(call.sandbox).find(resource_id)
     if resource is None:
         raise _not_found(f"{resource_id} with version 1")
     return resource

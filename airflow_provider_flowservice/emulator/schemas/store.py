@@ -9,9 +9,9 @@ from typing import Any
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.schemas.core import GLOBAL_RESOURCES
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
+from airflow_provider_flowservice.emulator.world import Store, World
 
 TENANT = "emulator"
 # Field groups were called mixins, and are still stored under that name.
@@ -25,26 +25,23 @@ _STORED_AS = {
 _UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId", "version")
 
 
-class SchemaStore:
-    """What a tenant made, beside the global resources that everybody has.
+class SchemaStore(Store):
+    """A tenant's own resources, beside the global ones that every tenant has."""
 
-    :param clock: stamps what is created.
-    """
-
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._tenant: dict[str, dict[str, Any]] = {}
 
     def create(self, collection: str, body: Any, org_id: str) -> dict[str, Any]:
-        """Add a resource of the tenant's.
+        """Add a resource of the tenant.
 
         :param collection: ``schemas``, ``classes``, ``fieldgroups`` or ``datatypes``.
-        :raises SchemaError: when the body is not well formed or refers to something unknown.
+        :raises SchemaError: if the body is not well formed or refers to something unknown.
         """
         kind = stored_kind(collection)
         self._check(kind, body)
         name = secrets.token_hex(24)
-        now = self._clock.now_ms()
+        now = self.world.clock.now_ms()
         extends = [entry["$ref"] for entry in body.get("allOf", []) if "$ref" in entry]
         resource = {
             **body,
@@ -67,7 +64,7 @@ class SchemaStore:
         return resource
 
     def all(self, container: str, collection: str) -> list[dict[str, Any]]:
-        """Every resource of a collection.
+        """Return every resource of a collection.
 
         :param container: ``tenant`` or ``global``.
         """
@@ -76,7 +73,7 @@ class SchemaStore:
         return [resource for resource in resources.values() if resource["meta:resourceType"] == kind]
 
     def find(self, resource_id: object) -> dict[str, Any] | None:
-        """Give a resource by ``$id`` or ``meta:altId``, or None."""
+        """Return a resource by ``$id`` or ``meta:altId``, or None."""
         if not isinstance(resource_id, str):
             return None
         for resources in (self._tenant, GLOBAL_RESOURCES):
@@ -90,20 +87,20 @@ class SchemaStore:
     def replace(self, resource: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
         """Store a changed resource under the id of the old one.
 
-        :raises SchemaError: when the change makes it ill-formed.
+        :raises SchemaError: if the change makes it ill-formed.
         """
         self._check(resource["meta:resourceType"], changed)
-        metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self._clock.now_ms()}
+        metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self.world.clock.now_ms()}
         kept = {name: resource[name] for name in _UNCHANGEABLE}
         self._tenant[resource["$id"]] = {**changed, **kept, "meta:registryMetadata": metadata}
         return self._tenant[resource["$id"]]
 
     def delete(self, resource: dict[str, Any]) -> None:
-        """Remove a resource of the tenant's."""
+        """Remove a resource of the tenant."""
         del self._tenant[resource["$id"]]
 
     def resolved(self, resource: dict[str, Any]) -> dict[str, Any]:
-        """Give a resource with all references replaced by what they refer to."""
+        """Return a resource with all references replaced by what they refer to."""
         full: dict[str, Any] = self._expand(resource)
         return full
 
@@ -144,8 +141,31 @@ class SchemaStore:
         return resource is not None and resource["meta:resourceType"] == "classes"
 
 
+def has_field(schema: dict[str, Any], path: str) -> bool:
+    """Return whether a schema has a field.
+
+    :param schema: with its references resolved.
+    :param path: dotted path; ``[...]`` after a name stands for the elements of a list.
+    """
+    current: Any = schema
+    for name in path.split("."):
+        current = _step(current, name.partition("[")[0], into_list="[" in name)
+        if current is None:
+            return False
+    return True
+
+
+def _step(schema: dict[str, Any], name: str, *, into_list: bool) -> dict[str, Any] | None:
+    found = schema.get("properties", {}).get(name)
+    if found is None and isinstance(schema.get("additionalProperties"), dict):
+        found = schema["additionalProperties"]
+    if into_list and isinstance(found, dict):
+        found = found.get("items")
+    return found if isinstance(found, dict) else None
+
+
 def stored_kind(collection: str) -> str:
-    """The kind under which a collection's resources are stored.
+    """Return the kind under which a collection's resources are stored.
 
     :raises SchemaError: 404 for an unknown collection.
     """
@@ -158,7 +178,7 @@ def _check_json_schema(body: dict[str, Any]) -> None:
     try:
         Draft7Validator.check_schema(body)
     except JsonSchemaError as error:
-        raise invalid(f"This is not a JSON schema: {error.message}") from error
+        raise invalid(f"The schema is not valid: {error.message}") from error
 
 
 def _only_schema(resource: dict[str, Any]) -> dict[str, Any]:

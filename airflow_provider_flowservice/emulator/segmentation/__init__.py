@@ -1,1 +1,1 @@
-"""Segmentation: ``/data/core/ups``, and the profiles that segments select."""
+"""Segmentation: ``/data/core/ups``."""

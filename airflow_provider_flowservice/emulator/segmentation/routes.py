@@ -9,10 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.gateway import Authorised, Call
-from airflow_provider_flowservice.emulator.segmentation.store import Segment
-from airflow_provider_flowservice.emulator.settings import stable_uuid
-from airflow_provider_flowservice.emulator.switches import Switches
+from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
+from airflow_provider_flowservice.emulator.settings import Switches, stable_uuid
 
 router = APIRouter(prefix="/data/core/ups")
 
@@ -20,7 +19,7 @@ _DEFAULT_AUDIENCE_LIMIT = 20
 
 
 class SegmentationError(ApiError):
-    """A refusal in the segmentation service's shape. The shape is documented, most numbers are guesses.
+    """An error of the segmentation service. The shape is documented; most numbers are guesses.
 
     :param number: six digits that name the error.
     """
@@ -30,7 +29,7 @@ class SegmentationError(ApiError):
         self.number = number
 
     def body(self, switches: Switches, request_id: str) -> Any:
-        """Errors by status, and the title of the whole."""
+        """Return the errors by status, and a title."""
         return {
             "requestId": request_id,
             "errors": {str(self.status): [{"code": self.status, "message": self.message}]},
@@ -41,11 +40,11 @@ class SegmentationError(ApiError):
 
 
 @router.get("/segment/definitions")
-async def list_definitions(call: Authorised) -> Response:
-    """List segment definitions; all of them when neither start, page nor limit is given."""
+async def list_definitions(call: AuthorizedCall) -> Response:
+    """List segment definitions; all of them if neither start, page nor limit is given."""
     params = call.request.query_params
     segments = _listed(call)
-    limit = _number(params.get("limit"), default=max(len(segments), 1), least=1)
+    limit = _number(params.get("limit"), default=max(len(segments), 1), minimum=1)
     start = _number(params.get("start"), default=_number(params.get("page"), default=0) * limit)
     shown = segments[start : start + limit]
     page = {
@@ -60,38 +59,38 @@ async def list_definitions(call: Authorised) -> Response:
 
 
 @router.post("/segment/definitions")
-async def create_definition(call: Authorised) -> Response:
-    """Create a segment definition; a name that exists is refused with 422."""
+async def create_definition(call: AuthorizedCall) -> Response:
+    """Create a segment definition; a name that exists already is refused with 422."""
     body = await call.json()
     if not isinstance(body, dict) or not body.get("name") or not isinstance(body.get("expression"), dict):
         raise SegmentationError(400, "113400", "name and expression are required")
-    if any(each.name == body["name"] for each in call.sandbox.segments.all()):
+    if any(each.name == body["name"] for each in SegmentStore.of(call.sandbox).all()):
         raise SegmentationError(422, "113422", f"A segment named {body['name']} exists")
-    segment = call.sandbox.segments.create(
+    segment = SegmentStore.of(call.sandbox).create(
         body["name"], body.get("description", ""), str(body["expression"].get("value", ""))
     )
     return JSONResponse(_definition(segment, call))
 
 
 @router.get("/segment/definitions/{segment_id}")
-async def get_definition(segment_id: str, call: Authorised) -> Response:
+async def get_definition(segment_id: str, call: AuthorizedCall) -> Response:
     """Read one segment definition."""
     return JSONResponse(_definition(_find(segment_id, call), call))
 
 
 @router.delete("/segment/definitions/{segment_id}")
-async def delete_definition(segment_id: str, call: Authorised) -> Response:
+async def delete_definition(segment_id: str, call: AuthorizedCall) -> Response:
     """Delete a segment definition."""
-    call.sandbox.segments.delete(_find(segment_id, call).id)
+    SegmentStore.of(call.sandbox).delete(_find(segment_id, call).id)
     return Response(status_code=200)
 
 
 @router.get("/audiences")
-async def list_audiences(call: Authorised) -> Response:
+async def list_audiences(call: AuthorizedCall) -> Response:
     """List audiences page by page; the link to the next page starts with ``@``."""
     params = call.request.query_params
     segments = _matching(call)
-    limit = _number(params.get("limit"), default=_DEFAULT_AUDIENCE_LIMIT, least=1)
+    limit = _number(params.get("limit"), default=_DEFAULT_AUDIENCE_LIMIT, minimum=1)
     start = _number(params.get("start"), default=0)
     shown = segments[start * limit : (start + 1) * limit]
     page: dict[str, Any] = {
@@ -111,14 +110,14 @@ async def list_audiences(call: Authorised) -> Response:
 
 
 @router.get("/audiences/{audience_id}")
-async def get_audience(audience_id: str, call: Authorised) -> Response:
+async def get_audience(audience_id: str, call: AuthorizedCall) -> Response:
     """Read one audience."""
     return JSONResponse(_audience(_find(audience_id, call), call))
 
 
 @router.get("/export/jobs")
-async def list_export_jobs(_call: Authorised) -> Response:
-    """List export jobs: one, of profiles, whose id ad-hoc activation asks for in its version 1."""
+async def list_export_jobs(_call: AuthorizedCall) -> Response:
+    """List export jobs: one of profiles, whose id version 1 of ad-hoc activation requires."""
     job = {"id": stable_uuid("export job"), "schema": {"name": "_xdm.context.profile"}, "status": "SUCCEEDED"}
     return JSONResponse({"records": [job], "page": {"totalCount": 1, "pageSize": 1}, "link": {}})
 
@@ -138,8 +137,8 @@ def _matching(call: Call) -> list[Segment]:
 
 
 def _listed(call: Call) -> list[Segment]:
-    """Every segment that lists show, in the order that is asked for."""
-    segments = [each for each in call.sandbox.segments.all() if call.sandbox.is_listed(each.id)]
+    """Return every segment that lists show, in the requested order."""
+    segments = [each for each in SegmentStore.of(call.sandbox).all() if call.world.is_listed(each.id)]
     return _sorted(segments, call.request.query_params.get("sort", "updateTime:desc"))
 
 
@@ -153,16 +152,16 @@ def _sorted(segments: list[Segment], sort: str) -> list[Segment]:
     )
 
 
-def _number(text: str | None, *, default: int, least: int = 0) -> int:
+def _number(text: str | None, *, default: int, minimum: int = 0) -> int:
     if text is None:
         return default
-    if not text.isdecimal() or int(text) < least:
-        raise SegmentationError(400, "113402", f"{text!r} is not a number of {least} or more")
+    if not text.isdecimal() or int(text) < minimum:
+        raise SegmentationError(400, "113402", f"{text!r} is not a number of {minimum} or more")
     return int(text)
 
 
 def _find(segment_id: str, call: Call) -> Segment:
-    segment = call.sandbox.segments.find(segment_id)
+    segment = SegmentStore.of(call.sandbox).find(segment_id)
     if segment is None:
         raise SegmentationError(404, "113430", f"Segment {segment_id} is not found")
     return segment

@@ -1,17 +1,17 @@
-"""Segments of one sandbox."""
+"""The segments of one sandbox."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 
-from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.settings import stable_uuid
+from airflow_provider_flowservice.emulator.world import Store, World
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment definition, which is an audience too.
+    """A segment definition, which is also an audience.
 
     :param expression: the rule, in PQL.
     :param created_at: milliseconds since the epoch.
@@ -24,7 +24,7 @@ class Segment:
     created_at: int
 
 
-# The first two are the ones that Adobe's tutorials show.
+# The first two are those in Adobe's tutorials.
 _SEEDS = (
     ("72ddd79b-6b0a-4e97-a8d2-112ccd81bd02", "Men over 50", 'person.gender = "male" and age > 50'),
     ("7841ba61-23c1-4bb3-a495-00d695fe1e93", "Women over 50", 'person.gender = "female" and age > 50'),
@@ -49,25 +49,28 @@ _SEEDS = (
 SEEDED_SEGMENT_IDS: tuple[str, ...] = tuple(segment_id for segment_id, _, _ in _SEEDS)
 
 
-class SegmentStore:
+# Before the first of the seeded profiles qualifies for one of them.
+_SEEDED_AT = 1_583_000_000_000
+
+
+class SegmentStore(Store):
     """The segments, seeded with :data:`SEEDED_SEGMENT_IDS` (the same in every sandbox and every run)."""
 
-    def __init__(self, clock: EmulatorClock) -> None:
-        self._clock = clock
-        now = clock.now_ms()
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._segments = {
-            segment_id: Segment(segment_id, name, f"Seeded: {name}", rule, now)
+            segment_id: Segment(segment_id, name, f"Seeded: {name}", rule, _SEEDED_AT)
             for segment_id, name, rule in _SEEDS
         }
 
     def create(self, name: str, description: str, expression: str) -> Segment:
         """Add a segment."""
-        segment = Segment(str(uuid.uuid4()), name, description, expression, self._clock.now_ms())
+        segment = Segment(str(uuid.uuid4()), name, description, expression, self.world.clock.now_ms())
         self._segments[segment.id] = segment
         return segment
 
     def find(self, segment_id: str) -> Segment | None:
-        """Give a segment, or None."""
+        """Return a segment, or None."""
         return self._segments.get(segment_id)
 
     def delete(self, segment_id: str) -> None:
@@ -75,5 +78,5 @@ class SegmentStore:
         self._segments.pop(segment_id, None)
 
     def all(self) -> list[Segment]:
-        """Every segment, oldest first."""
+        """Return every segment, oldest first."""
         return list(self._segments.values())

@@ -141,7 +141,7 @@ def test_a_patch_whose_answer_is_lost_adds_once(
 def test_a_patch_that_is_answered_without_a_body_counts(
     client: Client, control: EmulatorControl, segments: list[str]
 ) -> None:
-    control.set_switches(patch_answer="202")
+    control.set_switches(patch_response="202")
     flow = make_flow(client)
     assert activate(client, flow, segments[:1]).etag == flow_now(control)["etag"]
 

@@ -173,7 +173,7 @@ def test_a_delete_whose_answer_is_lost_is_sent_again(client: Client, control: Em
 def test_a_delete_is_done_whatever_success_it_is_answered_with(
     client: Client, control: EmulatorControl, answer: str
 ) -> None:
-    control.set_switches(delete_answer=answer)
+    control.set_switches(delete_response=answer)
     client.send(request.delete(request.CONNECTIONS, make(client, kinesis())))
     assert control.state()["connections"] == []
 

@@ -1,15 +1,18 @@
-"""The seeded profiles, and which segments they are in."""
+"""What an activated flow sends to its destination: the seeded profiles that its segments select."""
 
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_flowservice.emulator.clock import iso
+from airflow_provider_flowservice.emulator.flow.selectors import ATTRIBUTES, segment_ids, selector_list
+from airflow_provider_flowservice.emulator.flow.store import Resource, State
 
 _FIRST_QUALIFICATION = 1_583_270_679
-_A_YEAR = 365 * 24 * 3600
+_YEAR = 365 * 24 * 3600
 # A quarter of the profiles is not in a segment.
 _STATUSES = (None, "realized", "existing", "exited")
 
@@ -26,7 +29,7 @@ class Profile:
     identities: dict[str, list[dict[str, str]]]
 
     def attribute(self, path: str) -> Any:
-        """The value at a dotted path; None when there is none."""
+        """Return the value at a dotted path, or None."""
         value: Any = self.attributes
         for name in path.split("."):
             value = value.get(name) if isinstance(value, dict) else None
@@ -75,14 +78,45 @@ PROFILES = tuple(
 )
 
 
-def membership(profile_number: int, segment_id: str) -> dict[str, str] | None:
-    """When and how a profile qualified for a segment; None when it never did.
+def exported_profiles(flow: Resource) -> list[dict[str, Any]]:
+    """Return the exported payloads: ``person``, ``segmentMembership``, ``identityMap``.
 
-    It depends on nothing but its arguments, and no segment is without members.
+    Attributes below other roots than ``person`` are beside it. A flow that is not enabled exports nothing.
+    """
+    if flow.state is not State.ENABLED:
+        return []
+    segments = segment_ids(flow.body)
+    paths = [str(each["value"].get("path")) for each in selector_list(flow.body, ATTRIBUTES) or []]
+    payloads = (_payload(number, profile, segments, paths) for number, profile in enumerate(PROFILES))
+    return [payload for payload in payloads if payload["segmentMembership"]["ups"]]
+
+
+def _payload(number: int, profile: Profile, segments: list[str], paths: list[str]) -> dict[str, Any]:
+    memberships = {segment_id: _membership(number, segment_id) for segment_id in segments}
+    payload: dict[str, Any] = {"person": {}}
+    for path in paths:
+        _put(payload, path.split("."), profile.attribute(path))
+    payload["segmentMembership"] = {"ups": {key: value for key, value in memberships.items() if value}}
+    payload["identityMap"] = profile.identities
+    return payload
+
+
+def _membership(profile_number: int, segment_id: str) -> dict[str, str] | None:
+    """Return when and how a profile qualified for a segment, or None if it never did.
+
+    The result depends on nothing but the arguments, and every segment has members.
     """
     digest = int(hashlib.sha256(segment_id.encode()).hexdigest(), 16)
     status = _STATUSES[(digest + profile_number) % len(_STATUSES)]
     if status is None:
         return None
-    qualified_at = _FIRST_QUALIFICATION + (digest + profile_number * 86_461) % _A_YEAR
+    qualified_at = _FIRST_QUALIFICATION + (digest + profile_number * 86_461) % _YEAR
     return {"lastQualificationTime": iso(qualified_at), "status": status}
+
+
+def _put(target: dict[str, Any], names: list[str], value: Any) -> None:
+    if value is None:
+        return
+    for name in names[:-1]:
+        target = target.setdefault(name, {})
+    target[names[-1]] = deepcopy(value)

@@ -1,4 +1,4 @@
-"""The page in the browser: what exists, and what arrived."""
+"""What exists and what arrived: as JSON, and as the page in the browser."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from html import escape
 from typing import Any
 
 from airflow_provider_flowservice.emulator.clock import iso
-from airflow_provider_flowservice.emulator.control_api.state import state_of
-from airflow_provider_flowservice.emulator.world import World
+from airflow_provider_flowservice.emulator.collection.store import inlets_of
+from airflow_provider_flowservice.emulator.edge import Edge
+from airflow_provider_flowservice.emulator.flow.render import Renderer
+from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
+from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 _SHOWN_REQUESTS = 200
 _STYLE = (
@@ -20,18 +24,34 @@ _STYLE = (
 )
 
 
+def state_of(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
+    """Return the current state of every resource of a sandbox by collection, oldest first, secrets masked.
+
+    :param base_url: where the caller reaches the emulator.
+    """
+    start_scheduled_runs(sandbox)
+    renderer = Renderer(sandbox, base_url, mask=True, current=True)
+    state: dict[str, Any] = {
+        kind.value: [renderer.item(each) for each in FlowStore.of(sandbox).all(kind)] for kind in Kind
+    }
+    state["messages"] = {
+        inlet.id: [message.as_json() for message in inlet.messages] for inlet in inlets_of(sandbox)
+    }
+    return state
+
+
 class Html(str):
-    """Text that is HTML already. Everything else is escaped before it gets onto the page."""
+    """A string that is HTML already. All other strings are escaped on their way to the page."""
 
     __slots__ = ()
 
 
-def page_of(world: World, base_url: str) -> str:
-    """The whole page, without anything loaded from elsewhere."""
-    parts = [_tag("h1", "Flow Service emulator"), _about(world)]
+def page_of(world: World, edge: Edge, base_url: str) -> str:
+    """Return the whole page. It loads nothing from other hosts."""
+    parts = [_tag("h1", "Flow Service emulator"), _about(world, edge)]
     for name, sandbox in sorted(world.sandboxes.items()):
-        parts += [_tag("h2", f"Sandbox {name}"), *_collections(state_of(world, sandbox, base_url))]
-    parts += [_tag("h2", f"Last {_SHOWN_REQUESTS} requests"), _requests(world)]
+        parts += [_tag("h2", f"Sandbox {name}"), *_collections(state_of(sandbox, base_url))]
+    parts += [_tag("h2", f"Last {_SHOWN_REQUESTS} requests"), _requests(edge)]
     head = _tag(
         "head",
         Html('<meta charset="utf-8">'),
@@ -56,17 +76,17 @@ def _details(value: Any) -> Html:
     return _tag("details", _tag("summary", "JSON"), _tag("pre", json.dumps(value, indent=2)))
 
 
-def _about(world: World) -> Html:
+def _about(world: World, edge: Edge) -> Html:
     credential = world.settings.credential
-    faults = json.dumps(world.faults.left()) if world.faults.left() else "none"
+    faults = edge.faults.pending()
     return _table(
         ("", ""),
         (
             ("client id", credential.client_id),
-            ("organisation", credential.org_id),
+            ("organization", credential.org_id),
             ("sandboxes", ", ".join(sorted(world.sandboxes))),
             ("clock", f"{iso(world.clock.now())} ({world.clock.ahead:g} seconds ahead)"),
-            ("faults left", faults),
+            ("pending faults", json.dumps(faults) if faults else "none"),
             ("switches", _details(world.switches.as_json())),
         ),
     )
@@ -88,15 +108,15 @@ def _collections(state: dict[str, Any]) -> list[Html]:
     return parts or [_tag("p", "empty")]
 
 
-def _requests(world: World) -> Html:
-    entries = world.journal.entries()[-_SHOWN_REQUESTS:]
+def _requests(edge: Edge) -> Html:
+    entries = edge.journal.entries()[-_SHOWN_REQUESTS:]
     rows = (
         (
             iso(entry["time"]),
             entry["method"],
             entry["path"],
             json.dumps(entry["query"]) if entry["query"] else "",
-            str(entry["status"] or "no answer"),
+            str(entry["status"] or "no response"),
             entry["fault"] or "",
             _details(entry["body"]) if entry["body"] is not None else "",
         )

@@ -1,0 +1,188 @@
+"""How a resource changes after it is created: by JSON Patch (RFC 6902), by an action, or by deletion."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import jsonpatch
+
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.checks import SERVER_FIELDS, check_resource, exports_files
+from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
+from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.settings import Switches
+from airflow_provider_flowservice.emulator.world import Sandbox
+
+_OPERATIONS = frozenset({"add", "replace", "remove"})
+
+
+def check_if_match(supplied: str | None, resource: Resource, *, required: bool) -> None:
+    """Compare the header with the resource's etag, quotes included.
+
+    There are no lists, no weak etags and no ``*``: whatever is not exactly the etag in its quotes is
+    refused with 412. Only the unquoted and the outdated form are documented; the rest follows from them.
+
+    :param required: whether a missing header is an error.
+    :raises FlowError: 400 if it is missing, 412 if it does not match.
+    """
+    if supplied is None:
+        if required:
+            raise FlowError(FlowCode.IF_MATCH_MISSING, "The If-Match header is required for this request.")
+        return
+    if supplied.strip() != resource.etag:
+        raise FlowError(
+            FlowCode.VERSION_MISMATCH,
+            f"Supplied version=[{supplied.strip()}] does not match"
+            f" the current version on entity=[{resource.etag}]",
+        )
+
+
+def read_operations(body: Any) -> list[dict[str, Any]]:
+    """Check the form of a patch and return its operations, with ``op`` in lower case.
+
+    :raises FlowError: if the body is empty, or an operation is not ``add``, ``replace`` or ``remove``.
+    """
+    if not body:
+        raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
+    if not isinstance(body, list):
+        raise FlowError(FlowCode.PATCH_OPERATION, "The body of a patch must be a list of operations.")
+    return [_read_operation(entry) for entry in body]
+
+
+def _read_operation(entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise FlowError(FlowCode.PATCH_OPERATION, "Each operation must be an object.")
+    op = str(entry.get("op")).lower()
+    if op not in _OPERATIONS:
+        raise FlowError(FlowCode.PATCH_OPERATION, f"The operation {entry.get('op')} is not supported.")
+    path = entry.get("path")
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise FlowError(FlowCode.PATCH_OPERATION, "Each operation must have a path that starts with a slash.")
+    if path.split("/")[1] in SERVER_FIELDS:
+        raise FlowError(FlowCode.FIELD_NOT_PATCHABLE, f"The field {path} cannot be changed.")
+    if op == "remove":
+        return {"op": op, "path": path}
+    if "value" not in entry:
+        raise FlowError(FlowCode.PATCH_OPERATION, f"The operation {op} at {path} must have a value.")
+    return {"op": op, "path": path, "value": entry["value"]}
+
+
+def patched_body(resource: Resource, operations: list[dict[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
+    """Apply all operations in their order, or none, and check the result.
+
+    :return: the new body; the resource is not changed.
+    :raises FlowError: FLOW-1455 if a path does not exist, or the code of what is wrong with the result.
+    """
+    body = deepcopy(resource.body)
+    for operation in operations:
+        _apply(body, operation)
+    for field in ("connectionSpec", "flowSpec"):
+        if body.get(field) != resource.body.get(field):
+            raise FlowError(FlowCode.SPEC_UNCHANGEABLE, f"The field {field} cannot be changed.")
+    check_resource(resource.kind, body, sandbox, draft=resource.state is State.DRAFT)
+    now = sandbox.world.clock.now()
+    check_start_kept(resource.body.get("scheduleParams"), body.get("scheduleParams"), now)
+    stamp(resource.body, body, sandbox)
+    return body
+
+
+def _apply(document: dict[str, Any], operation: dict[str, Any]) -> None:
+    try:
+        jsonpatch.JsonPatch([operation]).apply(document, in_place=True)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+        message = f'Missing field "{operation["path"]}": {error}'
+        raise FlowError(FlowCode.FIELD_MISSING, message) from error
+
+
+def stamp(old: dict[str, Any], new: dict[str, Any], sandbox: Sandbox) -> None:
+    """Write the time into what is new in a body, where AEP does so."""
+    if exports_files(new, sandbox):
+        stamp_segments(old, new, sandbox.world.clock.now())
+
+
+def perform(sandbox: Sandbox, resource: Resource, op: str) -> None:
+    """Perform ``POST /{collection}/{id}/action?op=``, with ``op`` in upper or lower case.
+
+    :raises FlowError: if the action is unknown, is reserved for providers, or does not apply in this state.
+    """
+    action = op.lower()
+    if action == "publish":
+        _publish(sandbox, resource)
+    elif action in ("enable", "disable") and resource.kind is Kind.FLOWS:
+        _switch(sandbox, resource, State.ENABLED if action == "enable" else State.DISABLED)
+    else:
+        raise FlowError(
+            FlowCode.ACTION_NOT_PERMITTED,
+            f"The action {op} is not permitted on {resource.kind.value}.",
+            kind=resource.kind.value,
+            resource_id=resource.id,
+        )
+
+
+def _switch(sandbox: Sandbox, resource: Resource, wanted: State) -> None:
+    if resource.state is State.DRAFT:
+        raise _error(FlowCode.TRANSITION_REFUSED, resource, f"cannot go from draft to {wanted.value}")
+    if resource.state is wanted:
+        raise _error(FlowCode.ACTION_NOT_APPLICABLE, resource, f"is already {wanted.value}")
+    FlowStore.of(sandbox).change(resource, state=wanted)
+
+
+def _publish(sandbox: Sandbox, resource: Resource) -> None:
+    if resource.state is not State.DRAFT:
+        raise _error(FlowCode.ACTION_NOT_APPLICABLE, resource, "is not a draft")
+    check_resource(resource.kind, resource.body, sandbox, draft=False)
+    FlowStore.of(sandbox).change(resource, state=State.ENABLED)
+
+
+def _error(code: FlowCode, resource: Resource, why: str) -> FlowError:
+    message = f"The {resource.kind.value} resource {resource.id} {why}."
+    return FlowError(code, message, kind=resource.kind.value, resource_id=resource.id)
+
+
+def delete(store: FlowStore, resource: Resource) -> None:
+    """Delete a resource.
+
+    That a base connection in use is refused with FLOW-1418 is documented. That source and target
+    connections in use are refused too, and with which code, is a guess.
+
+    :raises FlowError: if another resource refers to it.
+    """
+    user = _user_of(store, resource)
+    if user is not None:
+        is_base = resource.kind is Kind.CONNECTIONS
+        raise _error(
+            FlowCode.BASE_CONNECTION_IN_USE if is_base else FlowCode.WRONG_STATE_FOR_DELETE,
+            resource,
+            f"is used by {user.kind.value} {user.id}",
+        )
+    store.delete(resource)
+
+
+def _user_of(store: FlowStore, resource: Resource) -> Resource | None:
+    if resource.kind is Kind.CONNECTIONS:
+        ends = store.all(Kind.TARGET_CONNECTIONS) + store.all(Kind.SOURCE_CONNECTIONS)
+        return next((end for end in ends if end.body.get("baseConnectionId") == resource.id), None)
+    field = {
+        Kind.SOURCE_CONNECTIONS: "sourceConnectionIds",
+        Kind.TARGET_CONNECTIONS: "targetConnectionIds",
+    }.get(resource.kind)
+    if field is None:
+        return None
+    return next((flow for flow in store.all(Kind.FLOWS) if resource.id in flow.body[field]), None)
+
+
+def delete_status(resource: Resource, switches: Switches) -> int:
+    """Return the status of a deletion: 202 in the document about destinations, 204 in that about sources."""
+    if switches.delete_response != "by-role":
+        return int(switches.delete_response)
+    return 202 if _belongs_to_destinations(resource) else 204
+
+
+def _belongs_to_destinations(resource: Resource) -> bool:
+    if resource.kind is Kind.FLOWS:
+        return FLOW_SPECS[resource.body["flowSpec"]["id"]].is_destination
+    spec = CONNECTION_SPECS[resource.body["connectionSpec"]["id"]]
+    return spec.is_destination or spec.id == UNIFIED_PROFILE
