@@ -112,7 +112,7 @@ def converge(
             resource = look(lambda: sender.send(read), lambda shown: not differences(shown))
             if left := differences(resource):
                 raise error or DriftError(
-                    f"AEP answered success to the change of {what}, but does not show it after {sum(LOOKS):g} s:"
+                    f"AEP confirmed the change of {what}, but does not show it after {sum(LOOKS):g} s:"
                     f" {'; '.join(map(str, left))}."
                 )
             log.info("Changed %s", what)

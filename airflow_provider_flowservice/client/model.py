@@ -1,6 +1,6 @@
 """AEP's resources as frozen records, with the fields that the provider uses.
 
-Records are msgspec structs: decoded and type-checked straight from the answer's bytes; fields that AEP adds
+Records are msgspec structs: decoded and type-checked straight from the response's bytes; fields that AEP adds
 are ignored.
 """
 
@@ -253,7 +253,7 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
 
 class Created(Record, frozen=True, kw_only=True):
-    """What a create or a change answers: the id and the new version."""
+    """The response to a create or a change: the id and the new version."""
 
     id: str
     etag: str | None = None

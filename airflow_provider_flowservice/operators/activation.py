@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.activation.selectors import (
 )
 from airflow_provider_flowservice.client.ensure.dry_run import difference, is_planned, operations_json
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.flows.resources import empty_flow
+from airflow_provider_flowservice.client.flows.specs import empty_flow
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push

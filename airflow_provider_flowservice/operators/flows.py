@@ -9,7 +9,7 @@ from airflow_provider_flowservice.client.activation.schedules import check_datas
 from airflow_provider_flowservice.client.ensure.dry_run import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.flows.resources import empty_flow
+from airflow_provider_flowservice.client.flows.specs import empty_flow
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import FlowState
 from airflow_provider_flowservice.exceptions import raise_for_airflow

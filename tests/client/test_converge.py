@@ -108,7 +108,7 @@ def test_a_confirmed_change_that_never_shows_says_what_is_different(virtual_cloc
     with pytest.raises(DriftError) as caught:
         change(aep)
     assert caught.value.message == (
-        "AEP answered success to the change of thing 'x' (1), but does not show it after 15.5 s: text is 'old'."
+        "AEP confirmed the change of thing 'x' (1), but does not show it after 15.5 s: text is 'old'."
     )
     assert aep.sent.count("PATCH") == 1
 

@@ -185,7 +185,7 @@ def test_a_change_that_does_not_show_is_an_error_that_names_it(
     change = prepare(plain_client)
     be_late(control, NEVER)
     before = virtual_clock.monotonic()
-    with pytest.raises(DriftError, match=f"answered success .* does not show it after 15.5 s: .*{named}"):
+    with pytest.raises(DriftError, match=f"confirmed .* does not show it after 15.5 s: .*{named}"):
         change(plain_client)
     assert virtual_clock.monotonic() - before == sum(LOOKS) == 15.5
     assert [sent for sent, _ in writes(control)] == [method]

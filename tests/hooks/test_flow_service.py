@@ -198,7 +198,7 @@ def test_a_flow_is_disabled_and_enabled(hook: FlowServiceHook) -> None:
 def test_segments_are_activated(hook: FlowServiceHook, control: EmulatorControl) -> None:
     flow = make_flow(hook)
     activation = hook.activate_segments(flow, control.segments[:2], ["a.b"])
-    assert activation.plan.added == tuple(control.segments[:2])
+    assert activation.patch.added == tuple(control.segments[:2])
     assert selected(control.state()["flows"][0]) == (control.segments[:2], ["a.b"])
 
 

@@ -90,8 +90,8 @@ def activate(
     """Bring a flow to what is desired (``PATCH /flows/{id}``).
 
     :param limits: None lets every removal pass.
-    :raises DriftError: if a limit is exceeded, the flow takes no selectors, or AEP answers success and changes
-        nothing.
+    :raises DriftError: if a limit is exceeded, the flow takes no selectors, or AEP confirms the change and does not
+        show it.
     """
     computed: list[SelectorPatch] = []
 

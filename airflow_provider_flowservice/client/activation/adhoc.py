@@ -106,8 +106,8 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
             return
 
 
-def _read_orders(answer: response.Response) -> tuple[SegmentRun, ...]:
-    orders = response.decode(answer, _Orders).order
+def _read_orders(received: response.Response) -> tuple[SegmentRun, ...]:
+    orders = response.decode(received, _Orders).order
     # The URL's host is AEP's own, whatever host was asked; only the id is taken.
     return tuple(
         SegmentRun(order.segment, order.status_url.rstrip("/").rpartition("/")[2]) for order in orders

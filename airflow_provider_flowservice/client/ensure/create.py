@@ -44,7 +44,7 @@ class EnsureResult(Generic[R]):
     """The one object.
 
     :param created: whether this call created it.
-    :param resource: the object as AEP holds it; None where only the response to its create is known.
+    :param resource: the object as AEP holds it; None if only the response to its create is known.
     """
 
     id: str

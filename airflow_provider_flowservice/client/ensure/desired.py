@@ -1,7 +1,7 @@
-"""What a create operator wants to exist: how it is found again, how it is compared, how it is sent.
+"""What a create operator desires to exist: how it is found again, how it is compared, how it is sent.
 
-A resource is one's own earlier work when name, spec and parents agree. Then its settings are compared; what
-AEP adds, masks or does not show is not.
+An object is one's own earlier work if name, spec and parents agree. Then its settings are compared; what AEP
+adds, masks or does not show is not compared.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Desired(ABC, Generic[R]):
     @property
     @abstractmethod
     def label(self) -> str:
-        """What a person calls such an object."""
+        """What a person calls the object, such as ``flow``."""
 
     def title(self, found_id: str) -> str:
         """Names one of its objects for a log or an error."""
@@ -80,7 +80,7 @@ class Desired(ABC, Generic[R]):
         """The settings in which an object that is this one differs."""
 
     def unmet(self, found: R) -> tuple[Difference, ...]:
-        """What an update changes and an object does not show: more than what makes one differ from another."""
+        """What an update changes and an object does not show; by default its differences."""
         return self.differences(found)
 
     @abstractmethod
@@ -109,7 +109,7 @@ class Desired(ABC, Generic[R]):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Ids of what it hangs on."""
+        """Ids of the objects that it refers to."""
         return ()
 
     def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:

@@ -29,7 +29,7 @@ def set_state(sender: Sender, flow_id: str, state: FlowState) -> Flow:
     :param state: enabled or disabled.
     :returns: the flow as it is afterwards.
     :raises InvalidInputError: if ``state`` is another one.
-    :raises DriftError: if AEP answers success and the flow stays as it was.
+    :raises DriftError: if AEP confirms the change and does not show it.
     """
     if state not in _ACTIONS:
         raise InvalidInputError("state", f"{state!r} cannot be set", "Choose enabled or disabled.")
@@ -43,7 +43,7 @@ def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
     """Publish a draft (``POST /{kind}/{id}/action?op=publish``).
 
     :returns: whether it was a draft.
-    :raises DriftError: if AEP answers success and it stays one.
+    :raises DriftError: if AEP confirms the change and does not show it.
     """
     still = (Difference("state", FlowState.DRAFT.value, "published"),)
     return _act(
@@ -91,7 +91,7 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
     """Give a flow another name or description (``PATCH /flows/{id}``).
 
     :returns: the flow as it is afterwards.
-    :raises DriftError: if AEP answers success and the flow stays as it was.
+    :raises DriftError: if AEP confirms the change and does not show it.
     """
 
     def remaining(flow: Flow) -> Request[Any] | None:
@@ -109,7 +109,7 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
 
 @dataclass(frozen=True)
 class FlowResources:
-    """The ids of a flow and of what it is made of, in the order in which they go."""
+    """The ids of a flow and of its connections, in the order in which they are deleted."""
 
     flow: str
     targets: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class FlowResources:
     bases: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As a task remembers them."""
+        """The ids as a task saves them."""
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
@@ -131,7 +131,7 @@ class FlowResources:
 
     @property
     def in_order(self) -> Iterator[tuple[Kind[Any], str]]:
-        """What goes after the flow: targets, sources, bases."""
+        """What is deleted after the flow: targets, sources, bases."""
         for kind, ids in (
             (request.TARGET_CONNECTIONS, self.targets),
             (request.SOURCE_CONNECTIONS, self.sources),
@@ -142,7 +142,7 @@ class FlowResources:
 
 
 def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
-    """What a flow is made of; None if it is gone."""
+    """A flow's id and those of its connections; None if the flow is gone."""
     try:
         flow = sender.send(request.get(request.FLOWS, flow_id))
     except NotFoundError:

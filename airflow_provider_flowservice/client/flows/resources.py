@@ -1,8 +1,7 @@
-"""The Flow Service resources that a create operator can want: connections and flows."""
+"""Connections and flows as desired objects: how they are sent, found, compared and updated."""
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,43 +17,18 @@ from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject, Operation, SelectorKind, SpecRef, member
+from airflow_provider_flowservice.client.model import JsonObject, Operation, member
 
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
 
-#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
-EMPTY_GENERAL_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
-}
-#: The same for the newer flows to file destinations, which take attributes from a mapping set.
-EMPTY_FILE_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {
-        "mandatoryFields": [],
-        "primaryFields": [],
-        "profileMapping": {},
-        SelectorKind.SEGMENT.value: {"selectors": []},
-    },
-}
-
-
-def empty_flow(flow_id: str) -> model.Flow:
-    """The flow that a planned id stands for: one that selects nothing yet."""
-    return model.Flow(
-        id=flow_id,
-        flow_spec=SpecRef(id=specs.PROFILE_DESTINATION_FLOW),
-        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
-    )
-
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredResource(Desired[F]):
-    """A Flow Service resource that shall exist once.
+    """A Flow Service resource that must exist once.
 
     :param spec_id: UUID of its connection spec or flow spec.
-    :param draft: make a draft of it, to be published later.
+    :param draft: create it as a draft, to be published later.
     """
 
     spec_id: str
@@ -68,7 +42,7 @@ class DesiredResource(Desired[F]):
     @property
     @abstractmethod
     def body(self) -> JsonObject:
-        """What ``POST`` sends to make it."""
+        """What ``POST`` sends to create it."""
 
     @property
     @abstractmethod
@@ -77,7 +51,7 @@ class DesiredResource(Desired[F]):
 
     @abstractmethod
     def updates(self, found: F) -> tuple[Operation, ...]:
-        """The patch that makes a resource agree; empty when it does.
+        """The patch that changes a resource to what is desired; empty if there is nothing to change.
 
         :raises DriftError: if AEP cannot change what differs.
         """
@@ -195,7 +169,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
 class _DesiredEnd(DesiredResource[E]):
     """A source or target connection: one shape in two collections.
 
-    :param base_connection_id: the base connection it hangs on, where it has one.
+    :param base_connection_id: its base connection, if it has one.
     :param data: its ``data`` object, such as ``{"format": "json"}``.
     :param params: its ``params`` object, such as ``{"stream": ..., "region": ...}``.
     """
@@ -355,8 +329,8 @@ class DesiredFlow(DesiredResource[model.Flow]):
         if self.transformations is not None:
             return [dict(transformation) for transformation in self.transformations]
         if self.spec_id == specs.PROFILE_DESTINATION_FLOW:
-            return [EMPTY_GENERAL_TRANSFORM]
-        return [EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
+            return [specs.EMPTY_GENERAL_TRANSFORM]
+        return [specs.EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
 
     def _mapping_update(self, found: model.Flow) -> Operation:
         desired = next(t for t in self._transformations if t.get("name") == "Mapping")

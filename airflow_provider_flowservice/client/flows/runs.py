@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
+from airflow_provider_flowservice.client.ensure import compare
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
@@ -20,7 +21,7 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Window:
-    """What a run shall read.
+    """What a run must read.
 
     :param start: epoch seconds.
     :param end: epoch seconds.
@@ -42,7 +43,7 @@ class Window:
 def check_can_run(flow: Flow) -> None:
     """Refuse a flow that cannot be run by hand.
 
-    :raises DriftError: if it is no source flow that is scheduled once.
+    :raises DriftError: if it is not a source flow that is scheduled once.
     """
     frequency = (flow.schedule_params or {}).get("frequency")
     if frequency != "once":
@@ -91,8 +92,8 @@ def find_started(sender: Sender, flow_id: str, window: Window, known: frozenset[
 
 def _reads(params: model.JsonObject, window: Window) -> bool:
     """Whether a run may be over a window: nothing that AEP shows of it says otherwise."""
-    wanted = {"windowStartTime": window.start, "windowEndTime": window.end}
-    return all(str(params.get(name, value)) == str(value) for name, value in wanted.items())
+    desired = {"windowStartTime": window.start, "windowEndTime": window.end}
+    return not compare("", desired, {**desired, **params})
 
 
 def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:

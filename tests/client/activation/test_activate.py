@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import threading
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow_provider_flowservice.client.activation.segments import Segment, rea
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
 from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
+from airflow_provider_flowservice.client.flows.specs import EMPTY_GENERAL_TRANSFORM
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -165,6 +167,30 @@ def test_a_flow_without_selectors_is_refused_before_anything_is_sent(
     with pytest.raises(DriftError, match="FlowServiceCreateFlowOperator"):
         activate(plain_client, flow, segments[:1])
     assert calls(control) == [("GET", 200)]
+
+
+def test_all_transformations_of_a_flow_count(
+    plain_client: Client, control: EmulatorControl, segments: list[str]
+) -> None:
+    held = [{"type": "PLATFORM_SEGMENT", "value": {"id": segments[0]}}]
+    first, second = (copy.deepcopy(EMPTY_GENERAL_TRANSFORM) for _ in range(2))
+    second["params"]["segmentSelectors"]["selectors"] = held
+    flow = make_flow(plain_client, transformations=[first, second])
+
+    def lists() -> list[list[str]]:
+        held = [
+            each["params"]["segmentSelectors"]["selectors"] for each in flow_now(control)["transformations"]
+        ]
+        return [[selector["value"]["id"] for selector in selectors] for selectors in held]
+
+    control.clear_requests()
+    assert activate(plain_client, flow, segments[:1]).patch.present == (segments[0],)
+    assert calls(control) == [("GET", 200)]
+    activate(plain_client, flow, segments[:2])
+    assert lists() == [[segments[1]], [segments[0]]]
+    desired = DesiredSelectors(resolve(plain_client, read_segments(segments[:1])), None)
+    activating.activate(plain_client, flow, desired, ActivationMode.REMOVE)
+    assert lists() == [[segments[1]], []]
 
 
 def test_a_flow_that_is_not_there_is_named(plain_client: Client, segments: list[str]) -> None:

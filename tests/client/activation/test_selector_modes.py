@@ -303,6 +303,21 @@ def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(
+    ("held", "changed"),
+    [
+        ({"mappingId": "m", "mappingVersion": "0"}, ()),
+        ({"mappingId": "m", "mappingVersion": 0, "left": "over"}, ("profileMapping",)),
+        ({"mappingId": "m"}, ("profileMapping",)),
+        ("m", ("profileMapping",)),
+    ],
+)
+def test_a_setting_is_replaced_unless_it_is_exactly_as_desired(held: Any, changed: tuple[str, ...]) -> None:
+    before = flow({"name": "GeneralTransform", "params": {"profileMapping": held}})
+    desired = DesiredSelectors((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 0}})
+    assert compute_patch(before, desired, ActivationMode.ADD).settings_changed == changed
+
+
+@pytest.mark.parametrize(
     "transformations",
     [
         (),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_flowservice.client.activation.activate import RemovalLimits
 from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
 from airflow_provider_flowservice.client.activation.selectors import (
     ActivationMode,
@@ -149,6 +150,15 @@ def test_a_segment_that_two_lists_hold_is_removed_from_both() -> None:
         "/transformations/0/params/segmentSelectors/selectors/0",
     ]
     assert added(both, [Segment(FIRST)], []).operations == ()
+
+
+def test_removal_limits_count_what_all_lists_hold() -> None:
+    segments = [segment_selector(str(uuid.UUID(int=number))) for number in range(3)]
+    before = flow(transformation([segment_selector(FIRST)], []), transformation(segments, []))
+    patch = compute_patch(before, desired(FIRST), ActivationMode.SYNC)
+    with pytest.raises(DriftError, match="3 of the 4 segments of flow f would be removed, and 2 may be"):
+        RemovalLimits().check(before, patch)
+    RemovalLimits(max_removals=3).check(before, patch)
 
 
 @pytest.mark.parametrize("mode", list(ActivationMode))

@@ -128,7 +128,7 @@ def test_an_update_that_changes_nothing_is_noticed(
     control.inject(fault("status", "PATCH", f"{COLLECTION}/*", status=200, body=["@/dataSets/x"]))
     desired = DesiredDataset(name="customers", schema_id=schema_id, enable_for_profile=True)
     with pytest.raises(
-        DriftError, match=r"answered success to the change of .* does not show it .*: tags\.unifiedProfile"
+        DriftError, match=r"confirmed the change of .* does not show it .*: tags\.unifiedProfile"
     ):
         ensure(plain_client, desired, IfExists.UPDATE)
 

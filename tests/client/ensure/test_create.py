@@ -222,7 +222,7 @@ def test_update_that_aep_confirms_and_does_not_do_is_an_error(
     make(plain_client, profile_flow(*ends, name="mine"))
     control.set_switches(silent_patch=True)
     desired = profile_flow(*ends, name="mine", schedule_params={"frequency": "hour", "interval": 1})
-    with pytest.raises(DriftError, match=r"answered success .*scheduleParams.frequency is None"):
+    with pytest.raises(DriftError, match=r"confirmed .*scheduleParams.frequency is None"):
         ensure(plain_client, desired, IfExists.UPDATE)
 
 

@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_flowservice.client.ensure import dry_run
 from airflow_provider_flowservice.client.ensure.create import IfExists
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.flows.resources import empty_flow
+from airflow_provider_flowservice.client.flows.specs import empty_flow
 from airflow_provider_flowservice.client.model import AuthSpec, SelectorKind, looks_secret
 from tests.support.aep import KINESIS_SECRET, kinesis, make, profiles, stream
 from tests.support.clients import Client
@@ -27,7 +27,10 @@ def test_a_planned_id_is_known_as_one_and_says_what_it_stands_for() -> None:
     assert dry_run.is_planned(made)
     assert not any(map(dry_run.is_planned, ["8256cfb4", "", None, 5, "PLAN:x"]))
     dry_run.refuse_planned("flow_id", "8256cfb4")
-    with pytest.raises(DriftError, match=r"^flow_id: 'plan:base_connection:Summer: a, b' stands for"):
+    with pytest.raises(
+        DriftError,
+        match=r"^flow_id: 'plan:base_connection:Summer: a, b' is a placeholder from a plan_only task",
+    ):
         dry_run.refuse_planned("flow_id", made)
 
 
