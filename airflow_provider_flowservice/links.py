@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
-from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client import specs
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

@@ -93,7 +93,7 @@ def test_the_pytest_plugin_loads_nothing_heavy() -> None:
         "client.http.blocking",
         "client.http.asynchronous",
         "client.ensure.create",
-        "client.activation.activate",
+        "client.activation.activation",
     ],
 )
 def test_the_client_works_without_airflow(module: str) -> None:

@@ -6,7 +6,7 @@ are ignored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -139,10 +139,15 @@ class TargetConnection(SourceConnection, frozen=True, kw_only=True):
 
 
 class FlowState(str, Enum):
-    """State that a flow can be brought to."""
+    """States that the provider tells apart.
+
+    AEP shows others as well, such as ``updating`` or ``disabling``, and may add more. A resource's state is
+    therefore a string that is compared with these.
+    """
 
     ENABLED = "enabled"
     DISABLED = "disabled"
+    DRAFT = "draft"
 
 
 class SelectorKind(str, Enum):
@@ -151,38 +156,68 @@ class SelectorKind(str, Enum):
     SEGMENT = "segmentSelectors"
     ATTRIBUTE = "profileSelectors"
 
+    def fold(self, key: str) -> str:
+        """The key in the form in which two are compared: UUIDs are the same in either case, paths are not."""
+        return key.lower() if self is SelectorKind.SEGMENT else key
+
 
 class Selector(Record, frozen=True, kw_only=True):
     """One segment or profile attribute that a flow sends.
 
-    :param kind: which list of the flow it stands in.
+    :param kind: which kind of list it stands in.
     :param key: segment id, or path of the attribute.
+    :param index: of the transformation that holds it.
+    :param position: in that transformation's list.
+    :param document: as the flow holds it.
     """
 
     kind: SelectorKind
     key: str
+    index: int
+    position: int
+    document: JsonObject
+
+    @property
+    def folded(self) -> str:
+        """The key in the form in which two are compared."""
+        return self.kind.fold(self.key)
 
 
 class Flow(Resource, frozen=True, kw_only=True):
     """A dataflow (``/flows``).
 
-    :param transformations: as AEP holds them; patches are computed against this document.
+    :param transformations: as AEP holds them; patches are computed against this document, and what is malformed
+        in it is passed over.
     """
 
     flow_spec: SpecRef
     source_connection_ids: tuple[str, ...] = ()
     target_connection_ids: tuple[str, ...] = ()
-    transformations: tuple[JsonObject, ...] = ()
+    transformations: tuple[Any, ...] = ()
     schedule_params: JsonObject | None = None
 
+    def selector_lists(self, kind: SelectorKind) -> Iterator[tuple[int, list[Any]]]:
+        """The lists of selectors of one kind, with the indices of the transformations that hold them."""
+        for index, transformation in enumerate(self.transformations):
+            selectors = member(transformation, "params", kind.value, "selectors")
+            if isinstance(selectors, list):
+                yield index, selectors
+
     def selectors(self, kind: SelectorKind) -> Iterator[Selector]:
-        """The selectors of one kind in the order in which the flow holds them."""
-        for transformation in self.transformations:
-            holder = (transformation.get("params") or {}).get(kind.value) or {}
-            for entry in holder.get("selectors") or ():
-                value = entry.get("value") or {}
-                key = value.get("id") if kind is SelectorKind.SEGMENT else value.get("path")
-                yield Selector(kind=kind, key=str(key or ""))
+        """The selectors of one kind in all transformations, in the order in which the flow holds them."""
+        name = "id" if kind is SelectorKind.SEGMENT else "path"
+        for index, selectors in self.selector_lists(kind):
+            for position, document in enumerate(selectors):
+                key = member(document, "value", name)
+                if key and isinstance(key, str):
+                    yield Selector(kind=kind, key=key, index=index, position=position, document=document)
+
+
+def member(document: Any, *names: str) -> Any:
+    """What stands at a path in a JSON document; None if there is nothing, or no object on the way."""
+    for name in names:
+        document = document.get(name) if isinstance(document, Mapping) else None
+    return document
 
 
 class RunState(str, Enum):
@@ -233,7 +268,7 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
 
 class Created(Record, frozen=True, kw_only=True):
-    """What a create or a change returns: the id and the new version."""
+    """The response to a create or a change: the id and the new version."""
 
     id: str
     etag: str | None = None

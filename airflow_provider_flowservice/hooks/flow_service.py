@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.activation import (
         ActivationResult,
         DesiredSelectors,
+        SegmentRun,
         SelectorPatch,
     )
     from airflow_provider_flowservice.client.ensure import Desired, EnsureResult, PlannedCreate, SavedState
-    from airflow_provider_flowservice.client.flows import SegmentRun
     from airflow_provider_flowservice.client.http import Kind, Request, RequestsTransport
     from airflow_provider_flowservice.client.streaming import InputRecord, PostSummary, UnreadableRecord
 
@@ -338,7 +338,7 @@ class FlowServiceHook(BaseHook):
         :param segments: AEP's own ids.
         :returns: the run of each segment; one that is being exported already is attached to.
         """
-        return flows.activate_adhoc(self, flow_id, segments)
+        return activation.activate_adhoc(self, flow_id, segments)
 
     # --- streaming ---------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import clock, model
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.http.response import Token
+from airflow_provider_flowservice.client.http import Token
 
 if TYPE_CHECKING:
     from airflow.sdk.crypto import FernetProtocol

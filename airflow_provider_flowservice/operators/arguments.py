@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
@@ -222,17 +222,17 @@ def moment(field: str, value: Any) -> float:
     return number
 
 
-def choice(options: type[E]) -> Kind[E]:
-    """One of the values of an enum."""
+def choice(options: Iterable[E]) -> Kind[E]:
+    """One of the values of an enum, or of some of its members."""
+    by_value = {str(option.value): option for option in options}
 
     def read(field: str, value: Any) -> E:
-        try:
-            return options(value)
-        except ValueError:
-            known = ", ".join(str(option.value) for option in options)
+        found = by_value.get(value) if isinstance(value, str) else None
+        if found is None:
             raise InvalidInputError(
-                field, f"{value!r} is not supported", f"Choose one of: {known}."
-            ) from None
+                field, f"{value!r} is not supported", f"Choose one of: {', '.join(by_value)}."
+            )
+        return found
 
     return read
 

@@ -105,7 +105,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
     :param state: ``enabled`` or ``disabled``.
     """
 
-    state = required(choice(FlowState))
+    state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
     def __init__(self, *, state: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

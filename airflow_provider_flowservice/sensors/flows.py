@@ -47,7 +47,7 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
     :param state: ``enabled`` or ``disabled``.
     """
 
-    state = required(choice(FlowState))
+    state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
     def __init__(self, *, state: str = "enabled", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from airflow_provider_flowservice.client.activation.activate import ATTEMPTS as ACTIVATION_ATTEMPTS
+from airflow_provider_flowservice.client import converge
 from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.client.streaming import posting
-from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
+from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
 from tests.faults.outcomes import Outcome
 from tests.support.aep import FLOW_SERVICE
 from tests.support.operations import Operation
@@ -19,10 +17,10 @@ from tests.support.operations import Operation
 LOOK, WRITE, CHECK = PLACES = ("look", "write", "check")
 #: Seconds after which a client of these tests takes an answer for lost, where an answer is late.
 PATIENCE = 0.5
-#: Seconds that a create looks for what it may have made.
-SEARCH = 15.0
+#: Seconds for which a create looks for what it may have made, and a change for what AEP has confirmed.
+SEARCH = sum(converge.LOOKS)
 #: How often a request is sent that may be sent again freely, and the longest that the waits between may take.
-REQUEST_TRIES = {field.name: field.default for field in msgspec.structs.fields(Settings)}["retries"] + 1
+REQUEST_TRIES = Settings.__dataclass_fields__["retries"].default + 1
 BACKOFF = float(sum(2**attempt for attempt in range(REQUEST_TRIES - 1)))
 _SLACK = 1.0
 
@@ -123,6 +121,8 @@ def bound(kind: Kind, operation: Operation, place: str) -> float:
     seconds = operation.waits + _SLACK
     if kind.kind == "eventual":
         return seconds + SEARCH / 2
+    if kind.kind == "noop":
+        return seconds + SEARCH  # it could be a change that shows late
     if operation.creates and place == WRITE and not kind.applied and not kind.answered:
         return seconds + SEARCH
     return seconds + kind.asks + 1.0
@@ -155,7 +155,7 @@ def tries(kind: Kind, operation: Operation, place: str) -> int | None:
         return posting.ATTEMPTS
     if kind.applied:
         return None  # found by looking
-    return ACTIVATION_ATTEMPTS if operation.name == "activate" else create.ATTEMPTS
+    return create.ATTEMPTS if operation.creates else converge.ATTEMPTS
 
 
 def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
@@ -165,6 +165,6 @@ def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
         return (TOLERATED_FAILURES + 1) * one + TOLERATED_FAILURES * 33.0
     if operation.creates and place == WRITE and not kind.answered:
         return create.ATTEMPTS * SEARCH + _SLACK
-    if operation.name == "activate" and place == WRITE:
-        return one + ACTIVATION_ATTEMPTS * activate.MAX_DELAY
+    if place == WRITE and not operation.posts:
+        return one + converge.ATTEMPTS * converge.MAX_DELAY
     return operation.waits + one + _SLACK

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.faults.outcomes import Outcomes
 from tests.support import operators
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.faults
 
 WRITERS = 16
 EACH = 25
+#: Seconds after which AEP is reported to show a change.
+LATE = 8
 #: Seconds of a request and its answer.
 LATENCY = 0.5
 
@@ -59,6 +62,30 @@ def test_many_writers_of_one_flow_lose_nothing(
     assert seconds <= 120
     outcomes.figures.append(
         f"contention: {WRITERS} writers, {len(wanted)} segments, {answers.total()} PATCH calls"
+        f" ({answers[412]} met a newer version), {seconds:.0f} s by the virtual clock"
+    )
+
+
+def test_as_many_writers_as_a_backfill_has_lose_nothing_although_changes_show_late(
+    control: EmulatorControl, sandbox: Sandbox, outcomes: Outcomes, mocker: Any
+) -> None:
+    flow = make_flow(sandbox.hook)
+    control.set_switches(change_delay_seconds=LATE)
+    control.clear_requests()
+    jobs = [
+        lambda writer=writer: run(operators.activate(flow, segments_of(writer)))[0]
+        for writer in range(ATTEMPTS)
+    ]
+    _, seconds = all_at_once(jobs, control.advance, LATENCY, mocker)
+    wanted = [segment for writer in range(ATTEMPTS) for segment in segments_of(writer)]
+    assert Counter(sandbox.selected(flow)[0]) == Counter(wanted)
+    answers = Counter(entry["status"] for entry in control.requests("PATCH"))
+    assert answers[200] == ATTEMPTS
+    # Each round has one winner, and nobody sends twice in a round.
+    assert answers[412] <= sum(range(ATTEMPTS))
+    assert seconds <= ATTEMPTS * (LATE + 4)
+    outcomes.figures.append(
+        f"changes that show {LATE} s late: {ATTEMPTS} writers, {answers.total()} PATCH calls"
         f" ({answers[412]} met a newer version), {seconds:.0f} s by the virtual clock"
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.activation import selectors
-from airflow_provider_flowservice.client.activation.activate import MAX_ATTRIBUTES, MAX_SEGMENTS
+from airflow_provider_flowservice.client.activation.activation import MAX_ATTRIBUTES, MAX_SEGMENTS
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook

@@ -161,7 +161,9 @@ def test_a_new_name_that_aep_confirms_and_does_not_keep_is_an_error(
     control: EmulatorControl, flow: str
 ) -> None:
     control.set_switches(silent_patch=True)
-    assert "but its name is as before" in refused(update(flow, new_name="Winter"))
+    assert "does not show it after 15.5 s: name is 'flow', wanted 'Winter'" in refused(
+        update(flow, new_name="Winter")
+    )
 
 
 # Deletion

@@ -98,7 +98,7 @@ def test_outside_of_a_plan_a_planned_id_is_an_error_that_says_what_to_do(
     control.clear_requests()
     with pytest.raises(FlowServicePermanentException) as caught:
         run(build(PLANNED))
-    assert f"{PLANNED!r} stands for something that was only planned" in str(caught.value)
+    assert f"{PLANNED!r} is a placeholder from a plan_only task" in str(caught.value)
     assert "without plan_only" in str(caught.value)
     assert control.requests(path="plan:") == []
     assert writes(control) == []

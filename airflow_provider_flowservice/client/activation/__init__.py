@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client.activation.activate import (
+from airflow_provider_flowservice.client.activation.activation import (
     ActivationResult,
     RemovalLimits,
     activate,
     resolve,
 )
+from airflow_provider_flowservice.client.activation.adhoc import SegmentRun, activate_adhoc
 from airflow_provider_flowservice.client.activation.audiences import (
     Audience,
     SegmentDefinition,
@@ -40,8 +41,10 @@ __all__ = [
     "RemovalLimits",
     "Segment",
     "SegmentDefinition",
+    "SegmentRun",
     "SelectorPatch",
     "activate",
+    "activate_adhoc",
     "check_dataset_schedule",
     "compute_patch",
     "iterate_audiences",

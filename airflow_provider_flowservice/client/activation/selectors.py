@@ -1,23 +1,31 @@
-"""From the segments and attributes that a flow shall send to the JSON Patch that makes it so. Pure.
+"""From the segments and attributes that a flow must send to the JSON Patch that brings it there. Pure.
 
 Only additions at ``/-``, replacements of a whole selector and removals in descending order are sent, in one
-guarded patch however many there are. Before that, the operations are applied with the jsonpatch library to
-the flow as it was read, and the result is compared with what is wanted.
+conditional patch however many there are. Before that, the operations are applied with the jsonpatch library to
+the flow as it was read, and the result is compared with what is desired.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS
 from airflow_provider_flowservice.client.activation.segments import Segment
+from airflow_provider_flowservice.client.ensure import compare
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.model import Flow, JsonObject, Operation, SelectorKind
+from airflow_provider_flowservice.client.model import (
+    Flow,
+    JsonObject,
+    Operation,
+    Selector,
+    SelectorKind,
+    member,
+)
 
 
 class ActivationMode(str, Enum):
@@ -31,11 +39,11 @@ class ActivationMode(str, Enum):
 
 @dataclass(frozen=True)
 class DesiredSelectors:
-    """What a flow shall send.
+    """What a flow must send.
 
     :param attributes: None leaves the flow's attributes alone in every mode.
-    :param settings: ``profileMapping``, ``mandatoryFields``, ``primaryFields`` of file destinations, those
-        that are to be set.
+    :param settings: those of ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of file destinations
+        that must be set.
     """
 
     segments: tuple[Segment, ...]
@@ -47,9 +55,9 @@ class DesiredSelectors:
 class SelectorPatch:
     """What has to change in a flow.
 
-    :param operations: the JSON Patch; empty when nothing has.
+    :param operations: the JSON Patch; empty if nothing has to change.
     :param added: ids of segments that are added.
-    :param present: ids of given segments that the flow has already, as they are wanted.
+    :param present: ids of given segments that the flow has already, as desired.
     :param changed: ids of segments whose schedule or file name is changed in place.
     :param removed: ids of segments that are removed.
     :param absent: ids of segments to remove that the flow does not have.
@@ -92,12 +100,8 @@ class Missing:
         return bool(self.segments or self.attributes)
 
     def __str__(self) -> str:
-        parts = []
-        if self.segments:
-            parts.append(f"segments {', '.join(self.segments)}")
-        if self.attributes:
-            parts.append(f"profile attributes {', '.join(self.attributes)}")
-        return " and ".join(parts) or "nothing"
+        parts = {"segments": self.segments, "profile attributes": self.attributes}
+        return " and ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
 
     def to_json(self) -> dict[str, list[str]]:
         """As a trigger's event carries it."""
@@ -110,35 +114,35 @@ class Missing:
 
 
 def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> Missing:
-    """Which of the wanted segment ids and attribute paths a flow does not hold, in the order given."""
-    held = {_fold(SelectorKind.SEGMENT, s.key) for s in flow.selectors(SelectorKind.SEGMENT)}
-    paths = {s.key for s in flow.selectors(SelectorKind.ATTRIBUTE)}
-    return Missing(
-        segments=tuple(s for s in segments if _fold(SelectorKind.SEGMENT, s) not in held),
-        attributes=tuple(a for a in attributes if a not in paths),
-    )
+    """Which of the given segment ids and attribute paths a flow does not hold, in the order given."""
+
+    def absent(kind: SelectorKind, keys: Iterable[str]) -> tuple[str, ...]:
+        held = {selector.folded for selector in flow.selectors(kind)}
+        return tuple(key for key in keys if kind.fold(key) not in held)
+
+    return Missing(absent(SelectorKind.SEGMENT, segments), absent(SelectorKind.ATTRIBUTE, attributes))
 
 
-def compute_patch(flow: Flow, wanted: DesiredSelectors, mode: ActivationMode) -> SelectorPatch:
-    """The patch that brings a flow to what is wanted and touches nothing else.
+def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -> SelectorPatch:
+    """The patch that brings a flow to what is desired and touches nothing else.
 
     :raises DriftError: if the flow has no place for selectors.
     :raises InvalidInputError: if a segment goes to files and nothing says when.
     """
-    selectors = {s.id: s.to_selector() for s in wanted.segments}
-    segments = _plan_list(flow, SelectorKind.SEGMENT, selectors, mode)
+    selectors = {s.id: s.to_selector() for s in desired.segments}
+    segments = _patch_lists(flow, SelectorKind.SEGMENT, selectors, mode)
     if flow.flow_spec.id in specs.FILE_DESTINATION_FLOWS:
         _require_exports(flow, {key: selectors[key] for key in segments.added})
-    attributes = _plan_list(
+    attributes = _patch_lists(
         flow,
         SelectorKind.ATTRIBUTE,
-        {path: _attribute_selector(path) for path in wanted.attributes or ()},
-        mode if wanted.attributes is not None else ActivationMode.ADD,
+        {path: _attribute_selector(path) for path in desired.attributes or ()},
+        mode if desired.attributes is not None else ActivationMode.ADD,
     )
-    settings, set_operations, after = _plan_settings(flow, wanted.settings)
+    settings, set_operations, after = _patch_settings(flow, desired.settings)
     operations = (*segments.operations, *attributes.operations, *set_operations)
     for part in (segments, attributes):
-        part.put_into(after)
+        part.change(after)
     if apply(flow, operations) != after:
         raise DriftError(f"the patch computed for flow {flow.id} does not give the flow that was asked for")
     return SelectorPatch(
@@ -146,10 +150,10 @@ def compute_patch(flow: Flow, wanted: DesiredSelectors, mode: ActivationMode) ->
         added=segments.added,
         present=segments.present,
         changed=segments.changed,
-        removed=segments.removed,
+        removed=segments.removed_keys,
         absent=segments.absent,
         attributes_added=attributes.added,
-        attributes_removed=attributes.removed,
+        attributes_removed=attributes.removed_keys,
         settings_changed=settings,
         before=flow.transformations,
         after=after,
@@ -167,155 +171,126 @@ def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
 
 
 @dataclass(frozen=True)
-class _ListPlan:
-    """What has to change in one list of selectors."""
+class _ListsPatch:
+    """What has to change in the lists of selectors of one kind.
+
+    :param first: index of the transformation whose list takes new selectors.
+    """
 
     kind: SelectorKind
-    index: int | None
-    operations: tuple[Operation, ...]
-    result: list[JsonObject]
-    added: tuple[str, ...]
-    present: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-    absent: tuple[str, ...]
+    first: int | None = None
+    replaced: Sequence[tuple[Selector, JsonObject]] = ()
+    removed: Sequence[Selector] = ()
+    new: Sequence[JsonObject] = ()
+    added: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
-    def put_into(self, transformations: list[JsonObject]) -> None:
-        """Set the list in a copy of the transformations, made without JSON Patch so that the check is one."""
-        if self.index is not None and self.operations:
-            transformations[self.index]["params"][self.kind.value]["selectors"] = self.result
+    @property
+    def removed_keys(self) -> tuple[str, ...]:
+        return tuple(selector.key for selector in self.removed)
+
+    @property
+    def operations(self) -> Iterator[Operation]:
+        # A removal moves what stands behind it, so replacements go first and removals start at the end.
+        path = f"/transformations/{{}}/params/{self.kind.value}/selectors/{{}}".format
+        for s, document in self.replaced:
+            yield Operation(op="replace", path=path(s.index, s.position), value=document)
+        for s in reversed(self.removed):
+            yield Operation(op="remove", path=path(s.index, s.position), value=s.document)
+        for document in self.new:
+            yield Operation(op="add", path=path(self.first, "-"), value=document)
+
+    def change(self, transformations: list[Any]) -> None:
+        """Change a copy of the transformations without JSON Patch, so that comparing the two is a check."""
+
+        def selectors(index: int) -> list[Any]:
+            found: list[Any] = transformations[index]["params"][self.kind.value]["selectors"]
+            return found
+
+        for s, document in self.replaced:
+            selectors(s.index)[s.position] = document
+        for s in reversed(self.removed):
+            del selectors(s.index)[s.position]
+        if self.first is not None:
+            selectors(self.first).extend(self.new)
 
 
-def _plan_list(
-    flow: Flow, kind: SelectorKind, wanted: Mapping[str, JsonObject], mode: ActivationMode
-) -> _ListPlan:
-    index, held = _find_list(flow, kind)
-    by_key = {_fold(kind, _key(kind, selector)): selector for selector in held}
-    known = {_fold(kind, key) for key in wanted}
-    present = tuple(key for key in wanted if _fold(kind, key) in by_key)
-    added = tuple(key for key in wanted if _fold(kind, key) not in by_key)
-    drop = {
-        ActivationMode.ADD: set[str](),
-        ActivationMode.REMOVE: known,
-        ActivationMode.SYNC: set(by_key) - known,
-    }[mode]
-    changes = (
-        {}
-        if mode is ActivationMode.REMOVE
-        else {
-            _fold(kind, key): _merged(by_key[_fold(kind, key)], wanted[key])
-            for key in present
-            if _differs(by_key[_fold(kind, key)], wanted[key])
-        }
-    )
-    new = [] if mode is ActivationMode.REMOVE else [wanted[key] for key in added]
-    if (new or drop & set(by_key)) and index is None:
+def _patch_lists(
+    flow: Flow, kind: SelectorKind, desired: Mapping[str, JsonObject], mode: ActivationMode
+) -> _ListsPatch:
+    """Change or remove a selector in the list that holds it, whichever that is; new ones go to the first list."""
+    held = list(flow.selectors(kind))
+    given = {kind.fold(key): selector for key, selector in desired.items()}
+    present = {selector.folded for selector in held}
+    missing = tuple(key for key in desired if kind.fold(key) not in present)
+    if mode is ActivationMode.REMOVE:
+        return _ListsPatch(kind, removed=[s for s in held if s.folded in given], absent=missing)
+    first = next((index for index, _ in flow.selector_lists(kind)), None)
+    if missing and first is None:
         raise _no_place(flow, kind)
-    result: list[JsonObject] = []
-    replacements: list[Operation] = []
-    removals: list[Operation] = []
-    for position, selector in enumerate(held):
-        key = _fold(kind, _key(kind, selector))
-        path = f"/transformations/{index}/params/{kind.value}/selectors/{position}"
-        if key in drop:
-            removals.append(Operation(op="remove", path=path, value=selector))
-        elif key in changes:
-            replacements.append(Operation(op="replace", path=path, value=changes[key]))
-            result.append(changes[key])
-        else:
-            result.append(selector)
-    append = f"/transformations/{index}/params/{kind.value}/selectors/-"
-    additions = [Operation(op="add", path=append, value=selector) for selector in new]
-    return _ListPlan(
-        kind=kind,
-        index=index,
-        operations=(*replacements, *reversed(removals), *additions),
-        result=[*result, *new],
-        added=() if mode is ActivationMode.REMOVE else added,
-        present=()
-        if mode is ActivationMode.REMOVE
-        else tuple(k for k in present if _fold(kind, k) not in changes),
-        changed=tuple(k for k in present if _fold(kind, k) in changes),
-        removed=tuple(_key(kind, s) for s in held if _fold(kind, _key(kind, s)) in drop),
-        absent=added if mode is ActivationMode.REMOVE else (),
+    differing = [s for s in held if s.folded in given and _differs(s.document, given[s.folded])]
+    changed = {selector.folded for selector in differing}
+    return _ListsPatch(
+        kind,
+        first,
+        replaced=[(s, _merged(s.document, given[s.folded])) for s in differing],
+        removed=[s for s in held if s.folded not in given] if mode is ActivationMode.SYNC else (),
+        new=[desired[key] for key in missing],
+        added=missing,
+        present=tuple(key for key in desired if kind.fold(key) in present - changed),
+        changed=tuple(key for key in desired if kind.fold(key) in changed),
     )
 
 
-def _plan_settings(
+def _patch_settings(
     flow: Flow, settings: Mapping[str, Any]
-) -> tuple[tuple[str, ...], tuple[Operation, ...], list[JsonObject]]:
-    """Mapping set, mandatory and primary fields: where the flow's generation keeps them, and what to set."""
+) -> tuple[tuple[str, ...], tuple[Operation, ...], list[Any]]:
+    """Mapping set, mandatory and primary fields: what to set, and the transformations with it."""
     after = copy.deepcopy(list(flow.transformations))
-    index = next((i for i, t in enumerate(after) if t.get("name") == "GeneralTransform"), None)
-    changed: list[str] = []
     operations: list[Operation] = []
     for name, value in settings.items():
-        params = None if index is None else after[index].get("params")
-        if not isinstance(params, dict):
+        places = list(_places(name, after))
+        if not places:
             raise _no_place(flow, SelectorKind.ATTRIBUTE)
-        holder: JsonObject = params
-        path = f"/transformations/{index}/params"
-        older = holder.get(SelectorKind.ATTRIBUTE.value)
-        if name != "profileMapping" and name not in holder and isinstance(older, dict):
-            # The older generation keeps its fields beside the attributes' selectors.
-            holder, path = older, f"{path}/{SelectorKind.ATTRIBUTE.value}"
-        if not _is_same(holder.get(name), value):
+        path, holder = next((place for place in places if name in place[1]), places[0])
+        if compare(name, value, holder.get(name), exact=True):
             holder[name] = value
-            changed.append(name)
             operations.append(Operation(op="add", path=f"{path}/{name}", value=value))
-    return tuple(changed), tuple(operations), after
+    changed = tuple(operation.path.rpartition("/")[2] for operation in operations)
+    return changed, tuple(operations), after
 
 
-def _find_list(flow: Flow, kind: SelectorKind) -> tuple[int | None, list[JsonObject]]:
-    for index, transformation in enumerate(flow.transformations):
-        holder = (transformation.get("params") or {}).get(kind.value)
-        selectors = holder.get("selectors") if isinstance(holder, dict) else None
-        if isinstance(selectors, list):
-            return index, selectors
-    return None, []
+def _places(name: str, transformations: Sequence[Any]) -> Iterator[tuple[str, JsonObject]]:
+    """The object of each transformation in which a setting stands or belongs, with its path."""
+    for index, transformation in enumerate(transformations):
+        params, path = member(transformation, "params"), f"/transformations/{index}/params"
+        if member(transformation, "name") != "GeneralTransform" or not isinstance(params, dict):
+            continue
+        older = params.get(SelectorKind.ATTRIBUTE.value)
+        if name != "profileMapping" and name not in params and isinstance(older, dict):
+            # The older generation keeps its fields beside the attributes' selectors.
+            yield f"{path}/{SelectorKind.ATTRIBUTE.value}", older
+        else:
+            yield path, params
 
 
-def _key(kind: SelectorKind, selector: JsonObject) -> str:
-    value = selector.get("value") or {}
-    return str((value.get("id") if kind is SelectorKind.SEGMENT else value.get("path")) or "")
+def _differs(held: JsonObject, desired: JsonObject) -> bool:
+    """Whether export settings are not held as desired; what the server added does not count."""
+    old, new = held["value"], desired["value"]
+    if "schedule" in new and member(old, "schedule", "endDate") and not member(new, "schedule", "endDate"):
+        return True  # Nobody but a user sets an end, so leaving it out means that there must be none.
+    return bool(compare("", {name: new[name] for name in EXPORT_FIELDS if name in new}, old))
 
 
-def _fold(kind: SelectorKind, key: str) -> str:
-    """UUIDs are the same in either case, attribute paths are not."""
-    return key.lower() if kind is SelectorKind.SEGMENT else key
+def _merged(held: JsonObject, desired: JsonObject) -> JsonObject:
+    """The whole selector with the desired settings: a partial one would lose the server's fields.
 
-
-def _differs(held: JsonObject, wanted: JsonObject) -> bool:
-    """Whether the wanted export settings are held otherwise; what the server added does not count."""
-    old, new = held.get("value") or {}, wanted["value"]
-    ends, shall_end = ((each.get("schedule") or {}).get("endDate") for each in (old, new))
-    if "schedule" in new and ends and not shall_end:
-        return True  # Nobody but a user sets an end, so leaving it out means that there shall be none.
-    return any(not _covers(old.get(name), new[name]) for name in EXPORT_FIELDS if name in new)
-
-
-def _covers(held: Any, wanted: Any) -> bool:
-    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
-        return all(_covers(held.get(key), value) for key, value in wanted.items())
-    return bool(held == wanted)
-
-
-def _is_same(held: Any, wanted: Any) -> bool:
-    """Whether a setting is held as wanted; AEP shows the number of a mapping's version as a text."""
-    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
-        return held.keys() == wanted.keys() and all(_is_same(held[key], wanted[key]) for key in wanted)
-    if isinstance(wanted, list) and isinstance(held, list):
-        return len(held) == len(wanted) and all(map(_is_same, held, wanted))
-    return bool(held == wanted or (held is not None and str(held) == str(wanted)))
-
-
-def _merged(held: JsonObject, wanted: JsonObject) -> JsonObject:
-    """The whole selector with the wanted settings: a partial one would lose the server's fields.
-
-    Its id stays as the flow has it, in whichever case of letters.
+    Its id stays as the flow has it, in upper or lower case.
     """
-    value = held.get("value") or {}
-    return {**held, "value": {**value, **wanted["value"], "id": value.get("id")}}
+    value = held["value"]
+    return {**held, "value": {**value, **desired["value"], "id": value["id"]}}
 
 
 def _attribute_selector(path: str) -> JsonObject:
@@ -335,6 +310,6 @@ def _require_exports(flow: Flow, added: Mapping[str, JsonObject]) -> None:
 def _no_place(flow: Flow, kind: SelectorKind) -> DriftError:
     return DriftError(
         f"flow {flow.id} ({flow.name!r}) has no transformation with {kind.value}, so nothing can be activated"
-        " on it. AEP adds it at creation only: create the flow anew with FlowServiceCreateFlowOperator, which"
-        " sends the empty lists. A file destination takes its attributes from a mapping set: give profile_mapping."
+        " on it. AEP adds it at creation only: recreate the flow with FlowServiceCreateFlowOperator, which sends the"
+        " empty lists. A file destination takes its attributes from a mapping set: give profile_mapping."
     )

@@ -12,6 +12,7 @@ from airflow_provider_flowservice.client.ensure.desired import (
     Desired,
     Difference,
     ExistingResource,
+    compare,
 )
 from airflow_provider_flowservice.client.ensure.dry_run import (
     PlannedCreate,
@@ -31,6 +32,7 @@ __all__ = [
     "IfExists",
     "PlannedCreate",
     "SavedState",
+    "compare",
     "difference",
     "ensure",
     "is_planned",

@@ -1,7 +1,7 @@
-"""What a create operator wants to exist: how it is found again, how it is compared, how it is sent.
+"""What a create operator desires to exist: how it is found again, how it is compared, how it is sent.
 
-A resource is one's own earlier work when name, spec and parents agree. Then its settings are compared; what
-AEP adds, masks or does not show is not.
+An object is one's own earlier work if name, spec and parents agree. Then its settings are compared; what AEP
+adds, masks or does not show is not compared.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.converge import Versioned
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.sender import Sender
@@ -19,8 +20,8 @@ from airflow_provider_flowservice.client.http.sender import Sender
 R = TypeVar("R", bound="ExistingResource")
 
 
-class ExistingResource(Protocol):
-    """What every existing object has."""
+class ExistingResource(Versioned, Protocol):
+    """What every existing object has, beside a version where AEP gives it one."""
 
     @property
     def id(self) -> str:
@@ -30,14 +31,10 @@ class ExistingResource(Protocol):
     def created_at(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
 
-    @property
-    def etag(self) -> str | None:
-        """Its version, where it has one."""
-
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting that AEP holds otherwise than it is wanted.
+    """One setting that AEP does not hold as desired.
 
     :param setting: path of the setting, such as ``params.stream``.
     """
@@ -52,7 +49,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Desired(ABC, Generic[R]):
-    """An object that shall exist once, in whichever of AEP's services.
+    """An object that must exist once, in whichever of AEP's services.
 
     :param name: its name.
     :param description: for people; never compared.
@@ -64,7 +61,11 @@ class Desired(ABC, Generic[R]):
     @property
     @abstractmethod
     def label(self) -> str:
-        """What a person calls such an object."""
+        """What a person calls the object, such as ``flow``."""
+
+    def title(self, found_id: str) -> str:
+        """Names one of its objects for a log or an error."""
+        return f"{self.label} {self.name!r} ({found_id})" if self.name else f"{self.label} {found_id}"
 
     @abstractmethod
     def candidates(self, sender: Sender) -> Iterable[R]:
@@ -78,9 +79,13 @@ class Desired(ABC, Generic[R]):
     def differences(self, found: R) -> tuple[Difference, ...]:
         """The settings in which an object that is this one differs."""
 
+    def unmet(self, found: R) -> tuple[Difference, ...]:
+        """What an update changes and an object does not show; by default its differences."""
+        return self.differences(found)
+
     @abstractmethod
     def create(self) -> Request[model.Created]:
-        """The request that makes it."""
+        """The request that creates it."""
 
     @abstractmethod
     def read(self, found_id: str) -> Request[R]:
@@ -88,7 +93,7 @@ class Desired(ABC, Generic[R]):
 
     @abstractmethod
     def update(self, found: R) -> Request[Any] | None:
-        """The request that makes an object agree; None when it does.
+        """The request that changes an object to what is desired; None if there is nothing to change.
 
         :raises DriftError: if AEP cannot change what differs.
         """
@@ -104,7 +109,7 @@ class Desired(ABC, Generic[R]):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Ids of what it hangs on."""
+        """Ids of the objects that it refers to."""
         return ()
 
     def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
@@ -115,13 +120,34 @@ class Desired(ABC, Generic[R]):
         )
 
 
-def compare(prefix: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """The wanted settings that are found otherwise; what is found beside them was added by the server."""
-    differences: list[Difference] = []
-    for key, value in wanted.items():
-        path, held = f"{prefix}.{key}", found.get(key)
-        if isinstance(value, Mapping) and isinstance(held, Mapping):
-            differences.extend(compare(path, value, held))
-        elif value != held:
-            differences.append(Difference(path, held, value))
-    return tuple(differences)
+def compare(path: str, desired: Any, held: Any, *, exact: bool = False) -> tuple[Difference, ...]:
+    """Where a JSON value that AEP holds is not as desired.
+
+    Objects are compared by the keys of the desired one: what is held beside them was added by the server. Lists
+    must be equally long and are compared element by element. Scalars are equal as in Python, except that a bool
+    is not a number; of two types they are equal as text, since AEP shows numbers and booleans as strings.
+
+    :param path: where the value stands, for the differences; empty for a whole document.
+    :param exact: whether what is held beside the desired keys is a difference as well.
+    """
+    parts: Iterable[tuple[str, Any, Any]]
+    if isinstance(desired, Mapping) and isinstance(held, Mapping):
+        prefix = f"{path}." if path else ""
+        keys = [*desired, *(key for key in held if exact and key not in desired)]
+        parts = ((f"{prefix}{key}", desired.get(key), held.get(key)) for key in keys)
+    elif _is_list(desired) and _is_list(held) and len(desired) == len(held):
+        parts = ((f"{path}[{index}]", *pair) for index, pair in enumerate(zip(desired, held, strict=True)))
+    else:
+        return () if _is_same(desired, held) else (Difference(path, held, desired),)
+    return tuple(difference for part in parts for difference in compare(*part, exact=exact))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_same(desired: Any, held: Any) -> bool:
+    if desired == held and isinstance(desired, bool) is isinstance(held, bool):
+        return True
+    scalars = isinstance(desired, (str, int, float)) and isinstance(held, (str, int, float))
+    return scalars and type(desired) is not type(held) and str(desired).lower() == str(held).lower()

@@ -1,7 +1,7 @@
-"""Plan before change: what a create or a patch would do, in words, without doing it.
+"""The dry run: what a create or a patch would do, in words, without doing it.
 
-What does not exist yet gets an id of its own, ``plan:<kind>:<name>``, so that what follows it can be planned too.
-Such an id is never sent.
+What does not exist yet gets a placeholder for its id, ``plan:<kind>:<name>``, so that what follows it can be
+planned too. A placeholder is never sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PREFIX = "plan:"
 class PlannedCreate(Generic[R]):
     """What a create would do.
 
-    :param id: the real id of what is there, else a planned one.
+    :param id: the real id of what exists, or else a placeholder.
     :param change: the request that would be sent, for a person; None when nothing would.
     :param found: what is there.
     """
@@ -98,8 +98,8 @@ def reject_planned(field: str, resource_id: Any) -> None:
     """
     if is_planned(resource_id):
         raise DriftError(
-            f"{field}: {resource_id!r} stands for something that was only planned. Run what makes it without"
-            " plan_only, or set plan_only here too."
+            f"{field}: {resource_id!r} is a placeholder from a plan_only task. Run that task without plan_only, or"
+            " set plan_only here too."
         )
 
 

@@ -21,18 +21,18 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
-    empty_flow,
 )
 from airflow_provider_flowservice.client.flows.runs import (
-    SegmentRun,
     Window,
-    activate_adhoc,
+    best_after,
     check_can_run,
     find_started,
+    newest_runs,
     run_flow,
     runs_of,
     start_run,
 )
+from airflow_provider_flowservice.client.flows.specs import empty_flow
 
 __all__ = [
     "DeleteResult",
@@ -41,9 +41,8 @@ __all__ = [
     "DesiredSourceConnection",
     "DesiredTargetConnection",
     "FlowResources",
-    "SegmentRun",
     "Window",
-    "activate_adhoc",
+    "best_after",
     "check_can_run",
     "delete",
     "delete_flow",
@@ -52,6 +51,7 @@ __all__ = [
     "empty_flow",
     "find_started",
     "flow_resources",
+    "newest_runs",
     "publish",
     "publish_flow",
     "rename",

@@ -1,89 +1,89 @@
-"""Flows and connections after their creation: enable, disable, rename, publish, take down."""
+"""Flows and connections after their creation: enable, disable, rename, publish, delete."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import (
-    BadRequestError,
-    DriftError,
-    FlowServiceError,
-    NotFoundError,
-    PreconditionError,
-    is_ambiguous,
-)
+from airflow_provider_flowservice.client.converge import Converged, converge
+from airflow_provider_flowservice.client.ensure import Difference, compare
+from airflow_provider_flowservice.client.errors import BadRequestError, InvalidInputError, NotFoundError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Kind
-from airflow_provider_flowservice.client.http.retry import delay_after
+from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import Flow, FlowState, Operation, Resource
+from airflow_provider_flowservice.client.model import Flow, FlowState, Frozen, Operation, Resource
 
 log = logging.getLogger(__name__)
+F = TypeVar("F", bound=Resource)
 
-#: How often a change is tried again after it was looked whether it had its effect.
-ATTEMPTS = 5
-#: Seconds to wait before each further look for a change that AEP has confirmed.
-LOOKS = (1.0, 2.0, 4.0, 8.0)
 #: AEP's code for a base connection that something still uses.
 IN_USE = "FLOW-1418"
+_ACTIONS = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
 
 
 def set_state(sender: Sender, flow_id: str, state: FlowState) -> Flow:
-    """Enable or disable a flow (``POST /flows/{id}/action``); nothing is sent when it is so already.
+    """Enable or disable a flow (``POST /flows/{id}/action``); nothing is sent if it is so already.
 
-    :param state: ``enabled`` or ``disabled``.
+    :param state: enabled or disabled.
     :returns: the flow as it is afterwards.
-    :raises DriftError: if AEP answers success and the flow stays as it was.
+    :raises InvalidInputError: if ``state`` is another one.
+    :raises DriftError: if AEP confirms the change and does not show it.
     """
-    operation = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}[state]
-    for attempt in range(1, ATTEMPTS + 1):
-        flow = sender.send(request.get(request.FLOWS, flow_id))
-        if flow.state == state:
-            return flow
-        try:
-            sender.send(request.action(request.FLOWS, flow_id, operation))
-        except FlowServiceError as error:
-            # A refusal can mean that an answer was lost and the flow is so already: looking tells.
-            if not isinstance(error, BadRequestError) and not is_ambiguous(error):
-                raise
-            if attempt == ATTEMPTS:
-                raise
-            clock.current().sleep(delay_after(error, attempt))
-            if isinstance(error, BadRequestError) and not _is(sender, flow_id, state):
-                raise
-        else:
-            return _settled(sender, flow_id, state, operation)
-    raise AssertionError("the last attempt returns or raises")
+    if state not in _ACTIONS:
+        raise InvalidInputError("state", f"{state!r} cannot be set", "Choose enabled or disabled.")
+    desired = FlowState(state).value
+    return _act(
+        sender, request.FLOWS, flow_id, _ACTIONS[state], lambda flow: compare("state", desired, flow.state)
+    ).resource
 
 
-def _settled(sender: Sender, flow_id: str, state: str, operation: str) -> Flow:
-    """Read a flow back; AEP may need a moment, in which it is neither enabled nor disabled."""
-    for delay in (*LOOKS, None):
-        flow = sender.send(request.get(request.FLOWS, flow_id))
-        if flow.state == state:
-            return flow
-        if delay is not None:
-            clock.current().sleep(delay)
-    raise DriftError(f"flow {flow_id} is {flow.state} although AEP was told to {operation} it")
+def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
+    """Publish a draft (``POST /{kind}/{id}/action?op=publish``).
+
+    :returns: whether it was a draft.
+    :raises DriftError: if AEP confirms the change and does not show it.
+    """
+    still = (Difference("state", FlowState.DRAFT.value, "published"),)
+    return _act(
+        sender, kind, resource_id, "publish", lambda found: still if found.state == FlowState.DRAFT else ()
+    ).changed
 
 
-def _is(sender: Sender, flow_id: str, state: str) -> bool:
-    return sender.send(request.get(request.FLOWS, flow_id)).state == state
+def _act(
+    sender: Sender,
+    kind: Kind[F],
+    resource_id: str,
+    operation: str,
+    differences: Callable[[F], tuple[Difference, ...]],
+) -> Converged[F]:
+    """Send an action unless it has nothing to do."""
+    read, action = request.get(kind, resource_id), request.action(kind, resource_id, operation)
+    what = f"{kind.label} {resource_id}"
+    return converge(sender, read, lambda r: action if differences(r) else None, differences, what=what)
 
 
-def describe_flow_changes(flow: Flow, name: str | None, description: str | None) -> tuple[Operation, ...]:
-    """The patch that renames or describes a flow; empty when it is so already."""
-    wanted = {"name": name, "description": description}
-    held = {"name": flow.name, "description": flow.description}
-    # AEP also shows an empty description where there is none, and a replacement needs one that is there.
+def text_differences(resource: Resource, name: str | None, description: str | None) -> tuple[Difference, ...]:
+    """Where a name and a description are not as desired.
+
+    :param name: None for any.
+    :param description: None for any.
+    """
+    desired = {"name": name, "description": description}
+    # AEP shows an empty description if there is none.
+    held = {"name": resource.name, "description": resource.description or ""}
+    return compare("", {key: text for key, text in desired.items() if text is not None}, held)
+
+
+def describe_flow_changes(
+    resource: Resource, name: str | None, description: str | None
+) -> tuple[Operation, ...]:
+    """The patch that renames or describes a flow or connection; empty if it is so already."""
+    # A replacement needs something to replace, and an empty description may be none.
     return tuple(
-        Operation(op="replace" if held[key] else "add", path=f"/{key}", value=value)
-        for key, value in wanted.items()
-        if value is not None and value != held[key]
+        Operation(op="replace" if each.found else "add", path=f"/{each.setting}", value=each.wanted)
+        for each in text_differences(resource, name, description)
     )
 
 
@@ -91,34 +91,25 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
     """Give a flow another name or description (``PATCH /flows/{id}``).
 
     :returns: the flow as it is afterwards.
-    :raises DriftError: if AEP answers success and the flow stays as it was.
+    :raises DriftError: if AEP confirms the change and does not show it.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        flow = sender.send(request.get(request.FLOWS, flow_id))
+
+    def remaining(flow: Flow) -> Request[Any] | None:
         operations = describe_flow_changes(flow, name, description)
-        if not operations:
-            return flow
-        try:
-            sender.send(request.patch(request.FLOWS, flow_id, flow.etag or "", operations))
-        except FlowServiceError as error:
-            passes = isinstance(error, PreconditionError) or is_ambiguous(error)
-            if not passes or attempt == ATTEMPTS:
-                raise
-            clock.current().sleep(delay_after(error, attempt))
-        else:
-            break
-    flow = sender.send(request.get(request.FLOWS, flow_id))
-    if left := describe_flow_changes(flow, name, description):
-        fields = ", ".join(operation.path[1:] for operation in left)
-        raise DriftError(
-            f"AEP answered success to the patch of flow {flow_id}, but its {fields} is as before"
-        )
-    return flow
+        return request.patch(request.FLOWS, flow_id, flow.etag or "", operations) if operations else None
+
+    return converge(
+        sender,
+        request.get(request.FLOWS, flow_id),
+        remaining,
+        lambda flow: text_differences(flow, name, description),
+        what=f"flow {flow_id}",
+    ).resource
 
 
 @dataclass(frozen=True)
 class FlowResources:
-    """The ids of a flow and of what it is made of, in the order in which they go."""
+    """The ids of a flow and of its connections, in the order in which they are deleted."""
 
     flow: str
     targets: tuple[str, ...] = ()
@@ -126,7 +117,7 @@ class FlowResources:
     bases: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As a task remembers them."""
+        """The ids as a task saves them."""
         return {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
@@ -140,7 +131,7 @@ class FlowResources:
 
     @property
     def in_order(self) -> Iterator[tuple[Kind[Any], str]]:
-        """What goes after the flow: targets, sources, bases."""
+        """What is deleted after the flow: targets, sources, bases."""
         for kind, ids in (
             (request.TARGET_CONNECTIONS, self.targets),
             (request.SOURCE_CONNECTIONS, self.sources),
@@ -151,7 +142,7 @@ class FlowResources:
 
 
 def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
-    """What a flow is made of; None if it is gone."""
+    """A flow's id and those of its connections; None if the flow is gone."""
     try:
         flow = sender.send(request.get(request.FLOWS, flow_id))
     except NotFoundError:
@@ -219,32 +210,6 @@ def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[Resour
         yield from page.items
 
 
-def publish(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
-    """Publish a draft (``POST /{kind}/{id}/action?op=publish``).
-
-    :returns: whether it was a draft.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        resource: Resource = sender.send(request.get(kind, resource_id))
-        if resource.state != "draft":
-            return attempt > 1
-        try:
-            sender.send(request.action(kind, resource_id, "publish"))
-        except FlowServiceError as error:
-            # A refusal can mean that somebody else has published it meanwhile: looking tells.
-            refused = isinstance(error, BadRequestError)
-            if attempt == ATTEMPTS or not (refused or is_ambiguous(error)):
-                raise
-            if refused and sender.send(request.get(kind, resource_id)).state == "draft":
-                raise
-            if not refused:
-                clock.current().sleep(delay_after(error, attempt))
-        else:
-            log.info("%s %s is published", kind.label, resource_id)
-            return True
-    raise AssertionError("the last attempt returns or raises")
-
-
 def publish_flow(sender: Sender, flow_id: str) -> None:
     """Publish a draft flow with its connections, which must be published before it."""
     resources = flow_resources(sender, flow_id)
@@ -253,8 +218,7 @@ def publish_flow(sender: Sender, flow_id: str) -> None:
     publish(sender, request.FLOWS, flow_id)
 
 
-@dataclass(frozen=True)
-class DeleteResult:
+class DeleteResult(Frozen, frozen=True):
     """What became of a flow and its connections.
 
     :param deleted: ids of what is gone.
@@ -268,8 +232,7 @@ class DeleteResult:
 def delete_flow(sender: Sender, resources: FlowResources, *, with_connections: bool) -> DeleteResult:
     """Delete a flow and, if wanted, those of its connections that nothing else uses."""
     delete(sender, request.FLOWS, resources.flow)
-    deleted: list[str] = [resources.flow]
-    left: list[str] = []
+    deleted, left = [resources.flow], list[str]()
     for kind, resource_id in resources.in_order if with_connections else ():
         gone = delete_unshared(sender, kind, resource_id)
         (deleted if gone else left).append(resource_id)

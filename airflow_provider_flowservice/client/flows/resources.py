@@ -1,8 +1,7 @@
-"""The Flow Service resources that a create operator can want: connections and flows."""
+"""Connections and flows as desired objects: how they are sent, found, compared and updated."""
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,42 +10,25 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
+from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.lifecycle import describe_flow_changes, text_differences
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request
 from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject, Operation
+from airflow_provider_flowservice.client.model import JsonObject, Operation, member
 
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
 
-#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
-EMPTY_GENERAL_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {
-        kind.value: {"selectors": []} for kind in (model.SelectorKind.ATTRIBUTE, model.SelectorKind.SEGMENT)
-    },
-}
-#: The same for the newer flows to file destinations, which take attributes from a mapping set.
-EMPTY_FILE_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {
-        "mandatoryFields": [],
-        "primaryFields": [],
-        "profileMapping": {},
-        model.SelectorKind.SEGMENT.value: {"selectors": []},
-    },
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredResource(Desired[F]):
-    """A Flow Service resource that shall exist once.
+    """A Flow Service resource that must exist once.
 
     :param spec_id: UUID of its connection spec or flow spec.
-    :param draft: make a draft of it, to be published later.
+    :param draft: create it as a draft, to be published later.
     """
 
     spec_id: str
@@ -60,7 +42,7 @@ class DesiredResource(Desired[F]):
     @property
     @abstractmethod
     def body(self) -> JsonObject:
-        """What ``POST`` sends to make it."""
+        """What ``POST`` sends to create it."""
 
     @property
     @abstractmethod
@@ -69,7 +51,7 @@ class DesiredResource(Desired[F]):
 
     @abstractmethod
     def updates(self, found: F) -> tuple[Operation, ...]:
-        """The patch that makes a resource agree; empty when it does.
+        """The patch that changes a resource to what is desired; empty if there is nothing to change.
 
         :raises DriftError: if AEP cannot change what differs.
         """
@@ -104,6 +86,10 @@ class DesiredResource(Desired[F]):
         return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
 
     @override
+    def unmet(self, found: F) -> tuple[Difference, ...]:
+        return (*self.differences(found), *text_differences(found, None, self.description))
+
+    @override
     def delete(self, found_id: str) -> Request[None]:
         return request.delete(self.kind, found_id)
 
@@ -112,13 +98,6 @@ class DesiredResource(Desired[F]):
         if self.description is not None:
             body["description"] = self.description
         return body
-
-    def _description_update(self, found: F) -> tuple[Operation, ...]:
-        if self.description is None or self.description == found.description:
-            return ()
-        # AEP also shows an empty description where there is none, and a replacement needs one that is there.
-        verb = "replace" if found.description else "add"
-        return (Operation(op=verb, path="/description", value=self.description),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +155,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
             raise self.cannot_change(
                 found, differing, "Create a connection, and what follows it, under new names."
             )
-        operations = self._description_update(found)
+        operations = describe_flow_changes(found, None, self.description)
         # Whether a credential changed cannot be seen, so an update always sends it, as a whole.
         if differing or self.secrets:
             operations += (Operation(op="replace", path="/auth/params", value=dict(self.auth_params)),)
@@ -190,7 +169,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
 class _DesiredEnd(DesiredResource[E]):
     """A source or target connection: one shape in two collections.
 
-    :param base_connection_id: the base connection it hangs on, where it has one.
+    :param base_connection_id: its base connection, if it has one.
     :param data: its ``data`` object, such as ``{"format": "json"}``.
     :param params: its ``params`` object, such as ``{"stream": ..., "region": ...}``.
     """
@@ -250,7 +229,7 @@ class DesiredSourceConnection(_DesiredEnd[model.SourceConnection]):
             raise self.cannot_change(
                 found, differing, "Create a source connection and a flow under new names."
             )
-        return self._description_update(found)
+        return describe_flow_changes(found, None, self.description)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +247,7 @@ class DesiredTargetConnection(_DesiredEnd[model.TargetConnection]):
         fixed = [d for d in differing if self.spec_id in specs.SOURCE_ONLY or d.setting.startswith("data")]
         if fixed:
             raise self.cannot_change(found, fixed, "Create a target connection and a flow under new names.")
-        operations = self._description_update(found)
+        operations = describe_flow_changes(found, None, self.description)
         if differing:
             verb = "add" if found.params is None else "replace"
             operations += (Operation(op=verb, path="/params", value=dict(self.params or {})),)
@@ -327,17 +306,14 @@ class DesiredFlow(DesiredResource[model.Flow]):
 
     @override
     def differences(self, found: model.Flow) -> tuple[Difference, ...]:
-        # AEP shows the numbers of a schedule, and of a mapping's version, as texts.
         return (
-            *compare("scheduleParams", _texts(self.schedule_params), _texts(found.schedule_params)),
-            *compare(
-                "mapping", _texts(_mapping(self._transformations)), _texts(_mapping(found.transformations))
-            ),
+            *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
+            *compare("mapping", _mapping(self._transformations), _mapping(found.transformations)),
         )
 
     @override
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
-        operations = self._description_update(found)
+        operations = describe_flow_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
             verb = "add" if found.schedule_params is None else "replace"
@@ -353,43 +329,26 @@ class DesiredFlow(DesiredResource[model.Flow]):
         if self.transformations is not None:
             return [dict(transformation) for transformation in self.transformations]
         if self.spec_id == specs.PROFILE_DESTINATION_FLOW:
-            return [EMPTY_GENERAL_TRANSFORM]
-        return [EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
+            return [specs.EMPTY_GENERAL_TRANSFORM]
+        return [specs.EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
 
     def _mapping_update(self, found: model.Flow) -> Operation:
-        wanted = next(t for t in self._transformations if t.get("name") == "Mapping")
+        desired = next(t for t in self._transformations if t.get("name") == "Mapping")
         for index, transformation in enumerate(found.transformations):
-            if transformation.get("name") == "Mapping":
-                return Operation(op="replace", path=f"/transformations/{index}", value=wanted)
+            if member(transformation, "name") == "Mapping":
+                return Operation(op="replace", path=f"/transformations/{index}", value=desired)
         remedy = "Create a flow with the mapping under a new name."
         raise self.cannot_change(found, self.differences(found), remedy)
 
 
-def _mapping(transformations: Sequence[JsonObject]) -> Mapping[str, Any]:
+def _mapping(transformations: Sequence[Any]) -> Mapping[str, Any]:
     """The parameters of the ``Mapping`` transformation, which names a mapping set."""
-    for transformation in transformations:
-        if transformation.get("name") == "Mapping":
-            return transformation.get("params") or {}
-    return {}
+    named = (each for each in transformations if member(each, "name") == "Mapping")
+    params = member(next(named, None), "params")
+    return params if isinstance(params, Mapping) else {}
 
 
-def _profile_mapping(transformations: Sequence[JsonObject]) -> str | None:
+def _profile_mapping(transformations: Sequence[Any]) -> str | None:
     """The mapping set that a flow to a file destination takes its attributes from."""
-    for transformation in transformations:
-        mapping = (transformation.get("params") or {}).get("profileMapping") or {}
-        if mapping.get("mappingId"):
-            return str(mapping["mappingId"])
-    return None
-
-
-def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    return {key: str(value).lower() for key, value in (values or {}).items()}
-
-
-def empty_flow(flow_id: str) -> model.Flow:
-    """The flow that a planned id stands for: one that selects nothing yet."""
-    return model.Flow(
-        id=flow_id,
-        flow_spec=model.SpecRef(id=specs.PROFILE_DESTINATION_FLOW),
-        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
-    )
+    found = (member(each, "params", "profileMapping", "mappingId") for each in transformations)
+    return next((str(mapping_id) for mapping_id in found if mapping_id), None)

@@ -1,121 +1,27 @@
-"""Flow runs that are started by hand: of file destinations (ad-hoc activation) and of sources scheduled once."""
+"""Runs of source flows that are scheduled once, started by hand."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
-from airflow_provider_flowservice.client import clock, model
-from airflow_provider_flowservice.client.ensure.create import SavedState
-from airflow_provider_flowservice.client.errors import (
-    BadRequestError,
-    DriftError,
-    FlowServiceError,
-    is_ambiguous,
-)
+from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.converge import look
+from airflow_provider_flowservice.client.ensure import SavedState, compare
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, RunState
 
-log = logging.getLogger(__name__)
-
-#: Audiences that one ad-hoc call takes.
-MAX_AUDIENCES = 80
+#: How often a run is started when the response is lost and no run appears; Airflow's retries come on top.
 ATTEMPTS = 5
-
-_ADHOC = "/data/core/activation/disflowprovider/adhocrun"
-#: Without this header the first version applies, which needs the ids of profile exports.
-_ACCEPT_V2 = (("Accept", "application/vnd.adobe.adhoc.activation+json; version=2"),)
-_BUSY = re.compile(
-    r"Run already going on for audience (?P<segment>\S+) for order (?P<flow>\S+) with run id (?P<run>[\w-]+)"
-)
-
-
-class _Order(model.Record, frozen=True, kw_only=True):
-    segment: str
-    status_url: str = msgspec.field(name="statusURL", default="")
-
-
-class _Orders(model.Record, frozen=True, kw_only=True):
-    order: tuple[_Order, ...] = ()
-
-
-@dataclass(frozen=True)
-class SegmentRun:
-    """The run that exports a segment.
-
-    :param attached: whether it was running already.
-    """
-
-    segment: str
-    run_id: str
-    attached: bool = False
-
-
-def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ...]]:
-    """Export segments of a file destination now: ``POST /adhocrun``, version 2."""
-    return Request(
-        "POST",
-        _ADHOC,
-        _read_orders,
-        json={"activationInfo": {flow_id: list(segments)}},
-        headers=_ACCEPT_V2,
-        idempotent=False,
-    )
-
-
-def activate_adhoc(sender: Sender, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
-    """Export segments now, 80 a call; a segment that is being exported already is attached to its run.
-
-    A call whose answer was lost is sent again: what it started answers as running already, and is attached to.
-    """
-    for start in range(0, len(segments), MAX_AUDIENCES):
-        yield from _activate_chunk(sender, flow_id, list(segments[start : start + MAX_AUDIENCES]))
-
-
-def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterator[SegmentRun]:
-    failures = 0
-    while pending:
-        try:
-            started = sender.send(adhoc(flow_id, pending))
-        except BadRequestError as refusal:
-            busy = _BUSY.search(refusal.message)
-            if busy is None or busy["segment"] not in pending:
-                raise
-            log.info("Segment %s is exported by run %s already", busy["segment"], busy["run"])
-            yield SegmentRun(busy["segment"], busy["run"], attached=True)
-            pending.remove(busy["segment"])
-        except FlowServiceError as error:
-            failures += 1
-            if not is_ambiguous(error) or failures == ATTEMPTS:
-                raise
-            clock.current().sleep(delay_after(error, failures))
-        else:
-            yield from started
-            left = sorted(set(pending) - {run.segment for run in started if run.run_id})
-            if left:
-                raise DriftError(f"AEP names no run for the segments {', '.join(left)} of flow {flow_id}")
-            return
-
-
-def _read_orders(answer: response.Response) -> tuple[SegmentRun, ...]:
-    orders = response.decode(answer, _Orders).order
-    # The URL's host is AEP's own, whatever host was asked; only the id is taken.
-    return tuple(
-        SegmentRun(order.segment, order.status_url.rstrip("/").rpartition("/")[2]) for order in orders
-    )
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a run shall read.
+    """What a run must read.
 
     :param start: epoch seconds.
     :param end: epoch seconds.
@@ -137,7 +43,7 @@ class Window:
 def check_can_run(flow: Flow) -> None:
     """Refuse a flow that cannot be run by hand.
 
-    :raises DriftError: if it is no source flow that is scheduled once.
+    :raises DriftError: if it is not a source flow that is scheduled once.
     """
     frequency = (flow.schedule_params or {}).get("frequency")
     if frequency != "once":
@@ -182,7 +88,7 @@ def create_run(flow_id: str, window: Window) -> Request[model.Created]:
 
 
 def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str:
-    """Start one run; after a lost answer it is looked for before another is started.
+    """Start one run; after a lost response it is looked for before another is started.
 
     :param known: ids of the flow's runs from before.
     :returns: the run's id.
@@ -193,9 +99,7 @@ def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str
         except FlowServiceError as error:
             if not is_ambiguous(error) or attempt == ATTEMPTS:
                 raise
-            clock.current().sleep(delay_after(error, attempt))
-        found = find_started(sender, flow_id, window, known)
-        if found is not None:
+        if found := look(lambda: find_started(sender, flow_id, window, known), until=bool):
             return found
     raise AssertionError("the last attempt returns or raises")
 
@@ -210,8 +114,8 @@ def find_started(sender: Sender, flow_id: str, window: Window, known: frozenset[
 
 def _reads(params: model.JsonObject, window: Window) -> bool:
     """Whether a run may be over a window: nothing that AEP shows of it says otherwise."""
-    wanted = {"windowStartTime": window.start, "windowEndTime": window.end}
-    return all(str(params.get(name, value)) == str(value) for name, value in wanted.items())
+    desired = {"windowStartTime": window.start, "windowEndTime": window.end}
+    return not compare("", desired, {**desired, **params})
 
 
 def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:
@@ -225,14 +129,14 @@ def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:
     return request.page(request.RUNS, filters=filters, order_by="-createdAt", limit=20)
 
 
-#: Which of several runs says most: one that ended well, one that still may, one that did in part, one that failed.
-_TELLING = (RunState.SUCCESS, RunState.RUNNING, RunState.PARTIAL, RunState.FAILED)
+#: Which of several runs counts: one that succeeded, one that still may, one that did in part, one that failed.
+_PRECEDENCE = (RunState.SUCCESS, RunState.RUNNING, RunState.PARTIAL, RunState.FAILED)
 
 
 def best_after(runs: Iterable[FlowRun], moment: float) -> FlowRun | None:
-    """Of the runs that were made after a moment the best, of several equally good ones the newest.
+    """The best of the runs that were created after a moment; of several equally good ones, the newest.
 
     :param moment: seconds since 1970-01-01 UTC.
     """
     fresh = [run for run in runs if run.created_at >= moment * 1000]
-    return min(fresh, key=lambda run: (_TELLING.index(run.state), -run.created_at, run.id), default=None)
+    return min(fresh, key=lambda run: (_PRECEDENCE.index(run.state), -run.created_at, run.id), default=None)

@@ -1,9 +1,13 @@
-"""Well-known ids of AEP's catalogue.
+"""Well-known ids of AEP's catalogue, and what a new flow of them needs.
 
 A spec given by name is looked up at run time; these are for what the provider must tell apart by itself.
 """
 
 from __future__ import annotations
+
+import copy
+
+from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
 
 #: The profile store, where flows to destinations read.
 UNIFIED_PROFILE_SERVICE = "8a9c3494-9708-43d7-ae3f-cda01e5030e1"
@@ -52,3 +56,28 @@ HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 
 #: Connections of these are parts of source flows: AEP does not carry a later change into the flow.
 SOURCE_ONLY = frozenset({UNIFIED_PROFILE_SERVICE, DATA_LAKE, DATA_LAKE_EXPORT, HTTP_API})
+
+#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
+EMPTY_GENERAL_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
+}
+#: The same for the newer flows to file destinations, which take attributes from a mapping set.
+EMPTY_FILE_TRANSFORM: JsonObject = {
+    "name": "GeneralTransform",
+    "params": {
+        "mandatoryFields": [],
+        "primaryFields": [],
+        "profileMapping": {},
+        SelectorKind.SEGMENT.value: {"selectors": []},
+    },
+}
+
+
+def empty_flow(flow_id: str) -> Flow:
+    """The flow that a planned id stands for: one that selects nothing yet."""
+    return Flow(
+        id=flow_id,
+        flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW),
+        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
+    )

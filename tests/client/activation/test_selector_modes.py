@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +27,10 @@ from tests.support.properties import examples
 
 IDS = [str(uuid.UUID(int=0xABCDEF0 + number)) for number in range(8)]
 PATHS = [f"person.field{number}" for number in range(6)]
+#: What is no selector and stays where it is.
+ODD = st.lists(
+    st.sampled_from(["text", None, 5, {"type": "?"}, {"value": "text"}, {"value": {"id": 5}}]), max_size=1
+)
 SERVER = {"createTime": "1600000000", "updateTime": "1600000001"}
 MODES = st.sampled_from(list(ActivationMode))
 EXPORTS = st.sampled_from(
@@ -53,30 +58,37 @@ def segment_selector(segment_id: str, value: JsonObject) -> JsonObject:
 
 
 @st.composite
-def selector_lists(draw: Any) -> list[JsonObject]:
-    """Segments as AEP shows them: each once, in either case of letters, with fields that it added."""
+def selector_lists(draw: Any) -> list[Any]:
+    """Segments as AEP shows them: in either case of letters, with fields that it added, and odd ones between."""
     ids = draw(st.lists(st.sampled_from(IDS), unique=True))
-    return [
+    held = [
         segment_selector(each.upper() if draw(st.booleans()) else each, {**draw(EXPORTS), **SERVER})
         for each in ids
     ]
+    return draw(ODD) + held + draw(ODD)
 
 
 @st.composite
-def flows(draw: Any, older: bool | None = None) -> Flow:
-    """A flow of either generation, with other transformations around."""
+def generals(draw: Any) -> JsonObject:
+    """A transformation of either generation."""
     params: JsonObject = {"segmentSelectors": {"selectors": draw(selector_lists())}}
-    if draw(st.booleans()) if older is None else older:
+    if draw(st.booleans()):
         attributes = draw(st.lists(st.sampled_from(PATHS), unique=True))
         params["profileSelectors"] = {
-            "selectors": [{"type": "JSON_PATH", "value": {"path": path}} for path in attributes],
+            "selectors": [{"type": "JSON_PATH", "value": {"path": path}} for path in attributes] + draw(ODD),
             **{k: v for k, v in draw(SETTINGS).items() if k != "profileMapping"},
         }
     else:
         params |= draw(SETTINGS)
-    around = st.sampled_from([[], [{"name": "Copy", "params": {}}], [{"name": "Other"}]])
-    general = {"name": "GeneralTransform", "params": params}
-    return flow(*draw(around), general, *draw(around))
+    return {"name": "GeneralTransform", "params": params}
+
+
+@st.composite
+def flows(draw: Any) -> Flow:
+    """A flow with one transformation or several, which may hold the same segments, and others around them."""
+    around = st.sampled_from([[], [{"name": "Copy", "params": {}}], [{"name": "Other"}], ["text", None]])
+    several = draw(st.lists(generals(), min_size=1, max_size=3))
+    return flow(*draw(around), *(each for general in several for each in (general, *draw(around))))
 
 
 def flow(*transformations: JsonObject, spec: str = specs.PROFILE_DESTINATION_FLOW) -> Flow:
@@ -88,7 +100,7 @@ def wishes(draw: Any, before: Flow) -> DesiredSelectors:
     ids = draw(st.lists(st.sampled_from(IDS), unique=True))
     segments = tuple(Segment(each, draw(EXPORTS)) for each in ids)
     paths: Any = draw(st.none() | st.lists(st.sampled_from(PATHS), unique=True).map(tuple))
-    if paths and "profileSelectors" not in params_of(before):
+    if paths and not any("profileSelectors" in params for params in all_params(before.transformations)):
         paths = None
     return DesiredSelectors(segments, paths, draw(SETTINGS))
 
@@ -96,10 +108,27 @@ def wishes(draw: Any, before: Flow) -> DesiredSelectors:
 CASES = flows().flatmap(lambda before: st.tuples(st.just(before), wishes(before), MODES))
 
 
-def params_of(held: Flow) -> JsonObject:
-    (general,) = [each for each in held.transformations if each["name"] == "GeneralTransform"]
-    params: JsonObject = general["params"]
-    return params
+def is_general(transformation: Any) -> bool:
+    return isinstance(transformation, dict) and transformation["name"] == "GeneralTransform"
+
+
+def all_params(transformations: Sequence[Any]) -> list[JsonObject]:
+    return [each["params"] for each in transformations if is_general(each)]
+
+
+def key_of(selector: Any, name: str) -> str | None:
+    value = selector.get("value") if isinstance(selector, dict) else None
+    key = value.get(name) if isinstance(value, dict) else None
+    return key.lower() if isinstance(key, str) and name == "id" else key if isinstance(key, str) else None
+
+
+def segments_of(held: Flow) -> set[str]:
+    found = {
+        key_of(selector, "id")
+        for params in all_params(held.transformations)
+        for selector in params["segmentSelectors"]["selectors"]
+    }
+    return {key for key in found if key is not None}
 
 
 def after_patch(before: Flow, plan: SelectorPatch) -> Flow:
@@ -107,43 +136,54 @@ def after_patch(before: Flow, plan: SelectorPatch) -> Flow:
     return flow(*patched["transformations"])
 
 
-def wished(before: Flow, wanted: DesiredSelectors, mode: ActivationMode) -> JsonObject:
-    """The parameters as they shall be, worked out without any patch."""
-    params = copy.deepcopy(params_of(before))
-    held = params["segmentSelectors"]["selectors"]
-    values = {segment.id: dict(segment.value) for segment in wanted.segments}
-    params["segmentSelectors"]["selectors"] = merged(
-        held, {each["value"]["id"].lower(): each for each in held}, values, mode
+def wished(before: Flow, wanted: DesiredSelectors, mode: ActivationMode) -> list[Any]:
+    """The transformations as they must be, worked out without any patch."""
+    result: list[Any] = copy.deepcopy(list(before.transformations))
+    generals = all_params(result)
+    change(
+        [params["segmentSelectors"]["selectors"] for params in generals],
+        {segment.id: dict(segment.value) for segment in wanted.segments},
+        mode,
+        "id",
     )
-    if wanted.attributes is not None and "profileSelectors" in params:
-        held = params["profileSelectors"]["selectors"]
-        paths = {path: {} for path in wanted.attributes}
-        params["profileSelectors"]["selectors"] = merged(
-            held, {each["value"]["path"]: each for each in held}, paths, mode, attribute=True
+    if wanted.attributes is not None:
+        change(
+            [params["profileSelectors"]["selectors"] for params in generals if "profileSelectors" in params],
+            {path: {} for path in wanted.attributes},
+            mode,
+            "path",
         )
-    older = params.get("profileSelectors")
     for name, value in wanted.settings.items():
-        (params if older is None or name == "profileMapping" else older)[name] = value
-    return params
+        older = [params.get("profileSelectors", params) for params in generals]
+        holders = generals if name == "profileMapping" else older
+        # Where it is, or else where the first transformation keeps such settings.
+        next((holder for holder in holders if name in holder), holders[0])[name] = value
+    return result
 
 
-def merged(
-    held: list[JsonObject],
-    by_key: dict[str, JsonObject],
-    values: dict[str, JsonObject],
-    mode: ActivationMode,
-    *,
-    attribute: bool = False,
-) -> list[JsonObject]:
-    if mode is ActivationMode.REMOVE:
-        return [each for key, each in by_key.items() if key not in values]
-    kept = [
-        {**each, "value": {**each["value"], **values.get(key, {})}}
-        for key, each in by_key.items()
-        if mode is ActivationMode.ADD or key in values
-    ]
-    assert len(by_key) == len(held)
-    return kept + [new(key, value, attribute) for key, value in values.items() if key not in by_key]
+def change(lists: list[list[Any]], values: dict[str, JsonObject], mode: ActivationMode, name: str) -> None:
+    """Bring lists of selectors to what is wished for; ``name`` is that of the key in a selector's value."""
+    held = {key_of(selector, name) for selectors in lists for selector in selectors}
+    for selectors in lists:
+        selectors[:] = [
+            changed(selector, values.get(key_of(selector, name) or "", {}), mode)
+            for selector in selectors
+            if stays(key_of(selector, name), values, mode)
+        ]
+    if mode is not ActivationMode.REMOVE and lists:
+        lists[0] += [new(key, value, name == "path") for key, value in values.items() if key not in held]
+
+
+def changed(selector: Any, value: JsonObject, mode: ActivationMode) -> Any:
+    if mode is ActivationMode.REMOVE or not value:
+        return selector
+    return {**selector, "value": {**selector["value"], **value}}
+
+
+def stays(key: str | None, values: dict[str, JsonObject], mode: ActivationMode) -> bool:
+    if key is None or mode is ActivationMode.ADD:
+        return True
+    return (key in values) is (mode is ActivationMode.SYNC)
 
 
 def new(key: str, value: JsonObject, attribute: bool) -> JsonObject:
@@ -161,9 +201,7 @@ def test_the_patch_gives_exactly_what_is_wished_for(
     untouched = copy.deepcopy(before.transformations)
     plan = compute_patch(before, wanted, mode)
     after = after_patch(before, plan)
-    assert params_of(after) == wished(before, wanted, mode)
-    others = [each for each in after.transformations if each["name"] != "GeneralTransform"]
-    assert others == [each for each in untouched if each["name"] != "GeneralTransform"]
+    assert list(after.transformations) == wished(before, wanted, mode)
     assert before.transformations == untouched
     assert list(plan.before) == list(untouched)
     assert list(plan.after) == list(after.transformations)
@@ -206,7 +244,7 @@ def test_removals_come_in_descending_order_with_what_they_remove(
 def test_a_plan_accounts_for_each_segment(case: tuple[Flow, DesiredSelectors, ActivationMode]) -> None:
     before, wanted, mode = case
     plan = compute_patch(before, wanted, mode)
-    held = {each["value"]["id"].lower() for each in params_of(before)["segmentSelectors"]["selectors"]}
+    held = segments_of(before)
     given_ids = {segment.id for segment in wanted.segments}
     if mode is ActivationMode.REMOVE:
         assert {each.lower() for each in plan.removed} == held & given_ids
@@ -262,6 +300,21 @@ def test_a_mapping_version_that_aep_shows_as_a_text_is_the_same() -> None:
     assert compute_patch(before, same, ActivationMode.ADD).operations == ()
     newer = DesiredSelectors((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 1}})
     assert len(compute_patch(before, newer, ActivationMode.ADD).operations) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "changed"),
+    [
+        ({"mappingId": "m", "mappingVersion": "0"}, ()),
+        ({"mappingId": "m", "mappingVersion": 0, "left": "over"}, ("profileMapping",)),
+        ({"mappingId": "m"}, ("profileMapping",)),
+        ("m", ("profileMapping",)),
+    ],
+)
+def test_a_setting_is_replaced_unless_it_is_exactly_as_desired(held: Any, changed: tuple[str, ...]) -> None:
+    before = flow({"name": "GeneralTransform", "params": {"profileMapping": held}})
+    desired = DesiredSelectors((), None, {"profileMapping": {"mappingId": "m", "mappingVersion": 0}})
+    assert compute_patch(before, desired, ActivationMode.ADD).settings_changed == changed
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,9 @@ def test_an_update_that_changes_nothing_is_noticed(
     make(plain_client, DesiredDataset(name="customers", schema_id=schema_id))
     control.inject(fault("status", "PATCH", f"{COLLECTION}/*", status=200, body=["@/dataSets/x"]))
     desired = DesiredDataset(name="customers", schema_id=schema_id, enable_for_profile=True)
-    with pytest.raises(DriftError, match=r"answered success to the change, but tags\.unifiedProfile"):
+    with pytest.raises(
+        DriftError, match=r"confirmed the change of .* does not show it .*: tags\.unifiedProfile"
+    ):
         ensure(plain_client, desired, IfExists.UPDATE)
 
 

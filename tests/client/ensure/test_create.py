@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from airflow_provider_flowservice.client import converge
 from airflow_provider_flowservice.client.ensure.create import ATTEMPTS, IfExists, ensure
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
@@ -221,7 +222,7 @@ def test_update_that_aep_confirms_and_does_not_do_is_an_error(
     make(plain_client, profile_flow(*ends, name="mine"))
     control.set_switches(silent_patch=True)
     desired = profile_flow(*ends, name="mine", schedule_params={"frequency": "hour", "interval": 1})
-    with pytest.raises(DriftError, match=r"answered success .*scheduleParams.frequency is None"):
+    with pytest.raises(DriftError, match=r"confirmed .*scheduleParams.frequency is None"):
         ensure(plain_client, desired, IfExists.UPDATE)
 
 
@@ -244,7 +245,7 @@ def test_update_of_what_changes_all_the_time_is_given_up(
 ) -> None:
     base = make(plain_client, kinesis("base"))
     make(plain_client, stream(base, "mine", stream="old"))
-    control.inject(fault("conflict", "PATCH", "targetConnections/*", times=ATTEMPTS))
+    control.inject(fault("conflict", "PATCH", "targetConnections/*", times=converge.ATTEMPTS))
     with pytest.raises(PreconditionError):
         ensure(plain_client, stream(base, "mine", stream="new"), IfExists.UPDATE)
     assert control.faults_left() == []

@@ -8,6 +8,7 @@ import pytest
 from airflow_provider_flowservice.client.ensure import dry_run
 from airflow_provider_flowservice.client.ensure.create import IfExists
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows.specs import empty_flow
 from airflow_provider_flowservice.client.model import AuthSpec, SelectorKind, looks_secret
 from tests.support.aep import KINESIS_SECRET, kinesis, make, profiles, stream
 from tests.support.clients import Client
@@ -25,9 +26,12 @@ def test_a_planned_id_is_known_as_one_and_says_what_it_stands_for() -> None:
     assert made == "plan:base_connection:Summer: a, b"
     assert dry_run.is_planned(made)
     assert not any(map(dry_run.is_planned, ["8256cfb4", "", None, 5, "PLAN:x"]))
-    dry_run.reject_planned("flow_id", "8256cfb4")
-    with pytest.raises(DriftError, match=r"^flow_id: 'plan:base_connection:Summer: a, b' stands for"):
-        dry_run.reject_planned("flow_id", made)
+    dry_run.refuse_planned("flow_id", "8256cfb4")
+    with pytest.raises(
+        DriftError,
+        match=r"^flow_id: 'plan:base_connection:Summer: a, b' is a placeholder from a plan_only task",
+    ):
+        dry_run.refuse_planned("flow_id", made)
 
 
 def test_what_hangs_on_something_planned_is_planned_without_asking() -> None:
@@ -93,10 +97,10 @@ def test_names_of_credentials_are_known(name: str) -> None:
 
 
 def test_a_flow_that_does_not_exist_yet_selects_nothing() -> None:
-    flow = dry_run.empty_flow("plan:flow:x")
+    flow = empty_flow("plan:flow:x")
     assert [list(flow.selectors(kind)) for kind in SelectorKind] == [[], []]
-    dry_run.empty_flow("a").transformations[0]["params"]["segmentSelectors"]["selectors"].append(1)
-    again = dry_run.empty_flow("b").transformations[0]["params"]["segmentSelectors"]["selectors"]
+    empty_flow("a").transformations[0]["params"]["segmentSelectors"]["selectors"].append(1)
+    again = empty_flow("b").transformations[0]["params"]["segmentSelectors"]["selectors"]
     assert again == []
 
 

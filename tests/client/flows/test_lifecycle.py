@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
+    InvalidInputError,
     SandboxNotFoundError,
     ServerError,
 )
 from airflow_provider_flowservice.client.flows import lifecycle
-from airflow_provider_flowservice.client.flows.lifecycle import ATTEMPTS, FlowResources
+from airflow_provider_flowservice.client.flows.lifecycle import FlowResources
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.model import Flow, SpecRef
+from airflow_provider_flowservice.client.model import Flow, FlowState, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener
@@ -81,8 +84,8 @@ def test_a_state_that_aep_confirms_and_does_not_take_is_an_error(
     made = make_flow(plain_client)
     confirmed = {"id": made, "etag": '"x"'}
     control.inject(fault("status", "POST", "flows/*/action", status=200, body=confirmed))
-    with pytest.raises(DriftError, match=f"flow {made} is enabled although AEP was told to disable it"):
-        lifecycle.set_state(plain_client, made, "disabled")
+    with pytest.raises(DriftError, match=f"flow {made}, .* state is 'enabled', wanted 'disabled'"):
+        lifecycle.set_state(plain_client, made, FlowState.DISABLED)
     assert len(control.requests("POST", "/action")) == 1
 
 
@@ -92,9 +95,18 @@ def test_a_state_that_needs_a_moment_is_waited_for(
     made = make_flow(plain_client)
     between = {"items": [{"id": made, "flowSpec": {"id": "s"}, "state": "disabling"}]}
     control.inject(fault("status", "GET", f"flows/{made}", after=1, times=2, status=200, body=between))
-    assert lifecycle.set_state(plain_client, made, "disabled").state == "disabled"
-    assert virtual_clock.sleeps == [1.0, 2.0]
+    assert lifecycle.set_state(plain_client, made, FlowState.DISABLED).state == "disabled"
+    assert virtual_clock.sleeps == [0.5, 1.0]
     assert len(control.requests("POST", "/action")) == 1
+
+
+@pytest.mark.parametrize("state", [FlowState.DRAFT, "enabling", "ENABLED", None])
+def test_a_state_that_nobody_can_set_is_refused_before_anything_is_sent(
+    plain_client: Client, control: EmulatorControl, state: Any
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"^state: .* cannot be set\. Choose enabled or disabled\."):
+        lifecycle.set_state(plain_client, UNKNOWN, state)
+    assert control.requests(path="/flows/") == []
 
 
 @pytest.mark.parametrize("change", ["state", "name", "publish"])
@@ -111,7 +123,7 @@ def test_an_aep_that_stays_down_is_given_up(
     )
     with pytest.raises(ServerError):
         {
-            "state": lambda: lifecycle.set_state(plain_client, made, "disabled"),
+            "state": lambda: lifecycle.set_state(plain_client, made, FlowState.DISABLED),
             "name": lambda: lifecycle.rename(plain_client, made, "new", None),
             "publish": lambda: lifecycle.publish(plain_client, request.FLOWS, made),
         }[change]()

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import copy
 import threading
 from typing import Any
 
 import pytest
 
 from airflow_provider_flowservice.client.activation import activate as activating
-from airflow_provider_flowservice.client.activation.activate import ATTEMPTS, ActivationResult, resolve
+from airflow_provider_flowservice.client.activation.activation import ActivationResult, resolve
 from airflow_provider_flowservice.client.activation.segments import Segment, read_segments
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
+from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
+from airflow_provider_flowservice.client.flows.specs import EMPTY_GENERAL_TRANSFORM
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -60,7 +63,7 @@ def test_whatever_number_is_missing_one_patch_adds_it(
     assert selected(flow_now(control)) == (segments, ["person.name", "a.b"])
     assert calls(control) == [("GET", 200), ("PATCH", 200), ("GET", 200)]
     assert (activation.flow_id, activation.etag) == (flow, flow_now(control)["etag"])
-    plan = activation.plan
+    plan = activation.patch
     assert (plan.added, plan.present, plan.attributes_added) == (tuple(segments), (), attributes)
     assert control.exports(flow)
 
@@ -71,8 +74,8 @@ def test_nothing_missing_is_one_read(client: Client, control: EmulatorControl, s
     control.clear_requests()
     again = activate(client, flow, [segments[1].upper(), segments[0]], "a")
     assert calls(control) == [("GET", 200)]
-    assert (again.plan.added, again.plan.attributes_added) == ((), ())
-    assert again.plan.present == (segments[1], segments[0])
+    assert (again.patch.added, again.patch.attributes_added) == ((), ())
+    assert again.patch.present == (segments[1], segments[0])
     assert again.etag == flow_now(control)["etag"]
 
 
@@ -82,7 +85,7 @@ def test_what_is_there_already_is_told_from_what_was_added(
     flow = make_flow(plain_client)
     activate(plain_client, flow, segments[:1])
     second = activate(plain_client, flow, segments[:2])
-    assert (second.plan.present, second.plan.added) == ((segments[0],), (segments[1],))
+    assert (second.patch.present, second.patch.added) == ((segments[0],), (segments[1],))
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -95,7 +98,7 @@ def test_another_editors_change_is_kept(
     found, attributes = selected(flow_now(control))
     assert found == [THEIRS] * times + segments[:2]
     assert attributes == ["a"]
-    assert activation.plan.added == tuple(segments[:2])
+    assert activation.patch.added == tuple(segments[:2])
     statuses = [status for method, status in calls(control) if method == "PATCH"]
     assert statuses == [412] * times + [200]
     assert control.faults_left() == []
@@ -120,7 +123,7 @@ def test_a_flow_that_changes_all_the_time_is_given_up(
     assert control.faults_left() == []
     assert len([call for call in calls(control) if call[0] == "PATCH"]) == ATTEMPTS
     assert len(virtual_clock.sleeps) == ATTEMPTS - 1
-    assert activate(plain_client, flow, segments[:1]).plan.added == (segments[0],)
+    assert activate(plain_client, flow, segments[:1]).patch.added == (segments[0],)
 
 
 @pytest.mark.parametrize("answer", ["reset_after", "reset", "status"])
@@ -131,8 +134,8 @@ def test_a_patch_whose_answer_is_lost_adds_once(
     control.inject(fault(answer, *PATCH, **({"status": 502} if answer == "status" else {})))
     activation = activate(client, flow, segments[:2], "a")
     assert selected(flow_now(control)) == (segments[:2], ["a"])
-    assert activation.plan.added == tuple(segments[:2])
-    assert activation.plan.attributes_added == ("a",)
+    assert activation.patch.added == tuple(segments[:2])
+    assert activation.patch.attributes_added == ("a",)
     assert activation.etag == flow_now(control)["etag"]
     assert control.faults_left() == []
 
@@ -164,6 +167,30 @@ def test_a_flow_without_selectors_is_refused_before_anything_is_sent(
     with pytest.raises(DriftError, match="FlowServiceCreateFlowOperator"):
         activate(plain_client, flow, segments[:1])
     assert calls(control) == [("GET", 200)]
+
+
+def test_all_transformations_of_a_flow_count(
+    plain_client: Client, control: EmulatorControl, segments: list[str]
+) -> None:
+    held = [{"type": "PLATFORM_SEGMENT", "value": {"id": segments[0]}}]
+    first, second = (copy.deepcopy(EMPTY_GENERAL_TRANSFORM) for _ in range(2))
+    second["params"]["segmentSelectors"]["selectors"] = held
+    flow = make_flow(plain_client, transformations=[first, second])
+
+    def lists() -> list[list[str]]:
+        held = [
+            each["params"]["segmentSelectors"]["selectors"] for each in flow_now(control)["transformations"]
+        ]
+        return [[selector["value"]["id"] for selector in selectors] for selectors in held]
+
+    control.clear_requests()
+    assert activate(plain_client, flow, segments[:1]).patch.present == (segments[0],)
+    assert calls(control) == [("GET", 200)]
+    activate(plain_client, flow, segments[:2])
+    assert lists() == [[segments[1]], [segments[0]]]
+    desired = DesiredSelectors(resolve(plain_client, read_segments(segments[:1])), None)
+    activating.activate(plain_client, flow, desired, ActivationMode.REMOVE)
+    assert lists() == [[segments[1]], []]
 
 
 def test_a_flow_that_is_not_there_is_named(plain_client: Client, segments: list[str]) -> None:
