@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from airflow_provider_flowservice.client import converge
 from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.client.streaming import posting
-from airflow_provider_flowservice.triggers.base import TOLERATED_FAILURES
+from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
 from tests.faults.outcomes import Outcome
 from tests.support.aep import FLOW_SERVICE
 from tests.support.operations import Operation
@@ -20,7 +22,7 @@ PATIENCE = 0.5
 #: Seconds for which a create looks for what it may have made, and a change for what AEP has confirmed.
 SEARCH = sum(converge.LOOKS)
 #: How often a request is sent that may be sent again freely, and the longest that the waits between may take.
-REQUEST_TRIES = Settings.__dataclass_fields__["retries"].default + 1
+REQUEST_TRIES = {field.name: field.default for field in msgspec.structs.fields(Settings)}["retries"] + 1
 BACKOFF = float(sum(2**attempt for attempt in range(REQUEST_TRIES - 1)))
 _SLACK = 1.0
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.flows.runs import MAX_AUDIENCES, Window, create_run
+from airflow_provider_flowservice.client.activation.adhoc import MAX_AUDIENCES
+from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (

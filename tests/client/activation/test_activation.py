@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.activation import activate as activating
+from airflow_provider_flowservice.client.activation import activation as activating
 from airflow_provider_flowservice.client.activation.activation import ActivationResult, resolve
 from airflow_provider_flowservice.client.activation.segments import Segment, read_segments
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors

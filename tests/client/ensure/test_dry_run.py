@@ -26,12 +26,12 @@ def test_a_planned_id_is_known_as_one_and_says_what_it_stands_for() -> None:
     assert made == "plan:base_connection:Summer: a, b"
     assert dry_run.is_planned(made)
     assert not any(map(dry_run.is_planned, ["8256cfb4", "", None, 5, "PLAN:x"]))
-    dry_run.refuse_planned("flow_id", "8256cfb4")
+    dry_run.reject_planned("flow_id", "8256cfb4")
     with pytest.raises(
         DriftError,
         match=r"^flow_id: 'plan:base_connection:Summer: a, b' is a placeholder from a plan_only task",
     ):
-        dry_run.refuse_planned("flow_id", made)
+        dry_run.reject_planned("flow_id", made)
 
 
 def test_what_hangs_on_something_planned_is_planned_without_asking() -> None:
