@@ -318,7 +318,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         task_state.save({"run": run_id})
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            self.wait_for_runs([run_id], task_state, next_kwargs={"run_id": run_id})
+            self.wait_for_runs([run_id], task_state, run_id=run_id)
         task_state.clear()
         return run_id
 
@@ -326,7 +326,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """Take over from the trigger."""
         # Airflow's ``dag.test()`` hands over the event alone.
         ended = run_id or next(iter(event.get("detail") or {}), "")
-        self.finish_waiting(event, [ended], self._task_state(context, self.flow_id))
+        self.wait_for_runs([ended], self._task_state(context, self.flow_id), event=event)
         return ended
 
     def plan(self, context: Context) -> str:

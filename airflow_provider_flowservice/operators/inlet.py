@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 #: How many refused records an error names.
 _SHOWN = 10
-#: A flow that is changed during the wait is waited for anew, but not for longer than so many whole waits: somebody who
-#: edits it a few times delays the post, and something that edits it all the time is an error.
+#: A flow that is changed during the wait is waited for again, but no longer than so many whole waits take. Somebody who
+#: edits it a few times only delays the post; something that edits it all the time is an error.
 _MAX_WAITS = 3
 #: Seconds between two looks at a flow that could not be read.
 _POLL_INTERVAL = 60
@@ -165,27 +165,18 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             self.hook.close()
 
     def _settle(self, deadline: float | None = None) -> None:
-        """Wait until the flow is old enough. The task itself looks right before it posts, so the trigger need not."""
-        if not self._has_flow:
-            return
-        flow_id = self.existing_id("flow_id", self.flow_id)
-        if self.settle_seconds <= 0:
+        """Wait until the flow's last change is old enough. The last look is the task's, right before it posts."""
+        flow_id = self.existing_id("flow_id", self.flow_id) if self._has_flow else None
+        if flow_id is None or self.settle_seconds <= 0:
             return
         if deadline is None:
             deadline = clock.current().wall() + _MAX_WAITS * self.settle_seconds
         wait = FlowSettled(flow_id=flow_id, settle_seconds=self.settle_seconds)
-        judged = wait_for(
-            self,
-            wait,
-            interval=_POLL_INTERVAL,
-            deadline=deadline,
-            method_name="execute_settled",
-            kwargs={"deadline": deadline},
-        )
+        judged = wait_for(self, wait, _POLL_INTERVAL, deadline, "execute_settled", {"deadline": deadline})
         if not judged.done:
             raise DriftError(
-                f"{wait.describe(judged.seen)} before AEP keeps what is posted. It was changed again and again during"
-                " the wait. Post while nobody changes the flow."
+                f"{wait.describe(judged.seen)}. It was changed again and again during the wait, and AEP drops what is"
+                " posted too soon after a change. Post while nobody changes the flow."
             )
 
     def _post(self, context: Context) -> dict[str, Any]:
