@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,7 +22,6 @@ from airflow_provider_flowservice.client.activation import selectors
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_permanent
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.exchange import Pause
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.client.http.sender import Sender
@@ -39,8 +37,7 @@ TOLERATED_FAILURES = 3
 JITTER = 0.1
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """What a look found.
 
     :param done: whether there is nothing more to wait for.
@@ -53,8 +50,9 @@ class Judgement:
     look_after: float | None = None
 
 
-#: Requests to send and pauses to make. A request is answered with its parsed response, or its error is thrown in.
-Steps = Generator[Request[Any] | Pause, Any, Judgement]
+#: Requests to send, and numbers of seconds to pause. A request is answered with its parsed response, or its error is
+#: thrown in.
+Steps = Generator[Request[Any] | float, Any, Judgement]
 
 
 class _Wait(msgspec.Struct, frozen=True, kw_only=True, tag_field="wait", tag=True):
@@ -248,7 +246,7 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
         remaining = deadline - clock.current().wall()
         if judged.done or remaining <= 0:
             return judged
-        yield Pause(min(pause, remaining))
+        yield min(pause, remaining)
 
 
 def drive(steps: Steps, sender: Sender) -> Judgement:
@@ -259,7 +257,7 @@ def drive(steps: Steps, sender: Sender) -> Judgement:
     step = _resume(steps, None)
     while not isinstance(step, Judgement):
         try:
-            result = _sleep(step) if isinstance(step, Pause) else sender.send(step)
+            result = sender.send(step) if isinstance(step, Request) else _sleep(step)
         except FlowServiceError as error:
             result = error
         step = _resume(steps, result)
@@ -275,14 +273,14 @@ async def drive_async(steps: Steps, send: Callable[[Request[Any]], Awaitable[Any
     step = _resume(steps, None)
     while not isinstance(step, Judgement):
         try:
-            result = await (_sleep_async(step) if isinstance(step, Pause) else send(step))
+            result = await (send(step) if isinstance(step, Request) else clock.current().sleep_async(step))
         except FlowServiceError as error:
             result = error
         step = _resume(steps, result)
     return step
 
 
-def _resume(steps: Steps, result: Any) -> Request[Any] | Pause | Judgement:
+def _resume(steps: Steps, result: Any) -> Request[Any] | float | Judgement:
     """Hand in the result of the last step, and return the next one or, at the end, the judgement."""
     try:
         return steps.throw(result) if isinstance(result, FlowServiceError) else steps.send(result)
@@ -291,9 +289,5 @@ def _resume(steps: Steps, result: Any) -> Request[Any] | Pause | Judgement:
         return judged
 
 
-def _sleep(pause: Pause) -> Any:
-    clock.current().sleep(pause.seconds)
-
-
-async def _sleep_async(pause: Pause) -> Any:
-    await clock.current().sleep_async(pause.seconds)
+def _sleep(seconds: float) -> Any:
+    clock.current().sleep(seconds)

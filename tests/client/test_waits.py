@@ -16,7 +16,6 @@ from airflow_provider_flowservice.client.errors import (
     RateLimitError,
     ServerError,
 )
-from airflow_provider_flowservice.client.http.exchange import Pause
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, SpecRef
 from airflow_provider_flowservice.client.waits import (
     TOLERATED_FAILURES,
@@ -320,7 +319,7 @@ def test_a_flow_that_is_changed_again_and_again_is_not_settled(
 def test_a_step_is_a_request_or_a_pause(virtual_clock: VirtualClock) -> None:
     steps = polling(ENABLED, interval=10, deadline=START + 5)
     assert next(steps).path.endswith("/flows/f")
-    assert steps.send(flow("disabled")) == Pause(5)
+    assert steps.send(flow("disabled")) == 5
 
 
 @DRIVERS
