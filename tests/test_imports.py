@@ -100,6 +100,18 @@ def test_the_client_works_without_airflow(module: str) -> None:
     assert "airflow" not in loaded_by(f"import {NAME}.{module}")
 
 
+@pytest.mark.parametrize("module", ["client.http", "client.waits", "client.activation", "client.ensure"])
+def test_what_the_package_imports_from_the_client_is_light(module: str) -> None:
+    assert loaded_by(f"import {NAME}.{module}") & HEAVY == set()
+
+
+def test_the_transports_are_loaded_when_they_are_asked_for() -> None:
+    door = f"from {NAME}.client import http"
+    assert loaded_by(f"{door}; http.AiohttpTransport") & HEAVY == {"aiohttp"}
+    assert loaded_by(f"{door}; http.RequestsTransport") & HEAVY == {"requests"}
+    assert "aiohttp" not in loaded_by(f"{door}; hasattr(http, 'missing')")
+
+
 def test_neither_client_nor_emulator_knows_airflow() -> None:
     assert offenders(files_below("client", "emulator"), "airflow") == []
 

@@ -5,7 +5,7 @@ These names are its public API; everything below this package may change.
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client import errors
+from airflow_provider_flowservice.client import errors, waits
 from airflow_provider_flowservice.client.activation import ActivationMode, RemovalLimits
 from airflow_provider_flowservice.client.datasets import (
     DesiredDataset,
@@ -62,4 +62,5 @@ __all__ = [
     "equals",
     "errors",
     "specs",
+    "waits",
 ]

@@ -1,10 +1,10 @@
-"""What can be waited for.
+"""What can be waited for: the requests to send, and how to judge the responses.
 
-A wait is a value: it says which requests tell how things are (:meth:`look`), judges the responses, and puts into words
-what is still missing. A sensor that pokes, an operator that waits on its worker and the trigger use the same value, so
-they agree. :func:`polling` repeats a look until a deadline. Both are generators without input or output, as
-:func:`~airflow_provider_flowservice.client.http.exchange.exchange` is one; :func:`drive` and :func:`drive_async` do
-what they ask.
+A wait is a value. Its ``look`` yields the requests and judges what comes back, its ``describe`` says in words what is
+still missing. A sensor that pokes, an operator that waits on its worker and the trigger use the same value, so they
+agree. :func:`polling` repeats the look until a deadline. Like
+:func:`~airflow_provider_flowservice.client.http.exchange.exchange`, both are generators that do no input or output;
+:func:`drive` and :func:`drive_async` are the two loops that do it for them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,7 +22,6 @@ from airflow_provider_flowservice.client.activation import selectors
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_permanent
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.exchange import Pause
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.client.http.sender import Sender
@@ -31,16 +29,15 @@ from airflow_provider_flowservice.client.model import JsonObject, RunState
 
 log = logging.getLogger(__name__)
 
-#: So many looks in a row may fail. The transport has retried each of them for minutes already, so more would hide an
-#: outage, and fewer would fail a wait of hours because AEP is restarted.
+#: So many looks in a row may fail. The transport has retried each of them already, for up to its retry budget of five
+#: minutes: more looks would hide an outage, and fewer would fail a wait of hours because AEP was away for a moment.
 TOLERATED_FAILURES = 3
 #: Each pause is longer or shorter by up to this share, so that the triggers of one DAG run, which begin to wait at the
 #: same moment, do not stay in step.
 JITTER = 0.1
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """What a look found.
 
     :param done: whether there is nothing more to wait for.
@@ -53,17 +50,17 @@ class Judgement:
     look_after: float | None = None
 
 
-Look = Generator[Request[Any], Any, Judgement]
-Steps = Generator[Request[Any] | Pause, Any, Judgement]
+#: Requests to send, and numbers of seconds to pause. A request is answered with its parsed response, or its error is
+#: thrown in.
+Steps = Generator[Request[Any] | float, Any, Judgement]
 
 
 class _Wait(msgspec.Struct, frozen=True, kw_only=True, tag_field="wait", tag=True):
-    """Base of all waits; ``wait`` names the class in the JSON form, which the trigger has as its argument."""
+    """Base of all waits. The trigger has their JSON form as its argument, in which ``wait`` names the class."""
 
     def to_json(self) -> JsonObject:
-        """The wait as :func:`from_json` reads it."""
-        document: JsonObject = msgspec.json.decode(msgspec.json.encode(self))
-        return document
+        """What :func:`from_json` reads."""
+        return msgspec.json.decode(msgspec.json.encode(self), type=JsonObject)
 
     def after(self, judged: Judgement) -> Self:
         """What is left to wait for once a look has found something."""
@@ -81,7 +78,7 @@ class SelectorsMapped(_Wait, frozen=True, kw_only=True):
     segments: tuple[str, ...]
     attributes: tuple[str, ...] = ()
 
-    def look(self, seen: Any = None) -> Look:
+    def look(self, seen: Any = None) -> Steps:
         """Read the flow; what is seen is what it lacks."""
         flow = yield request.get(request.FLOWS, self.flow_id)
         missing = selectors.missing(flow, self.segments, self.attributes)
@@ -101,7 +98,7 @@ class FlowInState(_Wait, frozen=True, kw_only=True):
     flow_id: str
     state: str
 
-    def look(self, seen: Any = None) -> Look:
+    def look(self, seen: Any = None) -> Steps:
         """Read the flow; what is seen is its state."""
         flow = yield request.get(request.FLOWS, self.flow_id)
         return Judgement(flow.state == self.state, flow.state)
@@ -119,7 +116,7 @@ class RunsEnded(_Wait, frozen=True, kw_only=True):
 
     run_ids: tuple[str, ...]
 
-    def look(self, seen: Any = None) -> Look:
+    def look(self, seen: Any = None) -> Steps:
         """Read the runs that have not ended yet; what is seen is the state of each by its id.
 
         The first look only tells whether there is something to wait for, so it stops at the first run that goes on.
@@ -152,7 +149,7 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
     started_after: float
     allow_partial: bool = False
 
-    def look(self, seen: Any = None) -> Look:
+    def look(self, seen: Any = None) -> Steps:
         """Read the newest runs; what is seen is the run that counts, empty while there is none.
 
         :raises DriftError: if it has not succeeded.
@@ -184,26 +181,26 @@ class FlowSettled(_Wait, frozen=True, kw_only=True):
     settle_seconds: float
     changed_at: float | None = None
 
-    def look(self, seen: Any = None) -> Look:
+    def look(self, seen: Any = None) -> Steps:
         """Read the flow; what is seen is when it was last changed."""
         changed = self.changed_at
         if changed is None:
             flow = yield request.get(request.FLOWS, self.flow_id)
             changed = max(flow.created_at, flow.updated_at) / 1000
-        # AEP's times are whole milliseconds, so a smaller rest is an error of rounding and not worth another look.
-        rest = round(changed + self.settle_seconds - clock.current().wall(), 3)
-        return Judgement(rest <= 0, changed, look_after=max(rest, 0.0))
+        # AEP's times are whole milliseconds; less than one is an error of rounding and not worth another look.
+        remaining = round(changed + self.settle_seconds - clock.current().wall(), 3)
+        return Judgement(remaining <= 0, changed, look_after=max(remaining, 0.0))
 
     def describe(self, seen: Any) -> str:
         """Say how old the last change is."""
         age = clock.current().wall() - seen
-        return f"flow {self.flow_id} was changed {age:.0f} seconds ago, and {self.settle_seconds:.0f} must have passed"
+        return f"flow {self.flow_id} was changed {age:.0f} seconds ago, less than {self.settle_seconds:.0f}"
 
     @override
     def after(self, judged: Judgement) -> FlowSettled:
         """The rest of the time, in which there is nothing to ask AEP.
 
-        Who waited for it must look again: the flow can be changed until then.
+        After it the flow must be looked at again, because it can be changed until then.
         """
         return msgspec.structs.replace(self, changed_at=judged.seen)
 
@@ -212,20 +209,21 @@ Wait = SelectorsMapped | FlowInState | RunsEnded | RunSucceeded | FlowSettled
 
 
 def from_json(document: JsonObject) -> Wait:
-    """Read what a wait's ``to_json`` wrote."""
+    """The wait that ``to_json`` wrote."""
     wait: Wait = msgspec.convert(document, Wait)
     return wait
 
 
 def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
-    """Look until what is waited for is so, at the latest at a deadline; the last look is at the deadline.
+    """Look again and again until there is nothing more to wait for. The last look is at the deadline.
 
-    What a server asks for with ``Retry-After`` is waited at least, up to a minute.
+    ``Retry-After`` makes a pause longer, up to a minute, and never shorter.
 
     :param interval: seconds between two looks.
     :param deadline: seconds since 1970-01-01 UTC: absolute, so that a restart does not move it.
     :returns: the last judgement; not ``done`` if the deadline has passed.
-    :raises FlowServiceError: at once if a further look would meet it again, else after :data:`TOLERATED_FAILURES`.
+    :raises FlowServiceError: at once if a further look would meet the same error, otherwise when more than
+        :data:`TOLERATED_FAILURES` looks in a row have failed, or every look until the deadline.
     """
     judged, failures = Judgement(False), 0
     while True:
@@ -235,7 +233,8 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
             judged = yield from wait.look(seen)
         except FlowServiceError as error:
             failures += 1
-            if is_permanent(error) or failures > TOLERATED_FAILURES:
+            never_seen = seen is None and clock.current().wall() >= deadline
+            if is_permanent(error) or failures > TOLERATED_FAILURES or never_seen:
                 raise
             pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
         else:
@@ -247,48 +246,48 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
         remaining = deadline - clock.current().wall()
         if judged.done or remaining <= 0:
             return judged
-        yield Pause(min(pause, remaining))
+        yield min(pause, remaining)
 
 
-def drive(steps: Steps | Look, sender: Sender) -> Judgement:
+def drive(steps: Steps, sender: Sender) -> Judgement:
     """Do what a look or a polling asks for, in this thread.
 
     :raises FlowServiceError: as they do.
     """
-    try:
-        step = next(steps)
-        while True:
-            try:
-                result = _sleep(step) if isinstance(step, Pause) else sender.send(step)
-            except FlowServiceError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
-    except StopIteration as end:
-        judged: Judgement = end.value
-        return judged
-
-
-def _sleep(pause: Pause) -> Any:
-    clock.current().sleep(pause.seconds)
+    step = _resume(steps, None)
+    while not isinstance(step, Judgement):
+        try:
+            result = sender.send(step) if isinstance(step, Request) else _sleep(step)
+        except FlowServiceError as error:
+            result = error
+        step = _resume(steps, result)
+    return step
 
 
 async def drive_async(steps: Steps, send: Callable[[Request[Any]], Awaitable[Any]]) -> Judgement:
-    """Do what a polling asks for, in this event loop.
+    """Do what a look or a polling asks for, in this event loop.
 
     :param send: carries a request through.
-    :raises FlowServiceError: as the polling does.
+    :raises FlowServiceError: as they do.
     """
-    time = clock.current()
+    step = _resume(steps, None)
+    while not isinstance(step, Judgement):
+        try:
+            result = await (send(step) if isinstance(step, Request) else clock.current().sleep_async(step))
+        except FlowServiceError as error:
+            result = error
+        step = _resume(steps, result)
+    return step
+
+
+def _resume(steps: Steps, result: Any) -> Request[Any] | float | Judgement:
+    """Hand in the result of the last step, and return the next one or, at the end, the judgement."""
     try:
-        step = next(steps)
-        while True:
-            try:
-                result = await (time.sleep_async(step.seconds) if isinstance(step, Pause) else send(step))
-            except FlowServiceError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
+        return steps.throw(result) if isinstance(result, FlowServiceError) else steps.send(result)
     except StopIteration as end:
         judged: Judgement = end.value
         return judged
+
+
+def _sleep(seconds: float) -> Any:
+    clock.current().sleep(seconds)

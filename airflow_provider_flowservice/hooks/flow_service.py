@@ -21,12 +21,14 @@ from airflow_provider_flowservice.client import (
     ActivationMode,
     IfExists,
     activation,
+    clock,
     ensure,
     flows,
     http,
     model,
+    waits,
 )
-from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.settings import Settings, settings_from
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
 from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.ensure import Desired, EnsureResult, PlannedCreate, SavedState
     from airflow_provider_flowservice.client.http import Kind, Request, RequestsTransport
     from airflow_provider_flowservice.client.streaming import InputRecord, PostSummary, UnreadableRecord
+    from airflow_provider_flowservice.client.waits import Wait
 
 T = TypeVar("T")
 R = TypeVar("R", bound=ensure.ExistingResource)
@@ -267,6 +270,21 @@ class FlowServiceHook(BaseHook):
         :raises DriftError: if the flow cannot be run by hand.
         """
         return flows.run_flow(self, flow_id, window, saved)
+
+    def wait(self, wait: Wait, *, timeout: float, poll_interval: float = 60) -> Any:
+        """Wait in this thread.
+
+        :param wait: such as ``waits.FlowInState``.
+        :param timeout: seconds to wait at most.
+        :param poll_interval: seconds between two looks.
+        :returns: what was seen last, as the wait describes it.
+        :raises DriftError: if it does not happen in time.
+        """
+        deadline = clock.current().wall() + timeout
+        judged = waits.drive(waits.polling(wait, interval=poll_interval, deadline=deadline), self)
+        if not judged.done:
+            raise DriftError(f"Timed out after {timeout:.0f} seconds: {wait.describe(judged.seen)}")
+        return judged.seen
 
     # --- activation --------------------------------------------------------------------------------------
 

@@ -207,7 +207,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
             "Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(set(runs.values()))
         )
         if self.wait_for_completion:
-            self.wait_for_runs(sorted(set(runs.values())), task_state, next_kwargs={"runs": runs})
+            self.wait_for_runs(sorted(set(runs.values())), task_state, runs=runs)
         task_state.clear()
         return runs
 
@@ -218,7 +218,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         task_state = self._task_state(context)
         # Airflow's ``dag.test()`` passes the event alone.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
-        self.finish_waiting(event, sorted(set(started.values())), task_state)
+        self.wait_for_runs(sorted(set(started.values())), task_state, event=event)
         return started
 
     def plan(self, context: Context) -> dict[str, str]:

@@ -261,7 +261,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         run_id = self.hook.run_flow(self.flow_id, self._window(), task_state)
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            self.wait_for_runs([run_id], task_state, next_kwargs={"run_id": run_id})
+            self.wait_for_runs([run_id], task_state, run_id=run_id)
         task_state.clear()
         return run_id
 
@@ -269,7 +269,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """Take over from the trigger."""
         # Airflow's ``dag.test()`` passes the event alone.
         ended = run_id or next(iter(event.get("detail") or {}), "")
-        self.finish_waiting(event, [ended], self._task_state(context))
+        self.wait_for_runs([ended], self._task_state(context), event=event)
         return ended
 
     def plan(self, context: Context) -> str:

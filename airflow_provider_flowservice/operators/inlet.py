@@ -185,18 +185,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         if deadline is None:
             deadline = clock.current().wall() + _MAX_WAITS * self.settle_seconds
         wait = FlowSettled(flow_id=self.flow_id, settle_seconds=self.settle_seconds)
-        judged = wait_for(
-            self,
-            wait,
-            interval=_POLL_INTERVAL,
-            deadline=deadline,
-            method_name="execute_settled",
-            kwargs={"deadline": deadline},
-        )
+        judged = wait_for(self, wait, _POLL_INTERVAL, deadline, "execute_settled", {"deadline": deadline})
         if not judged.done:
             raise DriftError(
-                f"{wait.describe(judged.seen)} before AEP keeps what is posted. It was changed repeatedly during"
-                " the wait. Post while nobody changes the flow."
+                f"{wait.describe(judged.seen)}. It was changed repeatedly during the wait, and AEP drops what is"
+                " posted too soon after a change. Post while nobody changes the flow."
             )
 
     def _post(self, context: Context) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
 
 from airflow_provider_flowservice.client import clock, waits
-from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
+from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.client.waits import Judgement, RunsEnded, Wait
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -23,92 +24,60 @@ from airflow_provider_flowservice.operators.arguments import flag, required, sec
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.http import Sender
     from airflow_provider_flowservice.operators.task_state import TaskState
-
 
 log = logging.getLogger(__name__)
 
-
-class WaitingTask(Protocol):
-    """An operator or a sensor that can wait."""
-
-    flowservice_conn_id: str
-    sandbox: str | None
-    deferrable: bool
-
-    @property
-    def hook(self) -> Sender:
-        """What sends its requests."""
-
-    def defer(self, *, trigger: Any, method_name: str, kwargs: dict[str, Any] | None = None) -> NoReturn:
-        """Leave the worker until a trigger fires."""
+_GOOD = (RunState.SUCCESS, RunState.PARTIAL)
 
 
 def is_deferrable(deferrable: bool | str | None) -> bool | str:
     """Whether a task waits in the triggerer: as its argument says, or ``[operators] default_deferrable``.
 
-    The setting is read when a task is created. Airflow's own operators read it when the class is, so a change does
-    not reach a process that has loaded them.
+    The setting is read when the task is created, not when its class is, so that it also decides in a process that
+    has loaded the class already.
     """
     if deferrable is None:
         deferrable = bool(conf.getboolean("operators", "default_deferrable", fallback=False))
     return deferrable
 
 
-def defer(
-    task: WaitingTask,
-    wait: Wait,
-    *,
-    interval: float,
-    deadline: float,
-    method_name: str = "execute_complete",
-    kwargs: dict[str, Any],
-) -> NoReturn:
-    """Defer the task: the triggerer waits.
-
-    :param interval: seconds between two polls.
-    :param deadline: seconds since 1970-01-01 UTC.
-    :param method_name: the task's method that goes on.
-    :param kwargs: what it gets beside the event.
-    """
-    # It loads Airflow's triggers, which a DAG file does not need to be parsed.
-    from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
-
-    trigger = FlowServiceTrigger(
-        flowservice_conn_id=task.flowservice_conn_id,
-        sandbox=task.sandbox,
-        wait=wait.to_json(),
-        poll_interval=interval,
-        deadline=deadline,
-    )
-    task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs)
-
-
 def wait_for(
-    task: WaitingTask,
-    wait: Wait,
-    *,
-    interval: float,
-    deadline: float,
-    method_name: str = "execute_complete",
-    kwargs: dict[str, Any],
+    task: Any, wait: Wait, interval: float, deadline: float, method: str, next_kwargs: dict[str, Any]
 ) -> Judgement:
-    """Wait here, or look once and defer if there is still something to wait for.
+    """Wait on the worker; or look once, and let the triggerer wait if there is something to wait for.
 
-    It looks before it defers because a trigger that fires at once can overtake the scheduler, which then considers the
-    task failed.
+    The look comes first because a trigger that fires at once can overtake the scheduler, which then considers the
+    task failed. If the look fails, the trigger looks again, and tells temporary errors from permanent ones.
 
+    :param task: an operator or a sensor with a ``hook`` and ``deferrable``.
+    :param interval: seconds between two looks.
+    :param deadline: when to give up, in seconds since 1970-01-01 UTC.
+    :param method: the task's method that resumes after the trigger.
+    :param next_kwargs: what it gets beside the trigger's event.
     :returns: the last judgement; not ``done`` if the deadline has passed.
-    :raises FlowServiceError: as :func:`~airflow_provider_flowservice.client.waits.polling` does.
+    :raises FlowServiceError: what ends a wait on the worker.
     """
-    if not task.deferrable:
+    if not task.deferrable or clock.current().wall() >= deadline:
         return waits.drive(waits.polling(wait, interval=interval, deadline=deadline), task.hook)
-    judged = waits.drive(wait.look(), task.hook)
-    if not judged.done and clock.current().wall() < deadline:
-        log.info("Not yet: %s", wait.describe(judged.seen))
-        rest = wait.after(judged)
-        defer(task, rest, interval=interval, deadline=deadline, method_name=method_name, kwargs=kwargs)
+    judged = Judgement(False)
+    try:
+        judged = waits.drive(wait.look(), task.hook)
+        wait = wait.after(judged)
+    except FlowServiceError as error:
+        log.info("The first look failed, the trigger looks again: %s", error)
+    if not judged.done:
+        # Parsing a DAG file does not need Airflow's triggers.
+        from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
+
+        trigger = FlowServiceTrigger(
+            flowservice_conn_id=task.flowservice_conn_id,
+            sandbox=task.sandbox,
+            wait=wait.to_json(),
+            poll_interval=interval,
+            deadline=deadline,
+        )
+        task.defer(trigger=trigger, method_name=method, kwargs=next_kwargs)
     return judged
 
 
@@ -161,44 +130,35 @@ class RunStartingOperator(FlowServiceFlowOperator):
         )
 
     def wait_for_runs(
-        self, run_ids: Sequence[str], task_state: TaskState, next_kwargs: dict[str, Any]
+        self, run_ids: Sequence[str], task_state: TaskState, *, event: Any = None, **next_kwargs: Any
     ) -> None:
-        """Wait until runs have ended.
+        """Wait until runs have ended, or take over from the trigger that has waited.
 
-        :param task_state: what the task saved of the runs; it is cleared once they have ended.
+        :param task_state: what the task saved of the runs. It is cleared once they have ended, well or badly, or
+            cannot be read: a task that is cleared then starts others. While they may still run it is kept, so that a
+            further attempt attaches to them.
+        :param event: the trigger's event, if it has waited.
         :param next_kwargs: what ``execute_complete`` gets beside the event.
-        :raises DriftError: if one failed.
+        :raises FlowServicePermanentException: if a run failed.
         :raises FlowServiceWaitTimeout: if they take too long.
         """
         wait = RunsEnded(run_ids=tuple(run_ids))
         deadline = clock.current().wall() + self.wait_timeout
-        self._judge(
-            lambda: wait_for(self, wait, interval=self.poll_interval, deadline=deadline, kwargs=next_kwargs),
-            wait,
-            task_state,
-        )
-
-    def finish_waiting(self, event: dict[str, Any], run_ids: Sequence[str], task_state: TaskState) -> None:
-        """Take over from the trigger: as :meth:`wait_for_runs`, when the wait is over."""
-        self._judge(lambda: judgement_of(event), RunsEnded(run_ids=tuple(run_ids)), task_state)
-
-    def _judge(self, result: Callable[[], Judgement], wait: RunsEnded, task_state: TaskState) -> None:
-        """Decide whether the task fails.
-
-        The state is cleared once the runs have ended, well or badly, or cannot be read: a task that is cleared then
-        starts others. While they may still run it is kept, so that a further attempt attaches to them.
-        """
         try:
             with raise_for_airflow():
-                judged = result()
+                if event is not None:
+                    judged = judgement_of(event)
+                else:
+                    judged = wait_for(
+                        self, wait, self.poll_interval, deadline, "execute_complete", next_kwargs
+                    )
         except FlowServicePermanentException:
             task_state.clear()
             raise
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
         task_state.clear()
-        states = judged.seen
-        failed = [f"{run} ({s})" for run, s in states.items() if s not in ("success", "partialSuccess")]
-        if failed:
-            message = f"{len(failed)} of {len(states)} flow runs did not succeed: {', '.join(failed)}"
+        bad = [f"{run} ({state})" for run, state in judged.seen.items() if state not in _GOOD]
+        if bad:
+            message = f"{len(bad)} of {len(judged.seen)} flow runs did not succeed: {', '.join(bad)}"
             raise for_airflow(DriftError(message))

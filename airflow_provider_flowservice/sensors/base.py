@@ -11,12 +11,11 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.ensure import is_planned
-from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.waits import Wait
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.arguments import flag, required, resource_id
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
-from airflow_provider_flowservice.operators.waiting import defer, is_deferrable, judgement_of, timed_out
+from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, timed_out, wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,16 +68,10 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
                 return BaseSensorOperator.execute(self, context)
             except AirflowSensorTimeout as timeout:
                 raise timed_out(wait, self._seen, self.timeout) from timeout
-        # A trigger that fires at once can overtake the scheduler, so this looks once. If that fails, the trigger looks
-        # again and tells temporary errors from permanent ones.
-        try:
-            done = waits.drive(wait.look(), self.hook).done
-        except FlowServiceError as error:
-            done = False
-            self.log.info("The first look failed, the trigger looks again: %s", error)
-        if not done:
-            deadline = clock.current().wall() + self.timeout
-            defer(self, wait, interval=self.poke_interval, deadline=deadline, kwargs={"wait": wait.to_json()})
+        deadline, more = clock.current().wall() + self.timeout, {"wait": wait.to_json()}
+        judged = wait_for(self, wait, self.poke_interval, deadline, "execute_complete", more)
+        if not judged.done:
+            raise timed_out(wait, judged.seen, self.timeout)
         return None
 
     def poke(self, context: Context) -> bool:

@@ -16,7 +16,6 @@ from airflow_provider_flowservice.client.errors import (
     RateLimitError,
     ServerError,
 )
-from airflow_provider_flowservice.client.http.exchange import Pause
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, SpecRef
 from airflow_provider_flowservice.client.waits import (
     TOLERATED_FAILURES,
@@ -202,7 +201,7 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
     _, judged = paths(wait.look(), flow(changed=START - 100))
     rest = wait.after(judged)
     assert paths(rest.look()) == ([], Judgement(False, START - 100, look_after=200))
-    assert rest.describe(START - 100) == "flow f was changed 100 seconds ago, and 300 must have passed"
+    assert rest.describe(START - 100) == "flow f was changed 100 seconds ago, less than 300"
     virtual_clock.advance(199.9996)
     assert paths(rest.look()) == ([], Judgement(True, START - 100, look_after=0))
     assert ENABLED.after(Judgement(False, "disabled")) is ENABLED
@@ -320,4 +319,14 @@ def test_a_flow_that_is_changed_again_and_again_is_not_settled(
 def test_a_step_is_a_request_or_a_pause(virtual_clock: VirtualClock) -> None:
     steps = polling(ENABLED, interval=10, deadline=START + 5)
     assert next(steps).path.endswith("/flows/f")
-    assert steps.send(flow("disabled")) == Pause(5)
+    assert steps.send(flow("disabled")) == 5
+
+
+@DRIVERS
+def test_a_wait_that_never_saw_anything_ends_with_what_it_met(
+    virtual_clock: VirtualClock, wait_for: Driver
+) -> None:
+    line = Line(server_error(), server_error())
+    with pytest.raises(ServerError):
+        wait_for(ENABLED, line, 30, START + 20)
+    assert (virtual_clock.wall(), line.left) == (START + 20, [])

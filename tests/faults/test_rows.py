@@ -1,4 +1,4 @@
-"""The fault matrix, its rows 1 to 11, each as a DAG: tokens, conflicts, lost answers, limits, broken answers."""
+"""The fault matrix, its rows 1 to 11 and 24, each as a DAG: tokens, conflicts, lost answers, limits, broken answers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
     FlowServiceTransientException,
 )
+from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
+from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
+from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
 from tests.faults.kinds import REQUEST_TRIES
 from tests.support import operators
 from tests.support.aep import FLOW_SERVICE, ids, make, make_flow, profile_store, writes
@@ -406,5 +409,64 @@ def test_row_11_a_page_that_names_itself_is_an_error_and_no_loop(
     assert "names a page twice" in str(ran.error)
     assert writes(control) == []
     assert control.state()["connections"] == []
+    assert control.faults_left() == []
+    assert time.monotonic() <= 1
+
+
+SCHEMAS = "/data/foundation/schemaregistry/tenant/schemas"
+DATASETS = "/data/foundation/catalog/dataSets"
+MAPPING_SETS = "/data/foundation/conversion/mappingSets"
+FULL = [f"other-{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("path", "page", "create"),
+    [
+        pytest.param(
+            SCHEMAS,
+            {"results": [{"$id": "other", "title": "other"}], "_page": {"next": "other"}},
+            lambda: FlowServiceCreateSchemaOperator(task_id="x", name=NAME),
+            id="schemas, the cursor comes back",
+        ),
+        pytest.param(
+            DATASETS,
+            {each: {"name": NAME} for each in FULL},
+            lambda: FlowServiceCreateDatasetOperator(task_id="x", name=NAME, schema_id="s"),
+            id="datasets, start is ignored",
+        ),
+        pytest.param(
+            MAPPING_SETS,
+            {"data": [{"id": each, "name": NAME} for each in FULL]},
+            lambda: FlowServiceCreateMappingSetOperator(
+                task_id="x", name=NAME, schema_id="s", mappings=[{"source": "a", "destination": "b"}]
+            ),
+            id="mapping sets, start is ignored",
+        ),
+    ],
+)
+def test_row_24_a_list_without_an_end_is_an_error_and_makes_no_duplicate(
+    control: EmulatorControl, time: VirtualClock, path: str, page: Any, create: Any
+) -> None:
+    control.inject(fault("status", "GET", path, times=2, status=200, body=page))
+    control.inject(fault("status", "POST", f"{path}/validate", status=200, body={"validationResponse": []}))
+    ran = run("row_24", create)
+    assert isinstance(ran.error, FlowServiceTransientException)
+    assert "so its end was not reached" in str(ran.error)
+    assert [entry["path"] for entry in control.requests("POST") if entry["path"] == path] == []
+    assert statuses(control, "GET", path) == [200, 200]
+    assert time.monotonic() <= 1
+
+
+def test_row_24_a_segment_whose_name_is_not_found_because_of_a_circle_is_no_missing_segment(
+    sandbox: Sandbox, time: VirtualClock
+) -> None:
+    control, flow = sandbox.control, make_flow(sandbox.hook)
+    control.clear_requests()
+    page = {"children": [{"id": "a", "name": "another"}], "_page": {"next": "1"}}
+    control.inject(fault("status", "GET", "/data/core/ups/audiences", times=2, status=200, body=page))
+    ran = run("row_24_name", lambda: operators.activate(flow, [{"name": "Loyal customers"}]))
+    assert isinstance(ran.error, FlowServiceTransientException)
+    assert "the list of audiences repeats a page" in str(ran.error)
+    assert writes(control) == []
     assert control.faults_left() == []
     assert time.monotonic() <= 1

@@ -548,10 +548,9 @@ def test_a_flow_that_is_changed_all_the_time_is_an_error_and_nothing_is_posted(
     source = open_source(hook)
 
     def somebody_changes(seconds: float) -> None:
-        control.advance(seconds - 1)
+        control.advance(seconds)
         operation = "disable" if hook.get(request.FLOWS, source.flow_id).state == "enabled" else "enable"
         hook.action(request.FLOWS, source.flow_id, operation)
-        control.advance(1)
 
     in_step.follow(somebody_changes)
     began = in_step.wall()
@@ -575,6 +574,18 @@ def test_a_wait_that_the_triggerer_gave_up_is_no_reason_to_post(
     problem = {"message": "no connection", "permanent": True, "status": None}
     with pytest.raises(FlowServicePermanentException, match="no connection"):
         operator.resume_execution("execute_settled", {"event": {"status": "error", "error": problem}}, {})
+    assert posts(control) == []
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_flow_that_cannot_be_read_until_the_end_of_the_wait_is_left_to_airflows_retries(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock, deferrable: bool
+) -> None:
+    source = open_source(hook)
+    operator = post(source, messages=people(1), settle_seconds=5, deferrable=deferrable)
+    control.inject(fault("status", "GET", "flows/*", times=50, status=503))
+    with pytest.raises(FlowServiceTransientException):
+        run_to_end(operator)
     assert posts(control) == []
 
 

@@ -139,7 +139,8 @@ def test_a_wait_that_breaks_off_is_taken_up_by_the_next_attempt(
     control: EmulatorControl, source_flow: str, deferrable: bool
 ) -> None:
     store = TaskStateStore()
-    control.inject(fault("status", "GET", "runs/*", times=5 * (TOLERATED_FAILURES + 1), status=503))
+    looks = TOLERATED_FAILURES + 1 + deferrable  # the look before the task defers is tolerated too
+    control.inject(fault("status", "GET", "runs/*", times=5 * looks, status=503))
     with pytest.raises(FlowServiceTransientException):
         run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
     control.clear_faults()
@@ -299,7 +300,8 @@ def test_exports_are_taken_up_by_the_next_attempt(
     control: EmulatorControl, file_flow: str, deferrable: bool
 ) -> None:
     store = TaskStateStore()
-    control.inject(fault("status", "GET", "runs/*", times=5 * (TOLERATED_FAILURES + 1), status=503))
+    looks = TOLERATED_FAILURES + 1 + deferrable  # the look before the task defers is tolerated too
+    control.inject(fault("status", "GET", "runs/*", times=5 * looks, status=503))
     operator = export(file_flow, control.segments[:3], deferrable=deferrable)
     with pytest.raises(FlowServiceTransientException):
         run_to_end(operator, task_state_store=store)

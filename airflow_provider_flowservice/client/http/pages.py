@@ -17,17 +17,18 @@ from airflow_provider_flowservice.client.http.sender import Sender
 
 T = TypeVar("T")
 
-#: So many empty pages in a row are read. A service that filters after it has cut the pages gives some: 100 are
-#: 10,000 resources without a match, more than a sandbox holds, and end a list that would never end otherwise.
+#: So many empty pages in a row are read. An empty page that names a next one is not the end: a service that filters
+#: after it has cut the list into pages gives some. 100 of them stand for 10,000 resources without a match, which is
+#: more than a sandbox holds; without a limit, a service that goes on like that would be asked forever.
 MAX_EMPTY_PAGES = 100
 
 
 def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[model.Page[T]]]) -> Iterator[T]:
     """Every item of a list, each id once. The next page is read when the items before it are used up.
 
-    Items that come again are fine as long as something new comes with them: a list that grows between two pages
-    moves its items towards the later ones. A page with known items alone is fine only as the last one, and shorter
-    than a full one; otherwise it is what a service gives that ignores which page it is asked for.
+    Items may come again as long as something new comes with them: when a list grows between two requests, its items
+    move towards the later pages. A page on which every item is known may only be the last one, and must be shorter than
+    a full page; anything else comes from a service that ignores which page it is asked for.
 
     :param name: what the list holds, for messages.
     :param page_at: the request for the page at a cursor; None is the first page.
@@ -46,13 +47,13 @@ def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[mod
         cursor = page.next_cursor
         empty = 0 if page.items else empty + 1
         if page.items and not new and (cursor is not None or len(page.items) == longest):
-            raise _endless(asked, name, "repeats a page")
+            raise _unfinished(asked, name, "repeats a page")
         if cursor is None:
             return
         if empty > MAX_EMPTY_PAGES:
-            raise _endless(asked, name, f"has {empty} empty pages in a row")
+            raise _unfinished(asked, name, f"has {empty} empty pages in a row")
         if cursor in cursors:
-            raise _endless(asked, name, "names a page twice")
+            raise _unfinished(asked, name, "names a page twice")
         cursors.add(cursor)
         longest = max(longest, len(page.items))
 
@@ -82,7 +83,7 @@ def next_offset(start: str | None, found: int, page_limit: int) -> str | None:
     return str(int(start or 0) + found) if found >= page_limit else None
 
 
-def _endless(asked: Request[Any], name: str, problem: str) -> InvalidResponseError:
+def _unfinished(asked: Request[Any], name: str, problem: str) -> InvalidResponseError:
     return InvalidResponseError(
         f"{asked.method} {asked.path}: the list of {name} {problem}, so its end was not reached. Try again; the list is"
         " then read from its beginning.",
