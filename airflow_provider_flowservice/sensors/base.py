@@ -84,9 +84,10 @@ class FlowServiceSensor(BaseSensorOperator):
                 return super().execute(context)
             except AirflowSensorTimeout as timeout:
                 raise timed_out(wait, self._seen, self.timeout) from timeout
-        deadline, more = clock.current().wall() + self.timeout, {"wait": wait.to_json()}
+        deadline, next_kwargs = clock.current().wall() + self.timeout, {"wait": wait.to_json()}
         try:
-            judged = wait_for(self, wait, self.poke_interval, deadline, "execute_complete", more)
+            with raise_for_airflow():
+                judged = wait_for(self, wait, self.poke_interval, deadline, "execute_complete", next_kwargs)
         finally:
             self.hook.close()
         if not judged.done:
