@@ -218,6 +218,31 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
     assert clock.current().wall() == START
 
 
+def test_without_any_time_it_looks_once_and_does_not_defer(control: EmulatorControl, flow: str) -> None:
+    operator = sensor(flow, control.segments[:1], deferrable=True, timeout=0)
+    assert operator.execute({}) is None
+    with pytest.raises(
+        FlowServiceWaitTimeout, match=f"Timed out after 0 seconds: flow {flow} lacks segments"
+    ):
+        sensor(flow, control.segments[7:8], deferrable=True, timeout=0).execute({})
+    with pytest.raises(FlowServicePermanentException, match="404"):
+        sensor(UNKNOWN, control.segments[:1], deferrable=True, timeout=0).execute({})
+
+
+def test_what_is_missing_is_named_without_looking_names_up_again(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock
+) -> None:
+    operator = sensor(flow, [{"name": "Loyal customers"}, control.segments[7]], deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute({})
+    control.clear_requests()
+    resumed = sensor(flow, [{"name": "Loyal customers"}, control.segments[7]], deferrable=True)
+    event = {"status": "timeout", "detail": {"segments": [control.segments[7]], "attributes": []}}
+    with pytest.raises(FlowServiceWaitTimeout, match=f"flow {flow} lacks segments {control.segments[7]}"):
+        resumed.execute_complete({}, event, **(deferred.value.kwargs or {}))
+    assert control.requests() == []
+
+
 def test_the_time_is_up_although_aep_never_answered(control: EmulatorControl) -> None:
     operator = sensor(UNKNOWN, control.segments[:1])
     with pytest.raises(FlowServiceWaitTimeout, match="AEP gave no response"):

@@ -141,6 +141,14 @@ def test_a_full_page_of_known_items_is_an_error(listing: Listing) -> None:
     assert len(sender.sent) == 2
 
 
+@with_each(*WITH_CURSOR, SEGMENTS)
+def test_a_short_page_of_known_items_that_names_a_next_one_is_an_error(listing: Listing) -> None:
+    later = (listing.page(["b"], str(number)) for number in itertools.count(2))
+    sender = Stored(itertools.chain([listing.page(["a", "b"], "1")], later))
+    assert "repeats a page" in unfinished(listing, sender)[0]
+    assert len(sender.sent) == 2
+
+
 @with_each(*EVERY)
 def test_a_list_that_grows_meanwhile_is_read_to_its_end(listing: Listing) -> None:
     """Each new item moves what follows towards the next page."""
