@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -21,9 +20,9 @@ from airflow_provider_flowservice.client.errors import (
     PreconditionError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import backoff, delay_after
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.model import Frozen
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +50,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Versioned)
 
 
-@dataclass(frozen=True)
-class Converged(Generic[R]):
+class Converged(Frozen, Generic[R], frozen=True):
     """A resource in its desired state.
 
     :param changed: whether it had to be changed; False if the first read found it as desired.

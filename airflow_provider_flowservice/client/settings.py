@@ -113,23 +113,8 @@ def settings_from(
     )
 
 
-_EXTRAS = frozenset(
-    {
-        "org_id",
-        "sandbox",
-        "ims_host",
-        "collection_host",
-        "scopes",
-        "access_token",
-        "connect_timeout",
-        "read_timeout",
-        "retries",
-        "retry_budget",
-        "proxy",
-        "ca_file",
-        "token_cache",
-    }
-)
+#: What the extras of a connection may hold; the other settings have fields of their own there.
+_EXTRAS = frozenset(Settings.__struct_fields__) - {"gateway", "client_id", "client_secret"}
 
 
 def origin_of(url: SplitResult) -> str:

@@ -15,16 +15,15 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any
 
 import msgspec
-from typing_extensions import Self, override
+from typing_extensions import Self
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import selectors
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_permanent
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
-from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import JsonObject, RunState
 
 log = logging.getLogger(__name__)
@@ -196,7 +195,6 @@ class FlowSettled(_Wait, frozen=True, kw_only=True):
         age = clock.current().wall() - seen
         return f"flow {self.flow_id} was changed {age:.0f} seconds ago, less than {self.settle_seconds:.0f}"
 
-    @override
     def after(self, judged: Judgement) -> FlowSettled:
         """The rest of the time, in which there is nothing to ask AEP.
 

@@ -84,17 +84,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(
-            segments=segments,
-            profile_attributes=profile_attributes,
-            activation_mode=activation_mode,
-            profile_mapping=profile_mapping,
-            mandatory_fields=mandatory_fields,
-            primary_fields=primary_fields,
-            max_removals=max_removals,
-            allow_empty=allow_empty,
-            allow_in_backfill=allow_in_backfill,
-        )
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> dict[str, Any]:
         """Bring the flow to what is given.
@@ -190,7 +180,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
     def __init__(self, *, segments: Sequence[str | Mapping[str, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(segments=segments)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> dict[str, str]:
         """Start the exports, and wait for them.

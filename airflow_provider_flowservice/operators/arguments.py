@@ -95,14 +95,16 @@ class TakesArguments:
         cls.arguments = {**cls.arguments, **own}
         cls.template_fields = tuple(cls.arguments)  # type: ignore[attr-defined]
 
-    def set_arguments(self, **values: Any) -> None:
-        """Set arguments in the constructor, and check those that are literals.
+    def set_arguments(self, values: Mapping[str, Any]) -> None:
+        """Set the arguments of a constructor, and check those that are literals.
 
+        :param values: the constructor's ``locals()``; what is not a declared argument is ignored.
         :raises InvalidInputError: naming the argument. In a mapped task the constructor runs on the worker, so
             nothing is checked there before :meth:`read_arguments`.
         """
         given = self.__dict__.setdefault("_given", set())
-        for name, value in values.items():
+        for name in self.arguments.keys() & values.keys():
+            value = values[name]
             setattr(self, name, value)
             if value is not None:
                 given.add(name)

@@ -38,7 +38,7 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
         self, *, flowservice_conn_id: str = "flowservice_default", sandbox: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(flowservice_conn_id=flowservice_conn_id, sandbox=sandbox)
+        self.set_arguments(locals())
 
     @cached_property
     def hook(self) -> FlowServiceHook:
@@ -86,7 +86,7 @@ class FlowServiceChangeOperator(FlowServiceOperator):
 
     def __init__(self, *, plan_only: bool | str = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(plan_only=plan_only)
+        self.set_arguments(locals())
 
     def perform(self, context: Context) -> Any:
         """Change AEP, or say what would change."""
@@ -116,7 +116,7 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
 
     def __init__(self, *, flow_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(flow_id=flow_id)
+        self.set_arguments(locals())
 
 
 def push(context: Context, **values: Any) -> None:

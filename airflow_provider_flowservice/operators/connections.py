@@ -61,7 +61,7 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(connection_spec=connection_spec, auth_conn_id=auth_conn_id, auth=auth)
+        self.set_arguments(locals())
 
     def desired(self) -> DesiredBaseConnection:
         """The base connection, with the name of its auth spec read from AEP."""
@@ -110,9 +110,7 @@ class _CreateEndOperator(FlowServiceCreateResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(
-            connection_spec=connection_spec, base_connection_id=base_connection_id, data_format=data_format
-        )
+        self.set_arguments(locals())
 
     def spec_id(self) -> str:
         """The connection spec's id; only for a draft is an id looked up."""
@@ -137,7 +135,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
 
     def __init__(self, *, source_params: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(source_params=source_params)
+        self.set_arguments(locals())
 
     def desired(self) -> DesiredSourceConnection:
         """The source connection."""
@@ -168,7 +166,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
         self, *, target_params: Mapping[str, Any], schema_id: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(target_params=target_params, schema_id=schema_id)
+        self.set_arguments(locals())
 
     def desired(self) -> DesiredTargetConnection:
         """The target connection."""
@@ -218,7 +216,7 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
 
     def __init__(self, *, connection_id: str, kind: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(connection_id=connection_id, kind=kind)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> bool:
         """Delete it.

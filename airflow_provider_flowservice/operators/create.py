@@ -40,7 +40,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         self, *, name: str, description: str | None = None, if_exists: str = "reuse", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(name=name, description=description, if_exists=if_exists)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
         """Ensure the object and push the other XComs.
@@ -101,7 +101,7 @@ class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
 
     def __init__(self, *, draft: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(draft=draft)
+        self.set_arguments(locals())
 
     def check_draft(self, spec: ConnectionSpec | FlowSpec) -> None:
         """Reject a draft of something that cannot be one.

@@ -43,7 +43,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self.set_arguments(schema_id=schema_id, mappings=mappings, body_form=body_form)
+        self.set_arguments(locals())
 
     def check_arguments(self) -> None:
         """Check that a name can be sent."""

@@ -21,7 +21,7 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
 
     def __init__(self, *, schema_id: str, enable_for_profile: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(schema_id=schema_id, enable_for_profile=enable_for_profile)
+        self.set_arguments(locals())
 
     def desired(self) -> DesiredDataset:
         """The dataset."""

@@ -63,13 +63,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(
-            flow_spec=flow_spec,
-            source_connection_ids=source_connection_ids,
-            target_connection_ids=target_connection_ids,
-            transformations=transformations,
-            schedule_params=schedule_params,
-        )
+        self.set_arguments(locals())
 
     def desired(self) -> DesiredFlow:
         """The flow."""
@@ -109,7 +103,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
 
     def __init__(self, *, state: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(state=state)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
         """Bring the flow to the state.
@@ -141,7 +135,7 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
         self, *, new_name: str | None = None, new_description: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(new_name=new_name, new_description=new_description)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
         """Rename and describe.
@@ -193,7 +187,7 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
 
     def __init__(self, *, with_connections: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(with_connections=with_connections)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> dict[str, list[str]]:
         """Delete.
@@ -250,7 +244,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(window_start=window_start, window_end=window_end, delta_column=delta_column)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
         """Start the run, and wait for it.

@@ -121,24 +121,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(
-            connection_id=connection_id,
-            inlet_url=inlet_url,
-            flow_id=flow_id,
-            messages=messages,
-            path=path,
-            storage_conn_id=storage_conn_id,
-            schema_id=schema_id,
-            dataset_id=dataset_id,
-            batch_size=batch_size,
-            sync_validation=sync_validation,
-            max_failures=max_failures,
-            dead_letter_path=dead_letter_path,
-            skip_records=skip_records,
-            allow_empty=allow_empty,
-            settle_seconds=settle_seconds,
-            deferrable=is_deferrable(deferrable),
-        )
+        deferrable = is_deferrable(deferrable)
+        self.set_arguments(locals())
 
     def check_arguments(self) -> None:
         """Check which arguments are given together."""

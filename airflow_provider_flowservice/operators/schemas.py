@@ -26,7 +26,7 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
         self, *, schema_class: str = PROFILE_CLASS, field_groups: Sequence[str] = (), **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(schema_class=schema_class, field_groups=field_groups)
+        self.set_arguments(locals())
 
     def desired(self) -> DesiredSchema:
         """The schema."""

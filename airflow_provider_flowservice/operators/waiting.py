@@ -122,12 +122,8 @@ class RunStartingOperator(FlowServiceFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(
-            wait_for_completion=wait_for_completion,
-            poll_interval=poll_interval,
-            wait_timeout=wait_timeout,
-            deferrable=is_deferrable(deferrable),
-        )
+        deferrable = is_deferrable(deferrable)
+        self.set_arguments(locals())
 
     def wait_for_runs(
         self, run_ids: Sequence[str], task_state: TaskState, *, event: Any = None, **next_kwargs: Any

@@ -43,7 +43,8 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(flow_id=flow_id, deferrable=is_deferrable(deferrable), plan_only=plan_only)
+        deferrable = is_deferrable(deferrable)
+        self.set_arguments(locals())
         self._seen: Any = None
 
     @abstractmethod

@@ -30,7 +30,7 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(segments=segments, profile_attributes=profile_attributes)
+        self.set_arguments(locals())
 
     def waits_for(self) -> SelectorsMapped:
         """The segments, names looked up, and the attributes."""
@@ -51,7 +51,7 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
 
     def __init__(self, *, state: str = "enabled", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(state=state)
+        self.set_arguments(locals())
 
     def waits_for(self) -> FlowInState:
         """The state."""
@@ -74,7 +74,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
         self, *, started_after: float | str, allow_partial: bool | str = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(started_after=started_after, allow_partial=allow_partial)
+        self.set_arguments(locals())
 
     def waits_for(self) -> RunSucceeded:
         """The run."""

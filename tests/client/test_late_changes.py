@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.ensure import IfExists, ensure
 from airflow_provider_flowservice.client.errors import BadRequestError, DriftError
 from airflow_provider_flowservice.client.flows import lifecycle, runs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import FlowState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer

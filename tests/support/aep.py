@@ -14,7 +14,7 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredTargetConnection,
 )
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 FLOW_SERVICE = "/data/foundation/flowservice"

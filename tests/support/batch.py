@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Sender
 from tests.support.streaming import SCHEMA_VERSION, customers
 
 LANDING_ZONE = {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "version": "1.0"}

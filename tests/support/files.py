@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Sender
 from tests.support.aep import make, profile_flow, profile_store, profiles
 
 SECRET = "files+secret/of=tests"

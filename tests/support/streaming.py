@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredTargetConnection,
 )
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
 from airflow_provider_flowservice.client.streaming.records import InputRecord
 

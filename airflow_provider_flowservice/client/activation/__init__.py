@@ -31,26 +31,3 @@ from airflow_provider_flowservice.client.activation.selectors import (
     compute_patch,
     missing,
 )
-
-__all__ = [
-    "ActivationMode",
-    "ActivationResult",
-    "Audience",
-    "DesiredSelectors",
-    "Missing",
-    "RemovalLimits",
-    "Segment",
-    "SegmentDefinition",
-    "SegmentRun",
-    "SelectorPatch",
-    "activate",
-    "activate_adhoc",
-    "check_dataset_schedule",
-    "compute_patch",
-    "iterate_audiences",
-    "iterate_segments",
-    "missing",
-    "read_attributes",
-    "read_segments",
-    "resolve",
-]

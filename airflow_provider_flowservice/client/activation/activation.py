@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_flowservice.client.activation import audiences, selectors
@@ -16,9 +15,8 @@ from airflow_provider_flowservice.client.activation.selectors import (
 from airflow_provider_flowservice.client.converge import converge
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import Flow, SelectorKind
+from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +25,7 @@ MAX_SEGMENTS = 250
 MAX_ATTRIBUTES = 50
 
 
-@dataclass(frozen=True)
-class RemovalLimits:
+class RemovalLimits(Frozen, frozen=True):
     """What may be removed.
 
     :param max_removals: segments that may be removed; None means half of what is active.
@@ -67,8 +64,7 @@ class RemovalLimits:
             )
 
 
-@dataclass(frozen=True)
-class ActivationResult:
+class ActivationResult(Frozen, frozen=True):
     """What an activation did.
 
     :param patch: what the first read of the flow asked for.

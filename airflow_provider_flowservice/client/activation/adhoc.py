@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -17,9 +16,9 @@ from airflow_provider_flowservice.client.errors import (
     is_ambiguous,
 )
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import delay_after
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.model import Frozen
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +45,7 @@ class _Orders(model.Record, frozen=True, kw_only=True):
     order: tuple[_Order, ...] = ()
 
 
-@dataclass(frozen=True)
-class SegmentRun:
+class SegmentRun(Frozen, frozen=True):
     """The run that exports a segment.
 
     :param attached: whether it was running already.

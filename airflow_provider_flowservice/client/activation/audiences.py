@@ -9,9 +9,8 @@ import msgspec
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import pages
-from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.response import Response
-from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Page
 
 PROFILE_SERVICE = "/data/core/ups"
@@ -69,8 +68,8 @@ def segment_page(number: str | None = None) -> Request[Page[SegmentDefinition]]:
     """
     following = int(number or 0) + 1
 
-    def parse(answer: Response) -> Page[SegmentDefinition]:
-        found = response.decode(answer, _SegmentPage)
+    def parse(received: Response) -> Page[SegmentDefinition]:
+        found = response.decode(received, _SegmentPage)
         # AEP counts pages and items. One of the two may be wrong, so the list ends where neither has more; where AEP
         # counts nothing, a full page may have a next one.
         more = following < found.page.total_pages or following * PAGE_LIMIT < found.page.total_count
@@ -89,8 +88,8 @@ def audience_page(start: str | None = None, *, name: str | None = None) -> Reque
     :param name: only audiences whose name contains this.
     """
 
-    def parse(answer: Response) -> Page[Audience]:
-        found = response.decode(answer, _AudiencePage)
+    def parse(received: Response) -> Page[Audience]:
+        found = response.decode(received, _AudiencePage)
         following = found.page.next
         return Page(items=found.children, next_cursor=None if following is None else str(following))
 

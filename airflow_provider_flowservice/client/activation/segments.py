@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS, check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.model import JsonObject
+from airflow_provider_flowservice.client.model import Frozen, JsonObject
 
 _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_FIELDS)
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Frozen, frozen=True):
     """A segment to activate.
 
     :param id: UUID of a segment definition, or the own id of an external audience.
@@ -23,7 +23,7 @@ class Segment:
     """
 
     id: str
-    value: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    value: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def uuid(self) -> str:
@@ -35,8 +35,7 @@ class Segment:
         return {"type": "PLATFORM_SEGMENT", "value": {"id": self.id, **self.value}}
 
 
-@dataclass(frozen=True)
-class SegmentName:
+class SegmentName(Frozen, frozen=True):
     """A segment whose id is to be looked up.
 
     :param name: exact name.
@@ -44,7 +43,7 @@ class SegmentName:
     """
 
     name: str
-    value: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    value: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment | SegmentName, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS
 from airflow_provider_flowservice.client.activation.segments import Segment
@@ -20,6 +21,7 @@ from airflow_provider_flowservice.client.errors import DriftError, InvalidInputE
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import (
     Flow,
+    Frozen,
     JsonObject,
     Operation,
     Selector,
@@ -37,8 +39,7 @@ class ActivationMode(str, Enum):
     SYNC = "sync"
 
 
-@dataclass(frozen=True)
-class DesiredSelectors:
+class DesiredSelectors(Frozen, frozen=True):
     """What a flow must send.
 
     :param attributes: None leaves the flow's attributes alone in every mode.
@@ -48,11 +49,10 @@ class DesiredSelectors:
 
     segments: tuple[Segment, ...]
     attributes: tuple[str, ...] | None = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SelectorPatch:
+class SelectorPatch(Frozen, frozen=True):
     """What has to change in a flow.
 
     :param operations: the JSON Patch; empty if nothing has to change.
@@ -89,8 +89,7 @@ class SelectorPatch:
         return "; ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Frozen, frozen=True):
     """What a flow should send and does not."""
 
     segments: tuple[str, ...]
@@ -170,8 +169,7 @@ def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
     return result
 
 
-@dataclass(frozen=True)
-class _ListsPatch:
+class _ListsPatch(Frozen, frozen=True):
     """What has to change in the lists of selectors of one kind.
 
     :param first: index of the transformation whose list takes new selectors.

@@ -15,13 +15,3 @@ from airflow_provider_flowservice.client.datasets.schemas import (
     PROFILE_CLASS,
     DesiredSchema,
 )
-
-__all__ = [
-    "PROFILE_CLASS",
-    "BodyForm",
-    "DesiredDataset",
-    "DesiredMappingSet",
-    "DesiredSchema",
-    "FieldMapping",
-    "read_mappings",
-]

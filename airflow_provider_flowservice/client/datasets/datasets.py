@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
-from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import next_offset, pages
-from airflow_provider_flowservice.client.http.request import Request, is_plain
+from airflow_provider_flowservice.client.http.request import Request, Sender, is_plain
 from airflow_provider_flowservice.client.http.response import Response
-from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject, Page
+from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
 
 CATALOG = "/data/foundation/catalog"
 PAGE_LIMIT = 100
@@ -41,8 +38,7 @@ class _Body(model.Record, frozen=True, kw_only=True):
     tags: JsonObject = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(Frozen, frozen=True):
     """A dataset.
 
     :param created_at: milliseconds since 1970-01-01 UTC.
@@ -65,8 +61,8 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[D
     :param name: only datasets of this name.
     """
 
-    def parse(answer: Response) -> Page[Dataset]:
-        found = _datasets(answer)
+    def parse(received: Response) -> Page[Dataset]:
+        found = _datasets(received)
         return Page(items=found, next_cursor=next_offset(start, len(found), PAGE_LIMIT))
 
     params = [("limit", str(PAGE_LIMIT)), ("start", start or "0"), ("orderBy", "asc:created")]
@@ -80,8 +76,7 @@ def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
     return pages(sender, "datasets", lambda start: page(start, name=name))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredDataset(Desired[Dataset]):
+class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
     """A dataset that shall exist once.
 
     :param schema_id: ``$id`` of its schema.
@@ -91,32 +86,29 @@ class DesiredDataset(Desired[Dataset]):
     schema_id: str
     enable_for_profile: bool = False
 
-    @property
-    @override
-    def label(self) -> str:
-        return "dataset"
+    label: ClassVar = "dataset"
 
     @property
-    @override
     def parents(self) -> tuple[str, ...]:
+        """The schema."""
         return (self.schema_id,)
 
-    @override
     def candidates(self, sender: Sender) -> Iterator[Dataset]:
+        """Datasets of this name (``GET /dataSets``)."""
         return iterate(sender, name=self.name if is_plain(self.name) else None)
 
-    @override
     def is_ours(self, found: Dataset) -> bool:
+        """Name and schema agree."""
         return found.name == self.name and found.schema_id == self.schema_id
 
-    @override
     def differences(self, found: Dataset) -> tuple[Difference, ...]:
+        """Whether it is enabled for profiles."""
         if self.enable_for_profile and not found.profile_enabled:
             return (Difference("tags.unifiedProfile", "not enabled", "enabled:true"),)
         return ()
 
-    @override
     def create(self) -> Request[model.Created]:
+        """``POST /dataSets``."""
         body: JsonObject = {
             "name": self.name,
             "schemaRef": {"id": self.schema_id, "contentType": SCHEMA_CONTENT_TYPE},
@@ -127,12 +119,12 @@ class DesiredDataset(Desired[Dataset]):
             body["tags"] = PROFILE_TAGS
         return Request("POST", f"{CATALOG}/dataSets", _created, json=body, idempotent=False)
 
-    @override
     def read(self, found_id: str) -> Request[Dataset]:
+        """``GET /dataSets/{id}``."""
         return Request("GET", _path(found_id), _one)
 
-    @override
     def update(self, found: Dataset) -> Request[Any] | None:
+        """``PATCH /dataSets/{id}``: the tags of the profile store."""
         if not self.differences(found):
             return None
         operations = [
@@ -147,8 +139,8 @@ class DesiredDataset(Desired[Dataset]):
             idempotent=False,
         )
 
-    @override
     def delete(self, found_id: str) -> Request[None]:
+        """``DELETE /dataSets/{id}``."""
         return Request("DELETE", _path(found_id), response.nothing)
 
 
@@ -156,8 +148,8 @@ def _path(dataset_id: str) -> str:
     return f"{CATALOG}/dataSets/{quote(dataset_id, safe='')}"
 
 
-def _datasets(answer: Response) -> tuple[Dataset, ...]:
-    bodies = response.decode(answer, dict[str, _Body])
+def _datasets(received: Response) -> tuple[Dataset, ...]:
+    bodies = response.decode(received, dict[str, _Body])
     return tuple(
         Dataset(
             id=dataset_id,
@@ -170,18 +162,16 @@ def _datasets(answer: Response) -> tuple[Dataset, ...]:
     )
 
 
-def _one(answer: Response) -> Dataset:
-    found = _datasets(answer)
+def _one(received: Response) -> Dataset:
+    found = _datasets(received)
     if not found:
-        message = f"{answer.method} {answer.path}: the answer holds no dataset"
-        raise NotFoundError(message, status=404, method=answer.method, path=answer.path)
+        raise received.error(NotFoundError, "the response holds no dataset", status=404)
     return found[0]
 
 
-def _created(answer: Response) -> model.Created:
+def _created(received: Response) -> model.Created:
     """Read ``["@/dataSets/5c8c..."]``; Adobe writes ``@/datasets/`` as well."""
-    references = response.decode(answer, tuple[str, ...])
+    references = response.decode(received, tuple[str, ...])
     if not references or not references[0].lower().startswith("@/datasets/"):
-        message = f"{answer.method} {answer.path}: the answer names no dataset"
-        raise InvalidResponseError(message, method=answer.method, path=answer.path)
+        raise received.error(InvalidResponseError, "the response names no dataset")
     return model.Created(id=references[0].rpartition("/")[2])

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
-
-from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import next_offset, pages
-from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.response import Response
-from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import JsonObject, Page
+from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
 
 DATA_PREP = "/data/foundation/conversion"
 PAGE_LIMIT = 100
@@ -34,8 +30,7 @@ class BodyForm(str, Enum):
     OLD = "old"
 
 
-@dataclass(frozen=True)
-class FieldMapping:
+class FieldMapping(Frozen, frozen=True):
     """One field that a mapping set fills.
 
     :param source: name of a source field, or an expression.
@@ -151,8 +146,8 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[M
     :param name: only mapping sets of this name.
     """
 
-    def parse(answer: Response) -> Page[MappingSet]:
-        found = response.decode(answer, _MappingSets).data
+    def parse(received: Response) -> Page[MappingSet]:
+        found = response.decode(received, _MappingSets).data
         return Page(items=found, next_cursor=next_offset(start, len(found), PAGE_LIMIT))
 
     params = [("limit", str(PAGE_LIMIT)), ("start", start or "0")]
@@ -166,8 +161,7 @@ def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
     return pages(sender, "mapping sets", lambda start: page(start, name=name))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredMappingSet(Desired[MappingSet]):
+class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
     """A mapping set that shall exist once.
 
     With a name it is found by schema and name, and its fields are compared; without one, which the old body
@@ -183,34 +177,31 @@ class DesiredMappingSet(Desired[MappingSet]):
     mappings: tuple[FieldMapping, ...]
     form: BodyForm = BodyForm.NEW
 
-    @property
-    @override
-    def label(self) -> str:
-        return "mapping set"
+    label: ClassVar = "mapping set"
 
     @property
-    @override
     def parents(self) -> tuple[str, ...]:
+        """The schema."""
         return (self.schema_id,)
 
-    @override
     def candidates(self, sender: Sender) -> Iterator[MappingSet]:
+        """Mapping sets of this name, or all (``GET /mappingSets``)."""
         return iterate(sender, name=self.name or None)
 
-    @override
     def is_ours(self, found: MappingSet) -> bool:
+        """Schema and name agree or, without a name, schema and fields."""
         if found.schema_id != self.schema_id:
             return False
         return found.name == self.name if self.name else found.pairs == self._pairs
 
-    @override
     def differences(self, found: MappingSet) -> tuple[Difference, ...]:
+        """The fields."""
         if found.pairs == self._pairs:
             return ()
         return (Difference("mappings", sorted(found.pairs), sorted(self._pairs)),)
 
-    @override
     def create(self) -> Request[model.Created]:
+        """``POST /mappingSets``."""
         return Request("POST", f"{DATA_PREP}/mappingSets", _created, json=self.body, idempotent=False)
 
     def validate(self) -> Request[None]:
@@ -220,19 +211,19 @@ class DesiredMappingSet(Desired[MappingSet]):
         """
         return Request("POST", f"{DATA_PREP}/mappingSets/validate", self._read_verdicts, json=self.body)
 
-    @override
     def read(self, found_id: str) -> Request[MappingSet]:
-        return Request("GET", _path(found_id), lambda answer: response.decode(answer, MappingSet))
+        """``GET /mappingSets/{id}``."""
+        return Request("GET", _path(found_id), lambda received: response.decode(received, MappingSet))
 
-    @override
     def update(self, found: MappingSet) -> Request[Any] | None:
+        """``PUT /mappingSets/{id}``."""
         if not self.differences(found):
             return None
         body = {**self.body, "id": found.id, "version": found.version}
         return Request("PUT", _path(found.id), response.nothing, json=body, idempotent=False)
 
-    @override
     def delete(self, found_id: str) -> Request[None]:
+        """``DELETE /mappingSets/{id}``."""
         return Request("DELETE", _path(found_id), response.nothing)
 
     @property
@@ -267,8 +258,8 @@ class DesiredMappingSet(Desired[MappingSet]):
     def _pairs(self) -> frozenset[tuple[str, str]]:
         return frozenset((m.source, m.destination) for m in self.mappings)
 
-    def _read_verdicts(self, answer: Response) -> None:
-        verdicts = response.decode(answer, _ValidationResponse).validation_response
+    def _read_verdicts(self, received: Response) -> None:
+        verdicts = response.decode(received, _ValidationResponse).validation_response
         problems = []
         for index, verdict in enumerate(verdicts):
             if verdict.status != "SUCCESS":
@@ -288,6 +279,6 @@ def _path(mapping_set_id: str) -> str:
     return f"{DATA_PREP}/mappingSets/{quote(mapping_set_id, safe='')}"
 
 
-def _created(answer: Response) -> model.Created:
-    made = response.decode(answer, MappingSet)
+def _created(received: Response) -> model.Created:
+    made = response.decode(received, MappingSet)
     return model.Created(id=made.id, etag=made.etag)

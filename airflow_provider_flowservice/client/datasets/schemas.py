@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
-from typing_extensions import override
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import pages
-from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import JsonObject, Page
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
@@ -89,8 +86,7 @@ def iterate(sender: Sender) -> Iterator[Schema]:
     return pages(sender, "schemas", page)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredSchema(Desired[Schema]):
+class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
     """A schema that shall exist once.
 
     :param name: its title.
@@ -101,29 +97,26 @@ class DesiredSchema(Desired[Schema]):
     schema_class: str = PROFILE_CLASS
     field_groups: Sequence[str] = ()
 
-    @property
-    @override
-    def label(self) -> str:
-        return "schema"
+    label: ClassVar = "schema"
 
-    @override
     def candidates(self, sender: Sender) -> Iterator[Schema]:
+        """All schemas of the tenant (``GET /tenant/schemas``)."""
         # Titles may repeat, and a page starts strictly after a title, so a list is read to its end.
         return iterate(sender)
 
-    @override
     def is_ours(self, found: Schema) -> bool:
+        """The title agrees."""
         return found.title == self.name
 
-    @override
     def differences(self, found: Schema) -> tuple[Difference, ...]:
+        """The class and field groups."""
         wanted, held = set(self._parts), {part.ref for part in found.parts}
         if wanted == held:
             return ()
         return (Difference("allOf", sorted(held), sorted(wanted)),)
 
-    @override
     def create(self) -> Request[model.Created]:
+        """``POST /tenant/schemas``."""
         body: JsonObject = {
             "type": "object",
             "title": self.name,
@@ -133,20 +126,20 @@ class DesiredSchema(Desired[Schema]):
         }
         return Request("POST", f"{SCHEMA_REGISTRY}/tenant/schemas", _created, json=body, idempotent=False)
 
-    @override
     def read(self, found_id: str) -> Request[Schema]:
+        """``GET /tenant/schemas/{id}``."""
         return Request("GET", _path(found_id), _schema, headers=_ACCEPT_ONE)
 
-    @override
     def update(self, found: Schema) -> Request[Any] | None:
+        """Nothing: a schema that differs is an error."""
         if differing := self.differences(found):
             raise self.cannot_change(
                 found, differing, "Change it in AEP's user interface, or choose another title."
             )
         return None
 
-    @override
     def delete(self, found_id: str) -> Request[None]:
+        """``DELETE /tenant/schemas/{id}``."""
         return Request("DELETE", _path(found_id), response.nothing)
 
     @property
@@ -158,14 +151,14 @@ def _path(schema_id: str) -> str:
     return f"{SCHEMA_REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}"
 
 
-def _page(answer: response.Response) -> Page[Schema]:
-    found = response.decode(answer, _Schemas)
+def _page(received: response.Response) -> Page[Schema]:
+    found = response.decode(received, _Schemas)
     return Page(items=found.results, next_cursor=found.page.next)
 
 
-def _schema(answer: response.Response) -> Schema:
-    return response.decode(answer, Schema)
+def _schema(received: response.Response) -> Schema:
+    return response.decode(received, Schema)
 
 
-def _created(answer: response.Response) -> model.Created:
-    return model.Created(id=_schema(answer).id)
+def _created(received: response.Response) -> model.Created:
+    return model.Created(id=_schema(received).id)

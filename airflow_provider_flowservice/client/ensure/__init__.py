@@ -23,21 +23,3 @@ from airflow_provider_flowservice.client.ensure.dry_run import (
     planned_id,
     reject_planned,
 )
-
-__all__ = [
-    "Desired",
-    "Difference",
-    "EnsureResult",
-    "ExistingResource",
-    "IfExists",
-    "PlannedCreate",
-    "SavedState",
-    "compare",
-    "difference",
-    "ensure",
-    "is_planned",
-    "operations_json",
-    "plan_create",
-    "planned_id",
-    "reject_planned",
-]

@@ -7,9 +7,10 @@ deletes its own twin when another worker was faster.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
 
 from airflow_provider_flowservice.client.converge import converge, look
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
@@ -20,7 +21,8 @@ from airflow_provider_flowservice.client.errors import (
     NotFoundError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Sender
+from airflow_provider_flowservice.client.model import Frozen
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=ExistingResource)
@@ -39,8 +41,7 @@ class IfExists(str, Enum):
     CREATE = "create"
 
 
-@dataclass(frozen=True)
-class EnsureResult(Generic[R]):
+class EnsureResult(Frozen, Generic[R], frozen=True):
     """The one object.
 
     :param created: whether this call created it.
@@ -238,7 +239,7 @@ def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) ->
     )
     itself = next((found for found in equal if found.id == ours.id), None)
     if itself is None or equal[0].id == ours.id:
-        return replace(ours, resource=itself)
+        return msgspec.structs.replace(ours, resource=itself)
     oldest = equal[0]
     log.warning(
         "Another worker created %s at the same time; deleting the twin %s created here",

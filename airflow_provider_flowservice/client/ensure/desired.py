@@ -6,16 +6,15 @@ adds, masks or does not show is not compared.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import Versioned
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.model import Frozen
 
 R = TypeVar("R", bound="ExistingResource")
 
@@ -32,8 +31,7 @@ class ExistingResource(Versioned, Protocol):
         """Milliseconds since 1970-01-01 UTC."""
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Frozen, frozen=True):
     """One setting that AEP does not hold as desired.
 
     :param setting: path of the setting, such as ``params.stream``.
@@ -47,21 +45,18 @@ class Difference:
         return f"{self.setting} is {self.found!r}, wanted {self.wanted!r}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Desired(ABC, Generic[R]):
+class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     """An object that must exist once, in whichever of AEP's services.
 
     :param name: its name.
     :param description: for people; never compared.
     """
 
+    #: What a person calls such an object.
+    label: ClassVar[str]
+
     name: str
     description: str | None = None
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """What a person calls the object, such as ``flow``."""
 
     def title(self, found_id: str) -> str:
         """Names one of its objects for a log or an error."""

@@ -9,23 +9,21 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.create import IfExists, find_existing
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import looks_secret
+from airflow_provider_flowservice.client.http.request import Sender
+from airflow_provider_flowservice.client.model import Frozen, looks_secret
 
 R = TypeVar("R", bound=ExistingResource)
 
 _PREFIX = "plan:"
 
 
-@dataclass(frozen=True)
-class PlannedCreate(Generic[R]):
+class PlannedCreate(Frozen, Generic[R], frozen=True):
     """What a create would do.
 
     :param id: the real id of what exists, or else a placeholder.

@@ -33,31 +33,3 @@ from airflow_provider_flowservice.client.flows.runs import (
     start_run,
 )
 from airflow_provider_flowservice.client.flows.specs import empty_flow
-
-__all__ = [
-    "DeleteResult",
-    "DesiredBaseConnection",
-    "DesiredFlow",
-    "DesiredSourceConnection",
-    "DesiredTargetConnection",
-    "FlowResources",
-    "Window",
-    "best_after",
-    "check_can_run",
-    "delete",
-    "delete_flow",
-    "delete_unshared",
-    "describe_flow_changes",
-    "empty_flow",
-    "find_started",
-    "flow_resources",
-    "newest_runs",
-    "publish",
-    "publish_flow",
-    "rename",
-    "run_flow",
-    "runs_of",
-    "set_state",
-    "specs",
-    "start_run",
-]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+import msgspec
 
 from airflow_provider_flowservice.client.converge import Converged, converge
 from airflow_provider_flowservice.client.ensure import Difference, compare
 from airflow_provider_flowservice.client.errors import BadRequestError, InvalidInputError, NotFoundError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Kind, Request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowState, Frozen, Operation, Resource
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,7 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
     ).resource
 
 
-@dataclass(frozen=True)
-class FlowResources:
+class FlowResources(Frozen, frozen=True):
     """The ids of a flow and of its connections, in the order in which they are deleted."""
 
     flow: str
@@ -118,16 +117,12 @@ class FlowResources:
 
     def to_json(self) -> dict[str, Any]:
         """The ids as a task saves them."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
+        return cast(dict[str, Any], msgspec.to_builtins(self))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> FlowResources:
         """Read what :meth:`to_json` wrote."""
-        return cls(
-            document["flow"], tuple(document["targets"]), tuple(document["sources"]), tuple(document["bases"])
-        )
+        return msgspec.convert(document, cls)
 
     @property
     def in_order(self) -> Iterator[tuple[Kind[Any], str]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from typing_extensions import override
+import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
@@ -15,16 +14,14 @@ from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.lifecycle import describe_flow_changes, text_differences
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
-from airflow_provider_flowservice.client.http.request import Kind, Request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
 from airflow_provider_flowservice.client.model import JsonObject, Operation, member
 
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredResource(Desired[F]):
+class DesiredResource(Desired[F], frozen=True, kw_only=True):
     """A Flow Service resource that must exist once.
 
     :param spec_id: UUID of its connection spec or flow spec.
@@ -34,10 +31,7 @@ class DesiredResource(Desired[F]):
     spec_id: str
     draft: bool = False
 
-    @property
-    @abstractmethod
-    def kind(self) -> Kind[F]:
-        """What kind of resource it is."""
+    kind: ClassVar[Kind[Any]]
 
     @property
     @abstractmethod
@@ -57,40 +51,35 @@ class DesiredResource(Desired[F]):
         """
 
     @property
-    @override
-    def label(self) -> str:
-        return self.kind.label
-
-    @property
     def filters(self) -> tuple[str, ...]:
         """The filter that finds candidates; the name is compared again on our side."""
         return (request.equals("name", self.name) if request.is_plain(self.name) else self.parent_filter,)
 
-    @override
     def candidates(self, sender: Sender) -> Iterable[F]:
+        """Resources of this name, or of the same spec or parent if a filter cannot carry the name (``GET /{kind}``)."""
         return iterate(sender, self.kind, filters=self.filters)
 
-    @override
     def create(self) -> Request[model.Created]:
+        """``POST /{kind}``."""
         return request.create(self.kind, self.body, draft=self.draft, secrets=self.secrets)
 
-    @override
     def read(self, found_id: str) -> Request[F]:
+        """``GET /{kind}/{id}``."""
         return request.get(self.kind, found_id)
 
-    @override
     def update(self, found: F) -> Request[Any] | None:
+        """``PATCH /{kind}/{id}`` with ``If-Match``."""
         operations = self.updates(found)
         if not operations:
             return None
         return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
 
-    @override
     def unmet(self, found: F) -> tuple[Difference, ...]:
+        """The differences, and the description, which only an update changes."""
         return (*self.differences(found), *text_differences(found, None, self.description))
 
-    @override
     def delete(self, found_id: str) -> Request[None]:
+        """``DELETE /{kind}/{id}``."""
         return request.delete(self.kind, found_id)
 
     def _body(self, spec_field: str) -> JsonObject:
@@ -100,46 +89,45 @@ class DesiredResource(Desired[F]):
         return body
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
+class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, kw_only=True):
     """A base connection (``/connections``).
 
     :param auth_spec: how it authenticates; None for a system that needs no credentials.
     :param auth_params: parameters for ``auth_spec``, credentials among them; never shown.
     """
 
+    hidden: ClassVar = frozenset({"auth_params"})
+
     auth_spec: model.AuthSpec | None = None
-    auth_params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    auth_params: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    kind: ClassVar = request.CONNECTIONS
+    label: ClassVar = request.CONNECTIONS.label
 
     @property
-    @override
-    def kind(self) -> Kind[model.BaseConnection]:
-        return request.CONNECTIONS
-
-    @property
-    @override
     def body(self) -> JsonObject:
+        """The whole of ``POST``'s body."""
         body = self._body("connectionSpec")
         if self.auth_spec is not None:
             body["auth"] = {"specName": self.auth_spec.name, "params": dict(self.auth_params)}
         return body
 
     @property
-    @override
     def parent_filter(self) -> str:
+        """By spec or base connection."""
         return request.equals("connectionSpec.id", self.spec_id)
 
     @property
-    @override
     def secrets(self) -> tuple[str, ...]:
+        """The credentials."""
         return tuple(str(v) for k, v in self.auth_params.items() if self._is_secret(k))
 
-    @override
     def is_ours(self, found: model.BaseConnection) -> bool:
+        """Name, spec and what it is connected to agree."""
         return found.name == self.name and found.connection_spec.id == self.spec_id
 
-    @override
     def differences(self, found: model.BaseConnection) -> tuple[Difference, ...]:
+        """What AEP shows and an update may change."""
         shown = found.auth.params if found.auth else {}
         comparable = {
             key: value
@@ -148,8 +136,8 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
         }
         return compare("auth.params", comparable, shown)
 
-    @override
     def updates(self, found: model.BaseConnection) -> tuple[Operation, ...]:
+        """Only what AEP can change; the rest raises an error that names the remedy."""
         differing = self.differences(found)
         if differing and self.spec_id in specs.SOURCE_ONLY:
             raise self.cannot_change(
@@ -165,8 +153,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection]):
         return self.auth_spec is None or self.auth_spec.is_secret(parameter)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _DesiredEnd(DesiredResource[E]):
+class _DesiredEnd(DesiredResource[E], frozen=True, kw_only=True):
     """A source or target connection: one shape in two collections.
 
     :param base_connection_id: its base connection, if it has one.
@@ -179,52 +166,49 @@ class _DesiredEnd(DesiredResource[E]):
     params: Mapping[str, Any] | None = None
 
     @property
-    @override
     def body(self) -> JsonObject:
+        """The whole of ``POST``'s body."""
         body = self._body("connectionSpec")
         optional = {"baseConnectionId": self.base_connection_id, "data": self.data, "params": self.params}
         body.update({key: value for key, value in optional.items() if value is not None})
         return body
 
     @property
-    @override
     def parent_filter(self) -> str:
+        """By spec or base connection."""
         if self.base_connection_id:
             return request.equals("baseConnectionId", self.base_connection_id)
         return request.equals("connectionSpec.id", self.spec_id)
 
     @property
-    @override
     def parents(self) -> tuple[str, ...]:
+        """Connections, schema, dataset and mapping set."""
         schema = (self.data or {}).get("schema") or {}
         dataset = (self.params or {}).get("dataSetId")
         found = (self.base_connection_id, schema.get("id"), dataset)
         return tuple(parent for parent in found if isinstance(parent, str))
 
-    @override
     def is_ours(self, found: E) -> bool:
+        """Name, spec and what it is connected to agree."""
         same_parent = (found.base_connection_id or None) == (self.base_connection_id or None)
         return found.name == self.name and found.connection_spec.id == self.spec_id and same_parent
 
-    @override
     def differences(self, found: E) -> tuple[Difference, ...]:
+        """What AEP shows and an update may change."""
         return (
             *compare("data", self.data or {}, found.data or {}),
             *compare("params", self.params or {}, found.params or {}),
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredSourceConnection(_DesiredEnd[model.SourceConnection]):
+class DesiredSourceConnection(_DesiredEnd[model.SourceConnection], frozen=True, kw_only=True):
     """A source connection (``/sourceConnections``). AEP changes none once a flow uses it."""
 
-    @property
-    @override
-    def kind(self) -> Kind[model.SourceConnection]:
-        return request.SOURCE_CONNECTIONS
+    kind: ClassVar = request.SOURCE_CONNECTIONS
+    label: ClassVar = request.SOURCE_CONNECTIONS.label
 
-    @override
     def updates(self, found: model.SourceConnection) -> tuple[Operation, ...]:
+        """Only what AEP can change; the rest raises an error that names the remedy."""
         if differing := self.differences(found):
             raise self.cannot_change(
                 found, differing, "Create a source connection and a flow under new names."
@@ -232,17 +216,14 @@ class DesiredSourceConnection(_DesiredEnd[model.SourceConnection]):
         return describe_flow_changes(found, None, self.description)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredTargetConnection(_DesiredEnd[model.TargetConnection]):
+class DesiredTargetConnection(_DesiredEnd[model.TargetConnection], frozen=True, kw_only=True):
     """A target connection (``/targetConnections``); of a destination, AEP can change ``params``."""
 
-    @property
-    @override
-    def kind(self) -> Kind[model.TargetConnection]:
-        return request.TARGET_CONNECTIONS
+    kind: ClassVar = request.TARGET_CONNECTIONS
+    label: ClassVar = request.TARGET_CONNECTIONS.label
 
-    @override
     def updates(self, found: model.TargetConnection) -> tuple[Operation, ...]:
+        """Only what AEP can change; the rest raises an error that names the remedy."""
         differing = self.differences(found)
         fixed = [d for d in differing if self.spec_id in specs.SOURCE_ONLY or d.setting.startswith("data")]
         if fixed:
@@ -254,8 +235,7 @@ class DesiredTargetConnection(_DesiredEnd[model.TargetConnection]):
         return operations
 
 
-@dataclass(frozen=True, kw_only=True)
-class DesiredFlow(DesiredResource[model.Flow]):
+class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     """A flow (``/flows``). Its selectors belong to activation: they are neither compared nor updated.
 
     :param transformations: None takes what the flow spec needs: empty selectors for profile destinations.
@@ -267,14 +247,12 @@ class DesiredFlow(DesiredResource[model.Flow]):
     transformations: Sequence[Mapping[str, Any]] | None = None
     schedule_params: Mapping[str, Any] | None = None
 
-    @property
-    @override
-    def kind(self) -> Kind[model.Flow]:
-        return request.FLOWS
+    kind: ClassVar = request.FLOWS
+    label: ClassVar = request.FLOWS.label
 
     @property
-    @override
     def body(self) -> JsonObject:
+        """The whole of ``POST``'s body."""
         body = self._body("flowSpec")
         body["sourceConnectionIds"] = list(self.source_connection_ids)
         body["targetConnectionIds"] = list(self.target_connection_ids)
@@ -285,18 +263,18 @@ class DesiredFlow(DesiredResource[model.Flow]):
         return body
 
     @property
-    @override
     def parent_filter(self) -> str:
+        """By spec or base connection."""
         return request.equals("flowSpec.id", self.spec_id)
 
     @property
-    @override
     def parents(self) -> tuple[str, ...]:
+        """Connections, schema, dataset and mapping set."""
         mapping = _mapping(self._transformations).get("mappingId") or _profile_mapping(self._transformations)
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
 
-    @override
     def is_ours(self, found: model.Flow) -> bool:
+        """Name, spec and what it is connected to agree."""
         return (
             found.name == self.name
             and found.flow_spec.id == self.spec_id
@@ -304,15 +282,15 @@ class DesiredFlow(DesiredResource[model.Flow]):
             and sorted(found.target_connection_ids) == sorted(self.target_connection_ids)
         )
 
-    @override
     def differences(self, found: model.Flow) -> tuple[Difference, ...]:
+        """What AEP shows and an update may change."""
         return (
             *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
             *compare("mapping", _mapping(self._transformations), _mapping(found.transformations)),
         )
 
-    @override
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
+        """Only what AEP can change; the rest raises an error that names the remedy."""
         operations = describe_flow_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
@@ -11,16 +10,14 @@ from airflow_provider_flowservice.client.ensure import SavedState, compare
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
-from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.sender import Sender
-from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, RunState
+from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page, RunState
 
 #: How often a run is started when the response is lost and no run appears; Airflow's retries come on top.
 ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Frozen, frozen=True):
     """What a run must read.
 
     :param start: epoch seconds.

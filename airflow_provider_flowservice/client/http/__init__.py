@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client.http.request import (
     TARGET_CONNECTIONS,
     Kind,
     Request,
+    Sender,
     action,
     count,
     create,
@@ -28,38 +29,10 @@ from airflow_provider_flowservice.client.http.request import (
     patch,
 )
 from airflow_provider_flowservice.client.http.response import Token
-from airflow_provider_flowservice.client.http.sender import Sender
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
     from airflow_provider_flowservice.client.http.blocking import RequestsTransport
-
-__all__ = [
-    "CONNECTIONS",
-    "CONNECTION_SPECS",
-    "FLOWS",
-    "FLOW_SPECS",
-    "RUNS",
-    "SOURCE_CONNECTIONS",
-    "TARGET_CONNECTIONS",
-    "AiohttpTransport",
-    "Kind",
-    "Request",
-    "RequestsTransport",
-    "Sender",
-    "Token",
-    "TokenStore",
-    "action",
-    "count",
-    "create",
-    "delete",
-    "equals",
-    "get",
-    "is_plain",
-    "iterate",
-    "page",
-    "patch",
-]
 
 
 #: These load aiohttp and requests, which take longer than everything else here together.

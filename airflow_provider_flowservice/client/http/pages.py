@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import InvalidResponseError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.request import Kind, Request
-from airflow_provider_flowservice.client.http.sender import Sender
+from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
 
 T = TypeVar("T")
 

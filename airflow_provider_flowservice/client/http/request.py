@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_flowservice.client import model
@@ -66,6 +66,14 @@ class Request(Frozen, Generic[T], frozen=True):
     def query(self) -> str:
         """The query string; spaces as ``%20``, since ``+`` means something in ``orderby``."""
         return urlencode(self.params, quote_via=quote)
+
+
+class Sender(Protocol):
+    """Anything that sends a request, with retries, and returns its parsed response."""
+
+    def send(self, request: Request[T]) -> T:
+        """Send ``request``."""
+        ...
 
 
 class Kind(Frozen, Generic[T], frozen=True):

@@ -19,6 +19,7 @@ from airflow_provider_flowservice.client import clock, model
 from airflow_provider_flowservice.client.errors import (
     ApiError,
     AuthenticationError,
+    FlowServiceError,
     InvalidResponseError,
     NotFoundError,
     api_error_class,
@@ -26,6 +27,7 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.model import Frozen
 
 T = TypeVar("T")
+E = TypeVar("E", bound=FlowServiceError)
 
 
 class Response(Frozen, frozen=True):
@@ -42,6 +44,11 @@ class Response(Frozen, frozen=True):
     status: int
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
+
+    def error(self, kind: type[E], problem: str, **details: Any) -> E:
+        """An error about this response."""
+        message = f"{self.method} {self.path}: {problem}"
+        return kind(message, method=self.method, path=self.path, **details)
 
     @property
     def is_success(self) -> bool:
@@ -86,14 +93,13 @@ def error(response: Response, *, token_refusals: frozenset[int] = frozenset({401
     refused = response.status in token_refusals
     kind = AuthenticationError if refused else api_error_class(response.status, code)
     label = f"HTTP {response.status}" + (f" {code}" if code else "")
-    return kind(
-        f"{response.method} {response.path}: {label}: {text}",
+    return response.error(
+        kind,
+        f"{label}: {text}",
         status=response.status,
         code=code,
         request_id=_request_id(document, response.headers),
         retry_after=retry_after(response.headers.get("retry-after")),
-        method=response.method,
-        path=response.path,
     )
 
 
@@ -104,12 +110,7 @@ def first_item(response: Response, kind: type[T]) -> T:
     """
     items = decode(response, _Items).items
     if not items:
-        raise NotFoundError(
-            f"{response.method} {response.path}: the response holds no resource",
-            status=404,
-            method=response.method,
-            path=response.path,
-        )
+        raise response.error(NotFoundError, "the response holds no resource", status=404)
     return decode(response, kind, items[0])
 
 
@@ -145,11 +146,8 @@ def token(response: Response) -> Token:
         decoded = msgspec.json.decode(response.body, type=_Token)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # The decoder's message could quote the response, and with it the token.
-        raise InvalidResponseError(
-            f"{response.method} {response.path}: the response holds no access_token with expires_in",
-            method=response.method,
-            path=response.path,
-        ) from None
+        problem = "the response holds no access_token with expires_in"
+        raise response.error(InvalidResponseError, problem) from None
     return Token(decoded.access_token, decoded.expires_in)
 
 
@@ -176,11 +174,8 @@ def decode(response: Response, kind: type[T], part: bytes | msgspec.Raw | None =
     try:
         return msgspec.json.decode(response.body if part is None else part, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-        raise InvalidResponseError(
-            f"{response.method} {response.path}: HTTP {response.status}, invalid response: {problem}",
-            method=response.method,
-            path=response.path,
-        ) from problem
+        text = f"HTTP {response.status}, invalid response: {problem}"
+        raise response.error(InvalidResponseError, text) from problem
 
 
 def _next_token(links: dict[str, Any] | None) -> str | None:

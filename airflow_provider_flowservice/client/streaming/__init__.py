@@ -21,19 +21,3 @@ from airflow_provider_flowservice.client.streaming.records import (
     from_file,
     from_messages,
 )
-
-__all__ = [
-    "DeadLetters",
-    "Envelope",
-    "Failure",
-    "Inlet",
-    "InputRecord",
-    "PostSummary",
-    "Poster",
-    "Progress",
-    "UnreadableRecord",
-    "file_format",
-    "from_file",
-    "from_messages",
-    "inlet_of",
-]

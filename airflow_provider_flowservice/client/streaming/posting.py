@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, cast
+
+import msgspec
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
@@ -21,8 +23,8 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
     is_ambiguous,
 )
+from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.http.retry import backoff, delay_after
-from airflow_provider_flowservice.client.http.sender import Sender
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
@@ -56,8 +58,7 @@ class Failure(Frozen, frozen=True):
         return f"line {self.record.line}" if self.record.line else f"record {self.record.position}"
 
 
-@dataclass
-class PostSummary:
+class PostSummary(msgspec.Struct):
     """What became of all records so far.
 
     :param settled: how many records of the input, from its beginning, need not be looked at again.
@@ -74,7 +75,7 @@ class PostSummary:
 
     def to_json(self) -> dict[str, Any]:
         """As a task saves it."""
-        return asdict(self)
+        return cast(dict[str, Any], msgspec.to_builtins(self))
 
     @property
     def failures(self) -> int:
@@ -141,14 +142,14 @@ class Poster:
         size = 1 if single else self.batch_size
         pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
         earliest = clock.current().monotonic()
-        settled = replace(self.summary)
+        settled = msgspec.structs.replace(self.summary)
         for batch, end in _batches(self._messages(records), size, lambda: self._read_below):
             clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
             earliest = clock.current().monotonic() + pause
             self.on_progress(Progress(settled, sending_below=end))
             self._send(batch, single)
             self.summary.settled = end
-            settled = replace(self.summary)
+            settled = msgspec.structs.replace(self.summary)
             self.on_progress(Progress(settled, sending_below=end))
         return self.summary
 
