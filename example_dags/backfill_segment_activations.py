@@ -94,9 +94,6 @@ with DAG(
 
     active = read_active_segments()
     export = FlowServiceAdHocActivationOperator(
-        task_id="export_now",
-        flow_id="{{ params.flow_id }}",
-        segments=active,
-        pool="flowservice_export",
+        task_id="export_now", flow_id="{{ params.flow_id }}", segments=active, pool="flowservice_export"
     )
     activate >> is_last_of_backfill() >> active >> export

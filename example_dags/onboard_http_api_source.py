@@ -75,9 +75,7 @@ with DAG(
         ],
     )
     dataset = FlowServiceCreateDatasetOperator(
-        task_id="create_dataset",
-        name="{{ params.source }} customers",
-        schema_id=schema.output,
+        task_id="create_dataset", name="{{ params.source }} customers", schema_id=schema.output
     )
     base = FlowServiceCreateConnectionOperator(
         task_id="open_inlet",

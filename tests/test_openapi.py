@@ -46,8 +46,7 @@ from tests.support.tasks import run
 
 CONTRACT = os.environ.get("AEP_CONTRACT_DIR")
 needs_descriptions = pytest.mark.skipif(
-    CONTRACT is None,
-    reason="AEP_CONTRACT_DIR names no folder with Adobe's OpenAPI files (openapi/*.yaml)",
+    CONTRACT is None, reason="AEP_CONTRACT_DIR names no folder with Adobe's OpenAPI files (openapi/*.yaml)"
 )
 
 FOUNDATION = "/data/foundation"

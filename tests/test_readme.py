@@ -73,13 +73,7 @@ CELLS = [
 
 def decided(error: errors.FlowServiceError, idempotent: bool, *, refreshed: bool = False) -> Decision:
     return decide(
-        error,
-        idempotent=idempotent,
-        attempt=1,
-        elapsed=0.0,
-        refreshed=refreshed,
-        policy=Policy(),
-        jitter=0.5,
+        error, idempotent=idempotent, attempt=1, elapsed=0.0, refreshed=refreshed, policy=Policy(), jitter=0.5
     )
 
 

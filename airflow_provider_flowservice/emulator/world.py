@@ -12,12 +12,7 @@ from fastapi import Depends, Request
 from typing_extensions import Self
 
 from airflow_provider_flowservice.emulator.clock import EmulatorClock, Timers
-from airflow_provider_flowservice.emulator.settings import (
-    PRODUCTION_SANDBOX,
-    Settings,
-    Switches,
-    stable_uuid,
-)
+from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX, Settings, Switches, stable_uuid
 
 
 class Store:

@@ -199,10 +199,7 @@ class FlowServiceHook(BaseHook):
     # --- connections and flows ---------------------------------------------------------------------------
 
     def ensure(
-        self,
-        desired: Desired[R],
-        if_exists: IfExists = IfExists.REUSE,
-        saved: SavedState | None = None,
+        self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState | None = None
     ) -> EnsureResult[R]:
         """Make sure that an object exists once, however often this runs.
 

@@ -6,12 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
-from airflow_provider_flowservice.client.ensure import (
-    difference,
-    is_planned,
-    operations_json,
-    reject_planned,
-)
+from airflow_provider_flowservice.client.ensure import difference, is_planned, operations_json, reject_planned
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import empty_flow
 from airflow_provider_flowservice.operators.arguments import (

@@ -219,11 +219,7 @@ def test_an_action_that_is_refused_for_good_is_raised(virtual_clock: VirtualCloc
 
 @pytest.mark.parametrize(
     "error",
-    [
-        NotSentError("no route"),
-        NotFoundError("gone", status=404),
-        PermissionDeniedError("no", status=403),
-    ],
+    [NotSentError("no route"), NotFoundError("gone", status=404), PermissionDeniedError("no", status=403)],
 )
 @pytest.mark.parametrize("method", ["PATCH", "POST"])
 def test_other_errors_are_raised_at_once(

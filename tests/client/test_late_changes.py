@@ -23,17 +23,7 @@ from airflow_provider_flowservice.client.model import FlowState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener
-from tests.support.aep import (
-    ids,
-    kinesis,
-    make,
-    make_ends,
-    make_flow,
-    profile_flow,
-    selected,
-    stream,
-    writes,
-)
+from tests.support.aep import ids, kinesis, make, make_ends, make_flow, profile_flow, selected, stream, writes
 from tests.support.batch import make_batch_flow
 from tests.support.clients import Client
 from tests.support.clock import VirtualClock

@@ -128,9 +128,7 @@ def enter_database(path: Path) -> None:
     settings.configure_orm()
     # A killed process loses nothing by this, only a machine that loses its power would.
     event.listen(
-        settings.engine,
-        "connect",
-        lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"),
+        settings.engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF")
     )
 
 

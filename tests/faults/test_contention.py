@@ -92,11 +92,7 @@ def test_as_many_writers_as_a_backfill_has_lose_nothing_although_changes_show_la
 
 @pytest.mark.parametrize("hidden_for", [0, 6], ids=["listed at once", "listed late"])
 def test_two_workers_that_create_the_same_thing_end_with_one(
-    control: EmulatorControl,
-    sandbox: Sandbox,
-    mocker: Any,
-    caplog: pytest.LogCaptureFixture,
-    hidden_for: int,
+    control: EmulatorControl, sandbox: Sandbox, mocker: Any, caplog: pytest.LogCaptureFixture, hidden_for: int
 ) -> None:
     sandbox.hook.test_connection()
     control.clear_requests()

@@ -222,10 +222,7 @@ def test_row_8_a_connection_that_breaks_before_anything_is_done(
 
 @pytest.mark.parametrize("failure", ["unknown host", "refused"])
 def test_row_8_a_host_that_cannot_be_reached_for_a_while(
-    emulator: EmulatorServer,
-    time: VirtualClock,
-    monkeypatch: pytest.MonkeyPatch,
-    failure: str,
+    emulator: EmulatorServer, time: VirtualClock, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     resolve, tries = socket.getaddrinfo, []
 

@@ -97,7 +97,6 @@ def test_a_bad_argument_gets_a_sentence_and_changes_nothing(
 
 def test_an_unknown_mode_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(
-        InvalidInputError,
-        match=r"activation_mode: 'replace' is not supported. Choose one of: add",
+        InvalidInputError, match=r"activation_mode: 'replace' is not supported. Choose one of: add"
     ):
         activate("f", [], activation_mode="replace")

@@ -89,11 +89,7 @@ def test_what_is_mapped_is_found_at_once(
 
 @MODES
 def test_what_is_mapped_later_is_waited_for(
-    control: EmulatorControl,
-    hook: FlowServiceHook,
-    flow: str,
-    virtual_clock: VirtualClock,
-    deferrable: bool,
+    control: EmulatorControl, hook: FlowServiceHook, flow: str, virtual_clock: VirtualClock, deferrable: bool
 ) -> None:
     late = control.segments[4]
 

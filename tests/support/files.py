@@ -13,12 +13,7 @@ from tests.support.aep import make, profile_flow, profile_store, profiles
 
 SECRET = "files+secret/of=tests"
 PRIVATE_KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
-SCHEDULE = {
-    "frequency": "DAILY",
-    "triggerType": "SCHEDULED",
-    "startDate": "2100-01-01",
-    "startTime": "10:00",
-}
+SCHEDULE = {"frequency": "DAILY", "triggerType": "SCHEDULED", "startDate": "2100-01-01", "startTime": "10:00"}
 EXPORT: dict[str, Any] = {
     "exportMode": "DAILY_FULL_EXPORT",
     "filenameTemplate": "%DESTINATION_NAME%_%SEGMENT_ID%_%DATETIME(YYYYMMdd_HHmmss)%",

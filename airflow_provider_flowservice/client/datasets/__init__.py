@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client.datasets.datasets import (
-    DesiredDataset,
-)
+from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.datasets.mapping_sets import (
     BodyForm,
     DesiredMappingSet,
     FieldMapping,
     read_mappings,
 )
-from airflow_provider_flowservice.client.datasets.schemas import (
-    PROFILE_CLASS,
-    DesiredSchema,
-)
+from airflow_provider_flowservice.client.datasets.schemas import PROFILE_CLASS, DesiredSchema

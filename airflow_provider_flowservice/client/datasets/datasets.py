@@ -131,12 +131,7 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
             {"op": "add", "path": f"/tags/{tag}", "value": value} for tag, value in PROFILE_TAGS.items()
         ]
         return Request(
-            "PATCH",
-            _path(found.id),
-            response.nothing,
-            json=operations,
-            headers=_JSON_PATCH,
-            idempotent=False,
+            "PATCH", _path(found.id), response.nothing, json=operations, headers=_JSON_PATCH, idempotent=False
         )
 
     def delete(self, found_id: str) -> Request[None]:

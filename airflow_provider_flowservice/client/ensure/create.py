@@ -65,10 +65,7 @@ class SavedState(Protocol):
 
 
 def ensure(
-    sender: Sender,
-    desired: Desired[R],
-    if_exists: IfExists = IfExists.REUSE,
-    saved: SavedState | None = None,
+    sender: Sender, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState | None = None
 ) -> EnsureResult[R]:
     """Make sure that an object exists once, and say which it is.
 

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client.streaming.dead_letters import DeadLetters
-from airflow_provider_flowservice.client.streaming.inlet import (
-    Envelope,
-    Inlet,
-    inlet_of,
-)
-from airflow_provider_flowservice.client.streaming.posting import (
-    Failure,
-    Poster,
-    PostSummary,
-    Progress,
-)
+from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
+from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
 from airflow_provider_flowservice.client.streaming.records import (
     InputRecord,
     UnreadableRecord,

@@ -94,11 +94,7 @@ def from_file(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRe
     """
     form, gzipped = file_format(name)
     stream: IO[bytes] = gzip.GzipFile(fileobj=file) if gzipped else file  # type: ignore[assignment]
-    readers = {
-        FileFormat.JSON_LINES: _json_lines,
-        FileFormat.JSON_ARRAY: _json_array,
-        FileFormat.CSV: _csv,
-    }
+    readers = {FileFormat.JSON_LINES: _json_lines, FileFormat.JSON_ARRAY: _json_array, FileFormat.CSV: _csv}
     return _until_break(readers[form](stream, name), name)
 
 

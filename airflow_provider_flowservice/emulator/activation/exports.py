@@ -54,10 +54,7 @@ def _profile(number: int, first: str, last: str, gender: str) -> Profile:
             "mobilePhone": {"number": f"+1 555 010{number}"},
             "homeAddress": {"city": "Springfield", "countryCode": "US", "postalCode": f"0000{number}"},
         },
-        {
-            "ecid": [{"id": str(int(digest[:31], 16)).zfill(38)}],
-            "email_lc_sha256": [{"id": digest}],
-        },
+        {"ecid": [{"id": str(int(digest[:31], 16)).zfill(38)}], "email_lc_sha256": [{"id": digest}]},
     )
 
 

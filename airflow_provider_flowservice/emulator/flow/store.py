@@ -83,11 +83,7 @@ class FlowStore(Store):
         self._etag_base = secrets.randbelow(2**31)
 
     def create(
-        self,
-        kind: Kind,
-        body: dict[str, Any],
-        state: State = State.ENABLED,
-        created_at: int | None = None,
+        self, kind: Kind, body: dict[str, Any], state: State = State.ENABLED, created_at: int | None = None
     ) -> Resource:
         """Add a resource with a new id and etag.
 
@@ -108,11 +104,7 @@ class FlowStore(Store):
         self.inlets[connection.inlet_id] = connection
 
     def change(
-        self,
-        resource: Resource,
-        *,
-        body: dict[str, Any] | None = None,
-        state: State | None = None,
+        self, resource: Resource, *, body: dict[str, Any] | None = None, state: State | None = None
     ) -> None:
         """Write a resource: set what is given, and a new etag and time of update."""
         delay = self.world.switches.change_delay_seconds

@@ -45,11 +45,7 @@ async def issue_token(request: Request, world: CurrentWorld) -> Response:
         raise ImsError(400, "invalid_scope", "scope is missing")
     token = _issue(world)
     return JSONResponse(
-        {
-            "access_token": token.value,
-            "token_type": "bearer",
-            "expires_in": world.switches.token_lifetime,
-        }
+        {"access_token": token.value, "token_type": "bearer", "expires_in": world.switches.token_lifetime}
     )
 
 

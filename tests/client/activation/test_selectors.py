@@ -300,10 +300,7 @@ def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
     assert not missing(after, segments, paths)
     assert added(after, wanted, attributes).operations == ()
     assert set(plan.added) | set(plan.present) == set(segments)
-    for kind, new in (
-        (SelectorKind.SEGMENT, plan.added),
-        (SelectorKind.ATTRIBUTE, plan.attributes_added),
-    ):
+    for kind, new in ((SelectorKind.SEGMENT, plan.added), (SelectorKind.ATTRIBUTE, plan.attributes_added)):
         old = [selector.key for selector in before.selectors(kind)]
         assert lists_of(after, kind)[:1] == [
             [*each, *new_selectors(kind, new)] for each in lists_of(before, kind)[:1]

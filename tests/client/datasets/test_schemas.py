@@ -186,12 +186,7 @@ def test_no_second_schema_is_made_when_the_list_has_no_end(
                 "meta:registryMetadata": {"repo:createdDate": 5},
                 "version": "1.0",
             },
-            Schema(
-                id="x",
-                title="t",
-                schema_class=PROFILE_CLASS,
-                parts=(Reference(ref="a"), Reference()),
-            ),
+            Schema(id="x", title="t", schema_class=PROFILE_CLASS, parts=(Reference(ref="a"), Reference())),
         ),
     ],
 )

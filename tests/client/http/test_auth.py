@@ -135,11 +135,7 @@ def test_a_token_that_another_thread_renewed_is_taken(
 
 @pytest.mark.parametrize(("lifetime", "renewed_after"), [(86_400, 86_100), (1_000, 900), (10, 9)])
 def test_a_token_is_renewed_before_it_expires(
-    client: Client,
-    control: EmulatorControl,
-    virtual_clock: VirtualClock,
-    lifetime: int,
-    renewed_after: int,
+    client: Client, control: EmulatorControl, virtual_clock: VirtualClock, lifetime: int, renewed_after: int
 ) -> None:
     virtual_clock.follow(control.advance)
     control.set_switches(token_lifetime=lifetime)

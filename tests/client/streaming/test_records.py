@@ -219,11 +219,7 @@ class _Counting(io.RawIOBase):
 
 @pytest.mark.parametrize(
     ("name", "head", "line"),
-    [
-        ("a.jsonl", b"", b'{"n": 1}\n'),
-        ("a.json", b"[", b'{"n": 1},\n'),
-        ("a.csv", b"n\n", b"1\n"),
-    ],
+    [("a.jsonl", b"", b'{"n": 1}\n'), ("a.json", b"[", b'{"n": 1},\n'), ("a.csv", b"n\n", b"1\n")],
 )
 def test_a_file_is_read_no_further_than_its_records_are_asked_for(
     name: str, head: bytes, line: bytes
