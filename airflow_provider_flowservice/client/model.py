@@ -6,6 +6,7 @@ are ignored.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -295,6 +296,15 @@ class Operation(Record, frozen=True, kw_only=True):
     def to_json(self) -> JsonObject:
         """The operation as AEP takes it; ``value`` is sent with a removal too."""
         return {"op": self.op, "path": self.path, "value": self.value}
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID, as ids of specs are and their names are not."""
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 _SECRET_WORDS = (

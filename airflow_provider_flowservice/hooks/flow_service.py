@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -28,6 +27,7 @@ from airflow_provider_flowservice.client import (
     model,
     waits,
 )
+from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.settings import Settings, settings_from
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
@@ -158,26 +158,12 @@ class FlowServiceHook(BaseHook):
         """
         return self._find_spec("connection_spec", CONNECTION_SPECS, name_or_id)
 
-    def connection_spec_id(self, name_or_id: str) -> str:
-        """The id of a connection spec; only a name is looked up (``GET /connectionSpecs``).
-
-        :raises InvalidInputError: as :meth:`find_connection_spec`.
-        """
-        return name_or_id if _is_uuid(name_or_id) else self.find_connection_spec(name_or_id).id
-
     def find_flow_spec(self, name_or_id: str) -> model.FlowSpec:
         """Look up a flow spec by name or id (``GET /flowSpecs``).
 
         :raises InvalidInputError: if there is none, with near matches, or if the name is ambiguous.
         """
         return self._find_spec("flow_spec", FLOW_SPECS, name_or_id)
-
-    def flow_spec_id(self, name_or_id: str) -> str:
-        """The id of a flow spec; only a name is looked up (``GET /flowSpecs``).
-
-        :raises InvalidInputError: as :meth:`find_flow_spec`.
-        """
-        return name_or_id if _is_uuid(name_or_id) else self.find_flow_spec(name_or_id).id
 
     def auth_params(
         self, spec: model.ConnectionSpec, auth_conn_id: str | None, auth: Mapping[str, Any] | None
@@ -199,7 +185,7 @@ class FlowServiceHook(BaseHook):
     # --- connections and flows ---------------------------------------------------------------------------
 
     def ensure(
-        self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState | None = None
+        self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState = NOTHING_SAVED
     ) -> EnsureResult[R]:
         """Make sure that an object exists once, however often this runs.
 
@@ -259,7 +245,7 @@ class FlowServiceHook(BaseHook):
         """
         return flows.delete_unshared(self, kind, connection_id)
 
-    def run_flow(self, flow_id: str, window: Window, saved: SavedState | None = None) -> str:
+    def run_flow(self, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
         """Run a source flow that is scheduled ``once`` over a window (``POST /runs``).
 
         :param saved: state of an earlier, interrupted attempt, which may have started the run.
@@ -416,7 +402,7 @@ class FlowServiceHook(BaseHook):
             transport.close()
 
     def _find_spec(self, argument: str, kind: Kind[SPEC], name_or_id: str) -> SPEC:
-        if _is_uuid(name_or_id):
+        if model.is_uuid(name_or_id):
             return self.get(kind, name_or_id)
         filters = (http.equals("name", name_or_id),) if http.is_plain(name_or_id) else ()
         found = [spec for spec in self.iterate(kind, filters=filters) if spec.name == name_or_id]
@@ -474,11 +460,3 @@ def connection_settings(connection: Connection, sandbox: str | None) -> Settings
         sandbox=sandbox,
         where=where,
     )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True

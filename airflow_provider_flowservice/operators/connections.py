@@ -112,13 +112,16 @@ class _CreateEndOperator(FlowServiceCreateResourceOperator):
         super().__init__(**kwargs)
         self.set_arguments(locals())
 
-    def spec_id(self) -> str:
-        """The connection spec's id; only for a draft is an id looked up."""
-        if not self.draft:
-            return self.hook.connection_spec_id(self.connection_spec)
-        spec = self.hook.find_connection_spec(self.connection_spec)
-        self.check_draft(spec)
-        return spec.id
+    def settings(self) -> dict[str, Any]:
+        """What the two kinds of connection have in common."""
+        return {
+            "name": self.name,
+            "spec_id": self.spec_id(self.connection_spec, self.hook.find_connection_spec),
+            "draft": self.draft,
+            "description": self.description,
+            "base_connection_id": self.base_connection_id,
+            "data": self.data(),
+        }
 
     def data(self) -> dict[str, Any] | None:
         """The ``data`` object."""
@@ -139,15 +142,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
 
     def desired(self) -> DesiredSourceConnection:
         """The source connection."""
-        return DesiredSourceConnection(
-            name=self.name,
-            spec_id=self.spec_id(),
-            draft=self.draft,
-            description=self.description,
-            base_connection_id=self.base_connection_id,
-            data=self.data(),
-            params=self.source_params,
-        )
+        return DesiredSourceConnection(**self.settings(), params=self.source_params)
 
 
 class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
@@ -170,15 +165,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
 
     def desired(self) -> DesiredTargetConnection:
         """The target connection."""
-        return DesiredTargetConnection(
-            name=self.name,
-            spec_id=self.spec_id(),
-            draft=self.draft,
-            description=self.description,
-            base_connection_id=self.base_connection_id,
-            data=self.data(),
-            params=self.target_params,
-        )
+        return DesiredTargetConnection(**self.settings(), params=self.target_params)
 
     def data(self) -> dict[str, Any] | None:
         """The ``data`` object: the schema, or the format."""

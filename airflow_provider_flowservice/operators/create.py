@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import IfExists
 from airflow_provider_flowservice.client.ensure import EnsureResult, reject_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.model import is_uuid
 from airflow_provider_flowservice.operators.arguments import choice, flag, optional, required, string, text
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
 from airflow_provider_flowservice.operators.task_state import TaskState
@@ -102,6 +104,14 @@ class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
     def __init__(self, *, draft: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def spec_id(self, name_or_id: str, find: Callable[[str], ConnectionSpec | FlowSpec]) -> str:
+        """The id of a spec. An id is looked up only to see whether the spec supports drafts."""
+        if is_uuid(name_or_id) and not self.draft:
+            return name_or_id
+        spec = find(name_or_id)
+        self.check_draft(spec)
+        return spec.id
 
     def check_draft(self, spec: ConnectionSpec | FlowSpec) -> None:
         """Reject a draft of something that cannot be one.

@@ -67,7 +67,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 
     def desired(self) -> DesiredFlow:
         """The flow."""
-        spec_id, schedule = self._spec_id(), self.schedule_params
+        spec_id, schedule = self.spec_id(self.flow_spec, self.hook.find_flow_spec), self.schedule_params
         if spec_id in specs.DATASET_EXPORT_FLOWS or (schedule and "timeUnit" in schedule):
             check_dataset_schedule(schedule or {})
         return DesiredFlow(
@@ -80,13 +80,6 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
             transformations=self.transformations,
             schedule_params=schedule,
         )
-
-    def _spec_id(self) -> str:
-        if not self.draft:
-            return self.hook.flow_spec_id(self.flow_spec)
-        spec = self.hook.find_flow_spec(self.flow_spec)
-        self.check_draft(spec)
-        return spec.id
 
     def extra_xcoms(self, desired: DesiredFlow, result: EnsureResult[Any]) -> dict[str, Any]:
         """The URL at which AEP's user interface shows the flow."""

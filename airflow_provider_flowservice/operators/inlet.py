@@ -200,15 +200,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         # From here on another attempt would send everything again, so it must not find a state to go on from.
         task_state.clear()
         self._judge(summary, dead_letters)
-        return {
-            "inlet_id": target.id,
-            "accepted": summary.accepted,
-            "rejected": summary.rejected,
-            "unknown": summary.unknown,
-            "maybe_duplicated": summary.maybe_duplicated,
-            "first_xaction_id": summary.first_xaction_id,
-            "last_xaction_id": summary.last_xaction_id,
-        }
+        return {"inlet_id": target.id, **{k: v for k, v in summary.to_json().items() if k != "settled"}}
 
     def _save(self, task_state: TaskState, dead_letters: DeadLetters, progress: Progress) -> None:
         if progress.settled.settled == progress.sending_below:

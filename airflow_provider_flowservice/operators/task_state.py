@@ -6,6 +6,8 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.ensure import SavedState
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -14,7 +16,7 @@ log = logging.getLogger(__name__)
 _KEY = "flowservice"
 
 
-class TaskState:
+class TaskState(SavedState):
     """What one attempt of a task saves for the next; without a store, nothing is saved.
 
     :param context: the task's context.

@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.client.settings import Settings
@@ -25,12 +25,8 @@ class _Shared:
     users: int = 0
 
 
-@dataclass
-class _Loop:
-    transports: dict[Settings, _Shared] = field(default_factory=dict)
-
-
-_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = weakref.WeakKeyDictionary()
+_Transports = dict[Settings, _Shared]
+_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Transports] = weakref.WeakKeyDictionary()
 
 
 @asynccontextmanager
@@ -43,7 +39,7 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
     from airflow_provider_flowservice.client.http import AiohttpTransport
 
     settings = await _settings(flowservice_conn_id, sandbox)
-    transports = _loops.setdefault(asyncio.get_running_loop(), _Loop()).transports
+    transports = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = transports.get(settings)
     if shared is None:
         shared = transports[settings] = _Shared(AiohttpTransport(settings))

@@ -212,12 +212,9 @@ def test_a_hook_works_on_after_it_was_closed(hook: FlowServiceHook) -> None:
 def test_a_spec_is_found_by_name_or_id(hook: FlowServiceHook, control: EmulatorControl) -> None:
     by_name = hook.find_connection_spec("Amazon Kinesis")
     assert hook.find_connection_spec(by_name.id) == by_name
-    assert hook.connection_spec_id("Amazon Kinesis") == by_name.id
-    assert hook.flow_spec_id("upsToStreamingDestination") == "71471eba-b620-49e4-90fd-23f1fa0174d8"
-    control.clear_requests()
-    assert hook.connection_spec_id(by_name.id) == by_name.id
-    assert hook.flow_spec_id(by_name.id) == by_name.id
-    assert control.requests() == []
+    by_name_too = hook.find_flow_spec("upsToStreamingDestination")
+    assert by_name_too.id == "71471eba-b620-49e4-90fd-23f1fa0174d8"
+    assert hook.find_flow_spec(by_name_too.id) == by_name_too
 
 
 @pytest.mark.parametrize(
@@ -239,7 +236,7 @@ def test_a_spec_that_is_not_there_offers_near_ones(hook: FlowServiceHook, name: 
 
 def test_a_flow_spec_that_is_not_there_offers_near_ones(hook: FlowServiceHook) -> None:
     with pytest.raises(InvalidInputError, match=r"flow_spec: .*'upsToStreamingDestination'"):
-        hook.flow_spec_id("upsToStreaming")
+        hook.find_flow_spec("upsToStreaming")
 
 
 def test_a_name_that_two_specs_bear_asks_for_an_id(hook: FlowServiceHook, control: EmulatorControl) -> None:

@@ -67,14 +67,14 @@ def test_another_editors_change_is_kept(control: EmulatorControl, flow: str) -> 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is no segment id. Give the UUID"),
+        ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is not a segment id. Give the UUID"),
         (
             {"segments": "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"},
             "segments: must be a list, not str. Give a list",
         ),
         ({"segments": None}, "segments: is None, although it was given"),
-        ({"segments": [{"id": None}]}, "segments[0]: None is no segment id"),
-        ({"profile_attributes": [""]}, "profile_attributes[0]: '' is no path"),
+        ({"segments": [{"id": None}]}, "segments[0]: None is not a segment id"),
+        ({"profile_attributes": [""]}, "profile_attributes[0]: '' is not a path"),
         ({"profile_attributes": 5}, "profile_attributes: must be a list, not int"),
         ({"flow_id": ""}, "flow_id: is '', although it was given. Check the template or the upstream task"),
         ({"flow_id": None}, "flow_id: is None, although it was given"),

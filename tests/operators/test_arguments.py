@@ -56,7 +56,7 @@ class Operator(TakesArguments, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(name=name, note=note, urgent=urgent, limit=limit, tags=tags)
+        self.set_arguments(locals())
 
 
 class Child(Operator):
@@ -64,7 +64,7 @@ class Child(Operator):
 
     def __init__(self, *, colour: Any = "red", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(colour=colour)
+        self.set_arguments(locals())
 
     def check_arguments(self) -> None:
         if self.is_given("limit") and self.is_given("tags"):

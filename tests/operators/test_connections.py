@@ -378,3 +378,12 @@ def test_a_parent_that_was_given_must_be_there_at_run_time(control: EmulatorCont
     ):
         run(operator)
     assert control.state()["sourceConnections"] == []
+
+
+def test_a_spec_that_is_given_by_its_id_is_not_looked_up(control: EmulatorControl) -> None:
+    base, _ = run(create_profile_store())
+    control.clear_requests()
+    run(create_source(base))
+    assert control.requests(path="/connectionSpecs") == []
+    run(create_source(base, name="by name", connection_spec="Unified Profile Service"))
+    assert len(control.requests(path="/connectionSpecs")) == 1

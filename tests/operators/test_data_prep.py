@@ -70,7 +70,7 @@ def test_a_path_that_the_schema_lacks_is_refused_and_nothing_is_made(
     with pytest.raises(FlowServicePermanentException) as caught:
         run(create(schema_id, mappings=[FIRST, lacking, MAIL], body_form=body_form))
     message = str(caught.value)
-    assert "AEP refuses 1 of 3: person.nickname: " in message
+    assert "AEP rejects 1 of 3: person.nickname: " in message
     assert "firstName" not in message
     assert list(mapping_sets.iterate(hook)) == []
     assert writes(control) == [("POST", "validate")]

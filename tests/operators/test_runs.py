@@ -329,7 +329,7 @@ def test_an_external_audience_is_exported_by_aeps_own_id(
     ("segment", "problem"),
     [
         (str(uuid.UUID(int=5)), "are not part of this dataflow or out of schedule range"),
-        ("Men", "segments[0]: 'Men' is no segment id"),
+        ("Men", "segments[0]: 'Men' is not a segment id"),
     ],
 )
 def test_a_segment_that_is_not_on_the_flow_is_refused(

@@ -173,9 +173,9 @@ def test_an_aep_that_stays_down_is_left_to_airflows_retries(control: EmulatorCon
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is no segment id"),
+        ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is not a segment id"),
         ({"segments": None}, "segments: is None, although it was given"),
-        ({"profile_attributes": [""]}, "profile_attributes[0]: '' is no path"),
+        ({"profile_attributes": [""]}, "profile_attributes[0]: '' is not a path"),
         ({"flow_id": None}, "flow_id: is None, although it was given"),
     ],
 )

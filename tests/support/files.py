@@ -6,6 +6,8 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Sender
@@ -126,7 +128,7 @@ def make_file_flow(sender: Sender, name: str = "files") -> str:
     target_id = sender.send(request.create(request.TARGET_CONNECTIONS, target)).id
     source_id = make(sender, profiles(make(sender, profile_store())))
     flow = profile_flow(source_id, target_id, name)
-    return make(sender, type(flow)(**{**vars(flow), "spec_id": S3.flow_spec_id}))
+    return make(sender, msgspec.structs.replace(flow, spec_id=S3.flow_spec_id))
 
 
 def exported(segment_id: str, **schedule: Any) -> dict[str, Any]:

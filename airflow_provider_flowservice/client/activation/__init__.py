@@ -20,8 +20,6 @@ from airflow_provider_flowservice.client.activation.segments import Segment, rea
 from airflow_provider_flowservice.client.activation.selectors import (
     ActivationMode,
     DesiredSelectors,
-    Missing,
     SelectorPatch,
     compute_patch,
-    missing,
 )

@@ -36,7 +36,7 @@ def check_export(value: Mapping[str, Any], where: str) -> None:
 
     :param value: ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words, or none of them.
     :param where: how the segment is called in errors.
-    :raises InvalidInputError: for what AEP would refuse.
+    :raises InvalidInputError: for what AEP would reject.
     """
     if (template := value.get("filenameTemplate")) is not None:
         _check_filename(template, f"{where}.filenameTemplate")
@@ -45,16 +45,15 @@ def check_export(value: Mapping[str, Any], where: str) -> None:
     mode = _mode(value.get("exportMode"), f"{where}.exportMode")
     schedule = value.get("schedule")
     if not isinstance(schedule, Mapping):
-        raise InvalidInputError(
-            f"{where}.schedule", f"{schedule!r} is no schedule", "Give frequency, startDate and so on."
-        )
+        remedy = "Give frequency, startDate and so on."
+        raise InvalidInputError(f"{where}.schedule", f"{schedule!r} is not a schedule", remedy)
     _check_schedule(mode, schedule, f"{where}.schedule")
 
 
 def check_dataset_schedule(schedule: Mapping[str, Any]) -> None:
     """Check the ``scheduleParams`` of a flow that exports datasets.
 
-    :raises InvalidInputError: for what AEP would refuse.
+    :raises InvalidInputError: for what AEP would reject.
     """
     _one_of(schedule.get("timeUnit"), tuple(_DATASET_INTERVALS), "schedule_params.timeUnit")
     start = _seconds(schedule.get("startTime"), "schedule_params.startTime")
@@ -62,8 +61,8 @@ def check_dataset_schedule(schedule: Mapping[str, Any]) -> None:
     if isinstance(interval, bool) or interval not in allowed:
         raise InvalidInputError(
             "schedule_params.interval",
-            f"{interval!r} is not allowed with timeUnit {schedule['timeUnit']}",
-            f"Allowed are {', '.join(map(str, allowed))}.",
+            f"{interval!r} is not supported with timeUnit {schedule['timeUnit']}",
+            f"Choose one of: {', '.join(map(str, allowed))}.",
         )
     end = schedule.get("endTime")
     if end is not None and _seconds(end, "schedule_params.endTime") <= start:
@@ -89,7 +88,7 @@ def _check_schedule(mode: ExportMode, schedule: Mapping[str, Any], where: str) -
                 f"{where}.startTime", f"{start_time!r} is given with AFTER_SEGMENT_EVAL", "Leave it out."
             )
     elif not _TIME.fullmatch(str(start_time)):
-        raise InvalidInputError(f"{where}.startTime", f"{start_time!r} is no time", "Write HH:mm in UTC.")
+        raise InvalidInputError(f"{where}.startTime", f"{start_time!r} is not a time", "Write HH:mm in UTC.")
     _check_dates(schedule, where)
 
 
@@ -97,7 +96,7 @@ def _check_dates(schedule: Mapping[str, Any], where: str) -> None:
     start, end = schedule.get("startDate"), schedule.get("endDate")
     for name, day in (("startDate", start), ("endDate", end)):
         if (day is not None or name == "startDate") and not _is_date(day):
-            raise InvalidInputError(f"{where}.{name}", f"{day!r} is no date", "Write YYYY-MM-DD.")
+            raise InvalidInputError(f"{where}.{name}", f"{day!r} is not a date", "Write YYYY-MM-DD.")
     if end is None:
         return
     if schedule.get("frequency") == "ONCE":
@@ -117,16 +116,16 @@ def _check_filename(template: Any, where: str) -> None:
     missing = [macro for macro in _FILENAME_MACROS if macro not in str(template)]
     if missing:
         raise InvalidInputError(
-            where, f"{template!r} lacks {' and '.join(missing)}", "Both make file names differ."
+            where, f"{template!r} lacks {' and '.join(missing)}", "Both keep file names apart."
         )
 
 
 def _one_of(value: Any, allowed: tuple[str, ...], where: str) -> None:
     if value not in allowed:
-        raise InvalidInputError(where, f"{value!r} is not allowed", f"Allowed are {', '.join(allowed)}.")
+        raise InvalidInputError(where, f"{value!r} is not supported", f"Choose one of: {', '.join(allowed)}.")
 
 
 def _seconds(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10_000_000_000:
-        raise InvalidInputError(where, f"{value!r} is no time", "Give seconds since 1970-01-01 UTC.")
+        raise InvalidInputError(where, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
     return value

@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS, check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.model import Frozen, JsonObject
+from airflow_provider_flowservice.client.model import Frozen, JsonObject, is_uuid
 
 _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_FIELDS)
 
@@ -54,7 +54,7 @@ def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment 
     AEP's words: ``description``, and for file destinations ``exportMode``, ``schedule``,
     ``filenameTemplate``. A segment given twice counts once.
 
-    :raises InvalidInputError: if an id is no UUID, a mapping has another key, or AEP refuses such a schedule.
+    :raises InvalidInputError: if an id is not a UUID, a mapping has another key, or AEP would reject its schedule.
     """
     _require_list("segments", segments, "Give a list of segment ids.")
     found: dict[tuple[bool, str], Segment | SegmentName] = {}
@@ -68,30 +68,26 @@ def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment 
 def read_attributes(attributes: Iterable[str]) -> tuple[str, ...]:
     """Check profile attribute paths such as ``person.name.firstName``; one given twice counts once.
 
-    :raises InvalidInputError: if one is empty or no text.
+    :raises InvalidInputError: if one is empty or not a string.
     """
     _require_list("profile_attributes", attributes, "Give a list of attribute paths.")
     found: dict[str, None] = {}
     for position, path in enumerate(attributes):
         if not isinstance(path, str) or not path.strip():
-            raise InvalidInputError(
-                f"profile_attributes[{position}]",
-                f"{path!r} is no path",
-                "Write one such as person.lastName.",
-            )
+            where, remedy = f"profile_attributes[{position}]", "Give one such as person.lastName."
+            raise InvalidInputError(where, f"{path!r} is not a path", remedy)
         found[path] = None
     return tuple(found)
 
 
 def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | SegmentName:
     if not isinstance(entry, (str, Mapping)):
-        raise InvalidInputError(where, f"{entry!r} is no segment", "Give an id, or a dict with one.")
+        raise InvalidInputError(where, f"{entry!r} is not a segment", "Give an id, or a dict with one.")
     value = {"id": entry} if isinstance(entry, str) else {k: v for k, v in entry.items() if v is not None}
     unknown = sorted(set(map(str, value)) - set(_FIELDS))
     if unknown:
-        raise InvalidInputError(
-            where, f"has the unknown key {unknown[0]!r}", f"Known are {', '.join(_FIELDS)}."
-        )
+        remedy = f"Supported are {', '.join(_FIELDS)}."
+        raise InvalidInputError(where, f"has the unknown key {unknown[0]!r}", remedy)
     check_export(value, where)
     if "id" not in value and value.get("name"):
         return SegmentName(str(value["name"]), value)
@@ -107,21 +103,13 @@ def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | Segme
 
 
 def _canonical(segment_id: Any, where: str) -> str:
-    try:
-        if not isinstance(segment_id, str):
-            raise ValueError("no text")
-        return str(uuid.UUID(segment_id))
-    except ValueError:
-        raise InvalidInputError(
-            where,
-            f"{segment_id!r} is no segment id",
-            'Give the UUID that AEP shows for the segment, or {"name": ...} to have it looked up.',
-        ) from None
+    if not isinstance(segment_id, str) or not is_uuid(segment_id):
+        remedy = 'Give the UUID that AEP shows for the segment, or {"name": ...} to have it looked up.'
+        raise InvalidInputError(where, f"{segment_id!r} is not a segment id", remedy)
+    return str(uuid.UUID(segment_id))
 
 
 def _require_list(field_name: str, values: object, remedy: str) -> None:
-    # A template that found nothing gives None, and one that is not rendered natively gives a text.
-    if isinstance(values, str):
-        raise InvalidInputError(field_name, f"{values!r} is one text", remedy)
-    if not isinstance(values, Iterable) or isinstance(values, Mapping):
-        raise InvalidInputError(field_name, f"{values!r} is no list", remedy)
+    # A template that finds nothing gives None, and one that is not rendered natively gives a string.
+    if not isinstance(values, Iterable) or isinstance(values, (str, Mapping)):
+        raise InvalidInputError(field_name, f"must be a list, not {type(values).__name__}", remedy)

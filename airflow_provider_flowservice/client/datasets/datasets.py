@@ -77,10 +77,10 @@ def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
 
 
 class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
-    """A dataset that shall exist once.
+    """A dataset that must exist once.
 
     :param schema_id: ``$id`` of its schema.
-    :param enable_for_profile: whether its records shall go into profiles and the identity graph.
+    :param enable_for_profile: whether its records go into profiles and the identity graph.
     """
 
     schema_id: str

@@ -119,18 +119,18 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
     :raises InvalidInputError: if one has no source or no destination, or a destination is filled twice.
     """
     if isinstance(mappings, (str, Mapping)) or not isinstance(mappings, Sequence):
-        raise InvalidInputError("mappings", f"is a {type(mappings).__name__}", "Give a list of objects.")
+        problem = f"must be a list, not {type(mappings).__name__}"
+        raise InvalidInputError("mappings", problem, "Give a list of dicts.")
     found: dict[str, FieldMapping] = {}
     for position, entry in enumerate(mappings):
         where = f"mappings[{position}]"
         if not isinstance(entry, Mapping):
-            raise InvalidInputError(where, f"{entry!r} is no object", "Give source and destination.")
+            raise InvalidInputError(where, f"{entry!r} is not a mapping", "Give source and destination.")
         source = entry.get("source") or entry.get("sourceAttribute")
         destination = entry.get("destination") or entry.get("destinationXdmPath")
         if not source or not destination:
-            raise InvalidInputError(
-                where, f"{dict(entry)!r} lacks source or destination", "Give both, as texts."
-            )
+            problem = f"{dict(entry)!r} lacks source or destination"
+            raise InvalidInputError(where, problem, "Give both, as strings.")
         if destination in found:
             raise InvalidInputError(where, f"fills {destination!r} a second time", "Leave one of them out.")
         found[destination] = FieldMapping(source, destination, entry.get("sourceType", "ATTRIBUTE"))
@@ -162,7 +162,7 @@ def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
 
 
 class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
-    """A mapping set that shall exist once.
+    """A mapping set that must exist once.
 
     With a name it is found by schema and name, and its fields are compared; without one, which the old body
     cannot carry, it is found by schema and fields.
@@ -207,9 +207,9 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
     def validate(self) -> Request[None]:
         """The request that asks whether AEP accepts the mappings: ``POST /mappingSets/validate``.
 
-        Its answer is read with :class:`InvalidInputError` for fields that are refused.
+        Its answer is read with :class:`InvalidInputError` for fields that are rejected.
         """
-        return Request("POST", f"{DATA_PREP}/mappingSets/validate", self._read_verdicts, json=self.body)
+        return Request("POST", f"{DATA_PREP}/mappingSets/validate", self._read_validation, json=self.body)
 
     def read(self, found_id: str) -> Request[MappingSet]:
         """``GET /mappingSets/{id}``."""
@@ -258,19 +258,19 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
     def _pairs(self) -> frozenset[tuple[str, str]]:
         return frozenset((m.source, m.destination) for m in self.mappings)
 
-    def _read_verdicts(self, received: Response) -> None:
-        verdicts = response.decode(received, _ValidationResponse).validation_response
+    def _read_validation(self, received: Response) -> None:
+        results = response.decode(received, _ValidationResponse).validation_response
         problems = []
-        for index, verdict in enumerate(verdicts):
-            if verdict.status != "SUCCESS":
+        for index, result in enumerate(results):
+            if result.status != "SUCCESS":
                 mapping = self.mappings[index] if index < len(self.mappings) else None
                 field = mapping.destination if mapping else f"#{index}"
-                reasons = "; ".join(p.exception or "refused" for p in verdict.errors or ()) or "refused"
+                reasons = "; ".join(p.exception or "rejected" for p in result.errors or ()) or "rejected"
                 problems.append(f"{field}: {reasons}")
         if problems:
             raise InvalidInputError(
                 "mappings",
-                f"AEP refuses {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}",
+                f"AEP rejects {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}",
                 "Check the paths against the schema.",
             )
 

@@ -87,7 +87,7 @@ def iterate(sender: Sender) -> Iterator[Schema]:
 
 
 class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
-    """A schema that shall exist once.
+    """A schema that must exist once.
 
     :param name: its title.
     :param schema_class: ``$id`` of its class.

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client.ensure.create import EnsureResult, IfExists, SavedState, ensure
+from airflow_provider_flowservice.client.ensure.create import (
+    NOTHING_SAVED,
+    EnsureResult,
+    IfExists,
+    SavedState,
+    ensure,
+)
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, ExistingResource, compare
 from airflow_provider_flowservice.client.ensure.dry_run import (
     PlannedCreate,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -54,18 +54,25 @@ class EnsureResult(Frozen, Generic[R], frozen=True):
     resource: R | None = None
 
 
-class SavedState(Protocol):
-    """What an attempt leaves for the next one."""
+class SavedState:
+    """What an attempt saves for the next one. This one keeps nothing."""
 
     def load(self) -> dict[str, Any] | None:
-        """The note of an earlier attempt, or None."""
+        """The state that an earlier attempt saved, or None."""
+        return None
 
-    def save(self, note: dict[str, Any]) -> None:
-        """Replace the note."""
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the state."""
+
+
+NOTHING_SAVED = SavedState()
 
 
 def ensure(
-    sender: Sender, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState | None = None
+    sender: Sender,
+    desired: Desired[R],
+    if_exists: IfExists = IfExists.REUSE,
+    saved: SavedState = NOTHING_SAVED,
 ) -> EnsureResult[R]:
     """Make sure that an object exists once, and say which it is.
 
@@ -81,26 +88,24 @@ def ensure(
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
     known_ids = sorted(found.id for found in known)
-    if saved is not None:
-        saved.save({"known": known_ids})
+    saved.save({"known": known_ids})
     try:
         created = _create(sender, desired, set(known_ids))
     except FlowServiceError as error:
-        if saved is not None and not is_ambiguous(error):
+        if not is_ambiguous(error):
             # Nothing was created, so another attempt must not take for its own what it finds.
             saved.save({})
         raise
     # What was found after a lost response may be another worker's, and is not ours to delete.
     if if_exists is not IfExists.CREATE and created.resource is None:
         created = _without_twin(sender, desired, created)
-    if saved is not None:
-        saved.save({"id": created.id})
+    saved.save({"id": created.id})
     return created
 
 
-def _resume(sender: Sender, desired: Desired[R], saved: SavedState | None) -> EnsureResult[R] | None:
+def _resume(sender: Sender, desired: Desired[R], saved: SavedState) -> EnsureResult[R] | None:
     """What an interrupted attempt of this task created, if it created something."""
-    note = saved.load() if saved is not None else None
+    note = saved.load()
     if not note:
         return None
     if "id" in note:

@@ -11,7 +11,6 @@ from airflow_provider_flowservice.client.flows.lifecycle import (
     delete_unshared,
     describe_flow_changes,
     flow_resources,
-    publish,
     publish_flow,
     rename,
     set_state,
@@ -22,14 +21,5 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.flows.runs import (
-    Window,
-    best_after,
-    check_can_run,
-    find_started,
-    newest_runs,
-    run_flow,
-    runs_of,
-    start_run,
-)
+from airflow_provider_flowservice.client.flows.runs import Window, run_flow, runs_of
 from airflow_provider_flowservice.client.flows.specs import empty_flow

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
-from airflow_provider_flowservice.client.ensure import SavedState, compare
+from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState, compare
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
@@ -51,7 +51,7 @@ def check_can_run(flow: Flow) -> None:
         )
 
 
-def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState | None = None) -> str:
+def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
     """Run a source flow over a window, once however often an interrupted attempt is repeated.
 
     :param saved: what an earlier attempt saved: the run that it started or, before that, the flow's runs.
@@ -59,17 +59,15 @@ def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState | N
     :raises DriftError: if the flow cannot be run by hand.
     """
     check_can_run(sender.send(request.get(request.FLOWS, flow_id)))
-    state = (saved.load() if saved is not None else None) or {}
+    state = saved.load() or {}
     run_id: str | None = state.get("run")
     if run_id is None and "known" in state:
         run_id = find_started(sender, flow_id, window, frozenset(state["known"]))
     if run_id is None:
         known = sorted(run.id for run in runs_of(sender, flow_id))
-        if saved is not None:
-            saved.save({"known": known})
+        saved.save({"known": known})
         run_id = start_run(sender, flow_id, window, frozenset(known))
-    if saved is not None:
-        saved.save({"run": run_id})
+    saved.save({"run": run_id})
     return run_id
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client.http.auth import TokenStore
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import (
     CONNECTION_SPECS,
@@ -21,7 +20,6 @@ from airflow_provider_flowservice.client.http.request import (
     action,
     count,
     create,
-    delete,
     equals,
     get,
     is_plain,

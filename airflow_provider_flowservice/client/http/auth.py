@@ -12,12 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    FlowServiceError,
-)
+from airflow_provider_flowservice.client.errors import AuthenticationError, BadRequestError, FlowServiceError
 from airflow_provider_flowservice.client.http.request import Request, ims_token
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.client.settings import Settings
@@ -144,10 +139,6 @@ def explain_refusal(error: FlowServiceError, settings: Settings) -> FlowServiceE
     """Turn IMS's refusal of a credential into an error that names the likely cause."""
     if not isinstance(error, (BadRequestError, AuthenticationError)):
         return error
-    return _refusal(error, settings)
-
-
-def _refusal(error: ApiError, settings: Settings) -> AuthenticationError:
     causes: dict[str | None, str] = {
         "invalid_client": "the client id or the client secret is wrong",
         "invalid_scope": f"a scope of {settings.scopes!r} is not granted to the credential",

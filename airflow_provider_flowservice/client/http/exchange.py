@@ -15,9 +15,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.errors import ApiError, FlowServiceError
 from airflow_provider_flowservice.client.http import response, retry
-from airflow_provider_flowservice.client.http.advice import advise
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
@@ -107,7 +106,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         )
         if isinstance(decision, retry.GiveUp):
             secrets = (*settings.secrets, *request.secrets, *((token,) if token else ()))
-            raise _explained(error, advise(error, settings), secrets)
+            raise _explained(error, _advise(error, settings), secrets)
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
             token = _expect_token((yield NeedToken(rejected=token)))
@@ -187,3 +186,46 @@ def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -
     error.message = message
     error.args = (message,)
     return error
+
+
+_ROLE = "Add the credential to a role in AEP's Permissions; a product profile alone is not enough."
+_ORG = (
+    "Check extra 'org_id' ({org_id}) of the connection, and that the credential belongs to that organization."
+)
+_SANDBOX = (
+    "Sandbox {sandbox!r} does not exist for this credential. Check its name, or "
+    + _ROLE[0].lower()
+    + _ROLE[1:]
+)
+_API_KEY = "The login of the connection must be the client id ({client_id}) that the token was issued for."
+_REFUSED = "Check that client id, client secret and organization belong together."
+
+#: AEP's code, without the HTTP status that some of them end with, to what to do.
+_BY_CODE = {
+    "401013": _REFUSED,
+    "403000": _API_KEY,
+    "403003": _API_KEY,
+    "400003": _ORG,
+    "403025": _ORG,
+    "403027": _ORG,
+    "FLOW-2000": _ORG,
+    "FLOW-2001": _ORG,
+    "FLOW-2002": _ORG,
+    "FLOW-2100": _SANDBOX,
+    "FLOW-2101": _SANDBOX,
+    "FLOW-2102": _SANDBOX,
+    "FLOW-2103": _SANDBOX,
+    "FLOW-2118": _ROLE,
+    "FLOW-2120": _ROLE,
+    "FLOW-2121": _ROLE,
+}
+
+
+def _advise(error: FlowServiceError, settings: Settings) -> str:
+    """The remedy for an error, or an empty text where none is known."""
+    if not isinstance(error, ApiError):
+        return ""
+    code = error.code or ""
+    stem = code if code in _BY_CODE else code.rpartition("-")[0]
+    remedy = _BY_CODE.get(stem, _ROLE if error.status == 403 else "")
+    return remedy.format(org_id=settings.org_id, sandbox=settings.sandbox, client_id=settings.client_id)

@@ -54,14 +54,14 @@ def test_what_is_given_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("segment", "field", "problem"),
     [
-        ({**EXTERNAL, "systemSegmentId": "x"}, "segments[1].systemSegmentId", "'x' is no segment id"),
+        ({**EXTERNAL, "systemSegmentId": "x"}, "segments[1].systemSegmentId", "'x' is not a segment id"),
         ({**EXTERNAL, "namespace": ""}, "segments[1]", "external audience without id or namespace"),
         ({**EXTERNAL, "id": None}, "segments[1]", "external audience without id or namespace"),
         ({**EXTERNAL, "id": 9001}, "segments[1]", "external audience without id or namespace"),
-        ({"name": ""}, "segments[1]", "None is no segment id"),
+        ({"name": ""}, "segments[1]", "None is not a segment id"),
         ({"id": FIRST, "frequency": "DAILY"}, "segments[1]", "has the unknown key 'frequency'"),
-        (exported(FIRST, frequency="HOURLY"), "segments[1].schedule.frequency", "'HOURLY' is not allowed"),
-        ({"name": "Men", "exportMode": "x"}, "segments[1].exportMode", "'x' is not allowed"),
+        (exported(FIRST, frequency="HOURLY"), "segments[1].schedule.frequency", "'HOURLY' is not supported"),
+        ({"name": "Men", "exportMode": "x"}, "segments[1].exportMode", "'x' is not supported"),
     ],
 )
 def test_what_is_wrong_is_refused_by_its_place(segment: Any, field: str, problem: str) -> None:

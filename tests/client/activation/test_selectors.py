@@ -330,11 +330,11 @@ def test_segments_are_read_from_ids_and_mappings_each_once() -> None:
 @pytest.mark.parametrize(
     ("segments", "field", "problem"),
     [
-        (FIRST, "segments", "is one text"),
-        (["Men over 50"], r"segments\[0\]", "'Men over 50' is no segment id"),
-        ([FIRST, ""], r"segments\[1\]", "'' is no segment id"),
-        ([{}], r"segments\[0\]", "None is no segment id"),
-        ([{"id": 5}], r"segments\[0\]", "5 is no segment id"),
+        (FIRST, "segments", "must be a list, not str"),
+        (["Men over 50"], r"segments\[0\]", "'Men over 50' is not a segment id"),
+        ([FIRST, ""], r"segments\[1\]", "'' is not a segment id"),
+        ([{}], r"segments\[0\]", "None is not a segment id"),
+        ([{"id": 5}], r"segments\[0\]", "5 is not a segment id"),
         ([{"id": FIRST, "nme": "x"}], r"segments\[0\]", "unknown key 'nme'"),
     ],
 )

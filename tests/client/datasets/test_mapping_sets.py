@@ -188,7 +188,7 @@ def test_validation_names_each_field_that_is_refused(
     with pytest.raises(InvalidInputError) as caught:
         client.send(desired.validate())
     message = str(caught.value)
-    assert "AEP refuses 2 of 3" in message
+    assert "AEP rejects 2 of 3" in message
     assert "person.nickname: person.nickname is not a field of the schema" in message
     assert "loyalty.tier: " in message
     assert "firstName" not in message
