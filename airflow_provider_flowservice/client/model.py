@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
+from typing_extensions import Self
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -30,6 +31,15 @@ class Frozen(msgspec.Struct, frozen=True):
             f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.hidden
         )
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def to_json(self) -> JsonObject:
+        """The value as JSON."""
+        return msgspec.json.decode(msgspec.json.encode(self), type=JsonObject)
+
+    @classmethod
+    def from_json(cls, document: JsonObject) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return msgspec.convert(document, cls)
 
 
 class Record(Frozen, frozen=True, kw_only=True, rename="camel"):
@@ -292,10 +302,6 @@ class Operation(Record, frozen=True, kw_only=True):
     op: str
     path: str
     value: Any = None
-
-    def to_json(self) -> JsonObject:
-        """The operation as AEP takes it; ``value`` is sent with a removal too."""
-        return {"op": self.op, "path": self.path, "value": self.value}
 
 
 def is_uuid(text: str) -> bool:

@@ -24,7 +24,7 @@ from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
-from airflow_provider_flowservice.client.model import JsonObject, RunState
+from airflow_provider_flowservice.client.model import Frozen, JsonObject, RunState
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +54,8 @@ class Judgement(msgspec.Struct, frozen=True):
 Steps = Generator[Request[Any] | float, Any, Judgement]
 
 
-class _Wait(msgspec.Struct, frozen=True, kw_only=True, tag_field="wait", tag=True):
+class _Wait(Frozen, frozen=True, kw_only=True, tag_field="wait", tag=True):
     """Base of all waits. The trigger has their JSON form as its argument, in which ``wait`` names the class."""
-
-    def to_json(self) -> JsonObject:
-        """What :func:`from_json` reads."""
-        return msgspec.json.decode(msgspec.json.encode(self), type=JsonObject)
 
     def after(self, judged: Judgement) -> Self:
         """What is left to wait for once a look has found something."""

@@ -271,40 +271,48 @@ class FlowServiceHook(BaseHook):
 
     # --- activation --------------------------------------------------------------------------------------
 
+    def activate(
+        self,
+        flow_id: str,
+        desired: DesiredSelectors,
+        activation_mode: ActivationMode = ActivationMode.ADD,
+        limits: RemovalLimits | None = None,
+    ) -> ActivationResult:
+        """Bring a flow's segments and profile attributes to what is desired (``PATCH /flows/{id}``).
+
+        :param desired: what :meth:`desired_selectors` gives.
+        :param activation_mode: add them, remove them, or leave exactly these.
+        :param limits: what a removal may do; None means no limit.
+        :raises DriftError: if a limit is exceeded, or AEP confirms the change and the flow stays as it was.
+        """
+        return activation.activate(self, flow_id, desired, activation_mode, limits)
+
     def activate_segments(
         self,
         flow_id: str,
         segments: Iterable[str | Mapping[str, Any]],
         profile_attributes: Iterable[str] | None = None,
-        *,
-        activation_mode: ActivationMode = ActivationMode.ADD,
-        settings: Mapping[str, Any] | None = None,
-        limits: RemovalLimits | None = None,
+        **options: Any,
     ) -> ActivationResult:
-        """Bring a flow's segments and profile attributes to what is given (``PATCH /flows/{id}``).
+        """Activate segments and profile attributes on a flow (``PATCH /flows/{id}``).
 
         :param segments: UUIDs, or mappings as the activation operator takes them.
         :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
-        :param activation_mode: add them, remove them, or leave exactly these.
-        :param settings: ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of a file destination.
-        :param limits: what a removal may do; None means no limit.
-        :raises DriftError: if a limit is exceeded, or AEP confirms the change and the flow stays as it was.
+        :param options: ``activation_mode`` and ``limits``, as :meth:`activate` takes them.
         """
-        desired = self.desired_selectors(segments, profile_attributes, settings)
-        return activation.activate(self, flow_id, desired, activation_mode, limits)
+        return self.activate(flow_id, self.desired_selectors(segments, profile_attributes), **options)
 
     def plan_activation(
         self,
         flow: model.Flow,
-        segments: Iterable[str | Mapping[str, Any]],
-        profile_attributes: Iterable[str] | None = None,
-        *,
+        desired: DesiredSelectors,
         activation_mode: ActivationMode = ActivationMode.ADD,
-        settings: Mapping[str, Any] | None = None,
         limits: RemovalLimits | None = None,
     ) -> SelectorPatch:
-        """The patch that :meth:`activate_segments` would send for a flow, without sending it."""
-        desired = self.desired_selectors(segments, profile_attributes, settings)
+        """The patch that :meth:`activate` would send for a flow, without sending it.
+
+        :param desired: what :meth:`desired_selectors` gives.
+        """
         patch = activation.compute_patch(flow, desired, activation_mode)
         if limits is not None:
             limits.check(flow, patch)
@@ -318,6 +326,9 @@ class FlowServiceHook(BaseHook):
     ) -> DesiredSelectors:
         """What a flow must select, checked, with the segments that are given by name looked up.
 
+        :param segments: UUIDs, or mappings as the activation operator takes them.
+        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
+        :param settings: ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of a file destination.
         :raises InvalidInputError: if a segment or an attribute is malformed, or a name is unknown or ambiguous.
         """
         return activation.DesiredSelectors(

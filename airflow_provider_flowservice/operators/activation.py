@@ -27,7 +27,7 @@ from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.activation import SelectorPatch
+    from airflow_provider_flowservice.client.activation import DesiredSelectors, SelectorPatch
 
 
 class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
@@ -88,7 +88,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
         """
         self._reject_backfill(context)
-        result = self.hook.activate_segments(self.flow_id, self.segments, **self._options())
+        desired = self._desired()
+        result = self.hook.activate(self.flow_id, desired, self.activation_mode, self._limits())
         push(context, etag=result.etag)
         return {**self._report(result.patch), "etag": result.etag}
 
@@ -99,12 +100,12 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         """
         self._reject_backfill(context)
         flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
-        patch = self.hook.plan_activation(flow, self.segments, **self._options())
+        patch = self.hook.plan_activation(flow, self._desired(), self.activation_mode, self._limits())
         changes = difference(list(patch.before), list(patch.after)) or "nothing"
         self.log.info("Would change on flow %s:\n%s", self.flow_id, changes)
         return {**self._report(patch), "operations": operations_json(patch.operations)}
 
-    def _options(self) -> dict[str, Any]:
+    def _desired(self) -> DesiredSelectors:
         if self.profile_mapping and not self.plan_only:
             reject_planned("profile_mapping['mappingId']", self.profile_mapping.get("mappingId"))
         settings = {
@@ -112,12 +113,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             "mandatoryFields": self.mandatory_fields,
             "primaryFields": self.primary_fields,
         }
-        return {
-            "profile_attributes": self.profile_attributes,
-            "activation_mode": self.activation_mode,
-            "settings": {name: value for name, value in settings.items() if value is not None},
-            "limits": self._limits(),
-        }
+        given = {name: value for name, value in settings.items() if value is not None}
+        return self.hook.desired_selectors(self.segments, self.profile_attributes, given)
 
     def _limits(self) -> RemovalLimits | None:
         if self.activation_mode is ActivationMode.SYNC and not self.segments and not self.allow_empty:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
     DriftError,
@@ -200,13 +202,13 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         # From here on another attempt would send everything again, so it must not find a state to go on from.
         task_state.clear()
         self._judge(summary, dead_letters)
-        return {"inlet_id": target.id, **{k: v for k, v in summary.to_json().items() if k != "settled"}}
+        return {"inlet_id": target.id, **{k: v for k, v in asdict(summary).items() if k != "settled"}}
 
     def _save(self, task_state: TaskState, dead_letters: DeadLetters, progress: Progress) -> None:
         if progress.settled.settled == progress.sending_below:
             # No other attempt rejects again what is saved as settled.
             dead_letters.write()
-        task_state.save({"summary": progress.settled.to_json(), "sending_below": progress.sending_below})
+        task_state.save({"summary": asdict(progress.settled), "sending_below": progress.sending_below})
 
     def _log(self, summary: PostSummary) -> None:
         self.log.info(

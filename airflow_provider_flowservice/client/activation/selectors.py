@@ -102,15 +102,6 @@ class Missing(Frozen, frozen=True):
         parts = {"segments": self.segments, "profile attributes": self.attributes}
         return " and ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
 
-    def to_json(self) -> dict[str, list[str]]:
-        """As a trigger's event carries it."""
-        return {"segments": list(self.segments), "attributes": list(self.attributes)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Sequence[str]]) -> Missing:
-        """Read what :meth:`to_json` wrote."""
-        return cls(tuple(document["segments"]), tuple(document["attributes"]))
-
 
 def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> Missing:
     """Which of the given segment ids and attribute paths a flow does not hold, in the order given."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -115,25 +115,16 @@ class FlowResources(Frozen, frozen=True):
     sources: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """The ids as a task saves them."""
-        return cast(dict[str, Any], msgspec.to_builtins(self))
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> FlowResources:
-        """Read what :meth:`to_json` wrote."""
-        return msgspec.convert(document, cls)
-
     @property
-    def in_order(self) -> Iterator[tuple[Kind[Any], str]]:
+    def in_order(self) -> list[tuple[Kind[Any], str]]:
         """What is deleted after the flow: targets, sources, bases."""
-        for kind, ids in (
-            (request.TARGET_CONNECTIONS, self.targets),
-            (request.SOURCE_CONNECTIONS, self.sources),
-            (request.CONNECTIONS, self.bases),
-        ):
-            for resource_id in ids:
-                yield kind, resource_id
+        kinds: tuple[Kind[Any], ...] = (
+            request.TARGET_CONNECTIONS,
+            request.SOURCE_CONNECTIONS,
+            request.CONNECTIONS,
+        )
+        ids = (self.targets, self.sources, self.bases)
+        return [(kind, each) for kind, of_kind in zip(kinds, ids, strict=True) for each in of_kind]
 
 
 def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
@@ -143,18 +134,15 @@ def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
     except NotFoundError:
         return None
     bases: dict[str, None] = {}
-    ends: list[tuple[Kind[Any], str]] = [
-        *((request.TARGET_CONNECTIONS, i) for i in flow.target_connection_ids),
-        *((request.SOURCE_CONNECTIONS, i) for i in flow.source_connection_ids),
-    ]
-    for kind, end_id in ends:
+    resources = FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids)
+    for kind, end_id in resources.in_order:
         try:
             base = sender.send(request.get(kind, end_id)).base_connection_id
         except NotFoundError:
             continue
         if base:
             bases[base] = None
-    return FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids, tuple(bases))
+    return msgspec.structs.replace(resources, bases=tuple(bases))
 
 
 def delete(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
@@ -208,7 +196,7 @@ def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[Resour
 def publish_flow(sender: Sender, flow_id: str) -> None:
     """Publish a draft flow with its connections, which must be published before it."""
     resources = flow_resources(sender, flow_id)
-    for kind, resource_id in reversed(list(resources.in_order) if resources else []):
+    for kind, resource_id in reversed(resources.in_order if resources else []):
         publish(sender, kind, resource_id)
     publish(sender, request.FLOWS, flow_id)
 

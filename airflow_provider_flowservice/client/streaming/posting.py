@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -72,10 +72,6 @@ class PostSummary(msgspec.Struct):
     maybe_duplicated: int = 0
     first_xaction_id: str | None = None
     last_xaction_id: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As a task saves it."""
-        return cast(dict[str, Any], msgspec.to_builtins(self))
 
     @property
     def failures(self) -> int:

@@ -63,10 +63,10 @@ def test_both_wordings_are_read() -> None:
             [{"source": "a", "destination": "b"}, {"sourceAttribute": "c", "destinationXdmPath": "b"}],
             r"mappings\[1\]: fills 'b' a second time",
         ),
-        (["a"], r"mappings\[0\]: 'a' is no object"),
-        ("[{'source': 'a'}]", "mappings: is a str"),
-        ({"source": "a", "destination": "b"}, "mappings: is a dict"),
-        (None, "mappings: is a NoneType"),
+        (["a"], r"mappings\[0\]: 'a' is not a mapping"),
+        ("[{'source': 'a'}]", "mappings: must be a list, not str"),
+        ({"source": "a", "destination": "b"}, "mappings: must be a list, not dict"),
+        (None, "mappings: must be a list, not NoneType"),
     ],
 )
 def test_mappings_that_make_no_sense_are_refused(mappings: Any, message: str) -> None:
@@ -203,8 +203,8 @@ def test_validation_of_good_mappings_says_nothing(client: Client, schema_id: str
 @pytest.mark.parametrize(
     ("verdict", "message"),
     [
-        ({"status": "FAILED"}, "person.name.firstName: refused"),
-        ({"status": "FAILED", "errors": [{}]}, "person.name.firstName: refused"),
+        ({"status": "FAILED"}, "person.name.firstName: rejected"),
+        ({"status": "FAILED", "errors": [{}]}, "person.name.firstName: rejected"),
         (
             {"status": "FAILED", "errors": [{"exception": "bad"}, {"exception": "worse"}]},
             "person.name.firstName: bad; worse",
