@@ -6,6 +6,7 @@ are ignored.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -313,22 +314,11 @@ def is_uuid(text: str) -> bool:
     return True
 
 
-_SECRET_WORDS = (
-    "secret",
-    "password",
-    "passphrase",
-    "token",
-    "credential",
-    "privatekey",
-    "sshkey",
-    "accesskey",
-)
-_SECRET_NAMES = frozenset(
-    {"sastoken", "sasuri", "connectionstring", "accesskeyid", "pwd", "signature", "authorization"}
-)
+_SECRET_PART = re.compile("secret|password|passphrase|token|credential|privatekey|sshkey|accesskey")
+_SECRET_NAME = re.compile("sastoken|sasuri|connectionstring|accesskeyid|pwd|signature|authorization|.*key")
 
 
 def looks_secret(parameter: str) -> bool:
     """Whether a parameter's name is that of a credential, such as ``secretKey`` or ``sasKey``."""
     folded = parameter.replace("_", "").replace("-", "").lower()
-    return folded in _SECRET_NAMES or folded.endswith("key") or any(w in folded for w in _SECRET_WORDS)
+    return bool(_SECRET_NAME.fullmatch(folded) or _SECRET_PART.search(folded))

@@ -118,11 +118,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
 
     def _limits(self) -> RemovalLimits | None:
         if self.activation_mode is ActivationMode.SYNC and not self.segments and not self.allow_empty:
-            raise InvalidInputError(
-                "segments",
-                "is empty, and sync would remove every segment",
-                "If that is intended, set allow_empty=True.",
-            )
+            problem = "is empty, and sync would remove every segment"
+            raise InvalidInputError("segments", problem, "If that is intended, set allow_empty=True.")
         is_named = self.activation_mode is ActivationMode.REMOVE
         if is_named and self.max_removals is None:
             return None  # Whoever names what to remove has said what it is.

@@ -182,11 +182,8 @@ class ConnectionKind(str, Enum):
     TARGET = "target"
 
 
-_KINDS: dict[ConnectionKind, Kind[Any]] = {
-    ConnectionKind.BASE: CONNECTIONS,
-    ConnectionKind.SOURCE: SOURCE_CONNECTIONS,
-    ConnectionKind.TARGET: TARGET_CONNECTIONS,
-}
+_COLLECTIONS: tuple[Kind[Any], ...] = (CONNECTIONS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS)
+_KINDS = dict(zip(ConnectionKind, _COLLECTIONS, strict=True))
 
 
 class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):

@@ -69,10 +69,9 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         """
         desired = self.desired()
         planned = self.hook.plan(desired, self.if_exists)
-        if planned.change:
-            self.log.info("Would send: %s", planned.change)
-        else:
-            self.log.info("Would use %s as it is", planned.id)
+        self.log.info(
+            "Would %s", f"send: {planned.change}" if planned.change else f"use {planned.id} as it is"
+        )
         if (found := planned.found) is None:
             push(context, **self.planned_xcoms(desired, planned.id))
         else:

@@ -36,9 +36,13 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: sandbox to work in instead of the connection's.
     """
+    from airflow.providers.common.compat.connection import get_async_connection
+
     from airflow_provider_flowservice.client.http import AiohttpTransport
 
-    settings = await _settings(flowservice_conn_id, sandbox)
+    with missing_connection_is_invalid_input("flowservice_conn_id", flowservice_conn_id):
+        connection = await get_async_connection(flowservice_conn_id)
+    settings = connection_settings(connection, sandbox)
     transports = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = transports.get(settings)
     if shared is None:
@@ -51,11 +55,3 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
         if not shared.users:
             del transports[settings]
             await shared.transport.close()
-
-
-async def _settings(flowservice_conn_id: str, sandbox: str | None) -> Settings:
-    from airflow.providers.common.compat.connection import get_async_connection
-
-    with missing_connection_is_invalid_input("flowservice_conn_id", flowservice_conn_id):
-        connection = await get_async_connection(flowservice_conn_id)
-    return connection_settings(connection, sandbox)

@@ -149,9 +149,9 @@ def test_attributes_that_are_not_given_are_left_alone(control: EmulatorControl, 
             {"segments": 2, "max_removals": 1},
             "2 of the 4 segments of flow {flow} would be removed, and 1 may be",
         ),
-        ({"segments": 1}, "say max_removals=3"),
+        ({"segments": 1}, "set max_removals=3"),
         ({"segments": 4, "profile_attributes": []}, "no profile attribute left (removed: x, y)"),
-        ({"segments": 4, "profile_attributes": []}, "say profile_attributes=None"),
+        ({"segments": 4, "profile_attributes": []}, "set profile_attributes=None"),
     ],
 )
 def test_a_sync_that_takes_off_too_much_stops_and_shows_what(
@@ -166,7 +166,7 @@ def test_a_sync_that_takes_off_too_much_stops_and_shows_what(
     assert problem.format(*active, flow=flow) in message
     assert writes(control) == []
     assert now(control) == (active, ["x", "y"])
-    with pytest.raises(FlowServicePermanentException, match=r"(set|say) allow_empty=True|say max_removals="):
+    with pytest.raises(FlowServicePermanentException, match=r"set allow_empty=True|set max_removals="):
         run(activate(flow, activation_mode="sync", plan_only=True, **changes))
 
 

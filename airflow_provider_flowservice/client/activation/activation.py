@@ -46,21 +46,21 @@ class RemovalLimits(Frozen, frozen=True):
         difference = f"removed: {', '.join(patch.removed)}; added: {', '.join(patch.added) or 'none'}"
         if patch.removed and not left and not self.allow_empty:
             raise DriftError(
-                f"flow {flow.id} would have no segment left ({difference}). If that is meant, say"
+                f"flow {flow.id} would have no segment left ({difference}). If that is intended, set"
                 " allow_empty=True."
             )
         kept = attributes - len(patch.attributes_removed) + len(patch.attributes_added)
         if patch.attributes_removed and not kept and not self.allow_empty:
             raise DriftError(
                 f"flow {flow.id} would have no profile attribute left (removed:"
-                f" {', '.join(patch.attributes_removed)}). If that is meant, say allow_empty=True; to leave"
-                " attributes alone, say profile_attributes=None."
+                f" {', '.join(patch.attributes_removed)}). If that is intended, set allow_empty=True; to leave"
+                " attributes alone, set profile_attributes=None."
             )
         emptied = self.allow_empty and not left and self.max_removals is None
         if len(patch.removed) > limit and not emptied:
             raise DriftError(
                 f"{len(patch.removed)} of the {active} segments of flow {flow.id} would be removed, and"
-                f" {limit} may be ({difference}). If that is meant, say max_removals={len(patch.removed)}."
+                f" {limit} may be ({difference}). If that is intended, set max_removals={len(patch.removed)}."
             )
 
 

@@ -152,7 +152,7 @@ def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
             f"{label} {desired.name!r} exists already: {', '.join(r.id for r in known)}."
             " Delete it, choose another name, or set if_exists='reuse'."
         )
-    _refuse_ambiguity(desired, known)
+    _reject_ambiguity(desired, known)
     differences = desired.differences(oldest)
     if differences and if_exists is IfExists.REUSE:
         raise DriftError(
@@ -177,7 +177,7 @@ def _take_existing(
     return EnsureResult(oldest.id, oldest.etag, created=False, resource=oldest)
 
 
-def _refuse_ambiguity(desired: Desired[R], known: list[R]) -> None:
+def _reject_ambiguity(desired: Desired[R], known: list[R]) -> None:
     """Of several equal ones the oldest is used; which of different ones is meant, nobody can guess."""
     if len(known) < 2:
         return
@@ -203,9 +203,7 @@ def _create(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResul
         except FlowServiceError as error:
             if not is_ambiguous(error):
                 raise
-            log.warning(
-                "The response to the create of %s %r was lost: %s", desired.label, desired.name, error
-            )
+            log.warning("The response to creating %s %r was lost: %s", desired.label, desired.name, error)
             lost = error
         else:
             log.info("Created %s", desired.title(created.id))
@@ -236,17 +234,14 @@ def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) ->
     it. Both workers order the twins alike, so one remains. While lists do not show the new object they may not
     show its twin either, so they are read again.
     """
-    equal = look(
-        lambda: _equal(sender, desired), until=lambda known: any(found.id == ours.id for found in known)
-    )
+    equal = look(lambda: _equal(sender, desired), until=lambda known: ours.id in {each.id for each in known})
     itself = next((found for found in equal if found.id == ours.id), None)
     if itself is None or equal[0].id == ours.id:
         return msgspec.structs.replace(ours, resource=itself)
     oldest = equal[0]
+    title = desired.title(oldest.id)
     log.warning(
-        "Another worker created %s at the same time; deleting the twin %s created here",
-        desired.title(oldest.id),
-        ours.id,
+        "Another worker created %s at the same time; deleting the duplicate %s created here", title, ours.id
     )
     try:
         sender.send(desired.delete(ours.id))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Generator
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -88,7 +88,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
     token: str | None = None
     while True:
         if token is None and request.authorized:
-            token = _expect_token((yield NeedToken()))
+            token = cast(str, (yield NeedToken()))
         elapsed = clock.current().monotonic() - start
         result = yield _prepare(request, settings, token, max(policy.budget - elapsed, 0.001))
         outcome = _read(request, result)
@@ -109,7 +109,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             raise _explained(error, _advise(error, settings), secrets)
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
-            token = _expect_token((yield NeedToken(rejected=token)))
+            token = cast(str, (yield NeedToken(rejected=token)))
         else:
             attempt += 1
             yield Pause(decision.delay)
@@ -130,12 +130,6 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
         return request.parse(result)
     except FlowServiceError as unreadable:
         return _Failure(unreadable)
-
-
-def _expect_token(result: Result) -> str:
-    if not isinstance(result, str):
-        raise TypeError("a NeedToken must be given a token")
-    return result
 
 
 def _prepare(request: Request[Any], settings: Settings, token: str | None, seconds: float) -> Send:
