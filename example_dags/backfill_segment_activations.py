@@ -21,8 +21,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, ObjectStoragePath, Param, task, timezone
 
-from airflow_provider_flowservice.client.http.request import FLOWS
-from airflow_provider_flowservice.client.model import SelectorKind
+from airflow_provider_flowservice.client import FLOWS, SelectorKind
 from airflow_provider_flowservice.exceptions import flowservice_errors
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.activation import (

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client import specs
 from airflow_provider_flowservice.operators.connections import (
     FlowServiceCreateConnectionOperator,
     FlowServiceCreateSourceConnectionOperator,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.support.airflow import EXAMPLE_DAGS
 
 PACKAGE = Path(airflow_provider_flowservice.__file__).parent
 NAME = PACKAGE.name
+README = PACKAGE.parent / "README.md"
 HEAVY = {"requests", "aiohttp", "jsonpatch", "fastapi", "uvicorn", "ijson"}
 _REPORT = "import json, sys; print('loaded', json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
 
@@ -112,21 +114,16 @@ def test_the_transports_are_loaded_when_they_are_asked_for() -> None:
     assert "aiohttp" not in loaded_by(f"{door}; hasattr(http, 'missing')")
 
 
-def test_neither_client_nor_emulator_knows_airflow() -> None:
-    assert offenders(files_below("client", "emulator"), "airflow") == []
-
-
-def test_client_and_emulator_do_not_know_each_other() -> None:
-    above = tuple(f"{NAME}.{folder}" for folder in ("hooks", "operators", "sensors", "triggers"))
-    assert offenders(files_below("client"), f"{NAME}.emulator", *above) == []
-    assert offenders(files_below("emulator"), f"{NAME}.client", *above) == []
-
-
-def test_arrows_point_one_way() -> None:
-    operators, sensors, triggers = (f"{NAME}.{folder}" for folder in ("operators", "sensors", "triggers"))
-    assert offenders(files_below("hooks"), operators, sensors, triggers) == []
-    assert offenders(files_below("triggers"), operators, sensors) == []
-    assert offenders(files_below("hooks", "operators", "sensors", "triggers"), f"{NAME}.emulator") == []
+def test_the_readme_imports_what_users_may() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    modules = {
+        name for block in blocks for name in re.findall(rf"(?m)^(?:from|import) ({NAME}[\w.]*)", block)
+    }
+    assert modules
+    public = (f"{NAME}.client", f"{NAME}.exceptions", f"{NAME}.hooks.flow_service")
+    assert {each for each in modules if each not in public} == {
+        each for each in modules if each.startswith((f"{NAME}.operators.", f"{NAME}.sensors."))
+    }
 
 
 def test_time_is_read_in_one_place_each() -> None:
