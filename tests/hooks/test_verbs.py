@@ -1,0 +1,135 @@
+"""The hook alone, as TaskFlow code uses it: with the public API and nothing below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_flowservice.client import (
+    FLOWS,
+    SOURCE_CONNECTIONS,
+    ActivationMode,
+    DesiredFlow,
+    DesiredSourceConnection,
+    FlowState,
+    RemovalLimits,
+    RunState,
+    Window,
+    errors,
+    specs,
+    waits,
+)
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from tests.support.aep import make_flow, selected
+from tests.support.batch import make_batch_flow
+from tests.support.clock import VirtualClock
+from tests.support.streaming import open_source
+
+pytestmark = pytest.mark.usefixtures("virtual_clock")
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer) -> EmulatorControl:
+    return emulator.control
+
+
+@pytest.fixture
+def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
+    hook = FlowServiceHook()
+    yield hook
+    hook.close()
+
+
+def test_the_connection_of_the_hook_is_its_transport(hook: FlowServiceHook) -> None:
+    assert hook.get_conn() is hook.transport
+
+
+def test_a_flow_is_planned_ensured_disabled_renamed_and_deleted(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    other = hook.get(FLOWS, make_flow(hook, "other"))
+    desired = DesiredFlow(
+        name="mine",
+        spec_id=specs.PROFILE_DESTINATION_FLOW,
+        source_connection_ids=other.source_connection_ids,
+        target_connection_ids=other.target_connection_ids,
+    )
+    planned = hook.plan(desired)
+    assert planned.id == "plan:flow:mine"
+    flow = hook.ensure(desired).id
+    assert hook.plan(desired).id == flow
+    assert hook.set_flow_state(flow, FlowState.DISABLED).state == FlowState.DISABLED
+    assert hook.update_flow(flow, name="ours", description="for summer").name == "ours"
+    resources = hook.flow_resources(flow)
+    assert resources is not None
+    result = hook.delete_flow(resources, with_connections=True)
+    assert result.deleted == (flow,)
+    assert set(result.left) == {*resources.targets, *resources.sources, *resources.bases}
+    assert [item["id"] for item in control.state()["flows"]] == [other.id]
+    assert hook.flow_resources(flow) is None
+
+
+def test_a_draft_is_published_with_its_connections(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    other = hook.get(FLOWS, make_flow(hook))
+    source = hook.get(SOURCE_CONNECTIONS, other.source_connection_ids[0])
+    draft = DesiredSourceConnection(
+        name="draft",
+        spec_id=source.connection_spec.id,
+        base_connection_id=source.base_connection_id,
+        data={"format": "json"},
+        draft=True,
+    )
+    desired = DesiredFlow(
+        name="draft",
+        spec_id=specs.PROFILE_DESTINATION_FLOW,
+        source_connection_ids=[hook.ensure(draft).id],
+        target_connection_ids=other.target_connection_ids,
+        draft=True,
+    )
+    flow = hook.ensure(desired).id
+    assert hook.get(FLOWS, flow).state == FlowState.DRAFT
+    hook.publish_flow(flow)
+    assert {item["state"] for item in control.state()["flows"]} == {"enabled"}
+    assert {item["state"] for item in control.state()["sourceConnections"]} == {"enabled"}
+
+
+def test_segments_are_activated_planned_and_limited(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    flow, (first, second, third) = make_flow(hook), control.segments[:3]
+    hook.activate_segments(flow, [first, second], ["person.name.firstName"])
+    desired = hook.desired_selectors([third])
+    patch = hook.plan_activation(hook.get(FLOWS, flow), desired, ActivationMode.SYNC)
+    assert (patch.added, patch.removed) == ((third,), (first, second))
+    with pytest.raises(errors.DriftError, match="max_removals=2"):
+        hook.activate(flow, desired, ActivationMode.SYNC, RemovalLimits())
+    hook.activate(flow, desired, ActivationMode.SYNC, RemovalLimits(max_removals=2))
+    (item,) = control.state()["flows"]
+    assert selected(item) == ([third], ["person.name.firstName"])
+
+
+def test_a_run_is_started_waited_for_and_read(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    control.set_switches(run_seconds=0)
+    flow = make_batch_flow(hook)
+    run = hook.run_flow(flow, Window(start=1_700_000_000, end=1_700_086_400))
+    states = hook.wait(waits.RunsEnded(run_ids=(run,)), timeout=60)
+    assert states == {run: RunState.SUCCESS}
+    assert [each.id for each in hook.runs(flow)] == [run]
+
+
+def test_a_wait_that_is_in_vain_ends_and_says_what_is_missing(
+    hook: FlowServiceHook, virtual_clock: VirtualClock
+) -> None:
+    flow = make_flow(hook)
+    before = virtual_clock.wall()
+    with pytest.raises(errors.DriftError, match=f"Timed out after 300 seconds: flow {flow} is enabled"):
+        hook.wait(waits.FlowInState(flow_id=flow, state="disabled"), timeout=300)
+    assert 300 <= virtual_clock.wall() - before < 360
+
+
+def test_records_are_posted_from_memory(hook: FlowServiceHook) -> None:
+    source = open_source(hook)
+    inlet = hook.inlet(source.connection_id)
+    summary = hook.post(inlet, [{"n": 1}, {"n": 2}, "no record"], flow_id=source.flow_id)  # type: ignore[list-item]
+    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
