@@ -103,7 +103,7 @@ class TakesArguments:
             nothing is checked there before :meth:`read_arguments`.
         """
         given = self.__dict__.setdefault("_given", set())
-        for name in self.arguments.keys() & values.keys():
+        for name in filter(values.__contains__, self.arguments):
             value = values[name]
             setattr(self, name, value)
             if value is not None:
