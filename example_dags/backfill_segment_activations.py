@@ -1,17 +1,17 @@
-"""Activate the segments that became due on a day, day by day, in scheduled runs and in backfills.
+"""Activate the segments that become due on each day, in scheduled runs and in backfills.
 
 What to change:
 
-* The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The params below: the flow, and a CSV file with the columns ``due`` (such as ``2026-01-31``) and ``segment_id``.
+* The Airflow connection ``flowservice_default`` defines the AEP organization, the sandbox and the credential.
+* The params below: the flow, and a CSV file with the columns ``due`` (for example ``2026-01-31``) and ``segment_id``.
 
-Runs may go in any order and at the same time: each adds what it finds due and takes nothing off, and one that loses
-a race for the flow reads it again. Past windows are not exported, because AEP cannot: a streaming destination has
-no runs to start, and an ad-hoc activation sends today's membership.
+Runs can be executed in any order and in parallel: each adds the segments that are due and removes none, and a run that
+loses a race for the flow reads it again. Nothing is exported for past windows, because AEP does not support it:
+streaming destinations have no runs to start, and an ad-hoc activation exports the current members of a segment.
 
-For a file destination the param ``export_as`` says when it gets each segment, and ``export_after`` has the last run
-of a backfill start one ad-hoc activation of everything that is active; its pool ``flowservice_export`` should have
-one slot.
+For a file destination, set the param ``export_as`` to the schedule of the segments. With the param ``export_after``,
+the last run of a backfill starts one ad-hoc activation of all active segments. Its pool ``flowservice_export`` should
+have one slot.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ with DAG(
     doc_md=__doc__,
     tags=["flowservice", "activation"],
     params={
-        "flow_id": Param("", type="string", description="Flow whose segments are activated"),
+        "flow_id": Param("", type="string", description="Id of the flow to activate segments on"),
         "segments_due": Param(
-            "file:///data/segments_due.csv", type="string", description="CSV: due, segment_id"
+            "file:///data/segments_due.csv",
+            type="string",
+            description="CSV file with the columns due, segment_id",
         ),
         "export_as": Param(
             {},
@@ -52,13 +54,13 @@ with DAG(
         "export_after": Param(
             False, type="boolean", description="Export once, after the last run of a backfill"
         ),
-        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
+        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
     },
 ) as dag:
 
     @task
     def read_due_segments(params: dict[str, Any], data_interval_start: Any = None) -> list[dict[str, Any]]:
-        """The segments that became due on the day of the data interval."""
+        """Return the segments that become due on the day of the data interval."""
         if data_interval_start is None:
             raise ValueError("This run has no data interval: trigger it with a logical date.")
         with ObjectStoragePath(params["segments_due"]).open("r", newline="") as file:
@@ -75,10 +77,10 @@ with DAG(
         retries=3,
     )
 
-    # One at a time, so that of all runs exactly one finds the others done.
+    # One at a time, so that exactly one run finds that all others have finished.
     @task.short_circuit(max_active_tis_per_dag=1)
     def is_last_of_backfill(params: dict[str, Any], ti: Any = None, dag_run: Any = None) -> bool:
-        """Whether every other run of this DAG has come as far as this one."""
+        """Whether all other runs of this DAG have reached this task."""
         if not params["export_after"] or params["plan_only"] or dag_run.run_type != "backfill":
             return False
         reached = ["running", "success", "failed", "upstream_failed", "skipped"]
@@ -88,7 +90,7 @@ with DAG(
     @task
     @flowservice_errors
     def read_active_segments(params: dict[str, Any]) -> list[str]:
-        """Everything that the flow activates by now."""
+        """Return the ids of all segments that are active on the flow."""
         flow = FlowServiceHook().get(FLOWS, params["flow_id"])
         return [selector.key for selector in flow.selectors(SelectorKind.SEGMENT)]
 

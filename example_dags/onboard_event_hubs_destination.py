@@ -2,13 +2,13 @@
 
 What to change:
 
-* The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The Airflow connection ``event_hubs_destination`` (type Generic) holds a shared access policy that may send:
+* The Airflow connection ``flowservice_default`` defines the AEP organization, the sandbox and the credential.
+* The Airflow connection ``event_hubs_destination`` (type Generic) contains a shared access policy with the Send claim:
   login = its name, password = its key, host = the Event Hubs namespace.
-* The params below: the event hub, the segments, the profile attributes. They can also be given when the DAG
-  is triggered.
+* The params below: the event hub, the segments, the profile attributes. They can also be set when the DAG is
+  triggered.
 
-Run it as often as you like: what is there already is used, and only what is missing is added.
+The DAG can be run any number of times: existing objects are reused, and only missing ones are created.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
+        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
         "destination": Param("Loyalty programme", type="string", description="Prefix of all names in AEP"),
         "event_hub": Param("loyalty-profiles", type="string", description="Name of the event hub"),
         "segments": Param(

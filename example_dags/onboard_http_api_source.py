@@ -2,13 +2,13 @@
 
 What to change:
 
-* The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The params below: the names, the fields that are mapped, the first records. They can also be given when the
-  DAG is triggered.
-* For records that are XDM already, set ``data_type`` to ``xdm``: then nothing is mapped, and plain records
-  are wrapped with the schema and the dataset.
+* The Airflow connection ``flowservice_default`` defines the AEP organization, the sandbox and the credential.
+* The params below: the names, the field mappings, the first records. They can also be set when the DAG is
+  triggered.
+* For XDM records, set ``data_type`` to ``xdm``. Then no mapping set is created, and plain records are wrapped with
+  the schema and the dataset.
 
-Run it as often as you like: what is there already is used. The records are sent each time.
+The DAG can be run any number of times: existing objects are reused. The records are sent each time.
 """
 
 from __future__ import annotations
@@ -35,12 +35,10 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
+        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
         "source": Param("Web shop", type="string", description="Prefix of all names in AEP"),
-        "data_type": Param(
-            "raw", enum=["raw", "xdm"], description="Whether records are mapped or XDM already"
-        ),
-        "authenticated": Param(True, type="boolean", description="Whether the inlet asks for a token"),
+        "data_type": Param("raw", enum=["raw", "xdm"], description="Format of the records"),
+        "authenticated": Param(True, type="boolean", description="Whether the inlet requires a token"),
         "mappings": Param(
             [
                 {"source": "id", "destination": "_id"},
@@ -49,7 +47,7 @@ with DAG(
                 {"source": "email", "destination": "workEmail.address"},
             ],
             type="array",
-            description="Which field of a raw record fills which path of the schema",
+            description="Field of a raw record and path in the schema",
         ),
         "records": Param(
             [
@@ -106,7 +104,7 @@ with DAG(
 
     @task.branch
     def choose_flow(params: dict[str, str] | None = None) -> str:
-        """Map raw records; take XDM ones as they are."""
+        """Create a mapping set for raw records only."""
         return "create_mapping" if params and params["data_type"] == "raw" else "create_flow_for_xdm"
 
     mapping = FlowServiceCreateMappingSetOperator(

@@ -2,13 +2,13 @@
 
 What to change:
 
-* The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The Airflow connection ``kinesis_destination`` (type Amazon Web Services) holds the long-lived keys of an
-  IAM user that may write to the stream: login, password, and ``region_name`` in the extras.
-* The params below: the stream, the segments, the profile attributes. They can also be given when the DAG
-  is triggered.
+* The Airflow connection ``flowservice_default`` defines the AEP organization, the sandbox and the credential.
+* The Airflow connection ``kinesis_destination`` (type Amazon Web Services) contains the long-lived keys of an
+  IAM user with write access to the stream: login, password, and ``region_name`` in the extras.
+* The params below: the stream, the segments, the profile attributes. They can also be set when the DAG is
+  triggered.
 
-Run it as often as you like: what is there already is used, and only what is missing is added.
+The DAG can be run any number of times: existing objects are reused, and only missing ones are created.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log what would be done"),
+        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
         "destination": Param("Summer campaign", type="string", description="Prefix of all names in AEP"),
         "stream": Param("summer-campaign", type="string", description="Kinesis data stream"),
         "region": Param("us-east-1", type="string", description="AWS region of the stream"),

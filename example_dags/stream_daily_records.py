@@ -1,15 +1,15 @@
-"""Every day, post the day's file to an inlet that exists already.
+"""Post a file of records to an existing inlet every day.
 
 What to change:
 
-* The Airflow connection ``flowservice_default`` says which AEP organisation and sandbox this runs against.
-* The params below: the base connection whose inlet is used, the flow, and the folder that has a file for each
-  day, such as ``2026-01-31.jsonl``.
+* The Airflow connection ``flowservice_default`` defines the AEP organization, the sandbox and the credential.
+* The params below: the base connection of the inlet, the flow, and the directory with a file for each day, for
+  example ``2026-01-31.jsonl``.
 
-A scheduled or backfilled run takes the day that its data interval begins with. It is
-``CronDataIntervalTimetable`` that gives it one: with a plain cron string the interval has no length. A manual
-run takes the param ``date``, else the last whole interval before its logical date, else the day before it was
-started.
+Scheduled and backfill runs post the file of the first day of their data interval. This requires
+``CronDataIntervalTimetable``: with a plain cron string, the data interval has no length. Manual runs use the param
+``date`` or, without it, the last complete interval before their logical date or, without one, the day before their
+start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, timezone
 
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 
-#: The param, else the beginning of the data interval, else the day before a manual run that has none.
+#: The param or, if it is not set, the beginning of the data interval or, if there is none, the day before the run.
 DAY = (
     "{{ params.date or"
     " (data_interval_start | default(dag_run.run_after - macros.timedelta(days=1), true)) | ds }}"
@@ -35,11 +35,13 @@ with DAG(
     tags=["flowservice", "streaming"],
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     params={
-        "connection_id": Param("", type="string", description="Base connection of spec HTTP API"),
-        "flow_id": Param("", type="string", description="Flow that the records are for"),
-        "folder": Param("file:///data/customers", type="string", description="Where the day's files lie"),
+        "connection_id": Param(
+            "", type="string", description="Id of a base connection with the spec HTTP API"
+        ),
+        "flow_id": Param("", type="string", description="Id of the flow that ingests the records"),
+        "folder": Param("file:///data/customers", type="string", description="Directory of the files"),
         "date": Param(
-            None, type=["null", "string"], format="date", description="Day to post, for a manual run"
+            None, type=["null", "string"], format="date", description="Day to post, for manual runs"
         ),
     },
 ) as dag:
