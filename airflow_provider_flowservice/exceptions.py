@@ -1,7 +1,7 @@
-"""What Airflow must do about an error: try the task again, or not.
+"""The exceptions that operators and sensors raise, which determine whether Airflow retries a task.
 
-The client's errors say what happened. Here, in one place, they become one of two exceptions for Airflow. Code that
-calls the hook sees the client's errors, so that it can catch a 404; operators and sensors raise these exceptions.
+The client's exceptions describe what happened. This module converts them into one of two exceptions for Airflow. Code
+that calls the hook gets the client's exceptions, so that it can, for example, catch :class:`NotFoundError`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 class FlowServiceException(AirflowException):
-    """What the two exceptions have in common.
+    """Base class of the two exceptions.
 
-    :param error: the client's error.
+    :param error: the client's exception.
     """
 
     def __init__(self, error: FlowServiceError) -> None:
@@ -34,24 +34,24 @@ class FlowServiceException(AirflowException):
         self.retry_after = error.retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Make the exception picklable."""
+        """Support pickling."""
         return type(self), (self.error,)
 
 
 class FlowServiceTransientException(FlowServiceException):
-    """A temporary failure: Airflow's retries apply."""
+    """A temporary failure. The task is retried according to its ``retries``."""
 
 
 class FlowServicePermanentException(FlowServiceException, AirflowFailException):
-    """A failure that a retry does not fix: the task fails at once."""
+    """A permanent failure. The task fails immediately, without a retry."""
 
 
 class FlowServiceWaitTimeout(AirflowSensorTimeout):
-    """A wait reached its deadline; like any sensor's timeout it is not retried."""
+    """A wait has timed out. As for all sensors, the task is not retried."""
 
 
 def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | FlowServicePermanentException:
-    """The exception for a client error."""
+    """Return the Airflow exception for an exception of the client."""
     if is_permanent(error):
         return FlowServicePermanentException(error)
     return FlowServiceTransientException(error)
@@ -59,7 +59,7 @@ def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | Flow
 
 @contextmanager
 def raise_for_airflow() -> Iterator[None]:
-    """Raise the client errors of the block as exceptions that Airflow understands."""
+    """Convert exceptions of the client in the ``with`` block to Airflow exceptions."""
     try:
         yield
     except FlowServiceError as error:
@@ -67,7 +67,7 @@ def raise_for_airflow() -> Iterator[None]:
 
 
 def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a TaskFlow function so that permanent errors fail it at once and others are retried.
+    """Decorate a TaskFlow function so that permanent errors fail the task immediately and others are retried.
 
     .. code-block:: python
 
@@ -86,7 +86,7 @@ def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def to_event(error: FlowServiceError) -> dict[str, Any]:
-    """A client error as the JSON that a trigger passes to its task."""
+    """Return an exception of the client as JSON, for the event of a trigger."""
     return {
         "message": error.message,
         "permanent": is_permanent(error),
@@ -98,7 +98,7 @@ def to_event(error: FlowServiceError) -> dict[str, Any]:
 
 
 def from_event(event: dict[str, Any]) -> FlowServiceTransientException | FlowServicePermanentException:
-    """The exception for an error that a trigger passed on."""
+    """Return the Airflow exception for an error in the event of a trigger."""
     error = FlowServiceError(event["message"])
     if event["status"] is not None:
         error = ApiError(

@@ -1,4 +1,4 @@
-"""What Airflow asks the package about itself. A plain dict: reading it imports nothing."""
+"""The provider's metadata for Airflow. Reading it does not import any other module of the package."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's connection type, links and modules, as Airflow's ``provider_info`` schema has them."""
+    """Return connection type, links and modules in the format of Airflow's ``provider_info`` schema."""
     package = "airflow_provider_flowservice"
     name = "Adobe Experience Platform Flow Service"
     return {
@@ -59,25 +59,25 @@ def get_provider_info() -> dict[str, Any]:
 
 def _conn_fields() -> dict[str, Any]:
     return {
-        "org_id": _field("Organisation ID", "Ends with @AdobeOrg."),
-        "sandbox": _field("Sandbox", "Needed here or on each operator; prod must be written out."),
+        "org_id": _field("Organization ID", "Ends with @AdobeOrg."),
+        "sandbox": _field("Sandbox", "Required here or on each operator. There is no default."),
         "access_token": _field(
-            "Access token", "A ready token, instead of a client secret.", format="password"
+            "Access token", "An existing token, instead of a client secret.", format="password"
         ),
-        "scopes": _field("Scopes", "Comma separated IMS scopes; empty takes those that AEP needs."),
-        "ims_host": _field("IMS host", "Adobe's identity service; empty takes ims-na1.adobelogin.com."),
-        "collection_host": _field("Collection host", "Streaming inlets; empty takes dcs.adobedc.net."),
+        "scopes": _field("Scopes", "Comma-separated IMS scopes; if empty, those that AEP requires."),
+        "ims_host": _field("IMS host", "Adobe's identity service; ims-na1.adobelogin.com if empty."),
+        "collection_host": _field("Collection host", "Streaming inlets; dcs.adobedc.net if empty."),
         "connect_timeout": _field("Connect timeout", "Seconds; 10 if empty.", kind="number"),
         "read_timeout": _field("Read timeout", "Seconds; 60 if empty.", kind="number"),
-        "retries": _field("Retries", "How often one request is sent again; 4 if empty.", kind="integer"),
+        "retries": _field("Retries", "Maximum retries of a request; 4 if empty.", kind="integer"),
         "retry_budget": _field(
-            "Retry budget", "Seconds that one request may take in all; 300 if empty.", kind="number"
+            "Retry budget", "Maximum seconds for a request with all retries; 300 if empty.", kind="number"
         ),
-        "proxy": _field("Proxy", "Proxy URL; empty takes the environment's."),
+        "proxy": _field("Proxy", "Proxy URL; if empty, the proxy of the environment."),
         "token_cache": _field(
-            "Token cache", "Write file to share tokens among the tasks of one machine; needs a Fernet key."
+            "Token cache", "Set to file to share tokens among the tasks on a machine; requires a Fernet key."
         ),
-        "ca_file": _field("CA file", "PEM file of your own CA; empty takes the environment's."),
+        "ca_file": _field("CA file", "PEM file of your CA; if empty, the file of the environment."),
     }
 
 

@@ -1,4 +1,4 @@
-"""The button that leads from a task to AEP's user interface."""
+"""The link from a task to AEP's user interface."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _CONSOLE = "https://experience.adobe.com/#/sname:{sandbox}/platform"
 
 
 def flow_url(sandbox: str, flow_id: str, flow_spec_id: str) -> str:
-    """Where AEP's user interface shows a flow.
+    """Return the URL of a flow in AEP's user interface.
 
-    A source flow has a page of its own; for a destination's no address is documented, so it is the list.
+    For a source flow, this is its own page. No URL is documented for a flow to a destination, so its URL is the list.
     """
     console = _CONSOLE.format(sandbox=sandbox)
     if flow_spec_id in specs.DESTINATION_FLOWS:
@@ -28,12 +28,12 @@ def flow_url(sandbox: str, flow_id: str, flow_spec_id: str) -> str:
 
 
 class FlowServiceLink(BaseOperatorLink):
-    """Opens the task's flow in AEP."""
+    """Link to the task's flow in AEP's user interface."""
 
     name = "Adobe Experience Platform"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """The address that the task left in its XCom, or an empty text before it did."""
+        """Return the URL in the XCom of the task, or an empty string if there is none yet."""
         from airflow.sdk.execution_time.xcom import XCom
 
         return XCom.get_value(ti_key=ti_key, key=CONSOLE_URL_KEY) or ""

@@ -1,4 +1,4 @@
-"""The one trigger: it waits for whatever :mod:`airflow_provider_flowservice.client.waits` knows."""
+"""The trigger, which supports all waits of :mod:`airflow_provider_flowservice.client.waits`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class FlowServiceTrigger(BaseTrigger):
-    """Polls AEP until what is waited for is so or a deadline passes.
+    """Polls AEP until a condition is met or a deadline has passed.
 
-    Its event is ``{"status": "done", "detail": ...}``, ``{"status": "timeout", "detail": ...}`` or ``{"status":
-    "error", "error": ...}``; the detail is what the wait has seen last.
+    The event is ``{"status": "done", "detail": ...}``, ``{"status": "timeout", "detail": ...}`` or
+    ``{"status": "error", "error": ...}``. The detail is the observed state of the last poll.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param sandbox: sandbox to work in instead of the connection's.
-    :param wait: what is waited for, as JSON.
+    :param sandbox: overrides the sandbox of the connection.
+    :param wait: the condition, as JSON.
     :param poll_interval: seconds between two polls.
-    :param deadline: when to give up, in seconds since 1970-01-01 UTC; a restart does not move it.
+    :param deadline: absolute time in seconds since 1970-01-01 UTC, so that a restart does not extend it.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class FlowServiceTrigger(BaseTrigger):
         self.deadline = deadline
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and the arguments, JSON only and without secrets."""
+        """Return the class path and the arguments, which are JSON and contain no secrets."""
         names = ("flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline")
         return f"{type(self).__module__}.{type(self).__qualname__}", {n: getattr(self, n) for n in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll to the end and fire one event."""
+        """Poll until the end, then yield one event."""
         steps = waits.polling(waits.from_json(self.wait), interval=self.poll_interval, deadline=self.deadline)
         async with AsyncExitStack() as opened:
             transport: AiohttpTransport | None = None
@@ -60,7 +60,7 @@ class FlowServiceTrigger(BaseTrigger):
             async def send(request: Request[Any]) -> Any:
                 nonlocal transport
                 if transport is None:
-                    # Not before it is needed: a wait that asks AEP nothing does without the connection.
+                    # Opened on first use: some waits do not send any requests and do not need the connection.
                     session = sessions.transport(self.flowservice_conn_id, self.sandbox)
                     transport = await opened.enter_async_context(session)
                 return await transport.send(request)

@@ -1,4 +1,4 @@
-"""One open transport per event loop and connection, shared by all triggers that run there."""
+"""Transports shared by the triggers in an event loop: one per connection and sandbox."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Transports] = weak
 
 @asynccontextmanager
 async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncIterator[AiohttpTransport]:
-    """The transport of a connection; the last one to leave closes it.
+    """Return the shared transport of a connection. It is closed when its last user exits the ``with`` block.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param sandbox: sandbox to work in instead of the connection's.
+    :param sandbox: overrides the sandbox of the connection.
     """
     from airflow.providers.common.compat.connection import get_async_connection
 
