@@ -107,7 +107,7 @@ def test_the_log_shows_a_flow_before_and_after(
     task_log.clear()
     late = control.segments[5]
     plan(control, KINESIS, segments=[late], profile_attributes=[])
-    assert "Would change on flow" in task_log.text
+    assert "Would change flow" in task_log.text
     lines = task_log.text.splitlines()
     assert [line for line in lines if line.startswith("+") and late in line]
     assert "--- before" in lines

@@ -118,7 +118,7 @@ def test_every_field_of_the_form_is_a_setting_and_the_other_way_round(
 
     with pytest.raises(InvalidInputError) as caught:
         settings_from(host=None, client_id="me", client_secret="s", extras={"unknown": 1})
-    known = caught.value.remedy.removeprefix("Known are: ").rstrip(".").split(", ")
+    known = caught.value.remedy.removeprefix("Choose one of: ").rstrip(".").split(", ")
     assert sorted(connection_type["conn-fields"]) == known
 
 

@@ -1,6 +1,6 @@
-"""A client of Adobe Experience Platform's Flow Service. It does not know Airflow.
+"""A client for Adobe Experience Platform's Flow Service. It does not depend on Airflow.
 
-These names are its public API; everything below this package may change.
+The names exported here are the public API. Everything else in this package may change without notice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The only place of the client that reads the time or sleeps.
+"""The only module of the client that reads the time or sleeps.
 
-Code asks :func:`current` for the clock at the moment it needs it, so that a test can put a virtual clock in
-with :func:`installed` and a wait of five minutes takes none.
+Code calls :func:`current` each time it needs the clock, so that a test can install a virtual clock with
+:func:`installed`. A wait of five minutes then takes no time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Clock:
     """The machine's clock. All values are seconds."""
 
     def wall(self) -> float:
-        """Seconds since 1970-01-01 UTC. For deadlines that another process reads, never for durations."""
+        """Seconds since 1970-01-01 UTC. Used for times that other processes read, never for durations."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; never jumps when somebody sets the wall clock."""
+        """Seconds since an arbitrary point in time. Not affected by changes of the wall clock."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -36,13 +36,13 @@ _current = Clock()
 
 
 def current() -> Clock:
-    """The clock in force."""
+    """The clock that is currently installed."""
     return _current
 
 
 @contextmanager
 def installed(replacement: Clock) -> Iterator[Clock]:
-    """Put ``replacement`` in force for the whole process until the block ends.
+    """Install ``replacement`` for the whole process until the ``with`` block ends.
 
     :param replacement: the clock that :func:`current` returns inside the block.
     """

@@ -1,7 +1,7 @@
-"""Bring a resource of AEP to a desired state: read, compute, change, read back.
+"""Bring an AEP resource to a desired state: read it, compute the change, send the change, read it back.
 
-Activation, updates, names, states and publishing all go through :func:`converge`, so that they agree on
-attempts, waits, lost responses and on how long AEP may take to show a change.
+Activations, updates, renames, state changes and publishing all use :func:`converge`, so that they share the number of
+attempts, the waits, the handling of lost responses, and the time that AEP may take to show a change.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from airflow_provider_flowservice.client.model import Frozen
 
 log = logging.getLogger(__name__)
 
-#: How often a change is sent. Many writers race for one flow (a backfill runs 20 tasks at once), and one of
-#: them wins each round: with as many attempts as writers, the last one still gets its turn.
+#: Maximum number of times that a change is sent. When many writers change one flow (a backfill may run 20 tasks at
+#: once), exactly one of them succeeds in each round. With as many attempts as writers, the last one also succeeds.
 ATTEMPTS = 20
-#: Seconds: the longest wait between two attempts. Full jitter keeps the writers apart; a longer wait than one
-#: round of them needs would only leave the flow idle.
+#: Maximum wait between two attempts, in seconds. Full jitter spreads the writers over that time, which is enough for
+#: 20 of them to take turns; longer waits would only leave the flow idle.
 MAX_DELAY = 10.0
-#: Seconds to wait between looks for what AEP has done. AEP is reported to show a change up to 8 s after it
-#: confirms it, by id and in lists. The first looks are close together, because most changes show at once; the
-#: waits then grow, and all of them take 15.5 s, twice what is reported.
+#: Waits in seconds before each further read of a change. AEP is reported to show a change up to 8 s after confirming
+#: it, both by id and in lists. The first waits are short because most changes are visible immediately; together the
+#: waits take 15.5 s, twice the reported delay.
 LOOKS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 
 
@@ -43,7 +43,7 @@ class Versioned(Protocol):
 
     @property
     def etag(self) -> str | None:
-        """The version that a change is computed from; None if AEP gives none."""
+        """The version that a change is computed from; None if AEP does not return one."""
 
 
 T = TypeVar("T")
@@ -51,9 +51,9 @@ R = TypeVar("R", bound=Versioned)
 
 
 class Converged(Frozen, Generic[R], frozen=True):
-    """A resource in its desired state.
+    """The result of :func:`converge`: a resource in its desired state.
 
-    :param changed: whether it had to be changed; False if the first read found it as desired.
+    :param changed: whether a change was sent; False if the first read returned the desired state.
     """
 
     resource: R
@@ -61,10 +61,10 @@ class Converged(Frozen, Generic[R], frozen=True):
 
 
 def look(read: Callable[[], T], until: Callable[[T], object]) -> T:
-    """Read at once, and again after each of the waits in :data:`LOOKS`.
+    """Read immediately, and again after each wait in :data:`LOOKS`, until the result is as expected.
 
-    :param until: whether what was read is what is looked for.
-    :returns: what was read last.
+    :param until: whether a result is the expected one.
+    :returns: the last result, expected or not.
     """
     found = read()
     for delay in LOOKS:
@@ -84,18 +84,18 @@ def converge(
     what: str,
     found: R | None = None,
 ) -> Converged[R]:
-    """Change a resource until it is as desired.
+    """Change a resource until it has its desired state.
 
-    It costs one read if nothing has to be changed, otherwise two reads and one change.
+    Without a change this takes one read, otherwise two reads and one change.
 
-    :param read: reads the resource.
-    :param remaining: the request that is still to be sent, or None if the resource is as desired. It may raise
-        an error to refuse the change.
-    :param differences: what a confirmed change must not leave, in words for an error; empty if AEP shows the
-        change. What AEP does not show, such as a credential, is not a difference.
-    :param what: names the resource in log and errors.
-    :param found: the resource, if the caller has read it already.
-    :raises DriftError: if AEP confirms the change and does not show it.
+    :param read: the request that reads the resource.
+    :param remaining: returns the change request for the resource as read, or None if there is nothing to change. It may
+        raise an error to reject the change.
+    :param differences: returns what still differs after a confirmed change, for the error message; empty if AEP shows
+        the change. Values that AEP never shows, such as credentials, are not differences.
+    :param what: name of the resource in logs and errors.
+    :param found: the resource, if the caller has already read it.
+    :raises DriftError: if AEP confirms the change but does not show it.
     """
     resource = sender.send(read) if found is None else found
     for attempt in range(1, ATTEMPTS + 1):
@@ -103,28 +103,28 @@ def converge(
         if change is None:
             return Converged(resource, changed=attempt > 1)
         error = _send(sender, change)
-        # An action (POST) has no precondition. A refusal can mean that an earlier send whose response was lost,
-        # or somebody else, has done it already: only looking tells. A refused patch is wrong, and raised.
+        # An action (POST) has no precondition. AEP may reject it because an earlier attempt whose response was lost, or
+        # another writer, has already performed it: only a read can tell. A patch that is rejected is invalid.
         if error is None or (isinstance(error, BadRequestError) and change.method == "POST"):
-            # Nothing is sent again, however late the change shows: it could undo what others change meanwhile.
+            # The change is not sent again, however late it shows: that could undo changes by others in the meantime.
             resource = look(lambda: sender.send(read), lambda shown: not differences(shown))
             if left := differences(resource):
                 raise error or DriftError(
-                    f"AEP confirmed the change of {what}, but does not show it after {sum(LOOKS):g} s:"
-                    f" {'; '.join(map(str, left))}."
+                    f"AEP confirmed the change of {what} but does not show it after {sum(LOOKS):g} s:"
+                    f" {'; '.join(map(str, left))}. Check it in AEP, then run the task again."
                 )
             log.info("Changed %s", what)
             return Converged(resource, changed=True)
-        # After a 412 somebody else has changed the resource; after a lost response the change may have been made.
-        # In both cases the next read tells, so nothing is sent blindly.
+        # After a 412, another writer has changed the resource; after a lost response, the change may have been applied.
+        # In both cases the next read shows what remains to be changed.
         if attempt == ATTEMPTS or not (isinstance(error, PreconditionError) or is_ambiguous(error)):
             raise error
-        log.info("Computing the change of %s again: %s", what, error)
+        log.info("Reading %s again to recompute its change: %s", what, error)
         clock.current().sleep(_wait(error, attempt))
-        # While changes show late, a read may give the version that AEP has just refused. To send that again would
-        # only use up an attempt, so an attempt is spent on a race that was lost, not on waiting for its result.
-        refused = resource.etag if isinstance(error, PreconditionError) else None
-        resource = look(lambda: sender.send(read), partial(_is_news, refused))
+        # AEP may show changes late, so a read can return the version that AEP has just rejected. Sending it again would
+        # waste an attempt: attempts are for lost races, not for waiting until the winner's change is visible.
+        rejected = resource.etag if isinstance(error, PreconditionError) else None
+        resource = look(lambda: sender.send(read), partial(_is_other_version, rejected))
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -137,11 +137,11 @@ def _send(sender: Sender, change: Request[Any]) -> FlowServiceError | None:
 
 
 def _wait(error: FlowServiceError, attempt: int) -> float:
-    """What the server asks for, or else a back-off with a lower cap than that of a single request."""
+    """Seconds to wait: what the server asks for, or else a backoff with a lower cap than that of a single request."""
     if error.retry_after is not None:
         return delay_after(error, attempt)
     return backoff(attempt, random.random(), cap=MAX_DELAY)  # noqa: S311
 
 
-def _is_news(refused: str | None, resource: Versioned) -> bool:
-    return refused is None or resource.etag != refused
+def _is_other_version(rejected: str | None, resource: Versioned) -> bool:
+    return rejected is None or resource.etag != rejected

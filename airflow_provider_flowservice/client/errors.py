@@ -1,21 +1,21 @@
-"""What went wrong, as one tree.
+"""The exceptions that the client raises.
 
 .. code-block:: text
 
     FlowServiceError
     ├── InvalidInputError          an argument or a setting is wrong; nothing was sent
-    ├── NotSentError               no connection was made: the request had no effect
-    │   └── UntrustedServerError   the server's certificate does not verify
+    ├── NotSentError               no connection was established: the request had no effect
+    │   └── UntrustedServerError   the certificate of the server cannot be verified
     ├── ResponseLostError          sent, but no complete response came back: it may have had an effect
-    ├── InvalidResponseError       the response is not what the endpoint promises
-    ├── DriftError                 AEP holds something else than what is desired, and it cannot be changed
+    ├── InvalidResponseError       the response does not have the format of the endpoint
+    ├── DriftError                 AEP's state differs from the desired state and cannot be changed
     └── ApiError                   AEP responded with an error status
-        ├── BadRequestError        400, 409, 413, 415, 422 and other statuses that a retry does not fix
+        ├── BadRequestError        400, 409, 413, 415, 422 and other statuses for which a retry does not help
         ├── AuthenticationError    401, and the gateway's "token is missing"
         ├── PermissionDeniedError  403
-        │   └── SandboxNotFoundError   404 for the sandbox, which says nothing about a resource
+        │   └── SandboxNotFoundError   404 for the sandbox, not for a resource in it
         ├── NotFoundError          404
-        ├── PreconditionError      412: the resource changed since it was read
+        ├── PreconditionError      412: the resource has changed since it was read
         ├── RateLimitError         429
         └── ServerError            5xx
 """
@@ -26,20 +26,20 @@ from typing import Any
 
 
 class FlowServiceError(Exception):
-    """Base of everything that the client raises.
+    """Base class of all exceptions that the client raises.
 
-    :param message: what happened and what to do, free of secrets.
-    :param method: HTTP method of the request, if one was made or attempted.
-    :param path: path of the request without host and query.
+    :param message: the problem and its remedy, without secrets.
+    :param method: HTTP method of the request, if one was sent or attempted.
+    :param path: path of the request, without host and query.
     """
 
-    #: HTTP status of the response, where there was one.
+    #: HTTP status of the response, if there was one.
     status: int | None = None
     #: AEP's own error code, such as ``FLOW-1439-404`` or ``401013``.
     code: str | None = None
-    #: AEP's request id, to give to Adobe's support.
+    #: AEP's request id, for Adobe's support.
     request_id: str | None = None
-    #: Seconds that the server asked to wait.
+    #: Seconds to wait before the next attempt, if the server sent ``Retry-After``.
     retry_after: float | None = None
 
     def __init__(self, message: str, *, method: str | None = None, path: str | None = None) -> None:
@@ -49,7 +49,7 @@ class FlowServiceError(Exception):
         self.path = path
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Make the error picklable, whatever its constructor takes."""
+        """Support pickling for subclasses with other constructor arguments."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -60,10 +60,10 @@ def _rebuild(kind: type[FlowServiceError], args: tuple[Any, ...], state: dict[st
 
 
 class InvalidInputError(FlowServiceError, ValueError):
-    """A value given by the caller is wrong. Raised before anything is sent.
+    """A value given by the caller is invalid. Raised before the request that would use it is sent.
 
     :param field: name of the argument or setting.
-    :param problem: what is wrong with it, with the value unless it is secret.
+    :param problem: what is wrong, including the value unless it may be secret.
     :param remedy: what to do instead.
     """
 
@@ -75,43 +75,43 @@ class InvalidInputError(FlowServiceError, ValueError):
 
 
 class NotSentError(FlowServiceError):
-    """No connection could be made (DNS, refused, proxy): the request had no effect."""
+    """No connection could be established (DNS, connection refused, proxy): the request had no effect."""
 
 
 class UntrustedServerError(NotSentError):
-    """The server's certificate does not verify. Never retried, never switched off.
+    """The certificate of the server cannot be verified. Not retried; verification cannot be disabled.
 
     :param origin: scheme, host and port of the server.
-    :param problem: what the TLS library says.
+    :param problem: message of the TLS library.
     """
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__(
-            f"{origin}: the server's certificate does not verify: {problem}. Name your CA's file in the extra"
+            f"{origin}: the server's certificate cannot be verified: {problem}. Set your CA file in the extra"
             " 'ca_file' of the connection or in REQUESTS_CA_BUNDLE."
         )
 
 
 class ResponseLostError(FlowServiceError):
-    """The connection broke or timed out after the request went out: it may have had an effect."""
+    """The connection broke or timed out after the request was sent: the request may have had an effect."""
 
 
 class InvalidResponseError(FlowServiceError):
-    """The response is not JSON, or not of the endpoint's shape."""
+    """The response is not JSON, or does not have the format of the endpoint."""
 
 
 class DriftError(FlowServiceError):
-    """AEP holds something else than what is desired, and it cannot, or must not, be changed."""
+    """AEP's state differs from the desired state, and it cannot or must not be changed."""
 
 
 class ApiError(FlowServiceError):
     """AEP responded with an error status.
 
-    :param message: AEP's message, with the request.
+    :param message: the request and AEP's message.
     :param status: HTTP status.
-    :param code: AEP's error code, if the body has one.
-    :param request_id: AEP's request id, if the response has one.
-    :param retry_after: seconds from a ``Retry-After`` header.
+    :param code: AEP's error code, if the body contains one.
+    :param request_id: AEP's request id, if the response contains one.
+    :param retry_after: seconds to wait, from the ``Retry-After`` header.
     """
 
     def __init__(
@@ -133,15 +133,15 @@ class ApiError(FlowServiceError):
 
 
 class BadRequestError(ApiError):
-    """AEP does not accept the request (400, 409, 413, 415, 422 ...)."""
+    """AEP rejected the request (400, 409, 413, 415, 422 and others)."""
 
 
 class AuthenticationError(ApiError):
-    """The token is missing, invalid or expired, or IMS rejected the credential."""
+    """The token is missing, invalid or expired, or IMS rejected the credential (401)."""
 
 
 class PermissionDeniedError(ApiError):
-    """The credential is valid but may not do this (403)."""
+    """The credential is valid but lacks a permission (403)."""
 
 
 class SandboxNotFoundError(PermissionDeniedError):
@@ -149,11 +149,11 @@ class SandboxNotFoundError(PermissionDeniedError):
 
 
 class NotFoundError(ApiError):
-    """The resource does not exist or is hidden from this credential (404)."""
+    """The resource does not exist or is not visible to the credential (404)."""
 
 
 class PreconditionError(ApiError):
-    """The resource changed since it was read (412)."""
+    """The resource has changed since it was read (412)."""
 
 
 class RateLimitError(ApiError):
@@ -164,9 +164,9 @@ class ServerError(ApiError):
     """AEP failed (5xx)."""
 
 
-#: Gateway codes whose status alone would mislead: for a *missing* token it is 403.
+#: Gateway codes for token errors. The status alone is misleading: the gateway returns 403 if the token is missing.
 _AUTHENTICATION_CODES = frozenset({"403010", "401013"})
-#: AEP responds 404 if the sandbox does not exist. Read as "the resource is gone", a deletion would seem done.
+#: AEP responds 404 if the sandbox does not exist. Taken for a missing resource, it would make a deletion seem done.
 _SANDBOX_CODES = ("FLOW-2100", "FLOW-2101", "FLOW-2102", "FLOW-2103")
 _BY_STATUS: dict[int, type[ApiError]] = {
     401: AuthenticationError,
@@ -178,7 +178,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def api_error_class(status: int, code: str | None) -> type[ApiError]:
-    """The class of error for a status and a code."""
+    """Return the exception class for an HTTP status and AEP's error code."""
     if code in _AUTHENTICATION_CODES:
         return AuthenticationError
     if code is not None and code.startswith(_SANDBOX_CODES):
@@ -200,10 +200,10 @@ _PERMANENT = (
 
 
 def is_permanent(error: FlowServiceError) -> bool:
-    """Whether a further attempt would meet the same error."""
+    """Whether another attempt would fail with the same error."""
     return isinstance(error, _PERMANENT)
 
 
 def is_ambiguous(error: FlowServiceError) -> bool:
-    """Whether a write that ended with ``error`` may have had its effect nevertheless."""
+    """Whether a request that failed with ``error`` may have had its effect nevertheless."""
     return isinstance(error, (ResponseLostError, InvalidResponseError, ServerError))

@@ -1,6 +1,6 @@
-"""AEP's resources as frozen records, with the fields that the provider uses.
+"""AEP's resources as immutable records that contain the fields used by the provider.
 
-Records are msgspec structs: decoded and type-checked straight from the response's bytes; fields that AEP adds
+Records are msgspec structs, which are decoded and type-checked directly from the bytes of a response. Unknown fields
 are ignored.
 """
 
@@ -20,9 +20,10 @@ JsonObject = dict[str, Any]
 
 
 class Frozen(msgspec.Struct, frozen=True):
-    """Base of all immutable values. Structs are defined 20 times as fast as dataclasses, which every DAG file pays for.
+    """Base class of all immutable values.
 
-    A subclass names in ``hidden`` the fields that must not show in its representation, such as secrets.
+    Defining a struct is 20 times as fast as defining a dataclass, and every parse of a DAG file pays for it. A subclass
+    lists in ``hidden`` the fields that must not appear in its representation, such as secrets.
     """
 
     hidden: ClassVar[frozenset[str]] = frozenset()
@@ -34,24 +35,24 @@ class Frozen(msgspec.Struct, frozen=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def to_json(self) -> JsonObject:
-        """The value as JSON."""
+        """Return the value as a JSON object."""
         return msgspec.json.decode(msgspec.json.encode(self), type=JsonObject)
 
     @classmethod
     def from_json(cls, document: JsonObject) -> Self:
-        """Read what :meth:`to_json` wrote."""
+        """Create a value from the JSON object returned by :meth:`to_json`."""
         return msgspec.convert(document, cls)
 
 
 class Record(Frozen, frozen=True, kw_only=True, rename="camel"):
-    """Base of what AEP returns: camelCase on the wire."""
+    """Base class of the objects that AEP returns; field names are in camelCase on the wire."""
 
 
 class SpecRef(Record, frozen=True, kw_only=True):
-    """Which connection spec or flow spec a resource follows.
+    """A reference to the connection spec or flow spec of a resource.
 
     :param id: UUID of the spec.
-    :param version: spec version, ``"1.0"``; old resources carry the number 1.
+    :param version: version of the spec: ``"1.0"``, or the number 1 in old resources.
     """
 
     id: str
@@ -59,9 +60,9 @@ class SpecRef(Record, frozen=True, kw_only=True):
 
 
 class AuthSpec(Record, frozen=True, kw_only=True):
-    """One way to authenticate that a connection spec offers.
+    """An authentication method of a connection spec.
 
-    :param name: what ``auth.specName`` must be.
+    :param name: value of ``auth.specName`` that selects the method.
     :param spec: JSON schema of ``auth.params``.
     """
 
@@ -70,25 +71,25 @@ class AuthSpec(Record, frozen=True, kw_only=True):
 
     @property
     def properties(self) -> dict[str, JsonObject]:
-        """Parameter name to its JSON schema."""
+        """The JSON schema of each parameter, by name."""
         properties = self.spec.get("properties")
         return properties if isinstance(properties, dict) else {}
 
     @property
     def required(self) -> frozenset[str]:
-        """Names of the parameters that must be given."""
+        """Names of the required parameters."""
         required = self.spec.get("required")
         return frozenset(required if isinstance(required, list) else ())
 
     def is_secret(self, parameter: str) -> bool:
-        """Whether the spec marks a parameter as a credential, or its name says so."""
+        """Whether a parameter is a credential, according to the spec or to its name."""
         schema = self.properties.get(parameter)
         marked = isinstance(schema, dict) and schema.get("format") == "password"
         return marked or looks_secret(parameter)
 
 
 class ConnectionSpec(Record, frozen=True, kw_only=True):
-    """An entry of AEP's catalogue of systems (``/connectionSpecs``)."""
+    """A type of system that AEP can connect to (``/connectionSpecs``)."""
 
     id: str
     name: str = ""
@@ -98,7 +99,7 @@ class ConnectionSpec(Record, frozen=True, kw_only=True):
 
 
 class FlowSpec(Record, frozen=True, kw_only=True):
-    """A kind of dataflow (``/flowSpecs``)."""
+    """A type of dataflow (``/flowSpecs``)."""
 
     id: str
     name: str = ""
@@ -107,18 +108,18 @@ class FlowSpec(Record, frozen=True, kw_only=True):
 
 
 class Auth(Record, frozen=True, kw_only=True):
-    """The part of a base connection's authentication that AEP shows."""
+    """The part of a base connection's authentication that AEP returns; credentials are masked or missing."""
 
     spec_name: str = ""
     params: JsonObject = {}
 
 
 class Resource(Record, frozen=True, kw_only=True):
-    """What connections and flows have in common.
+    """The fields that connections and flows have in common.
 
     :param created_at: milliseconds since 1970-01-01 UTC.
     :param updated_at: milliseconds since 1970-01-01 UTC.
-    :param etag: version for ``If-Match``, as AEP gave it.
+    :param etag: version for ``If-Match``, as returned by AEP.
     """
 
     id: str
@@ -131,14 +132,14 @@ class Resource(Record, frozen=True, kw_only=True):
 
 
 class BaseConnection(Resource, frozen=True, kw_only=True):
-    """Credentials for a system (``/connections``)."""
+    """The credentials for a system (``/connections``)."""
 
     connection_spec: SpecRef
     auth: Auth | None = None
 
 
 class SourceConnection(Resource, frozen=True, kw_only=True):
-    """Where a flow reads (``/sourceConnections``)."""
+    """The data that a flow reads (``/sourceConnections``)."""
 
     connection_spec: SpecRef
     base_connection_id: str | None = None
@@ -147,14 +148,14 @@ class SourceConnection(Resource, frozen=True, kw_only=True):
 
 
 class TargetConnection(SourceConnection, frozen=True, kw_only=True):
-    """Where a flow writes (``/targetConnections``)."""
+    """The place that a flow writes to (``/targetConnections``)."""
 
 
 class FlowState(str, Enum):
-    """States that the provider tells apart.
+    """The flow states that the provider distinguishes.
 
-    AEP shows others as well, such as ``updating`` or ``disabling``, and may add more. A resource's state is
-    therefore a string that is compared with these.
+    AEP returns other states as well, such as ``updating`` or ``disabling``, and may add more. The state of a resource
+    is therefore a string that is compared with these values.
     """
 
     ENABLED = "enabled"
@@ -163,24 +164,24 @@ class FlowState(str, Enum):
 
 
 class SelectorKind(str, Enum):
-    """What a flow's ``GeneralTransform`` selects."""
+    """The kinds of objects that a flow's ``GeneralTransform`` selects."""
 
     SEGMENT = "segmentSelectors"
     ATTRIBUTE = "profileSelectors"
 
     def fold(self, key: str) -> str:
-        """The key in the form in which two are compared: UUIDs are the same in either case, paths are not."""
+        """Return a key in the form used for comparison: UUIDs are case-insensitive, attribute paths are not."""
         return key.lower() if self is SelectorKind.SEGMENT else key
 
 
 class Selector(Record, frozen=True, kw_only=True):
     """One segment or profile attribute that a flow sends.
 
-    :param kind: which kind of list it stands in.
+    :param kind: the kind of list that contains it.
     :param key: segment id, or path of the attribute.
-    :param index: of the transformation that holds it.
-    :param position: in that transformation's list.
-    :param document: as the flow holds it.
+    :param index: index of the transformation that contains it.
+    :param position: index in the list of that transformation.
+    :param document: the JSON object in the flow.
     """
 
     kind: SelectorKind
@@ -191,15 +192,15 @@ class Selector(Record, frozen=True, kw_only=True):
 
     @property
     def folded(self) -> str:
-        """The key in the form in which two are compared."""
+        """The key in the form used for comparison."""
         return self.kind.fold(self.key)
 
 
 class Flow(Resource, frozen=True, kw_only=True):
     """A dataflow (``/flows``).
 
-    :param transformations: as AEP holds them; patches are computed against this document, and what is malformed
-        in it is passed over.
+    :param transformations: as returned by AEP. Patches are computed against this document; malformed parts of it are
+        ignored.
     """
 
     flow_spec: SpecRef
@@ -209,14 +210,14 @@ class Flow(Resource, frozen=True, kw_only=True):
     schedule_params: JsonObject | None = None
 
     def selector_lists(self, kind: SelectorKind) -> Iterator[tuple[int, list[Any]]]:
-        """The lists of selectors of one kind, with the indices of the transformations that hold them."""
+        """The selector lists of one kind, each with the index of the transformation that contains it."""
         for index, transformation in enumerate(self.transformations):
             selectors = member(transformation, "params", kind.value, "selectors")
             if isinstance(selectors, list):
                 yield index, selectors
 
     def selectors(self, kind: SelectorKind) -> Iterator[Selector]:
-        """The selectors of one kind in all transformations, in the order in which the flow holds them."""
+        """The selectors of one kind in all transformations, in the order of the flow."""
         name = "id" if kind is SelectorKind.SEGMENT else "path"
         for index, selectors in self.selector_lists(kind):
             for position, document in enumerate(selectors):
@@ -226,14 +227,14 @@ class Flow(Resource, frozen=True, kw_only=True):
 
 
 def member(document: Any, *names: str) -> Any:
-    """What stands at a path in a JSON document; None if there is nothing, or no object on the way."""
+    """Return the value at a path in a JSON document; None if the path does not exist."""
     for name in names:
         document = document.get(name) if isinstance(document, Mapping) else None
     return document
 
 
 class RunState(str, Enum):
-    """State of a flow run, with AEP's many spellings folded into one."""
+    """State of a flow run; AEP's various spellings are mapped to one value each."""
 
     RUNNING = "running"
     SUCCESS = "success"
@@ -242,12 +243,12 @@ class RunState(str, Enum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the run will not change any more."""
+        """Whether the run has ended, so that its state does not change any more."""
         return self is not RunState.RUNNING
 
     @classmethod
     def from_text(cls, text: str | None) -> RunState:
-        """Read AEP's status, whatever its case; an unknown one counts as still running."""
+        """Convert AEP's status, in any case. An unknown status counts as running, so that a wait goes on."""
         folded = (text or "").replace("_", "").replace(" ", "").lower()
         return _RUN_STATES.get(folded, cls.RUNNING)
 
@@ -280,7 +281,7 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
 
 class Created(Record, frozen=True, kw_only=True):
-    """The response to a create or a change: the id and the new version."""
+    """The response to a create or change request: the id and the new version."""
 
     id: str
     etag: str | None = None
@@ -289,8 +290,8 @@ class Created(Record, frozen=True, kw_only=True):
 class Page(Record, Generic[T], frozen=True, kw_only=True):
     """A page of a list.
 
-    :param next_cursor: what the request for the next page needs, None on the last one. Only the list that gave it
-        knows what it means.
+    :param next_cursor: argument for the request of the next page; None on the last page. Its meaning is specific to the
+        list.
     """
 
     items: tuple[T, ...]
@@ -306,7 +307,7 @@ class Operation(Record, frozen=True, kw_only=True):
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID, as ids of specs are and their names are not."""
+    """Whether a string is a UUID. The ids of specs are UUIDs, their names are not."""
     try:
         uuid.UUID(text)
     except ValueError:
@@ -319,6 +320,6 @@ _SECRET_NAME = re.compile("sastoken|sasuri|connectionstring|accesskeyid|pwd|sign
 
 
 def looks_secret(parameter: str) -> bool:
-    """Whether a parameter's name is that of a credential, such as ``secretKey`` or ``sasKey``."""
+    """Whether the name of a parameter suggests a credential, for example ``secretKey`` or ``sasKey``."""
     folded = parameter.replace("_", "").replace("-", "").lower()
     return bool(_SECRET_NAME.fullmatch(folded) or _SECRET_PART.search(folded))

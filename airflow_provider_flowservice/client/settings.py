@@ -1,4 +1,4 @@
-"""Everything that one connection to AEP needs, checked before anything is sent."""
+"""The settings of a connection to AEP, validated before any request is sent."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Settings(Frozen, frozen=True):
-    """One AEP credential in one sandbox, and how to reach it.
+    """A credential for one AEP sandbox, and the servers that it is used with.
 
-    Build it with :func:`settings_from`, which checks every value.
+    Create instances with :func:`settings_from`, which validates every value.
 
     :param gateway: origin of the API gateway, such as ``https://platform.adobe.io``.
     :param ims_host: origin of Adobe's identity service.
-    :param collection_host: origin of the streaming inlets, the only other place a token may go.
+    :param collection_host: origin of the streaming inlets. Apart from the gateway, the only host that receives a token.
     :param org_id: organization id, ``...@AdobeOrg``.
-    :param sandbox: sandbox name, always sent.
-    :param client_id: the credential's client id, also the ``x-api-key``.
-    :param client_secret: secret of an OAuth server-to-server credential, or None with ``access_token``.
-    :param access_token: a ready token for those who have no client secret.
-    :param scopes: comma separated IMS scopes.
-    :param connect_timeout: seconds to make a connection.
-    :param read_timeout: seconds without a byte before a response counts as lost.
-    :param retries: how often one request is sent again at most.
-    :param retry_budget: seconds that one request may take with all its retries.
-    :param proxy: proxy URL; None takes the environment's.
-    :param ca_file: file of CA certificates; None takes the environment's.
-    :param token_cache: ``file`` shares tokens among the processes of one machine.
+    :param sandbox: sandbox name, sent with every request to the gateway.
+    :param client_id: client id of the credential, also sent as ``x-api-key``.
+    :param client_secret: secret of an OAuth server-to-server credential; None if ``access_token`` is set.
+    :param access_token: an existing access token, for users who have no client secret.
+    :param scopes: comma-separated IMS scopes.
+    :param connect_timeout: maximum time in seconds to establish a connection.
+    :param read_timeout: maximum time in seconds between two bytes before the response counts as lost.
+    :param retries: maximum number of times that a request is sent again.
+    :param retry_budget: maximum time in seconds for a request, including all retries.
+    :param proxy: proxy URL; None uses the proxy of the environment.
+    :param ca_file: path to a file of CA certificates; None uses the file of the environment.
+    :param token_cache: ``file`` shares tokens among all processes on a machine.
     """
 
     hidden: ClassVar = frozenset({"client_secret", "access_token", "proxy"})
@@ -51,9 +51,14 @@ class Settings(Frozen, frozen=True):
     client_secret: str | None = None
     access_token: str | None = None
     scopes: str = DEFAULT_SCOPES
+    #: Linux repeats a lost SYN packet after 1, 3 and 7 s; a server that does not accept by then is unreachable.
     connect_timeout: float = 10.0
+    #: AEP usually responds within seconds; a connection that is silent for a minute is considered broken.
     read_timeout: float = 60.0
+    #: Four retries with waits of up to 1, 2, 4 and 8 s bridge brief disturbances; longer ones are left to the retries
+    #: of the Airflow task.
     retries: int = 4
+    #: A ``Retry-After`` of up to a minute is honored: five minutes hold four such waits and the attempts themselves.
     retry_budget: float = 300.0
     proxy: str | None = None
     ca_file: str | None = None
@@ -61,7 +66,7 @@ class Settings(Frozen, frozen=True):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values that must not be shown anywhere."""
+        """Values that must not appear in any log or error message."""
         proxy_password = urlsplit(self.proxy).password if self.proxy else None
         return tuple(value for value in (self.client_secret, self.access_token, proxy_password) if value)
 
@@ -75,22 +80,21 @@ def settings_from(
     sandbox: str | None = None,
     where: str = "connection",
 ) -> Settings:
-    """Check and complete what a user wrote into a connection.
+    """Validate the fields of a connection and fill in the defaults.
 
-    :param host: gateway, a host name or an origin; empty means Adobe's.
+    :param host: host name or origin of the gateway; if empty, Adobe's gateway.
     :param client_id: client id of the credential.
-    :param client_secret: client secret, unless ``extras`` has ``access_token``.
-    :param extras: the other settings by name; an unknown name is an error.
-    :param sandbox: sandbox to use instead of the one in ``extras``.
-    :param where: how the connection is called in error messages.
-    :raises InvalidInputError: naming the field, its value and the remedy.
+    :param client_secret: client secret; required unless ``extras`` contains ``access_token``.
+    :param extras: the other settings by name; unknown names are rejected.
+    :param sandbox: overrides the sandbox in ``extras``.
+    :param where: name of the connection in error messages.
+    :raises InvalidInputError: if a value is missing or invalid.
     """
     known = {k: v for k, v in extras.items() if v not in (None, "")}
     unknown = sorted(set(known) - _EXTRAS)
     if unknown:
-        raise InvalidInputError(
-            f"extra {unknown[0]!r} of {where}", "is not known", f"Known are: {', '.join(sorted(_EXTRAS))}."
-        )
+        remedy = f"Choose one of: {', '.join(sorted(_EXTRAS))}."
+        raise InvalidInputError(f"extra {unknown[0]!r} of {where}", "is not supported", remedy)
     return Settings(
         gateway=_origin("host", host or DEFAULT_GATEWAY, where),
         ims_host=_origin("ims_host", _text("ims_host", known, where) or DEFAULT_IMS_HOST, where),
@@ -99,7 +103,7 @@ def settings_from(
         ),
         org_id=_org_id(_text("org_id", known, where), where),
         sandbox=_sandbox(sandbox or _text("sandbox", known, where), where),
-        client_id=_required("login", client_id, where, "Put the credential's client id there."),
+        client_id=_required("login", client_id, where, "Set it to the client id of the credential."),
         client_secret=client_secret or None,
         access_token=_access_token(_text("access_token", known, where), client_secret, where),
         scopes=(_text("scopes", known, where) or DEFAULT_SCOPES).replace(" ", ""),
@@ -113,12 +117,12 @@ def settings_from(
     )
 
 
-#: What the extras of a connection may hold; the other settings have fields of their own there.
+#: The settings that are extras of an Airflow connection; the others are its host, login and password.
 _EXTRAS = frozenset(Settings.__struct_fields__) - {"gateway", "client_id", "client_secret"}
 
 
 def origin_of(url: SplitResult) -> str:
-    """Scheme, host and port of a URL, as ``https://host`` or ``https://host:port``; a default port is left out."""
+    """Scheme, host and port of a URL, as ``https://host`` or ``https://host:port``. A default port is omitted."""
     place = url.netloc.rpartition("@")[2].lower()
     return f"{url.scheme}://{place.removesuffix(_DEFAULT_PORTS.get(url.scheme, ':'))}"
 
@@ -133,18 +137,17 @@ def _text(name: str, extras: Mapping[str, Any], where: str) -> str | None:
     value = extras.get(name)
     if value is not None and not isinstance(value, str):
         # The value is not shown: it may be a credential.
-        raise InvalidInputError(f"extra {name!r} of {where}", "is not a string", "Write it in quotes.")
+        raise InvalidInputError(f"extra {name!r} of {where}", "is not a string", "Put it in quotes.")
     return value
 
 
 def _org_id(value: str | None, where: str) -> str:
     org_id = _required(
-        "extra 'org_id'", value, where, 'Write the organization id there, such as {"org_id": "...@AdobeOrg"}.'
+        "extra 'org_id'", value, where, 'Set it to the organization id: {"org_id": "...@AdobeOrg"}.'
     )
     if not org_id.endswith("@AdobeOrg"):
-        raise InvalidInputError(
-            f"extra 'org_id' of {where}", f"{org_id!r} is not an organization id", "It ends with @AdobeOrg."
-        )
+        remedy = "It must end with @AdobeOrg."
+        raise InvalidInputError(f"extra 'org_id' of {where}", f"{org_id!r} is not an organization id", remedy)
     return org_id
 
 
@@ -153,41 +156,33 @@ def _sandbox(value: str | None, where: str) -> str:
         "extra 'sandbox'",
         value,
         where,
-        "Write the sandbox name there or give sandbox= to the operator. There is no default, because AEP's own"
-        " default is prod: write prod out.",
+        "Set it to the sandbox name, or pass sandbox= to the operator. There is no default, because AEP's own"
+        " default is prod; to use prod, name it.",
     )
 
 
 def _access_token(token: str | None, client_secret: str | None, where: str) -> str | None:
     if not token and not client_secret:
-        raise InvalidInputError(
-            f"password of {where}",
-            "is empty",
-            "Put the client secret there, or a ready token into the extra 'access_token'.",
-        )
+        remedy = "Set it to the client secret, or set the extra 'access_token' to an existing token."
+        raise InvalidInputError(f"password of {where}", "is empty", remedy)
     return token
 
 
 def _token_cache(value: str | None, where: str) -> str | None:
     if value not in (None, "file"):
-        raise InvalidInputError(
-            f"extra 'token_cache' of {where}", f"{value!r} is not known", "Write file, or leave it out."
-        )
+        remedy = "Set it to 'file', or remove it."
+        raise InvalidInputError(f"extra 'token_cache' of {where}", f"{value!r} is not supported", remedy)
     return value
 
 
 def _origin(name: str, value: str, where: str) -> str:
     url = _split(value, "https")
     if url is None or url.path.strip("/") or url.query or url.username:
-        raise InvalidInputError(
-            f"{name} of {where}",
-            f"{value!r} is not a host",
-            "Write a host name or an origin such as https://host.",
-        )
+        remedy = "Set it to a host name, or to an origin such as https://host."
+        raise InvalidInputError(f"{name} of {where}", f"{value!r} is not a host", remedy)
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
-        raise InvalidInputError(
-            f"{name} of {where}", f"{value!r} is not https", "Plain http is accepted for loopback only."
-        )
+        remedy = "Use https; plain http is accepted for loopback only."
+        raise InvalidInputError(f"{name} of {where}", f"{value!r} does not use https", remedy)
     return origin_of(url)
 
 
@@ -196,17 +191,14 @@ def _proxy(value: str | None, where: str) -> str | None:
         return None
     url = _split(value, "http")
     if url is None or url.scheme not in ("http", "https"):
-        # The value is not shown: it may hold a password.
-        raise InvalidInputError(
-            f"extra 'proxy' of {where}",
-            "is not a proxy URL",
-            "Write one such as http://proxy.example.com:3128.",
-        )
+        # The value is not shown: it may contain a password.
+        remedy = "Set it to a URL such as http://proxy.example.com:3128."
+        raise InvalidInputError(f"extra 'proxy' of {where}", "is not a proxy URL", remedy)
     return url.geturl()
 
 
 def _split(value: str, scheme: str) -> SplitResult | None:
-    """The parts of a URL that has a host, or None; without a scheme it gets ``scheme``."""
+    """Split a URL, adding ``scheme`` if it has none; None if it is not a URL with a valid host and port."""
     text = value.strip()
     try:
         url = urlsplit(text if "://" in text else f"{scheme}://{text}")
@@ -222,9 +214,8 @@ def _positive(name: str, value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = 0.0
     if not 0 < number < float("inf"):
-        raise InvalidInputError(
-            f"extra {name!r} of {where}", f"{value!r} is not a positive number", "Write seconds, such as 30."
-        )
+        remedy = "Set it to seconds, such as 30."
+        raise InvalidInputError(f"extra {name!r} of {where}", f"{value!r} is not a positive number", remedy)
     return number
 
 
@@ -234,7 +225,7 @@ def _whole(name: str, value: Any, where: str) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise InvalidInputError(
-            f"extra {name!r} of {where}", f"{value!r} is not a whole number", "Write 0 or more."
-        )
+        problem = f"{value!r} is not a whole number of 0 or more"
+        remedy = "Set it to a number such as 4."
+        raise InvalidInputError(f"extra {name!r} of {where}", problem, remedy)
     return number

@@ -1,10 +1,10 @@
-"""What can be waited for: the requests to send, and how to judge the responses.
+"""The conditions that sensors, operators and triggers can wait for.
 
-A wait is a value. Its ``look`` yields the requests and judges what comes back, its ``describe`` says in words what is
-still missing. A sensor that pokes, an operator that waits on its worker and the trigger use the same value, so they
-agree. :func:`polling` repeats the look until a deadline. Like
-:func:`~airflow_provider_flowservice.client.http.exchange.exchange`, both are generators that do no input or output;
-:func:`drive` and :func:`drive_async` are the two loops that do it for them.
+A wait is an immutable value. Its ``look`` method yields the requests of one poll and evaluates the responses; its
+``describe`` method returns a message about what is still missing. Sensors that poke, operators that wait on their
+worker and the trigger use the same values and therefore behave alike. :func:`polling` repeats ``look`` until a
+deadline. Like :func:`~airflow_provider_flowservice.client.http.exchange.exchange`, both are generators that perform no
+input or output; :func:`drive` and :func:`drive_async` run them.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from airflow_provider_flowservice.client.model import Frozen, JsonObject, RunSta
 
 log = logging.getLogger(__name__)
 
-#: So many looks in a row may fail. The transport has retried each of them already, for up to its retry budget of five
-#: minutes: more looks would hide an outage, and fewer would fail a wait of hours because AEP was away for a moment.
+#: Number of consecutive polls that may fail. The transport has already retried each of them for up to its retry budget
+#: (five minutes by default): a higher number would hide an outage, and with a lower one a brief outage would fail a
+#: wait of hours.
 TOLERATED_FAILURES = 3
-#: Each pause is longer or shorter by up to this share, so that the triggers of one DAG run, which begin to wait at the
-#: same moment, do not stay in step.
+#: Each pause is varied by up to this fraction of its length, because the triggers of a DAG run start at the same time
+#: and would otherwise all poll at the same time.
 JITTER = 0.1
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What a look found.
+    """The result of a poll.
 
-    :param done: whether there is nothing more to wait for.
-    :param seen: what was seen, as JSON; the next look gets it.
-    :param look_after: seconds until another look can find something else; None if nobody can tell.
+    :param done: whether the condition is met.
+    :param seen: the observed state, as JSON; passed to the next poll.
+    :param look_after: seconds until the condition can be met at the earliest; None if unknown.
     """
 
     done: bool
@@ -49,21 +50,21 @@ class Judgement(msgspec.Struct, frozen=True):
     look_after: float | None = None
 
 
-#: Requests to send, and numbers of seconds to pause. A request is answered with its parsed response, or its error is
-#: thrown in.
+#: Yields requests to send and numbers of seconds to sleep. The caller sends back the parsed response of a request, or
+#: throws its error into the generator.
 Steps = Generator[Request[Any] | float, Any, Judgement]
 
 
 class _Wait(Frozen, frozen=True, kw_only=True, tag_field="wait", tag=True):
-    """Base of all waits. The trigger has their JSON form as its argument, in which ``wait`` names the class."""
+    """Base class of all waits. The trigger receives a wait as JSON, in which the ``wait`` member names the class."""
 
     def after(self, judged: Judgement) -> Self:
-        """What is left to wait for once a look has found something."""
+        """Return the wait that remains after a poll."""
         return self
 
 
 class SelectorsMapped(_Wait, frozen=True, kw_only=True):
-    """Segments and profile attributes are mapped on a flow (``GET /flows/{id}``).
+    """Wait until segments and profile attributes are mapped on a flow (``GET /flows/{id}``).
 
     :param segments: segment ids.
     :param attributes: attribute paths.
@@ -74,47 +75,47 @@ class SelectorsMapped(_Wait, frozen=True, kw_only=True):
     attributes: tuple[str, ...] = ()
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the flow; what is seen is what it lacks."""
+        """Read the flow. The observed state is the segments and attributes that it lacks."""
         flow = yield request.get(request.FLOWS, self.flow_id)
         missing = selectors.missing(flow, self.segments, self.attributes)
         return Judgement(not missing, missing.to_json())
 
     def describe(self, seen: Any) -> str:
-        """Name what is missing."""
+        """Name the missing segments and attributes."""
         return f"flow {self.flow_id} lacks {selectors.Missing.from_json(seen)}"
 
 
 class FlowInState(_Wait, frozen=True, kw_only=True):
-    """A flow has a state (``GET /flows/{id}``).
+    """Wait until a flow has a state (``GET /flows/{id}``).
 
-    :param state: such as ``enabled``.
+    :param state: the state, for example ``enabled``.
     """
 
     flow_id: str
     state: str
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the flow; what is seen is its state."""
+        """Read the flow. The observed state is the flow's state."""
         flow = yield request.get(request.FLOWS, self.flow_id)
         return Judgement(flow.state == self.state, flow.state)
 
     def describe(self, seen: Any) -> str:
-        """Name the state that the flow has."""
+        """Name the current and the desired state."""
         return f"flow {self.flow_id} is {seen}, not {self.state}"
 
 
 class RunsEnded(_Wait, frozen=True, kw_only=True):
-    """Flow runs have ended, however they ended (``GET /runs/{id}``).
+    """Wait until flow runs have ended, successfully or not (``GET /runs/{id}``).
 
-    :param run_ids: the runs.
+    :param run_ids: ids of the runs.
     """
 
     run_ids: tuple[str, ...]
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the runs that have not ended yet; what is seen is the state of each by its id.
+        """Read the runs that have not ended yet. The observed state is the state of each run, by id.
 
-        The first look only tells whether there is something to wait for, so it stops at the first run that goes on.
+        The first poll only has to find out whether to wait at all, so it stops at the first run that has not ended.
         """
         states = dict(seen or {})
         for run_id in self.open_runs(states):
@@ -125,19 +126,19 @@ class RunsEnded(_Wait, frozen=True, kw_only=True):
         return Judgement(not self.open_runs(states), states)
 
     def describe(self, seen: Any) -> str:
-        """Name the runs that have not ended."""
-        return f"flow runs {', '.join(self.open_runs(seen))} have not ended"
+        """Name the runs that have not ended yet."""
+        return f"flow runs {', '.join(self.open_runs(seen))} have not ended yet"
 
     def open_runs(self, states: Mapping[str, str]) -> list[str]:
-        """The runs that are not known to have ended."""
+        """Return the ids of the runs that are not known to have ended."""
         return [run for run in self.run_ids if not RunState(states.get(run, RunState.RUNNING)).is_terminal]
 
 
 class RunSucceeded(_Wait, frozen=True, kw_only=True):
-    """A flow has a run that was made after a moment and has succeeded (``GET /runs``).
+    """Wait until a flow has a successful run that was created after a given time (``GET /runs``).
 
     :param started_after: seconds since 1970-01-01 UTC.
-    :param allow_partial: whether a run that succeeded in part will do.
+    :param allow_partial: whether a partially successful run is sufficient.
     """
 
     flow_id: str
@@ -145,9 +146,9 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
     allow_partial: bool = False
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the newest runs; what is seen is the run that counts, empty while there is none.
+        """Read the newest runs. The observed state is the best of them, or empty if there is none yet.
 
-        :raises DriftError: if it has not succeeded.
+        :raises DriftError: if the run has failed.
         """
         page = yield runs.newest_runs(self.flow_id)
         run = runs.best_after(page.items, self.started_after)
@@ -155,21 +156,21 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
             return Judgement(False, {})
         good = {RunState.SUCCESS, RunState.PARTIAL} if self.allow_partial else {RunState.SUCCESS}
         if run.state.is_terminal and run.state not in good:
-            raise DriftError(f"run {run.id} of flow {self.flow_id} ended as {run.state.value}")
+            raise DriftError(f"run {run.id} of flow {self.flow_id} ended with status {run.state.value}")
         return Judgement(run.state.is_terminal, {"run_id": run.id, "state": run.state.value})
 
     def describe(self, seen: Any) -> str:
-        """Name the run, if there is one."""
+        """Describe the run, if there is one."""
         if not seen:
-            return f"flow {self.flow_id} has no run that began after {self.started_after:.0f}"
+            return f"flow {self.flow_id} has no run that was created after {self.started_after:.0f}"
         return f"run {seen['run_id']} of flow {self.flow_id} is {seen['state']}"
 
 
 class FlowSettled(_Wait, frozen=True, kw_only=True):
-    """A flow's last change is long enough ago that AEP keeps what is posted to it (``GET /flows/{id}``).
+    """Wait until the last change of a flow is old enough for AEP to ingest records (``GET /flows/{id}``).
 
-    :param settle_seconds: how long ago it must be.
-    :param changed_at: its last change, in seconds since 1970-01-01 UTC, if that is known. Then AEP is not asked.
+    :param settle_seconds: minimum age of the last change, in seconds.
+    :param changed_at: time of the last change, in seconds since 1970-01-01 UTC; None reads it from AEP.
     """
 
     flow_id: str
@@ -177,24 +178,26 @@ class FlowSettled(_Wait, frozen=True, kw_only=True):
     changed_at: float | None = None
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the flow; what is seen is when it was last changed."""
+        """Read the flow, unless ``changed_at`` is set. The observed state is the time of its last change."""
         changed = self.changed_at
         if changed is None:
             flow = yield request.get(request.FLOWS, self.flow_id)
             changed = max(flow.created_at, flow.updated_at) / 1000
-        # AEP's times are whole milliseconds; less than one is an error of rounding and not worth another look.
+        # AEP's timestamps are in milliseconds; a smaller remainder is a rounding error and not worth another poll.
         remaining = round(changed + self.settle_seconds - clock.current().wall(), 3)
         return Judgement(remaining <= 0, changed, look_after=max(remaining, 0.0))
 
     def describe(self, seen: Any) -> str:
-        """Say how old the last change is."""
+        """State the age of the last change."""
         age = clock.current().wall() - seen
-        return f"flow {self.flow_id} was changed {age:.0f} seconds ago, less than {self.settle_seconds:.0f}"
+        return (
+            f"flow {self.flow_id} was changed {age:.0f} s ago, which is less than {self.settle_seconds:.0f} s"
+        )
 
     def after(self, judged: Judgement) -> FlowSettled:
-        """The rest of the time, in which there is nothing to ask AEP.
+        """Return a wait for the remaining time, which does not send any requests.
 
-        After it the flow must be looked at again, because it can be changed until then.
+        The flow must be read again afterwards, because it may be changed in the meantime.
         """
         return msgspec.structs.replace(self, changed_at=judged.seen)
 
@@ -203,21 +206,21 @@ Wait = SelectorsMapped | FlowInState | RunsEnded | RunSucceeded | FlowSettled
 
 
 def from_json(document: JsonObject) -> Wait:
-    """The wait that ``to_json`` wrote."""
+    """Create a wait from the JSON object returned by ``to_json``."""
     wait: Wait = msgspec.convert(document, Wait)
     return wait
 
 
 def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
-    """Look again and again until there is nothing more to wait for. The last look is at the deadline.
+    """Poll until the condition is met or the deadline has passed. The last poll takes place at the deadline.
 
-    ``Retry-After`` makes a pause longer, up to a minute, and never shorter.
+    ``Retry-After`` can lengthen a pause, up to a minute, but never shortens it.
 
-    :param interval: seconds between two looks.
-    :param deadline: seconds since 1970-01-01 UTC: absolute, so that a restart does not move it.
-    :returns: the last judgement; not ``done`` if the deadline has passed.
-    :raises FlowServiceError: at once if a further look would meet the same error, otherwise when more than
-        :data:`TOLERATED_FAILURES` looks in a row have failed, or every look until the deadline.
+    :param interval: seconds between two polls.
+    :param deadline: absolute time in seconds since 1970-01-01 UTC, so that a restart does not extend it.
+    :returns: the result of the last poll; not ``done`` if the deadline has passed.
+    :raises FlowServiceError: immediately if the error is permanent; otherwise if more than :data:`TOLERATED_FAILURES`
+        consecutive polls have failed, or all polls until the deadline.
     """
     judged, failures = Judgement(False), 0
     while True:
@@ -233,7 +236,7 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
             pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
         else:
             if not judged.done and judged.seen != seen:
-                log.info("Not yet: %s", wait.describe(judged.seen))
+                log.info("Still waiting: %s", wait.describe(judged.seen))
             failures = 0
             if judged.look_after is not None:
                 pause = judged.look_after
@@ -244,9 +247,9 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
 
 
 def drive(steps: Steps, sender: Sender) -> Judgement:
-    """Do what a look or a polling asks for, in this thread.
+    """Run a ``look`` or a :func:`polling` in this thread.
 
-    :raises FlowServiceError: as they do.
+    :raises FlowServiceError: as raised by the generator.
     """
     step = _resume(steps, None)
     while not isinstance(step, Judgement):
@@ -259,10 +262,10 @@ def drive(steps: Steps, sender: Sender) -> Judgement:
 
 
 async def drive_async(steps: Steps, send: Callable[[Request[Any]], Awaitable[Any]]) -> Judgement:
-    """Do what a look or a polling asks for, in this event loop.
+    """Run a ``look`` or a :func:`polling` in the running event loop.
 
-    :param send: carries a request through.
-    :raises FlowServiceError: as they do.
+    :param send: sends a request and returns its parsed response.
+    :raises FlowServiceError: as raised by the generator.
     """
     step = _resume(steps, None)
     while not isinstance(step, Judgement):
@@ -275,7 +278,7 @@ async def drive_async(steps: Steps, send: Callable[[Request[Any]], Awaitable[Any
 
 
 def _resume(steps: Steps, result: Any) -> Request[Any] | float | Judgement:
-    """Hand in the result of the last step, and return the next one or, at the end, the judgement."""
+    """Send the result of the last step to the generator; return the next step or, at the end, the result."""
     try:
         return steps.throw(result) if isinstance(result, FlowServiceError) else steps.send(result)
     except StopIteration as end:

@@ -1,4 +1,4 @@
-"""From an Airflow connection to the parameters that AEP needs to log in somewhere. Nothing is sent here."""
+"""Conversion of an Airflow connection to AEP's authentication parameters. Nothing is sent to AEP here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_flowservice.client.model import AuthSpec, ConnectionSpec, 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-#: Which parameter a field of an Airflow connection fills, by what the auth spec calls it.
+#: The parameters of AEP's auth specs that the fields of an Airflow connection correspond to.
 _LOGIN = ("accessKeyId", "s3AccessKey", "sasKeyName", "username", "userName", "servicePrincipalId")
 _PASSWORD = (
     "secretKey",
@@ -27,7 +27,7 @@ _PASSWORD = (
 )
 _HOST = ("namespace", "host", "domain", "url")
 _PORT = ("port",)
-#: What Airflow's own connection types call an extra that fills a parameter.
+#: Names that Airflow's own connection types use for the extras that correspond to a parameter.
 _EXTRAS = {
     "region": "region_name",
     "connectionString": "connection_string",
@@ -37,7 +37,7 @@ _EXTRAS = {
     "passPhrase": "private_key_passphrase",
     "projectId": "project",
 }
-#: Where a person finds the field that fills a parameter.
+#: The field of an Airflow connection for each parameter, for error messages.
 _FIELDS = {
     **dict.fromkeys(_LOGIN, "login"),
     **dict.fromkeys(_PASSWORD, "password"),
@@ -46,15 +46,15 @@ _FIELDS = {
 }
 #: Temporary or indirect AWS credentials, which AEP cannot use.
 _SHORT_LIVED = ("role_arn", "profile_name", "profile", "aws_session_token", "assume_role_method")
-#: Of these parameters one is enough, whatever the spec's schema says.
+#: AEP accepts either of these parameters, even if the schema of the auth spec requires both.
 _ALTERNATIVES = ("region", "connectionUrl")
 
 
 class AuthParams(Frozen, frozen=True):
-    """How a base connection logs in.
+    """The authentication of a base connection.
 
-    :param spec: the way to authenticate that was chosen from the connection spec; None for no credentials.
-    :param params: its parameters; never shown.
+    :param spec: the selected authentication method of the connection spec; None if no credentials are required.
+    :param params: parameters of the authentication method, including credentials; never shown.
     """
 
     hidden: ClassVar = frozenset({"params"})
@@ -66,20 +66,18 @@ class AuthParams(Frozen, frozen=True):
 def auth_params(
     spec: ConnectionSpec, connection: Connection | None, auth: Mapping[str, Any] | None
 ) -> AuthParams:
-    """Fill the authentication of a connection spec.
+    """Select an authentication method of a connection spec, and get its parameters.
 
-    :param spec: what is connected to.
+    :param spec: connection spec of the system.
     :param connection: Airflow connection with the credentials, or None.
-    :param auth: parameters that are not secret.
-    :raises InvalidInputError: naming what is missing, superfluous or of the wrong kind, and the remedy.
+    :param auth: parameters that are not credentials.
+    :raises InvalidInputError: if a parameter is missing, superfluous or of the wrong type.
     """
     if not spec.auth_spec:
         if connection is not None or auth:
-            raise InvalidInputError(
-                "auth_conn_id" if connection is not None else "auth",
-                f"{spec.name} does not take credentials",
-                "Leave it out.",
-            )
+            problem = f"{spec.name} does not take credentials"
+            remedy = "Remove the argument."
+            raise InvalidInputError("auth_conn_id" if connection is not None else "auth", problem, remedy)
         return AuthParams(None)
     _reject_secrets(spec, auth or {})
     given: dict[str, Any] = {}
@@ -97,11 +95,9 @@ def auth_params(
 def _reject_secrets(spec: ConnectionSpec, auth: Mapping[str, Any]) -> None:
     for key in auth:
         if any(a.is_secret(key) for a in spec.auth_spec):
-            raise InvalidInputError(
-                f"auth[{key!r}]",
-                "is a credential, which does not belong in a DAG",
-                "Put it into an Airflow connection and name that in auth_conn_id.",
-            )
+            problem = "is a credential, which does not belong in a DAG"
+            remedy = "Put it into an Airflow connection, and set auth_conn_id to that connection."
+            raise InvalidInputError(f"auth[{key!r}]", problem, remedy)
 
 
 def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
@@ -120,18 +116,16 @@ def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
             "auth_conn_id",
             f"connection {connection.conn_id!r} is of type {connection.conn_type!r}, which does not fit"
             f" {spec.name}",
-            f"Name one of type {' or '.join(sorted(allowed))}.",
+            f"Use one of type {' or '.join(sorted(allowed))}.",
         )
 
 
 def _from_connection(spec: ConnectionSpec, connection: Connection) -> dict[str, Any]:
     extras = connection.extra_dejson
     if short_lived := [key for key in _SHORT_LIVED if extras.get(key)]:
-        raise InvalidInputError(
-            "auth_conn_id",
-            f"connection {connection.conn_id!r} has {short_lived[0]!r} in its extras",
-            "AEP needs long-lived keys: put an access key id into login and its secret into password.",
-        )
+        problem = f"connection {connection.conn_id!r} has the extra {short_lived[0]!r}, which AEP cannot use"
+        remedy = "AEP needs long-lived keys: set login to an access key id and password to its secret."
+        raise InvalidInputError("auth_conn_id", problem, remedy)
     parameters = {name for a in spec.auth_spec for name in a.properties}
     given: dict[str, Any] = {}
     for names, value in (
@@ -145,22 +139,22 @@ def _from_connection(spec: ConnectionSpec, connection: Connection) -> dict[str, 
         value = extras.get(name) or extras.get(_EXTRAS.get(name, name))
         if value:
             given[name] = value
-    return {name: _in_form(name, value) for name, value in given.items()}
+    return {name: _as_aep_expects(name, value) for name, value in given.items()}
 
 
-def _in_form(name: str, value: Any) -> Any:
-    """A value of an Airflow connection as AEP takes it."""
+def _as_aep_expects(name: str, value: Any) -> Any:
+    """Convert a value of an Airflow connection to the format that AEP requires."""
     if name == "sshKey" and str(value).lstrip().startswith("-----BEGIN"):
         return base64.b64encode(str(value).strip().encode()).decode()
     if name == "url" and "." not in str(value):
-        # Airflow's connections to Azure Data Lake hold the bare name of the storage account.
+        # Airflow's connections to Azure Data Lake contain only the name of the storage account.
         return f"https://{value}.dfs.core.windows.net"
     return value
 
 
 def _choose(spec: ConnectionSpec, given: Mapping[str, Any], connection: Connection | None) -> AuthSpec:
-    """The first way to authenticate for which nothing is missing."""
-    lacking = [(_lacking(a, given), a) for a in spec.auth_spec]
+    """Return the authentication method with the most required parameters, none of which is missing."""
+    lacking = [(_missing_parameters(a, given), a) for a in spec.auth_spec]
     complete = [a for missing, a in lacking if not missing]
     if complete:
         return max(complete, key=lambda a: len(a.required))
@@ -168,7 +162,7 @@ def _choose(spec: ConnectionSpec, given: Mapping[str, Any], connection: Connecti
     raise _incomplete(spec, closest, missing, connection)
 
 
-def _lacking(auth_spec: AuthSpec, given: Mapping[str, Any]) -> list[str]:
+def _missing_parameters(auth_spec: AuthSpec, given: Mapping[str, Any]) -> list[str]:
     alternatives = [name for name in _ALTERNATIVES if name in auth_spec.properties]
     required = sorted(auth_spec.required - set(alternatives if len(alternatives) > 1 else ()))
     missing = [name for name in required if given.get(name) in (None, "")]
@@ -183,13 +177,13 @@ def _incomplete(
     first = missing[0]
     if connection is None:
         secret = any(auth_spec.is_secret(name) for name in missing)
-        remedy = "Name an Airflow connection with the credentials in auth_conn_id."
+        remedy = "Set auth_conn_id to an Airflow connection with the credentials."
         if not secret:
-            remedy = f"Give it in auth={{{first!r}: ...}}."
+            remedy = f"Pass it in auth={{{first!r}: ...}}."
         return InvalidInputError("auth_conn_id" if secret else "auth", f"{spec.name} needs {first}", remedy)
     place = _FIELDS.get(first) or f"extra {_EXTRAS.get(first.partition(' ')[0], first)!r}"
     return InvalidInputError(
         "auth_conn_id",
-        f"connection {connection.conn_id!r} gives no {first}, which {spec.name} needs",
-        f"Put it into the {place} of that connection.",
+        f"connection {connection.conn_id!r} does not contain {first}, which {spec.name} needs",
+        f"Set the {place} of that connection.",
     )

@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection in front of the client."""
+"""The hook, which uses the client with the credentials of an Airflow connection."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ SPEC = TypeVar("SPEC", model.ConnectionSpec, model.FlowSpec)
 
 
 class FlowServiceHook(BaseHook):
-    """Talks to AEP's Flow Service as the credential of an Airflow connection.
+    """Interact with AEP's Flow Service, with the credentials of an Airflow connection.
 
-    Its methods raise the client's typed errors (:mod:`airflow_provider_flowservice.client.errors`), so that a
-    caller can tell a missing flow from a missing permission.
+    Methods raise the client's exceptions (:mod:`airflow_provider_flowservice.client.errors`), so that callers can
+    distinguish, for example, a missing flow from a missing permission.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param sandbox: sandbox to work in instead of the connection's.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     conn_name_attr = "flowservice_conn_id"
@@ -76,9 +76,9 @@ class FlowServiceHook(BaseHook):
 
     @cached_property
     def settings(self) -> Settings:
-        """The checked settings of the connection.
+        """The validated settings of the connection.
 
-        :raises InvalidInputError: naming the field that is wrong.
+        :raises InvalidInputError: if a field of the connection is missing or invalid.
         """
         with missing_connection_is_invalid_input("flowservice_conn_id", self.flowservice_conn_id):
             connection = self.get_connection(self.flowservice_conn_id)
@@ -89,39 +89,39 @@ class FlowServiceHook(BaseHook):
 
     @cached_property
     def transport(self) -> RequestsTransport:
-        """The open transport."""
+        """The open transport of this hook."""
         store = default_token_files() if self.settings.token_cache else None
         return http.RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
 
     def get_conn(self) -> RequestsTransport:
-        """The open transport, which sends requests with retries and a token."""
+        """Return the open transport, which sends requests with a token and with retries."""
         return self.transport
 
     def send(self, request: Request[T]) -> T:
-        """Send a request of :mod:`airflow_provider_flowservice.client.http`.
+        """Send a request created with :mod:`airflow_provider_flowservice.client.http`.
 
-        :returns: the response, read into a typed record.
-        :raises FlowServiceError: when it fails for good.
+        :returns: the response, parsed into a typed record.
+        :raises FlowServiceError: if the last attempt fails.
         """
         return self.transport.send(request)
 
     # --- reading -----------------------------------------------------------------------------------------
 
     def get(self, kind: Kind[T], resource_id: str) -> T:
-        """Read one resource (``GET /{kind}/{id}``).
+        """Get a resource (``GET /{kind}/{id}``).
 
-        :param kind: such as ``FLOWS``.
-        :raises NotFoundError: if there is none.
+        :param kind: type of the resource, for example ``FLOWS``.
+        :raises NotFoundError: if it does not exist.
         """
         return self.send(http.get(kind, resource_id))
 
     def iterate(
         self, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
     ) -> Iterator[T]:
-        """Read a whole list page by page (``GET /{kind}``).
+        """Yield all resources of a kind, page by page (``GET /{kind}``).
 
-        :param filters: ``property`` expressions such as ``equals("name", "x")``; all must hold.
-        :param order_by: field name, with ``-`` in front for descending.
+        :param filters: ``property`` expressions such as ``equals("name", "x")``; resources must match all of them.
+        :param order_by: field name, prefixed with ``-`` for descending order.
         """
         return http.iterate(self, kind, filters=filters, order_by=order_by)
 
@@ -130,49 +130,49 @@ class FlowServiceHook(BaseHook):
         return self.send(http.count(kind, filters=filters))
 
     def runs(self, flow_id: str) -> Iterator[model.FlowRun]:
-        """Read all runs of a flow with their metrics and errors (``GET /runs?property=flowId==``)."""
+        """Yield all runs of a flow with their metrics and errors (``GET /runs?property=flowId==``)."""
         return flows.runs_of(self, flow_id)
 
     def iterate_segments(self) -> Iterator[activation.SegmentDefinition]:
-        """Read all segment definitions (``GET /segment/definitions``)."""
+        """Yield all segment definitions (``GET /segment/definitions``)."""
         return activation.iterate_segments(self)
 
     def iterate_audiences(self, *, name: str | None = None) -> Iterator[activation.Audience]:
-        """Read all audiences, external ones included (``GET /audiences``).
+        """Yield all audiences, including external ones (``GET /audiences``).
 
-        :param name: only audiences whose name contains this.
+        :param name: return only audiences whose name contains this string.
         """
         return activation.iterate_audiences(self, name=name)
 
     def inlet(self, connection_id: str) -> Inlet:
-        """The inlet that a base connection of spec ``HTTP API`` opened (``GET /connections/{id}``).
+        """Return the inlet of a base connection with the spec ``HTTP API`` (``GET /connections/{id}``).
 
-        :raises DriftError: if it opened none.
+        :raises DriftError: if the connection has no inlet.
         """
         return inlet_of(self.get(CONNECTIONS, connection_id))
 
     def find_connection_spec(self, name_or_id: str) -> model.ConnectionSpec:
         """Look up a connection spec by name or id (``GET /connectionSpecs``).
 
-        :raises InvalidInputError: if there is none, with near matches, or if the name is ambiguous.
+        :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
         """
         return self._find_spec("connection_spec", CONNECTION_SPECS, name_or_id)
 
     def find_flow_spec(self, name_or_id: str) -> model.FlowSpec:
         """Look up a flow spec by name or id (``GET /flowSpecs``).
 
-        :raises InvalidInputError: if there is none, with near matches, or if the name is ambiguous.
+        :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
         """
         return self._find_spec("flow_spec", FLOW_SPECS, name_or_id)
 
     def auth_params(
         self, spec: model.ConnectionSpec, auth_conn_id: str | None, auth: Mapping[str, Any] | None
     ) -> AuthParams:
-        """Fill the authentication of a connection spec from an Airflow connection.
+        """Get the authentication parameters of a connection spec from an Airflow connection.
 
-        :param auth_conn_id: Airflow connection with the credentials.
-        :param auth: parameters that are not secret.
-        :raises InvalidInputError: if something is missing or does not fit.
+        :param auth_conn_id: Airflow connection that contains the credentials; None if the spec requires none.
+        :param auth: parameters that are not credentials.
+        :raises InvalidInputError: if a parameter is missing, or the connection is unsuitable for the spec.
         """
         with missing_connection_is_invalid_input("auth_conn_id", auth_conn_id):
             connection = self.get_connection(auth_conn_id) if auth_conn_id else None
@@ -187,44 +187,44 @@ class FlowServiceHook(BaseHook):
     def ensure(
         self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState = NOTHING_SAVED
     ) -> EnsureResult[R]:
-        """Make sure that an object exists once, however often this runs.
+        """Make sure that an object exists exactly once, no matter how often this runs.
 
-        :param desired: such as ``DesiredFlow``.
-        :param if_exists: what to do about one that exists already.
+        :param desired: the object, for example a ``DesiredFlow``.
+        :param if_exists: what to do if the object already exists.
         :param saved: state of an earlier, interrupted attempt.
-        :raises DriftError: if one exists with other settings, or several do.
+        :raises DriftError: if the object exists with other settings, or several different ones exist.
         """
         return ensure.ensure(self, desired, if_exists, saved)
 
     def plan(self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE) -> PlannedCreate[R]:
-        """Say what :meth:`ensure` would send, without sending it.
+        """Return what :meth:`ensure` would send, without sending it.
 
-        :raises DriftError: where :meth:`ensure` would raise it.
+        :raises DriftError: if :meth:`ensure` would raise it.
         """
         return ensure.plan_create(self, desired, if_exists)
 
     def set_flow_state(self, flow_id: str, state: FlowState) -> model.Flow:
-        """Enable or disable a flow (``POST /flows/{id}/action``); nothing is sent if it has the state already.
+        """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
-        :raises DriftError: if AEP confirms the change and the flow stays as it was.
+        :raises DriftError: if AEP confirms the change but does not show it.
         """
         return flows.set_state(self, flow_id, state)
 
     def update_flow(
         self, flow_id: str, *, name: str | None = None, description: str | None = None
     ) -> model.Flow:
-        """Change the name or description of a flow (``PATCH /flows/{id}``); None leaves one as it is.
+        """Change the name or description of a flow (``PATCH /flows/{id}``); None leaves a value unchanged.
 
-        :raises DriftError: if AEP confirms the change and the flow stays as it was.
+        :raises DriftError: if AEP confirms the change but does not show it.
         """
         return flows.rename(self, flow_id, name, description)
 
     def publish_flow(self, flow_id: str) -> None:
-        """Publish a draft flow and its connections, in AEP's order (``POST /{kind}/{id}/action?op=publish``)."""
+        """Publish a draft flow and its connections (``POST /{kind}/{id}/action?op=publish``); the flow comes last."""
         flows.publish_flow(self, flow_id)
 
     def flow_resources(self, flow_id: str) -> flows.FlowResources | None:
-        """The ids of a flow's connections (``GET /flows/{id}`` and each connection); None if the flow is gone."""
+        """Return the ids of a flow and its connections (``GET /flows/{id}``); None if the flow does not exist."""
         return flows.flow_resources(self, flow_id)
 
     def delete_flow(
@@ -232,36 +232,36 @@ class FlowServiceHook(BaseHook):
     ) -> flows.DeleteResult:
         """Delete a flow (``DELETE /flows/{id}``).
 
-        :param resources: what :meth:`flow_resources` gives.
-        :param with_connections: delete target, source and base connections too; a shared one is left alone.
+        :param resources: the return value of :meth:`flow_resources`.
+        :param with_connections: whether to delete its connections too, except those that another resource uses.
         """
         return flows.delete_flow(self, resources, with_connections=with_connections)
 
     def delete_connection(self, kind: Kind[Any], connection_id: str) -> bool:
-        """Delete a connection unless something uses it; AEP is asked right before.
+        """Delete a connection (``DELETE /{kind}/{id}``), unless another resource uses it.
 
         :param kind: ``CONNECTIONS``, ``SOURCE_CONNECTIONS`` or ``TARGET_CONNECTIONS``.
-        :returns: whether it is gone.
+        :returns: whether it no longer exists.
         """
         return flows.delete_unshared(self, kind, connection_id)
 
     def run_flow(self, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
-        """Run a source flow that is scheduled ``once`` over a window (``POST /runs``).
+        """Run a source flow with the schedule ``once`` over a time window (``POST /runs``).
 
         :param saved: state of an earlier, interrupted attempt, which may have started the run.
         :returns: the run's id.
-        :raises DriftError: if the flow cannot be run by hand.
+        :raises DriftError: if the flow cannot be run manually.
         """
         return flows.run_flow(self, flow_id, window, saved)
 
     def wait(self, wait: Wait, *, timeout: float, poll_interval: float = 60) -> Any:
-        """Wait in this thread.
+        """Wait for a condition in this thread.
 
-        :param wait: such as ``waits.FlowInState``.
-        :param timeout: seconds to wait at most.
-        :param poll_interval: seconds between two looks.
-        :returns: what was seen last, as the wait describes it.
-        :raises DriftError: if it does not happen in time.
+        :param wait: the condition, for example ``waits.FlowInState``.
+        :param timeout: maximum time to wait, in seconds.
+        :param poll_interval: seconds between two polls.
+        :returns: the observed state of the last poll; see the wait's ``look`` method.
+        :raises DriftError: if the condition is not met in time.
         """
         deadline = clock.current().wall() + timeout
         judged = waits.drive(waits.polling(wait, interval=poll_interval, deadline=deadline), self)
@@ -278,12 +278,12 @@ class FlowServiceHook(BaseHook):
         activation_mode: ActivationMode = ActivationMode.ADD,
         limits: RemovalLimits | None = None,
     ) -> ActivationResult:
-        """Bring a flow's segments and profile attributes to what is desired (``PATCH /flows/{id}``).
+        """Bring the segments and profile attributes of a flow to the desired state (``PATCH /flows/{id}``).
 
-        :param desired: what :meth:`desired_selectors` gives.
-        :param activation_mode: add them, remove them, or leave exactly these.
-        :param limits: what a removal may do; None means no limit.
-        :raises DriftError: if a limit is exceeded, or AEP confirms the change and the flow stays as it was.
+        :param desired: the return value of :meth:`desired_selectors`.
+        :param activation_mode: add them, remove them, or remove all others.
+        :param limits: limits for removals; None means no limit.
+        :raises DriftError: if a limit is exceeded, or AEP confirms the change but does not show it.
         """
         return activation.activate(self, flow_id, desired, activation_mode, limits)
 
@@ -296,9 +296,9 @@ class FlowServiceHook(BaseHook):
     ) -> ActivationResult:
         """Activate segments and profile attributes on a flow (``PATCH /flows/{id}``).
 
-        :param segments: UUIDs, or mappings as the activation operator takes them.
-        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
-        :param options: ``activation_mode`` and ``limits``, as :meth:`activate` takes them.
+        :param segments: UUIDs, or mappings as for the activation operator.
+        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes unchanged.
+        :param options: ``activation_mode`` and ``limits``, as for :meth:`activate`.
         """
         return self.activate(flow_id, self.desired_selectors(segments, profile_attributes), **options)
 
@@ -309,9 +309,9 @@ class FlowServiceHook(BaseHook):
         activation_mode: ActivationMode = ActivationMode.ADD,
         limits: RemovalLimits | None = None,
     ) -> SelectorPatch:
-        """The patch that :meth:`activate` would send for a flow, without sending it.
+        """Return the patch that :meth:`activate` would send for a flow, without sending it.
 
-        :param desired: what :meth:`desired_selectors` gives.
+        :param desired: the return value of :meth:`desired_selectors`.
         """
         patch = activation.compute_patch(flow, desired, activation_mode)
         if limits is not None:
@@ -324,12 +324,12 @@ class FlowServiceHook(BaseHook):
         profile_attributes: Iterable[str] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> DesiredSelectors:
-        """What a flow must select, checked, with the segments that are given by name looked up.
+        """Validate desired selectors, and look up segments that are given by name (``GET /audiences``).
 
-        :param segments: UUIDs, or mappings as the activation operator takes them.
-        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes alone.
+        :param segments: UUIDs, or mappings as for the activation operator.
+        :param profile_attributes: paths such as ``person.name.firstName``; None leaves attributes unchanged.
         :param settings: ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of a file destination.
-        :raises InvalidInputError: if a segment or an attribute is malformed, or a name is unknown or ambiguous.
+        :raises InvalidInputError: if a segment or attribute is invalid, or a name is unknown or ambiguous.
         """
         return activation.DesiredSelectors(
             segments=self.find_segments(segments),
@@ -338,17 +338,17 @@ class FlowServiceHook(BaseHook):
         )
 
     def find_segments(self, segments: Iterable[str | Mapping[str, Any]]) -> tuple[activation.Segment, ...]:
-        """Check segments, and look up those that are given by name (``GET /audiences``).
+        """Validate segments, and look up those that are given by name (``GET /audiences``).
 
-        :raises InvalidInputError: if one is malformed, or its name is unknown or ambiguous.
+        :raises InvalidInputError: if a segment is invalid, or its name is unknown or ambiguous.
         """
         return activation.resolve(self, activation.read_segments(segments))
 
     def export_segments(self, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
-        """Export segments of a file destination now (``POST /adhocrun``), 80 a call.
+        """Export segments of a file destination now (``POST /adhocrun``), at most 80 per request.
 
-        :param segments: AEP's own ids.
-        :returns: the run of each segment; one that is being exported already is attached to.
+        :param segments: AEP's ids of the segments (UUIDs).
+        :returns: the run of each segment; if it is already being exported, the existing run.
         """
         return activation.activate_adhoc(self, flow_id, segments)
 
@@ -360,19 +360,19 @@ class FlowServiceHook(BaseHook):
         records: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
         **options: Any,
     ) -> PostSummary:
-        """Post records to an inlet (``POST /collection/batch/{inlet}``) and account for each of them.
+        """Post records to an inlet (``POST /collection/batch/{inlet}``), and track the result of each record.
 
-        :param target: such as :meth:`inlet` gives.
-        :param records: JSON objects.
-        :param options: as :class:`~airflow_provider_flowservice.client.streaming.Poster` takes them.
-        :raises FlowServiceError: if the inlet fails for good.
+        :param target: the inlet, for example from :meth:`inlet`.
+        :param records: the records, as JSON objects.
+        :param options: options of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
         """
         return Poster(self, target, **options).post(from_messages(records))
 
     # --- raw requests ------------------------------------------------------------------------------------
 
     def create(self, kind: Kind[Any], body: Mapping[str, Any]) -> model.Created:
-        """Create a resource (``POST /{kind}``) without looking for an earlier one; see :meth:`ensure`."""
+        """Create a resource (``POST /{kind}``) without checking whether it exists; see :meth:`ensure`."""
         return self.send(http.create(kind, body))
 
     def patch(
@@ -380,26 +380,26 @@ class FlowServiceHook(BaseHook):
     ) -> model.Created | None:
         """Change a resource (``PATCH /{kind}/{id}``) if it still has the version ``etag``.
 
-        :returns: the new version, or None where AEP's response has no body.
-        :raises PreconditionError: if it has changed.
+        :returns: the new version, or None if AEP's response has no body.
+        :raises PreconditionError: if the resource has changed.
         """
         return self.send(http.patch(kind, resource_id, etag, operations))
 
     def action(self, kind: Kind[Any], resource_id: str, operation: str) -> model.Created | None:
-        """Act on a resource (``POST /{kind}/{id}/action?op=``), such as ``enable`` or ``publish``."""
+        """Perform an action such as ``enable`` or ``publish`` on a resource (``POST /{kind}/{id}/action?op=``)."""
         return self.send(http.action(kind, resource_id, operation))
 
     def delete(self, kind: Kind[Any], resource_id: str) -> bool:
-        """Delete a resource (``DELETE /{kind}/{id}``), even if something uses it.
+        """Delete a resource (``DELETE /{kind}/{id}``) without checking whether it is in use.
 
         :returns: whether it existed.
         """
         return flows.delete(self, kind, resource_id)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try the connection with one cheap read (``GET /flows?limit=1``).
+        """Test the connection with one small request (``GET /flows?limit=1``).
 
-        :returns: whether it works, and what it is connected to or what is likely wrong.
+        :returns: whether it works, and a message with the organization and sandbox or with the likely cause.
         """
         try:
             self.send(http.page(FLOWS, limit=1))
@@ -408,7 +408,7 @@ class FlowServiceHook(BaseHook):
         return True, f"Connected to {self.settings.org_id}, sandbox {self.settings.sandbox}."
 
     def close(self) -> None:
-        """Close the open connections; a later call opens new ones."""
+        """Close the open connections. A later call opens new ones."""
         if transport := self.__dict__.pop("transport", None):
             transport.close()
 
@@ -421,43 +421,41 @@ class FlowServiceHook(BaseHook):
             return found[0]
         if found:
             ids = ", ".join(spec.id for spec in found)
-            raise InvalidInputError(
-                argument, f"{len(found)} are called {name_or_id!r}", f"Give an id: {ids}."
-            )
+            raise InvalidInputError(argument, f"{len(found)} are named {name_or_id!r}", f"Give an id: {ids}.")
         names = sorted({spec.name for spec in self.iterate(kind)})
+        # Below the default cutoff of 0.6, because names of specs often differ from those in AEP's user interface.
         near = difflib.get_close_matches(name_or_id, names, n=3, cutoff=0.4)
-        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are: {', '.join(names)}."
+        hint = (
+            f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Choose one of: {', '.join(names)}."
+        )
         raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
 
 
 @contextmanager
 def missing_connection_is_invalid_input(field: str, conn_id: str | None) -> Iterator[None]:
-    """Say what is wrong when Airflow has no such connection: a retry would not find it either.
+    """Raise a permanent error if Airflow has no such connection: a retry would not find it either.
 
-    :param field: the argument that names it.
-    :raises InvalidInputError: instead of Airflow's exception.
+    :param field: name of the argument that contains the connection id.
+    :raises InvalidInputError: if Airflow raises ``AirflowNotFoundException``.
     """
     try:
         yield
     except AirflowNotFoundException:
         raise InvalidInputError(
-            field, f"Airflow has no connection {conn_id!r}", "Create it, or name another."
+            field, f"Airflow has no connection {conn_id!r}", "Create it, or use another one."
         ) from None
 
 
 def connection_settings(connection: Connection, sandbox: str | None) -> Settings:
-    """Check an Airflow connection and read the settings from it.
+    """Read and validate the settings of an Airflow connection.
 
-    :param sandbox: sandbox to use instead of the connection's.
-    :raises InvalidInputError: naming the field that is wrong and the remedy.
+    :param sandbox: overrides the sandbox of the connection.
+    :raises InvalidInputError: if a field of the connection is missing or invalid.
     """
     where = f"connection {connection.conn_id!r}"
     if connection.conn_type != FlowServiceHook.conn_type:
-        raise InvalidInputError(
-            "flowservice_conn_id",
-            f"{where} is of type {connection.conn_type!r}",
-            f"Name one of type {FlowServiceHook.conn_type!r}.",
-        )
+        remedy = f"Use one of type {FlowServiceHook.conn_type!r}."
+        raise InvalidInputError("flowservice_conn_id", f"{where} is of type {connection.conn_type!r}", remedy)
     host = connection.host
     if host and connection.schema in ("http", "https") and "://" not in host:
         host = f"{connection.schema}://{host}"

@@ -1,6 +1,6 @@
-"""Tokens shared by the processes of one machine: every Airflow task is a process, and each would ask IMS.
+"""Tokens shared by all processes on a machine. Each Airflow task is a process and would otherwise fetch its own token.
 
-There is a file for each credential, encrypted with Airflow's Fernet key, in a folder that only its owner can read.
+Each credential has a file, encrypted with Airflow's Fernet key, in a directory that only its owner can access.
 """
 
 from __future__ import annotations
@@ -24,41 +24,37 @@ if TYPE_CHECKING:
 
 
 class _Stored(model.Record, frozen=True, kw_only=True):
-    """A token as the file holds it. ``expires`` is wall time: no other clock is the same in all processes."""
+    """The content of a token file. ``expires`` is wall-clock time, because other clocks differ between processes."""
 
     value: str
     expires: float
 
 
 class TokenFiles:
-    """Keeps tokens in files.
+    """Stores tokens in files.
 
-    :param folder: where the files are; created with mode 0700.
-    :param fernet: encrypts them.
-    :raises InvalidInputError: if Airflow has no Fernet key, or others can look into the folder.
+    :param folder: directory of the files; created with mode 0700.
+    :param fernet: encrypts the files.
+    :raises InvalidInputError: if Airflow has no Fernet key, or other users can access the directory.
     """
 
     def __init__(self, folder: Path, fernet: FernetProtocol) -> None:
         if not fernet.is_encrypted:
-            raise InvalidInputError(
-                "extra 'token_cache'",
-                "'file' needs Airflow's Fernet key, and none is set",
-                "Set [core] fernet_key, or leave token_cache out.",
-            )
+            problem = "'file' requires Airflow's Fernet key, which is not set"
+            remedy = "Set [core] fernet_key, or remove token_cache."
+            raise InvalidInputError("extra 'token_cache'", problem, remedy)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
         if status.st_mode & 0o077 or status.st_uid != os.getuid():
-            raise InvalidInputError(
-                "extra 'token_cache'",
-                f"the folder {str(folder)!r} is open to others",
-                "Remove it, or give it mode 0700 and the user that runs the tasks.",
-            )
+            problem = f"the directory {str(folder)!r} is accessible to other users"
+            remedy = "Delete it, or give it mode 0700 and the user that runs the tasks as owner."
+            raise InvalidInputError("extra 'token_cache'", problem, remedy)
         self._folder = folder
         self._fernet = fernet
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
-        """Hold the lock of a credential, so that many processes fetch one token."""
+        """Hold the lock of a credential, so that the processes fetch only one token."""
         descriptor = os.open(self._folder / f"{key}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -67,7 +63,7 @@ class TokenFiles:
             os.close(descriptor)
 
     def load(self, key: str) -> Token | None:
-        """The token of a credential, or None if there is none that can be read."""
+        """Return the token of a credential, or None if there is no valid one."""
         from cryptography.fernet import InvalidToken
 
         try:
@@ -80,9 +76,9 @@ class TokenFiles:
         return Token(stored.value, lifetime) if lifetime > 0 else None
 
     def save(self, key: str, token: Token) -> None:
-        """Replace the token of a credential; another process never sees half of it."""
+        """Replace the token of a credential, atomically for other processes."""
         stored = _Stored(value=token.value, expires=clock.current().wall() + token.lifetime)
-        # mkstemp makes files of mode 0600.
+        # mkstemp creates files with mode 0600.
         descriptor, name = tempfile.mkstemp(dir=self._folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(self._fernet.encrypt(msgspec.json.encode(stored)))
@@ -90,7 +86,7 @@ class TokenFiles:
 
 
 def default_token_files() -> TokenFiles:
-    """The files of this Airflow: in ``$AIRFLOW_HOME/flowservice-tokens``."""
+    """Return the token files in ``$AIRFLOW_HOME/flowservice-tokens``."""
     from airflow.sdk.crypto import get_fernet
 
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()

@@ -1,4 +1,4 @@
-"""Operators that activate segments."""
+"""Operators for the activation of segments."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
 class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     """Activate segments and profile attributes on a flow, or deactivate them (``PATCH /flows/{id}``).
 
-    Segments are called audiences in AEP's user interface. The operator reads the flow, sends one conditional patch
-    for everything that has to change, however many segments that are, and reads the flow back. If nothing has to
-    change, nothing is sent.
+    Segments are called audiences in AEP's user interface. The operator reads the flow, sends all changes in one
+    conditional patch, and reads the flow back. If there is nothing to change, no patch is sent.
 
-    :param flow_id: the flow.
-    :param segments: segment ids, or mappings: ``id`` with ``name`` and ``description``; ``name`` alone, to have it
-        looked up; ``id``, ``systemSegmentId`` and ``namespace`` for an external audience; and for file
-        destinations ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words.
-    :param profile_attributes: paths such as ``person.name.firstName``; None, the default, leaves attributes
-        alone, in ``sync`` too.
-    :param activation_mode: ``add`` adds what is missing, ``remove`` removes what is there, ``sync`` leaves exactly
-        what is given. A segment whose schedule or file name differs is changed in place by ``add`` and ``sync``.
+    :param flow_id: id of the flow.
+    :param segments: segment ids, or mappings with ``id`` and optionally ``name`` and ``description``; with ``name``
+        alone, which is looked up; or, for an external audience, with ``id``, ``systemSegmentId`` and ``namespace``. For
+        file destinations, also with ``exportMode``, ``schedule`` and ``filenameTemplate``, as in AEP's API.
+    :param profile_attributes: paths such as ``person.name.firstName``. None (default) leaves attributes unchanged, also
+        with ``sync``.
+    :param activation_mode: ``add`` adds the given segments and attributes, ``remove`` removes them, and ``sync`` adds
+        them and removes all others. ``add`` and ``sync`` also change the schedule or file name of a segment if it
+        differs.
     :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}`` of a file destination.
-    :param mandatory_fields: fields without which a profile is not exported.
-    :param primary_fields: fields that make an exported row unique, in AEP's words.
-    :param max_removals: how many segments may be removed; by default half of what is active.
-    :param allow_empty: whether ``sync`` may leave no segment, or no profile attribute.
-    :param allow_in_backfill: whether ``sync`` may run in a backfill, where runs do not follow the order of dates.
-    :param plan_only: only log and return what would be done.
+    :param mandatory_fields: fields that a profile must have to be exported.
+    :param primary_fields: fields that identify an exported row, as mappings in the format of AEP's API.
+    :param max_removals: maximum number of segments to remove. Default: half of the active segments.
+    :param allow_empty: whether ``sync`` may remove the last segment or the last profile attribute.
+    :param allow_in_backfill: whether ``sync`` is allowed in a backfill, where runs can finish in any order.
+    :param plan_only: whether to only log and return the changes, without sending them.
     """
 
     segments = required(items)
@@ -82,7 +82,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> dict[str, Any]:
-        """Bring the flow to what is given.
+        """Bring the flow to the desired state.
 
         :returns: ``flow_id``, ``added``, ``already_active``, ``changed``, ``removed``, ``not_active``,
             ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
@@ -94,15 +94,15 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         return {**self._report(result.patch), "etag": result.etag}
 
     def plan(self, context: Context) -> dict[str, Any]:
-        """Compute the patch, log the flow's selectors before and after, and return it.
+        """Compute the patch, log the changes of the flow's selectors, and return both.
 
-        :returns: as :meth:`change`, with ``operations`` instead of ``etag``.
+        :returns: as for :meth:`change`, with the JSON Patch as ``operations`` instead of ``etag``.
         """
         self._reject_backfill(context)
         flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
         patch = self.hook.plan_activation(flow, self._desired(), self.activation_mode, self._limits())
         changes = difference(list(patch.before), list(patch.after)) or "nothing"
-        self.log.info("Would change on flow %s:\n%s", self.flow_id, changes)
+        self.log.info("Would change flow %s:\n%s", self.flow_id, changes)
         return {**self._report(patch), "operations": operations_json(patch.operations)}
 
     def _desired(self) -> DesiredSelectors:
@@ -122,7 +122,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             raise InvalidInputError("segments", problem, "If that is intended, set allow_empty=True.")
         is_named = self.activation_mode is ActivationMode.REMOVE
         if is_named and self.max_removals is None:
-            return None  # Whoever names what to remove has said what it is.
+            return None  # Segments to remove are given explicitly, so they need no limit.
         return RemovalLimits(self.max_removals, allow_empty=self.allow_empty or is_named)
 
     def _reject_backfill(self, context: Context) -> None:
@@ -130,7 +130,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         is_sync = self.activation_mode is ActivationMode.SYNC
         if is_sync and "backfill" in run_type.lower() and not self.allow_in_backfill:
             raise DriftError(
-                "sync in a backfill would leave what the last run to finish was given, whichever date it is for."
+                "activation_mode 'sync' in a backfill would keep only the segments of whichever run finishes last."
                 " Use activation_mode='add', or set allow_in_backfill=True."
             )
 
@@ -151,18 +151,18 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
 
 
 class FlowServiceAdHocActivationOperator(RunStartingOperator):
-    """Export segments of a file destination now (``POST /adhocrun``), outside of their schedule.
+    """Export segments of a file destination now (``POST /adhocrun``), independently of their schedule.
 
-    AEP exports today's membership, whatever date a run of the DAG is for. At most 80 segments go into one call;
-    more are split. A segment that is being exported already is attached to its run instead of failing.
+    AEP exports the current members of a segment, regardless of the logical date of the DAG run. Each request contains
+    at most 80 segments. If a segment is already being exported, the operator uses the existing run.
 
-    :param flow_id: flow to a file destination; templated.
-    :param segments: ids of segments that are active on it; templated.
-    :param wait_for_completion: wait until all runs have ended, and fail if one failed.
-    :param poll_interval: seconds between two looks.
-    :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
-        says.
+    :param flow_id: id of a flow to a file destination.
+    :param segments: ids of segments that are active on the flow.
+    :param wait_for_completion: whether to wait until all runs have ended, and fail if one of them failed.
+    :param poll_interval: seconds between two polls.
+    :param wait_timeout: maximum time to wait, in seconds.
+    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``.
     """
 
     segments = required(items)
@@ -172,9 +172,9 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> dict[str, str]:
-        """Start the exports, and wait for them.
+        """Start the exports and, with ``wait_for_completion``, wait for them.
 
-        :returns: run id by segment id.
+        :returns: the run ids by segment id.
         """
         segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
         task_state = self._task_state(context)
@@ -193,19 +193,19 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     def execute_complete(
         self, context: Context, event: dict[str, Any], runs: dict[str, str] | None = None
     ) -> dict[str, str]:
-        """Take over from the trigger."""
+        """Process the event of the trigger."""
         task_state = self._task_state(context)
-        # Airflow's ``dag.test()`` passes the event alone.
+        # Airflow's ``dag.test()`` passes only the event.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
         self.wait_for_runs(sorted(set(started.values())), task_state, event=event)
         return started
 
     def plan(self, context: Context) -> dict[str, str]:
-        """Say what would be exported."""
+        """Log what would be exported."""
         segments = self.hook.find_segments(self.segments)
         self.log.info("Would export %d segments of flow %s", len(segments), self.flow_id)
         return {}
 
     def _task_state(self, context: Context) -> TaskState:
-        asked = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {self.segments!r}"
-        return TaskState(context, asked)
+        fingerprint = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {self.segments!r}"
+        return TaskState(context, fingerprint)

@@ -1,16 +1,16 @@
-"""The arguments of operators and sensors: each has a kind and is read strictly by it.
+"""The arguments of operators and sensors. Each argument has a type, which is strictly enforced.
 
 An argument is declared once, in the class body::
 
     flow_id = required(resource_id)
     sandbox = optional(string)
 
-Every declared argument is a template field. A literal is checked when the DAG is parsed; everything is read again
-after rendering, when the attributes take their final types: the string ``"False"`` becomes False, a ``timedelta``
-becomes seconds, and a number that native rendering made from a string becomes that string again.
+Every declared argument is a template field. Literals are validated when the DAG is parsed. After rendering, all
+arguments are validated and converted to their final types: the string ``"False"`` becomes False, a ``timedelta``
+becomes seconds, and a number that native rendering has created from a string becomes a string again.
 
-An argument that was given must not turn out to be None, as it does when the upstream task was skipped. What was
-left out may.
+An argument that was given must not be None after rendering, which happens if the upstream task was skipped. Arguments
+that were omitted may be None.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ E = TypeVar("E", bound=Enum)
 Kind = Callable[[str, Any], T]
 
 _BOOLEANS = {"true": True, "false": False}
-#: What a template renders to when there is nothing: Jinja writes None as text.
+#: What a template without a value renders to: Jinja converts None to a string.
 _NOTHING = ("", "None")
 
 
 class Argument(Generic[T]):
-    """An argument of an operator or sensor; on an instance, its value.
+    """Descriptor that declares an argument of an operator or sensor. On an instance, the attribute is its value.
 
-    :param kind: reads a value, and raises :class:`InvalidInputError` for one of another kind.
-    :param is_required: whether it may be left out.
+    :param kind: validates and converts a value, or raises :class:`InvalidInputError`.
+    :param is_required: whether the value must not be None.
     """
 
     def __init__(self, kind: Kind[Any], *, is_required: bool) -> None:
@@ -54,13 +54,13 @@ class Argument(Generic[T]):
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
-        """The declaration itself, since an instance's own attribute comes first."""
+        """Return the declaration; an attribute of an instance takes precedence over it."""
         return self
 
     def read(self, field: str, value: Any, *, is_given: bool) -> Any:
-        """The value in its final type.
+        """Validate a value and convert it to its final type.
 
-        :raises InvalidInputError: if it is of another kind, or None although it was given.
+        :raises InvalidInputError: if it is invalid, or None although the argument was given.
         """
         if value is None and not (self.is_required or is_given):
             return None
@@ -69,23 +69,23 @@ class Argument(Generic[T]):
                 field,
                 f"is {value!r}, although it was given",
                 "Check the template or the upstream task that it comes from (was it skipped?)"
-                + (", and give a value." if self.is_required else ", or leave the argument out."),
+                + (", and give a value." if self.is_required else ", or omit the argument."),
             )
         return self.kind(field, value)
 
 
 def required(kind: Kind[T]) -> Argument[T]:
-    """Declare an argument that always has a value: one without a default, or with one that is not None."""
+    """Declare an argument that must not be None: it has no default, or its default is not None."""
     return Argument(kind, is_required=True)
 
 
 def optional(kind: Kind[T]) -> Argument[T | None]:
-    """Declare an argument that may be left out; its default is None."""
+    """Declare an argument that may be omitted; its default is None."""
     return Argument(kind, is_required=False)
 
 
 class TakesArguments:
-    """What operators and sensors share: they declare their arguments, set them, and read them before they work."""
+    """Mixin for operators and sensors, which sets the declared arguments and validates them before execution."""
 
     arguments: ClassVar[Mapping[str, Argument[Any]]] = {}
 
@@ -96,11 +96,11 @@ class TakesArguments:
         cls.template_fields = tuple(cls.arguments)  # type: ignore[attr-defined]
 
     def set_arguments(self, values: Mapping[str, Any]) -> None:
-        """Set the arguments of a constructor, and check those that are literals.
+        """Set the arguments of a constructor, and validate literals.
 
-        :param values: the constructor's ``locals()``; what is not a declared argument is ignored.
-        :raises InvalidInputError: naming the argument. In a mapped task the constructor runs on the worker, so
-            nothing is checked there before :meth:`read_arguments`.
+        :param values: ``locals()`` of the constructor; names that are not declared arguments are ignored.
+        :raises InvalidInputError: if a literal is invalid. In a mapped task the constructor runs on the worker, where
+            nothing is validated before :meth:`read_arguments`.
         """
         given = self.__dict__.setdefault("_given", set())
         for name in self.arguments.keys() & values.keys():
@@ -114,24 +114,24 @@ class TakesArguments:
             self.check_arguments()
 
     def read_arguments(self) -> None:
-        """Read all arguments, rendered by now: from here on the attributes have their final types.
+        """Validate all arguments after rendering, and convert the attributes to their final types.
 
-        :raises InvalidInputError: naming the argument, its value and the remedy.
+        :raises InvalidInputError: if an argument is invalid.
         """
         for name, argument in self.arguments.items():
             setattr(self, name, argument.read(name, getattr(self, name), is_given=self.is_given(name)))
         self.check_arguments()
 
     def is_given(self, name: str) -> bool:
-        """Whether an argument was given: not None in the constructor or, in a mapped task, by its name."""
+        """Whether an argument was given: as a value other than None or, in a mapped task, by name."""
         if name in self.__dict__["_given"]:
             return True
         return self._is_from_mapped and name in getattr(self, "_BaseOperator__init_kwargs", ())
 
     def check_arguments(self) -> None:
-        """Check which arguments are given together. Values may still be templates.
+        """Validate the combination of arguments. Values may still be templates.
 
-        :raises InvalidInputError: naming them.
+        :raises InvalidInputError: if the combination is invalid.
         """
 
     @property
@@ -140,19 +140,19 @@ class TakesArguments:
 
 
 def _holds_template(value: Any) -> bool:
-    """Whether a value is not what it will be at run time."""
+    """Whether a value contains a template, so that it changes before execution."""
     if isinstance(value, str):
         return any(mark in value for mark in ("{{", "{%", "{#"))
     if isinstance(value, Mapping):
         return any(map(_holds_template, value.values()))
     if isinstance(value, (list, tuple, set)):
         return any(map(_holds_template, value))
-    # An XComArg, or anything else that Airflow resolves; paths have a method of that name too.
+    # An XComArg, or another object that Airflow resolves. Paths also have a method named resolve.
     return hasattr(value, "resolve") and not isinstance(value, os.PathLike)
 
 
 def text(field: str, value: Any) -> str:
-    """A string that may be empty. A number comes from native rendering and becomes a string again."""
+    """Convert a string that may be empty. Native rendering creates numbers, which are converted back to strings."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -161,27 +161,29 @@ def text(field: str, value: Any) -> str:
 
 
 def string(field: str, value: Any) -> str:
-    """A string that says something."""
+    """Convert a string that must not be empty; :class:`Argument` rejects empty strings."""
     return text(field, value)
 
 
 def resource_id(field: str, value: Any) -> str:
-    """The id of something in AEP; a planned one too."""
+    """Convert the id of an object in AEP, or its placeholder in a dry run."""
     return text(field, value)
 
 
 def flag(field: str, value: Any) -> bool:
-    """True or False; ``"true"`` and ``"False"`` are what templates make of them."""
+    """Convert a bool, or a string such as ``"true"`` or ``"False"``, which templates render."""
     if isinstance(value, bool):
         return value
     try:
         return _BOOLEANS[value.strip().lower()]
     except (AttributeError, KeyError):
-        raise InvalidInputError(field, f"{value!r} is neither true nor false", "Give one of them.") from None
+        raise InvalidInputError(
+            field, f"{value!r} is neither true nor false", "Give true or false."
+        ) from None
 
 
 def whole_number(minimum: int = 0) -> Kind[int]:
-    """A whole number of at least ``minimum``."""
+    """Return a converter for whole numbers of at least ``minimum``."""
 
     def read(field: str, value: Any) -> int:
         number = _number(value)
@@ -195,7 +197,7 @@ def whole_number(minimum: int = 0) -> Kind[int]:
 
 
 def seconds(minimum: float = 0) -> Kind[float]:
-    """A duration in seconds, or a ``timedelta``."""
+    """Return a converter for durations in seconds, or as ``timedelta``, of at least ``minimum`` seconds."""
 
     def read(field: str, value: Any) -> float:
         number = value.total_seconds() if isinstance(value, timedelta) else _number(value)
@@ -209,7 +211,7 @@ def seconds(minimum: float = 0) -> Kind[float]:
 
 
 def epoch_seconds(field: str, value: Any) -> int:
-    """A moment in seconds since 1970-01-01 UTC, with ten digits: fewer or more is another unit."""
+    """Convert a time in seconds since 1970-01-01 UTC. It has ten digits; other lengths suggest another unit."""
     number = _number(value)
     if number is None or not 10**9 <= number < 10**10:
         raise InvalidInputError(field, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
@@ -217,7 +219,7 @@ def epoch_seconds(field: str, value: Any) -> int:
 
 
 def moment(field: str, value: Any) -> float:
-    """A moment in seconds since 1970-01-01 UTC; 0 and what is before it are long ago."""
+    """Convert a time in seconds since 1970-01-01 UTC. Unlike :func:`epoch_seconds`, it may be 0 or negative."""
     number = _number(value)
     if number is None:
         raise InvalidInputError(field, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
@@ -225,7 +227,7 @@ def moment(field: str, value: Any) -> float:
 
 
 def choice(options: Iterable[E]) -> Kind[E]:
-    """One of the values of an enum, or of some of its members."""
+    """Return a converter for the values of the given enum members."""
     by_value = {str(option.value): option for option in options}
 
     def read(field: str, value: Any) -> E:
@@ -240,23 +242,23 @@ def choice(options: Iterable[E]) -> Kind[E]:
 
 
 def mapping(field: str, value: Any) -> Mapping[str, Any]:
-    """A mapping."""
+    """Convert a mapping."""
     if not isinstance(value, Mapping):
         raise InvalidInputError(field, f"must be a mapping, not {type(value).__name__}", "Give a dict.")
     return value
 
 
 def items(field: str, value: Any) -> Sequence[Any]:
-    """A list of anything, or an upstream task's output that behaves like one."""
+    """Convert a list of any elements, or the output of an upstream task that behaves like a list."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise InvalidInputError(field, f"must be a list, not {type(value).__name__}", "Give a list.")
     return value
 
 
 def list_of(kind: Kind[T], *, minimum: int = 0) -> Kind[list[T]]:
-    """A list whose elements are all of one kind.
+    """Return a converter for lists whose elements have the same type.
 
-    :param minimum: how many there must be.
+    :param minimum: minimum number of elements.
     """
 
     def read(field: str, value: Any) -> list[T]:
@@ -269,7 +271,7 @@ def list_of(kind: Kind[T], *, minimum: int = 0) -> Kind[list[T]]:
 
 
 def resource_ids(minimum: int = 1) -> Kind[list[str]]:
-    """One id, or a list of at least ``minimum`` ids."""
+    """Return a converter for an id, or for a list of at least ``minimum`` ids."""
 
     def read(field: str, value: Any) -> list[str]:
         return list_of(_element_id, minimum=minimum)(field, [value] if isinstance(value, str) else value)
@@ -282,7 +284,7 @@ def _element_id(field: str, value: Any) -> str:
 
 
 def storage_path(field: str, value: Any) -> str | ObjectStoragePath:
-    """A path, as a string or as anything path-like; an ``ObjectStoragePath`` keeps its own connection."""
+    """Convert a path: a string or path-like object. An ``ObjectStoragePath`` is kept, with its connection."""
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
     if hasattr(value, "open") and hasattr(value, "exists"):
@@ -291,7 +293,7 @@ def storage_path(field: str, value: Any) -> str | ObjectStoragePath:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number, or one that is written as a string; None for anything else."""
+    """Convert a finite number, or a string that contains one; None for other values."""
     if isinstance(value, bool):
         return None
     try:

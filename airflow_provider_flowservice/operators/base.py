@@ -1,4 +1,4 @@
-"""What all operators share: the connection, the sandbox, and how errors reach Airflow."""
+"""The base classes of the operators: connection, sandbox, error conversion and dry run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class FlowServiceOperator(TakesArguments, BaseOperator):
-    """Base of the provider's operators. Every argument of an operator is templated.
+    """Base class of the provider's operators. All their arguments are templated.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param sandbox: sandbox to work in instead of the connection's.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     flowservice_conn_id = required(string)
@@ -42,28 +42,28 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
 
     @cached_property
     def hook(self) -> FlowServiceHook:
-        """The hook for the operator's connection and sandbox."""
+        """The hook for the connection and sandbox of the operator."""
         return FlowServiceHook(self.flowservice_conn_id, self.sandbox)
 
     def execute(self, context: Context) -> Any:
-        """Read the arguments and do the work.
+        """Convert the arguments and perform the task.
 
-        :raises FlowServiceException: the client's error, as one that Airflow retries or not.
+        :raises FlowServiceException: the client's exception, as one that Airflow retries or does not retry.
         """
         return self._run(self.perform, context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Read the arguments and go on after a wait in the triggerer.
+        """Convert the arguments and continue after a wait in the triggerer.
 
-        :raises FlowServiceException: the client's error, as one that Airflow retries or not.
+        :raises FlowServiceException: the client's exception, as one that Airflow retries or does not retry.
         """
         return self._run(super().resume_execution, next_method, next_kwargs, context)
 
     @abstractmethod
     def perform(self, context: Context) -> Any:
-        """The operator's own work.
+        """Perform the task.
 
-        :raises FlowServiceError: when it fails.
+        :raises FlowServiceError: if the task fails.
         """
 
     def _run(self, work: Any, *arguments: Any) -> Any:
@@ -77,9 +77,9 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
 
 
 class FlowServiceChangeOperator(FlowServiceOperator):
-    """Base of the operators that change something in AEP.
+    """Base class of the operators that change something in AEP.
 
-    :param plan_only: only log and return what would be done.
+    :param plan_only: whether to only log and return the changes, without sending them.
     """
 
     plan_only = required(flag)
@@ -89,7 +89,7 @@ class FlowServiceChangeOperator(FlowServiceOperator):
         self.set_arguments(locals())
 
     def perform(self, context: Context) -> Any:
-        """Change AEP, or say what would change."""
+        """Make the change or, with ``plan_only``, log it."""
         if self.plan_only:
             return self.plan(context)
         for name, argument in self.arguments.items():
@@ -99,17 +99,17 @@ class FlowServiceChangeOperator(FlowServiceOperator):
 
     @abstractmethod
     def change(self, context: Context) -> Any:
-        """The change itself."""
+        """Make the change."""
 
     @abstractmethod
     def plan(self, context: Context) -> Any:
-        """Read what is needed, log what would change, and return it. Nothing is written."""
+        """Log and return the change without making it. Only reads are sent."""
 
 
 class FlowServiceFlowOperator(FlowServiceChangeOperator):
-    """Base of the operators that change one flow.
+    """Base class of the operators that change a flow.
 
-    :param flow_id: the flow.
+    :param flow_id: id of the flow.
     """
 
     flow_id = required(resource_id)
@@ -120,7 +120,7 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
 
 
 def push(context: Context, **values: Any) -> None:
-    """Push each value that is there to the XCom key of its name."""
+    """Push each value that is not None to the XCom key of its name."""
     for key, value in values.items():
         if value is not None:
             context["ti"].xcom_push(key=key, value=value)

@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.ensure import EnsureResult
     from airflow_provider_flowservice.client.http import Kind
 
-#: The form of a schema that a target connection of the data lake names.
+#: Media type of the schema in target connections to the data lake.
 SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
 
 
 class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
-    """Create a base connection: the credentials for a system (``POST /connections``).
+    """Create a base connection, which contains the credentials for a system (``POST /connections``).
 
-    :param connection_spec: name as AEP shows it, such as ``Amazon Kinesis``, or id.
-    :param auth_conn_id: Airflow connection with the credentials. Type ``aws`` for Amazon Kinesis
+    :param connection_spec: name or id of the connection spec, for example ``Amazon Kinesis``.
+    :param auth_conn_id: Airflow connection that contains the credentials. Type ``aws`` for Amazon Kinesis
         (login, password, and ``region_name`` or ``connectionUrl`` in the extras), ``generic`` for Azure Event
         Hubs (login = SAS key name, password = SAS key, host = namespace).
-    :param auth: parameters that are not secret, such as ``{"dataType": "xdm"}`` for ``HTTP API``.
-        The URL of the inlet that such a connection opens goes to the XCom key ``inlet_url``.
+    :param auth: parameters that are not credentials, for example ``{"dataType": "xdm"}`` for ``HTTP API``.
+        The URL of the inlet of such a connection is pushed to the XCom key ``inlet_url``.
     """
 
     connection_spec = required(string)
@@ -64,7 +64,7 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
         self.set_arguments(locals())
 
     def desired(self) -> DesiredBaseConnection:
-        """The base connection, with the name of its auth spec read from AEP."""
+        """Return the base connection, with the name of its auth spec from AEP."""
         spec = self.hook.find_connection_spec(self.connection_spec)
         self.check_draft(spec)
         found = self.hook.auth_params(spec, self.auth_conn_id, self.auth)
@@ -78,23 +78,23 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
         )
 
     def extra_xcoms(self, desired: DesiredBaseConnection, result: EnsureResult[Any]) -> dict[str, Any]:
-        """The inlet's URL, where the connection opened one."""
+        """Return the URL of the inlet, if the connection has one."""
         if desired.spec_id != specs.HTTP_API:
             return {}
         inlet = inlet_of(result.resource) if result.resource else self.hook.inlet(result.id)
         return {"inlet_url": inlet.url}
 
     def planned_xcoms(self, desired: DesiredBaseConnection, planned_id: str) -> dict[str, Any]:
-        """A planned URL, where the connection would open an inlet."""
+        """Return a placeholder for the URL of the inlet, if the connection would have one."""
         return {"inlet_url": planned_id} if desired.spec_id == specs.HTTP_API else {}
 
 
-class _CreateEndOperator(FlowServiceCreateResourceOperator):
-    """What source and target connections share.
+class _CreateSourceOrTargetOperator(FlowServiceCreateResourceOperator):
+    """Base class of the operators that create source and target connections.
 
-    :param connection_spec: name as AEP shows it, or id.
-    :param base_connection_id: the base connection that it belongs to, where it has one.
-    :param data_format: such as ``json``; None sends no ``data``.
+    :param connection_spec: name or id of the connection spec.
+    :param base_connection_id: id of its base connection, if it has one.
+    :param data_format: format of the data, for example ``json``; None sends no ``data`` object.
     """
 
     connection_spec = required(string)
@@ -113,7 +113,7 @@ class _CreateEndOperator(FlowServiceCreateResourceOperator):
         self.set_arguments(locals())
 
     def settings(self) -> dict[str, Any]:
-        """What the two kinds of connection have in common."""
+        """Return the settings that both types of connections have."""
         return {
             "name": self.name,
             "spec_id": self.spec_id(self.connection_spec, self.hook.find_connection_spec),
@@ -124,14 +124,14 @@ class _CreateEndOperator(FlowServiceCreateResourceOperator):
         }
 
     def data(self) -> dict[str, Any] | None:
-        """The ``data`` object."""
+        """Return the ``data`` object."""
         return {"format": self.data_format} if self.data_format else None
 
 
-class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
-    """Create a source connection: where a flow reads (``POST /sourceConnections``).
+class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
+    """Create a source connection, which defines the data that a flow reads (``POST /sourceConnections``).
 
-    :param source_params: the spec's own parameters.
+    :param source_params: parameters of the connection spec.
     """
 
     source_params = optional(mapping)
@@ -141,17 +141,16 @@ class FlowServiceCreateSourceConnectionOperator(_CreateEndOperator):
         self.set_arguments(locals())
 
     def desired(self) -> DesiredSourceConnection:
-        """The source connection."""
+        """Return the source connection."""
         return DesiredSourceConnection(**self.settings(), params=self.source_params)
 
 
-class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
-    """Create a target connection: where a flow writes (``POST /targetConnections``).
+class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
+    """Create a target connection, which defines the place that a flow writes to (``POST /targetConnections``).
 
-    :param target_params: the spec's own parameters, such as ``{"stream": ..., "region": ...}`` for Amazon
+    :param target_params: parameters of the connection spec, for example ``{"stream": ..., "region": ...}`` for Amazon
         Kinesis or ``{"eventHubName": ...}`` for Azure Event Hubs.
-    :param schema_id: ``$id`` of the schema, where the data lake is written; it takes the place of
-        ``data_format``.
+    :param schema_id: ``$id`` of the schema, for connections to the data lake; overrides ``data_format``.
     """
 
     target_params = required(mapping)
@@ -164,18 +163,18 @@ class FlowServiceCreateTargetConnectionOperator(_CreateEndOperator):
         self.set_arguments(locals())
 
     def desired(self) -> DesiredTargetConnection:
-        """The target connection."""
+        """Return the target connection."""
         return DesiredTargetConnection(**self.settings(), params=self.target_params)
 
     def data(self) -> dict[str, Any] | None:
-        """The ``data`` object: the schema, or the format."""
+        """Return the ``data`` object, with the schema or the format."""
         if self.schema_id is None:
             return super().data()
         return {"schema": {"id": self.schema_id, "version": SCHEMA_VERSION}}
 
 
 class ConnectionKind(str, Enum):
-    """Which of a flow's connections."""
+    """The types of connections of a flow."""
 
     BASE = "base"
     SOURCE = "source"
@@ -187,11 +186,11 @@ _KINDS = dict(zip(ConnectionKind, _COLLECTIONS, strict=True))
 
 
 class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
-    """Delete a connection by its id (``DELETE /connections/{id}`` and so on). One that is gone is a success.
+    """Delete a connection (``DELETE /{kind}/{id}``). A connection that does not exist is a success.
 
-    A connection that something still uses is left alone, with a warning that names the users.
+    A connection that another resource uses is not deleted; a warning names the resources.
 
-    :param connection_id: the connection. Ids only: a name may be another's.
+    :param connection_id: id of the connection. Names are not accepted, because they are not unique.
     :param kind: ``base``, ``source`` or ``target``.
     """
 
@@ -203,15 +202,15 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> bool:
-        """Delete it.
+        """Delete the connection.
 
-        :returns: whether it is gone.
+        :returns: whether the connection no longer exists.
         """
         return self.hook.delete_connection(_KINDS[self.kind], self.connection_id)
 
     def plan(self, context: Context) -> bool:
-        """Say that it would be deleted."""
+        """Log that the connection would be deleted."""
         self.log.info(
-            "Would delete %s connection %s, if nothing uses it", self.kind.value, self.connection_id
+            "Would delete %s connection %s, unless it is in use", self.kind.value, self.connection_id
         )
         return False

@@ -1,4 +1,4 @@
-"""What the create operators share: one object however often they run, and its id as the result."""
+"""The base classes of the create operators, which create an object once and return its id."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ if TYPE_CHECKING:
 
 
 class FlowServiceCreateOperator(FlowServiceChangeOperator):
-    """Base of the operators that create one resource and return its id.
+    """Base class of the operators that create a resource and return its id.
 
-    The resource's version goes to the XCom key ``etag``, and whether this run created it to ``created``.
+    The version of the resource is pushed to the XCom key ``etag``, and whether this task created it to ``created``.
 
-    :param name: the resource's name.
-    :param description: for people; it is never compared.
-    :param if_exists: what to do about an earlier one of this name, spec and parents: ``reuse`` it if its
-        settings agree and fail if they differ, ``update`` what AEP can change, ``fail``, or
-        ``create`` another.
-    :param plan_only: only log what would be sent, and return the real id or a planned one.
+    :param name: name of the resource.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     """
 
     name = required(string)
@@ -45,14 +44,14 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
-        """Ensure the object and push the other XComs.
+        """Create the object if it does not exist, and push the other XComs.
 
         :returns: its id.
         """
         desired = self.desired()
         for parent in desired.parents:
             reject_planned("a parent", parent)
-        # Secrets are not part of the representation of what is desired.
+        # The representation of the desired object does not contain secrets.
         fingerprint = (
             f"{self.flowservice_conn_id} {self.hook.settings.sandbox} {self.if_exists.value} {desired!r}"
         )
@@ -63,9 +62,9 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         return result.id
 
     def plan(self, context: Context) -> str:
-        """Look for the object, log what would be sent, push the other XComs, and return its id or a planned one.
+        """Search for the object, log the request that would be sent, and push the other XComs.
 
-        :returns: the real id of what exists, or ``plan:<kind>:<name>``.
+        :returns: the id of the existing object, or the placeholder ``plan:<kind>:<name>``.
         """
         desired = self.desired()
         planned = self.hook.plan(desired, self.if_exists)
@@ -81,21 +80,21 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
 
     @abstractmethod
     def desired(self) -> Desired[Any]:
-        """The desired resource."""
+        """Return the desired resource."""
 
     def extra_xcoms(self, desired: Any, result: EnsureResult[Any]) -> dict[str, Any]:
-        """What else goes to XCom, by key."""
+        """Return further values to push to XCom, by key."""
         return {}
 
     def planned_xcoms(self, desired: Any, planned_id: str) -> dict[str, Any]:
-        """What takes its place in a plan, where later tasks need a value."""
+        """Return the values to push in a dry run if the object does not exist yet."""
         return {}
 
 
 class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
-    """Base of the create operators whose objects can be drafts: connections and flows.
+    """Base class of the operators that create connections and flows, which can be drafts.
 
-    :param draft: create a draft, which does nothing until ``FlowServicePublishFlowOperator`` publishes it.
+    :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     """
 
     draft = required(flag)
@@ -105,7 +104,7 @@ class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
         self.set_arguments(locals())
 
     def spec_id(self, name_or_id: str, find: Callable[[str], ConnectionSpec | FlowSpec]) -> str:
-        """The id of a spec. An id is looked up only to see whether the spec supports drafts."""
+        """Return the id of a spec. A given id is only looked up to check whether the spec supports drafts."""
         if is_uuid(name_or_id) and not self.draft:
             return name_or_id
         spec = find(name_or_id)
@@ -113,11 +112,11 @@ class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
         return spec.id
 
     def check_draft(self, spec: ConnectionSpec | FlowSpec) -> None:
-        """Reject a draft of something that cannot be one.
+        """Reject drafts for specs that do not support them.
 
-        :raises InvalidInputError: naming the spec.
+        :raises InvalidInputError: if the spec does not support drafts.
         """
         if self.draft and spec.attributes.get("isDraftModeSupported") is not True:
             raise InvalidInputError(
-                "draft", f"{spec.name or spec.id} does not support drafts", "Leave it out."
+                "draft", f"{spec.name or spec.id} does not support drafts", "Remove the argument."
             )

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
 
 class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
-    """Find a mapping set or create it (``POST /mappingSets``); returns its id.
+    """Create a mapping set, or reuse an existing one, and return its id (``POST /mappingSets``).
 
-    AEP is asked first whether it accepts the mappings, and what it rejects is named field by field. The
-    version goes to the XCom key ``mapping_version``.
+    The mappings are validated first (``POST /mappingSets/validate``), and an error names each field that AEP rejects.
+    The version of the mapping set is pushed to the XCom key ``mapping_version``.
 
-    :param schema_id: ``$id`` of the schema that is filled.
-    :param mappings: ``{"source": ..., "destination": ...}`` for each field, or in the tutorials' words
-        ``{"sourceAttribute": ..., "destinationXdmPath": ...}``.
-    :param name: the mapping set's name. An empty one finds it by its schema and mappings.
-    :param body_form: ``new`` as in the API reference or ``old`` as in the tutorials, which carries no name.
+    :param schema_id: ``$id`` of the target schema.
+    :param mappings: ``{"source": ..., "destination": ...}`` for each field, or ``{"sourceAttribute": ...,
+        "destinationXdmPath": ...}``, as in AEP's tutorials.
+    :param name: name of the mapping set. Without a name, it is found by its schema and mappings.
+    :param body_form: ``new``, the format of the API reference, or ``old``, the format of the tutorials, which does not
+        support names.
     """
 
     name = required(text)
@@ -46,12 +47,14 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Check that a name can be sent."""
+        """Reject a name with the old format."""
         if self.body_form == BodyForm.OLD and self.name:
-            raise InvalidInputError("name", f"{self.name!r} cannot be sent in the old body", "Leave it out.")
+            raise InvalidInputError(
+                "name", f"{self.name!r} is not supported by body_form 'old'", "Remove it."
+            )
 
     def desired(self) -> DesiredMappingSet:
-        """The mapping set, once AEP has accepted it. A plan posts nothing, so there AEP is not asked."""
+        """Return the mapping set, validated by AEP unless this is a dry run, which must not send a POST."""
         desired = DesiredMappingSet(
             name=self.name,
             schema_id=self.schema_id,
@@ -63,9 +66,9 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         return desired
 
     def extra_xcoms(self, desired: DesiredMappingSet, result: EnsureResult[Any]) -> dict[str, Any]:
-        """The version that a flow's ``Mapping`` transformation names."""
+        """Return the version, which the ``Mapping`` transformation of a flow refers to."""
         return {"mapping_version": int(result.etag or 0)}
 
     def planned_xcoms(self, desired: DesiredMappingSet, planned_id: str) -> dict[str, Any]:
-        """The version that a new mapping set has."""
+        """Return the version of a new mapping set."""
         return {"mapping_version": 0}

@@ -10,10 +10,10 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateOpera
 
 
 class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
-    """Find a dataset by its name and schema or create it (``POST /dataSets``); returns its id.
+    """Create a dataset, or reuse one with the same name and schema, and return its id (``POST /dataSets``).
 
     :param schema_id: ``$id`` of its schema.
-    :param enable_for_profile: whether its records go into profiles and the identity graph.
+    :param enable_for_profile: whether its records are added to profiles and to the identity graph.
     """
 
     schema_id = required(resource_id)
@@ -24,7 +24,7 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
         self.set_arguments(locals())
 
     def desired(self) -> DesiredDataset:
-        """The dataset."""
+        """Return the dataset."""
         return DesiredDataset(
             name=self.name,
             description=self.description,

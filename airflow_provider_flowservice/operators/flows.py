@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     """Create a flow from source connections to target connections (``POST /flows``).
 
-    :param flow_spec: name as AEP shows it, or id.
+    :param flow_spec: name or id of the flow spec.
     :param source_connection_ids: ids of the source connections.
     :param target_connection_ids: ids of the target connections.
-    :param transformations: as AEP takes them. None sends what the flow spec needs: for profile
-        destinations the empty selectors without which nothing can be activated.
-    :param schedule_params: when a batch flow runs.
+    :param transformations: transformations in the format of AEP's API. None sends the ones that the flow spec requires:
+        for destinations, the empty selector lists without which nothing can be activated.
+    :param schedule_params: schedule of a batch flow, in the format of AEP's API.
     """
 
     flow_spec = required(string)
@@ -66,7 +66,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         self.set_arguments(locals())
 
     def desired(self) -> DesiredFlow:
-        """The flow."""
+        """Return the flow."""
         spec_id, schedule = self.spec_id(self.flow_spec, self.hook.find_flow_spec), self.schedule_params
         if spec_id in specs.DATASET_EXPORT_FLOWS or (schedule and "timeUnit" in schedule):
             check_dataset_schedule(schedule or {})
@@ -82,12 +82,12 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         )
 
     def extra_xcoms(self, desired: DesiredFlow, result: EnsureResult[Any]) -> dict[str, Any]:
-        """The URL at which AEP's user interface shows the flow."""
+        """Return the URL of the flow in AEP's user interface."""
         return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, result.id, desired.spec_id)}
 
 
 class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
-    """Enable or disable a flow (``POST /flows/{id}/action``). One that has the state already is a success.
+    """Enable or disable a flow (``POST /flows/{id}/action``). A flow that already has the state is a success.
 
     :param state: ``enabled`` or ``disabled``.
     """
@@ -99,7 +99,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
-        """Bring the flow to the state.
+        """Change the state of the flow.
 
         :returns: the state.
         """
@@ -108,17 +108,17 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
         return self.state.value
 
     def plan(self, context: Context) -> str:
-        """Say what would change."""
+        """Log the change."""
         now = "planned" if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id).state
-        self.log.info("Flow %s is %s, would be %s", self.flow_id, now, self.state.value)
+        self.log.info("Flow %s is %s and would be %s", self.flow_id, now, self.state.value)
         return self.state.value
 
 
 class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
     """Change the name or description of a flow (``PATCH /flows/{id}``).
 
-    :param new_name: its name from now on. None leaves it.
-    :param new_description: its description from now on. None leaves it.
+    :param new_name: the new name; None leaves the name unchanged.
+    :param new_description: the new description; None leaves the description unchanged.
     """
 
     new_name = optional(string)
@@ -131,49 +131,49 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
-        """Rename and describe.
+        """Change name and description.
 
-        :returns: the flow's id.
+        :returns: the id of the flow.
         """
         flow = self.hook.update_flow(self.flow_id, name=self.new_name, description=self.new_description)
         push(context, etag=flow.etag)
         return flow.id
 
     def plan(self, context: Context) -> list[dict[str, Any]]:
-        """Say what would change, and return the patch."""
+        """Log and return the patch."""
         flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
         operations = operations_json(describe_flow_changes(flow, self.new_name, self.new_description))
-        self.log.info("Would change on flow %s: %s", self.flow_id, operations or "nothing")
+        self.log.info("Would change flow %s: %s", self.flow_id, operations or "nothing")
         return operations
 
 
 class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
-    """Publish a draft flow with its connections, in AEP's order (``POST /{kind}/{id}/action?op=publish``).
+    """Publish a draft flow and its connections (``POST /{kind}/{id}/action?op=publish``).
 
-    Base connections go first, then source and target connections, then the flow. What is published already is left
-    as it is.
+    The order is: base connections, source connections, target connections, flow. Objects that are already published are
+    not changed.
     """
 
     def change(self, context: Context) -> str:
-        """Publish.
+        """Publish the flow.
 
-        :returns: the flow's id.
+        :returns: the id of the flow.
         """
         self.hook.publish_flow(self.flow_id)
         return self.flow_id
 
     def plan(self, context: Context) -> str:
-        """Say that it would be published."""
+        """Log that the flow would be published."""
         self.log.info("Would publish flow %s and its connections", self.flow_id)
         return self.flow_id
 
 
 class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
-    """Delete a flow (``DELETE /flows/{id}``), with its connections if wanted. One that is gone is a success.
+    """Delete a flow (``DELETE /flows/{id}``), optionally with its connections. A missing flow is a success.
 
-    :param flow_id: the flow. Ids only: a name may be another's.
-    :param with_connections: delete target, source and base connections too, in this order. One that something
-        else uses is left alone; AEP is asked right before.
+    :param flow_id: id of the flow. Names are not accepted, because they are not unique.
+    :param with_connections: whether to delete target, source and base connections too, in this order. A connection that
+        another resource uses is not deleted, which is checked immediately before.
     """
 
     with_connections = required(flag)
@@ -183,45 +183,47 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> dict[str, list[str]]:
-        """Delete.
+        """Delete the flow.
 
-        :returns: ids by what became of them: ``deleted``, ``left``.
+        :returns: ids of the ``deleted`` objects, and of the connections that were ``left`` because they are in use.
         """
         flow_id = self.flow_id
         task_state = TaskState(context, f"{self.flowservice_conn_id} {self.sandbox} delete {flow_id}")
         saved = task_state.load()
         resources = FlowResources.from_json(saved) if saved else self.hook.flow_resources(flow_id)
         if resources is None:
-            self.log.info("Flow %s is gone already, and with it the ids of its connections", flow_id)
+            self.log.info(
+                "Nothing to delete: flow %s does not exist, so its connections are unknown", flow_id
+            )
             return {"deleted": [], "left": []}
-        # Once the flow is gone, AEP no longer says which connections it had.
+        # After the flow has been deleted, AEP no longer shows which connections it had.
         task_state.save(resources.to_json())
         result = self.hook.delete_flow(resources, with_connections=self.with_connections)
         task_state.clear()
         return {"deleted": list(result.deleted), "left": list(result.left)}
 
     def plan(self, context: Context) -> dict[str, list[str]]:
-        """Say what would be deleted."""
+        """Log and return what would be deleted."""
         resources = None if is_planned(self.flow_id) else self.hook.flow_resources(self.flow_id)
-        going = [self.flow_id] if resources else []
+        to_delete = [self.flow_id] if resources else []
         if resources and self.with_connections:
-            going += [resource_id for _, resource_id in resources.in_order]
-        self.log.info("Would delete, unless they are shared: %s", ", ".join(going) or "nothing")
-        return {"deleted": going, "left": []}
+            to_delete += [resource_id for _, resource_id in resources.in_order]
+        self.log.info("Would delete, unless in use: %s", ", ".join(to_delete) or "nothing")
+        return {"deleted": to_delete, "left": []}
 
 
 class FlowServiceRunFlowOperator(RunStartingOperator):
-    """Run a source flow that is scheduled ``once`` over a window (``POST /runs``), and wait for the run.
+    """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
 
-    :param flow_id: the flow; templated.
-    :param window_start: epoch seconds, or a text of them; templated.
-    :param window_end: epoch seconds, or a text of them; templated.
-    :param delta_column: column that tells what is new, where the source needs one.
-    :param wait_for_completion: wait until the run has ended, and fail if it failed.
-    :param poll_interval: seconds between two looks.
-    :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
-        says.
+    :param flow_id: id of the flow.
+    :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
+    :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
+    :param delta_column: timestamp column that identifies new data, if the source requires one.
+    :param wait_for_completion: whether to wait until the run has ended, and fail if it failed.
+    :param poll_interval: seconds between two polls.
+    :param wait_timeout: maximum time to wait, in seconds.
+    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``.
     """
 
     window_start = required(epoch_seconds)
@@ -240,9 +242,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
-        """Start the run, and wait for it.
+        """Start the run and, with ``wait_for_completion``, wait for it.
 
-        :returns: the run's id.
+        :returns: the id of the run.
         """
         task_state = self._task_state(context)
         run_id = self.hook.run_flow(self.flow_id, self._window(), task_state)
@@ -253,20 +255,20 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         return run_id
 
     def execute_complete(self, context: Context, event: dict[str, Any], run_id: str | None = None) -> str:
-        """Take over from the trigger."""
-        # Airflow's ``dag.test()`` passes the event alone.
+        """Process the event of the trigger."""
+        # Airflow's ``dag.test()`` passes only the event.
         ended = run_id or next(iter(event.get("detail") or {}), "")
         self.wait_for_runs([ended], self._task_state(context), event=event)
         return ended
 
     def plan(self, context: Context) -> str:
-        """Say what would run."""
+        """Log what would run, and return a placeholder for the id of the run."""
         self.log.info("Would run flow %s over %s", self.flow_id, self._window())
         return planned_id("flow run", self.flow_id)
 
     def _task_state(self, context: Context) -> TaskState:
-        asked = f"{self.flowservice_conn_id} {self.sandbox} run {self.flow_id} {self._window()!r}"
-        return TaskState(context, asked)
+        fingerprint = f"{self.flowservice_conn_id} {self.sandbox} run {self.flow_id} {self._window()!r}"
+        return TaskState(context, fingerprint)
 
     def _window(self) -> Window:
         if self.window_end <= self.window_start:

@@ -1,4 +1,4 @@
-"""Operator that posts records to a streaming inlet."""
+"""Operator for posting records to a streaming inlet."""
 
 from __future__ import annotations
 
@@ -46,42 +46,42 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice.client.streaming import InputRecord, Progress, UnreadableRecord
 
-#: A flow that is changed during the wait is waited for again, but in all for no longer than this many waits: somebody
-#: who edits it a few times delays the post, and something that edits it all the time is an error.
+#: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
+#: multiple of ``settle_seconds``: a few edits delay the post, but a flow that is edited all the time is an error.
 _MAX_WAITS = 3
-#: Seconds between two looks at a flow that could not be read.
+#: Seconds between two attempts to read a flow, after the retries of a request have failed.
 _POLL_INTERVAL = 60
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
-    """Post records to a streaming inlet (``POST /collection/batch/{inlet}``) and account for each of them.
+    """Post records to a streaming inlet (``POST /collection/batch/{inlet}``), and track the result of each record.
 
-    An inlet accepts records at any time, but AEP drops those that arrive before a flow is ready, about five
-    minutes after it was created or changed; ``settle_seconds`` waits for that. An inlet has no idempotency
-    key: if a response is lost, records are sent again and may arrive twice. A stable ``_id`` in each lets
-    AEP remove the duplicates.
+    Inlets always accept records, but AEP drops those that arrive before a flow is ready, which takes about five minutes
+    after it was created or changed; see ``settle_seconds``. Inlets do not support idempotency keys: if a response is
+    lost, records are sent again and may arrive twice. With a stable ``_id`` in each record, AEP removes duplicates.
 
-    :param connection_id: base connection whose inlet is looked up. Give it or ``inlet_url``.
-    :param inlet_url: the inlet itself.
-    :param flow_id: flow that the records are for.
-    :param messages: records in memory, a list or an upstream ``.output``. Give it or ``path``.
-    :param path: file of records, anything that ``ObjectStoragePath`` opens, with the file extension ``.jsonl``,
-        ``.json`` (an array) or ``.csv``, or one of these with ``.gz``.
+    :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
+    :param inlet_url: URL of the inlet.
+    :param flow_id: id of the flow that ingests the records.
+    :param messages: records in memory, as a list or the output of an upstream task. Mutually exclusive with ``path``.
+    :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl``, ``.json``
+        (an array) or ``.csv``, each optionally followed by ``.gz``.
     :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``.
-    :param schema_id: ``$id`` of the schema, to wrap plain records into XDM messages.
-    :param dataset_id: dataset, together with ``schema_id``.
-    :param batch_size: records in one request at most; 1 uses the endpoint for single messages. A request
-        never exceeds 1 MB.
-    :param sync_validation: let AEP check each record against the schema, one by one and 60 a minute.
-    :param max_failures: how many records may be rejected before the task fails.
-    :param dead_letter_path: file that gets the rejected records as JSON lines.
-    :param skip_records: skip this many records at the beginning, to go on after a failure.
-    :param allow_empty: whether an input without a record is a success.
-    :param settle_seconds: seconds since the flow's last change before anything is sent, with ``flow_id``; 0 does
-        not wait.
-    :param deferrable: wait for that in the triggerer, without a worker slot; by default as ``[operators]
-        default_deferrable`` says.
-    :param plan_only: only log what would be posted.
+    :param schema_id: ``$id`` of the schema, to wrap plain records in XDM messages.
+    :param dataset_id: id of the dataset; required with ``schema_id``.
+    :param batch_size: maximum number of records per request; 1 uses the endpoint for single messages. Requests are
+        limited to 1,000,000 bytes in any case.
+    :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
+        most 60 per minute.
+    :param max_failures: maximum number of records that may be rejected without failing the task.
+    :param dead_letter_path: file for the rejected records, as JSON lines.
+    :param skip_records: number of records to skip at the beginning of the input, to continue after a failure.
+    :param allow_empty: whether an input without records is a success.
+    :param settle_seconds: minimum age of the last change of the flow, in seconds, before anything is sent. Requires
+        ``flow_id``; 0 does not wait.
+    :param deferrable: whether to wait for ``settle_seconds`` in the triggerer, without a worker slot. Default:
+        ``[operators] default_deferrable``.
+    :param plan_only: whether to only log what would be posted.
     """
 
     connection_id = optional(resource_id)
@@ -127,7 +127,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Check which arguments are given together."""
+        """Reject arguments that exclude or require each other."""
         for one, other in (("connection_id", "inlet_url"), ("messages", "path")):
             if self.is_given(one) == self.is_given(other):
                 problem = "are both given" if self.is_given(one) else "is missing"
@@ -137,18 +137,18 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 raise InvalidInputError(other, "is missing", "Give both, or neither.")
 
     def change(self, context: Context) -> dict[str, Any]:
-        """Wait until the flow is ready, then post.
+        """Wait until the flow is ready, then post the records.
 
         :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
             ``first_xaction_id``, ``last_xaction_id``.
         """
         if self.inlet_url is not None:
-            self._inlet()  # Rejected before anything is sent or waited for.
+            self._inlet()  # Reject an invalid URL before anything is sent or waited for.
         self._settle()
         return self._post(context)
 
     def plan(self, context: Context) -> None:
-        """Say where records would be posted; nothing is read from the input."""
+        """Log where records would be posted. The input is not read."""
         self.log.info(
             "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
         )
@@ -156,16 +156,16 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     def execute_settled(
         self, context: Context, event: dict[str, Any], deadline: float | None = None
     ) -> dict[str, Any]:
-        """Post, now that the flow is ready, or wait again if it was changed in the meantime.
+        """Post the records, or wait again if the flow was changed in the meantime.
 
-        :param deadline: of the whole wait; Airflow's ``dag.test()`` passes the event alone.
+        :param deadline: deadline of all waits, in seconds since 1970-01-01 UTC; None with Airflow's ``dag.test()``.
         """
         judgement_of(event)
         self._settle(deadline)
         return self._post(context)
 
     def _settle(self, deadline: float | None = None) -> None:
-        """Wait until the flow's last change is old enough; the task looks right before it posts."""
+        """Wait until the last change of the flow is old enough, which is checked immediately before posting."""
         if self.flow_id is None or not self.settle_seconds:
             return
         if deadline is None:
@@ -174,13 +174,13 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         judged = wait_for(self, wait, _POLL_INTERVAL, deadline, "execute_settled", {"deadline": deadline})
         if not judged.done:
             raise DriftError(
-                f"{wait.describe(judged.seen)}. It was changed repeatedly during the wait, and AEP drops what is"
-                " posted too soon after a change. Post while nobody changes the flow."
+                f"{wait.describe(judged.seen)}. It was changed repeatedly during the wait, and AEP drops records that"
+                " are posted too soon after a change. Run the task again when nobody changes the flow."
             )
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
-        task_state = TaskState(context, self._asked(target))
+        task_state = TaskState(context, self._fingerprint(target))
         earlier = task_state.load() or {}
         summary = PostSummary(**earlier.get("summary", {"settled": self.skip_records}))
         with self._records() as records, self._dead_letters(append=bool(earlier)) as dead_letters:
@@ -199,20 +199,20 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 )
             finally:
                 self._log(summary)
-        # From here on another attempt would send everything again, so it must not find a state to go on from.
+        # From here on, another attempt must send everything again, so the state to continue from is cleared.
         task_state.clear()
-        self._judge(summary, dead_letters)
+        self._check_result(summary, dead_letters)
         return {"inlet_id": target.id, **{k: v for k, v in asdict(summary).items() if k != "settled"}}
 
     def _save(self, task_state: TaskState, dead_letters: DeadLetters, progress: Progress) -> None:
         if progress.settled.settled == progress.sending_below:
-            # No other attempt rejects again what is saved as settled.
+            # Another attempt does not report the failures of settled records again.
             dead_letters.write()
         task_state.save({"summary": asdict(progress.settled), "sending_below": progress.sending_below})
 
     def _log(self, summary: PostSummary) -> None:
         self.log.info(
-            "%d records accepted, %d rejected, %d unknown, %d possibly sent twice; settled up to record %d",
+            "Records: %d accepted, %d rejected, %d unknown, %d possibly sent twice; processed up to record %d",
             summary.accepted,
             summary.rejected,
             summary.unknown,
@@ -243,13 +243,13 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         file_format(path.name)
         if not path.exists():
             raise InvalidInputError(
-                "path", f"{self.path!r} does not exist", "Check it and its Airflow connection."
+                "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
             )
         with path.open("rb") as file:
             yield from_file(file, path.name)
 
-    def _asked(self, target: Inlet) -> str:
-        """What this task is asked to post where; another file under the same name counts as changed."""
+    def _fingerprint(self, target: Inlet) -> str:
+        """Return a string that identifies the input and the inlet; it changes with the size of the file."""
         size = (
             self._storage(self.path).stat().st_size if self.path and self._storage(self.path).exists() else 0
         )
@@ -271,13 +271,13 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             return
         path = self._storage(self.dead_letter_path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Half a surrogate pair, which JSON can name and UTF-8 cannot hold, is written as JSON names it.
+        # Lone surrogates, which are valid in JSON but not in UTF-8, are written as escape sequences.
         with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
             dead_letters = DeadLetters(file, self.batch_size)
             try:
                 yield dead_letters
             except FlowServiceError as error:
-                # Otherwise another attempt sends what is not settled, and it alone may keep what is rejected.
+                # After a temporary error, the next attempt sends the unsettled records again and writes their failures.
                 if is_permanent(error):
                     dead_letters.write()
                 raise
@@ -288,18 +288,16 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
         return ObjectStoragePath(path, conn_id=self.storage_conn_id)
 
-    def _judge(self, summary: PostSummary, dead_letters: DeadLetters) -> None:
-        """Decide whether the task fails."""
+    def _check_result(self, summary: PostSummary, dead_letters: DeadLetters) -> None:
+        """Raise an error if the task must fail."""
         if not summary.accepted and not summary.failures and not self.allow_empty:
-            raise InvalidInputError(
-                "messages" if self.path is None else "path",
-                "holds no record" if self.path is None else f"{self.path!r} holds no record",
-                "If that is intended, set allow_empty=True.",
-            )
+            problem = "contains no records" if self.path is None else f"{self.path!r} contains no records"
+            remedy = "If that is intended, set allow_empty=True."
+            raise InvalidInputError("messages" if self.path is None else "path", problem, remedy)
         if summary.failures > self.max_failures:
-            kept = f" They are in {self.dead_letter_path}." if self.dead_letter_path else ""
+            kept = f" They are saved in {self.dead_letter_path}." if self.dead_letter_path else ""
             raise DriftError(
                 f"{summary.accepted} records were accepted, {summary.rejected} rejected, {summary.unknown} got no"
-                f" result; max_failures is {self.max_failures}. {dead_letters.summary()}{kept} Fix those and"
-                " post them again, not the others."
+                f" result; max_failures is {self.max_failures}. {dead_letters.summary()}{kept} Fix the rejected records"
+                " and post only those again."
             )

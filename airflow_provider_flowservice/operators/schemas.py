@@ -12,11 +12,11 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateOpera
 
 
 class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
-    """Find a schema by its title or create it (``POST /tenant/schemas``); returns its ``$id``.
+    """Create a schema, or reuse one with the same title, and return its ``$id`` (``POST /tenant/schemas``).
 
-    :param name: the schema's title.
+    :param name: title of the schema.
     :param schema_class: ``$id`` of its class.
-    :param field_groups: ``$id`` of each field group beside the class.
+    :param field_groups: ``$id`` of each of its field groups.
     """
 
     schema_class = required(resource_id)
@@ -29,7 +29,7 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
         self.set_arguments(locals())
 
     def desired(self) -> DesiredSchema:
-        """The schema."""
+        """Return the schema."""
         return DesiredSchema(
             name=self.name,
             description=self.description,

@@ -1,4 +1,4 @@
-"""What a task saves from one attempt to the next, where Airflow has a store for it (3.3 and newer)."""
+"""State that is kept between the attempts of a task, if Airflow supports it (3.3 and newer)."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ _KEY = "flowservice"
 
 
 class TaskState(SavedState):
-    """What one attempt of a task saves for the next; without a store, nothing is saved.
+    """State that an attempt of a task saves for the next one. Without a store, nothing is saved.
 
     :param context: the task's context.
-    :param fingerprint: text that says what the task must do, free of secrets; a state that was saved for something
-        else is not used.
+    :param fingerprint: string that identifies the work of the task, without secrets. A state that was saved with
+        another fingerprint is ignored.
     """
 
     def __init__(self, context: Context, fingerprint: str) -> None:
         self._store: Any = context.get("task_state_store")
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
-        # Airflow raises this each time a task is cleared, and keeps it from one attempt to the next.
-        self._life: int | None = getattr(context.get("ti"), "max_tries", None)
+        # Airflow increases this number when a task is cleared, but not between attempts.
+        self._max_tries: int | None = getattr(context.get("ti"), "max_tries", None)
 
     def load(self) -> dict[str, Any] | None:
-        """The state that an earlier attempt saved, or None."""
+        """Return the state that an earlier attempt saved, or None."""
         return self._read()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the state.
+        """Replace the saved state.
 
-        :param state: JSON values.
+        :param state: the state, as JSON values.
         """
         self._keep({"state": state})
 
     def clear(self) -> None:
-        """Drop the state, now that the work is done: a task that is cleared does the work again.
+        """Clear the state after the work is done, so that a task that is cleared does the work again.
 
-        A worker may still be lost before Airflow knows of the success, and the next attempt must not do the work a
-        second time. So the state is kept for it, marked as one that a cleared task does not use; where the two cannot
-        be told apart, it is deleted.
+        A worker may still be lost before Airflow records the success, and the next attempt must not repeat the work.
+        Therefore the state is kept for it, marked so that a cleared task ignores it. If Airflow does not provide the
+        number that distinguishes the two cases, the state is deleted.
         """
         if self._store is None:
             return
-        state = self._read() if self._life is not None else None
+        state = self._read() if self._max_tries is not None else None
         if state is None:
             self._store.delete(_KEY)
         else:
-            self._keep({"state": state, "done_in": self._life})
+            self._keep({"state": state, "done_in": self._max_tries})
 
     def _read(self) -> dict[str, Any] | None:
         stored = self._store.get(_KEY) if self._store is not None else None
-        if not isinstance(stored, dict) or stored.get("done_in", self._life) != self._life:
+        if not isinstance(stored, dict) or stored.get("done_in", self._max_tries) != self._max_tries:
             return None
         if stored.get("fingerprint") != self._fingerprint:
-            log.info("The task's arguments changed since an earlier attempt; not using its saved state")
+            log.info("Ignoring the saved state: the task's arguments have changed since an earlier attempt")
             return None
         state = stored.get("state")
         return state if isinstance(state, dict) else None

@@ -1,4 +1,4 @@
-"""Waiting, in the triggerer or on the worker, written once for operators and sensors."""
+"""Waiting in the triggerer or on the worker, for operators and sensors."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_GOOD = (RunState.SUCCESS, RunState.PARTIAL)
+_SUCCESSFUL = (RunState.SUCCESS, RunState.PARTIAL)
 
 
 def is_deferrable(deferrable: bool | str | None) -> bool | str:
-    """Whether a task waits in the triggerer: as its argument says, or ``[operators] default_deferrable``.
+    """Return the ``deferrable`` argument of a task or, if it is None, ``[operators] default_deferrable``.
 
-    The setting is read when the task is created, not when its class is, so that it also decides in a process that
-    has loaded the class already.
+    The setting is read when a task is created and not when the class is, so that a changed setting also applies in a
+    process that has already imported the class.
     """
     if deferrable is None:
         deferrable = bool(conf.getboolean("operators", "default_deferrable", fallback=False))
@@ -45,18 +45,19 @@ def is_deferrable(deferrable: bool | str | None) -> bool | str:
 def wait_for(
     task: Any, wait: Wait, interval: float, deadline: float, method: str, next_kwargs: dict[str, Any]
 ) -> Judgement:
-    """Wait on the worker; or look once, and let the triggerer wait if there is something to wait for.
+    """Wait on the worker, or poll once and defer if the condition is not met.
 
-    The look comes first because a trigger that fires at once can overtake the scheduler, which then considers the
-    task failed. If the look fails, the trigger looks again, and tells temporary errors from permanent ones.
+    The first poll takes place on the worker, because a trigger that fires immediately can overtake the scheduler, which
+    then considers the task failed. If this poll fails, the trigger repeats it and distinguishes temporary from
+    permanent errors.
 
-    :param task: an operator or a sensor with a ``hook`` and ``deferrable``.
-    :param interval: seconds between two looks.
-    :param deadline: when to give up, in seconds since 1970-01-01 UTC.
-    :param method: the task's method that resumes after the trigger.
-    :param next_kwargs: what it gets beside the trigger's event.
-    :returns: the last judgement; not ``done`` if the deadline has passed.
-    :raises FlowServiceError: what ends a wait on the worker.
+    :param task: an operator or sensor with the attributes ``hook`` and ``deferrable``.
+    :param interval: seconds between two polls.
+    :param deadline: absolute time of the last poll, in seconds since 1970-01-01 UTC.
+    :param method: name of the task's method that processes the event of the trigger.
+    :param next_kwargs: further arguments of that method.
+    :returns: the result of the last poll; not ``done`` if the deadline has passed.
+    :raises FlowServiceError: if a wait on the worker fails.
     """
     if not task.deferrable or clock.current().wall() >= deadline:
         return waits.drive(waits.polling(wait, interval=interval, deadline=deadline), task.hook)
@@ -65,9 +66,9 @@ def wait_for(
         judged = waits.drive(wait.look(), task.hook)
         wait = wait.after(judged)
     except FlowServiceError as error:
-        log.info("The first look failed, the trigger looks again: %s", error)
+        log.info("The first poll failed and is repeated in the triggerer: %s", error)
     if not judged.done:
-        # Parsing a DAG file does not need Airflow's triggers.
+        # Imported here, because parsing a DAG file does not require Airflow's triggers.
         from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 
         trigger = FlowServiceTrigger(
@@ -82,9 +83,9 @@ def wait_for(
 
 
 def judgement_of(event: dict[str, Any]) -> Judgement:
-    """What a trigger's event says.
+    """Return the result in the event of a trigger.
 
-    :raises FlowServiceException: what the trigger met.
+    :raises FlowServiceException: if the trigger failed.
     """
     if event["status"] == "error":
         raise from_event(event["error"])
@@ -92,19 +93,19 @@ def judgement_of(event: dict[str, Any]) -> Judgement:
 
 
 def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
-    """The error for a wait that has reached its deadline; it says what is still missing."""
-    missing = "AEP gave no response" if seen is None else wait.describe(seen)
+    """Return the error for a wait that has timed out; its message describes what is missing."""
+    missing = "AEP did not respond" if seen is None else wait.describe(seen)
     return FlowServiceWaitTimeout(f"Timed out after {timeout:.0f} seconds: {missing}")
 
 
 class RunStartingOperator(FlowServiceFlowOperator):
-    """Base of the operators that start runs of a flow and may wait for them.
+    """Base class of the operators that start flow runs and can wait for them.
 
-    :param wait_for_completion: wait until the runs have ended, and fail if one failed.
-    :param poll_interval: seconds between two looks.
-    :param wait_timeout: seconds to wait at most.
-    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
-        says.
+    :param wait_for_completion: whether to wait until the runs have ended, and fail if one of them failed.
+    :param poll_interval: seconds between two polls.
+    :param wait_timeout: maximum time to wait, in seconds.
+    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``.
     """
 
     wait_for_completion = required(flag)
@@ -128,15 +129,15 @@ class RunStartingOperator(FlowServiceFlowOperator):
     def wait_for_runs(
         self, run_ids: Sequence[str], task_state: TaskState, *, event: Any = None, **next_kwargs: Any
     ) -> None:
-        """Wait until runs have ended, or take over from the trigger that has waited.
+        """Wait until runs have ended, or process the event of the trigger that has waited.
 
-        :param task_state: what the task saved of the runs. It is cleared once they have ended, well or badly, or
-            cannot be read: a task that is cleared then starts others. While they may still run it is kept, so that a
-            further attempt attaches to them.
-        :param event: the trigger's event, if it has waited.
-        :param next_kwargs: what ``execute_complete`` gets beside the event.
+        :param task_state: state of the task, which contains the runs. It is cleared when they have ended, successfully
+            or not, or cannot be read, so that a cleared task starts new runs. While they may still be running it is
+            kept, so that the next attempt waits for them.
+        :param event: event of the trigger, if it has waited.
+        :param next_kwargs: further arguments for ``execute_complete``.
         :raises FlowServicePermanentException: if a run failed.
-        :raises FlowServiceWaitTimeout: if they take too long.
+        :raises FlowServiceWaitTimeout: if the runs have not ended in time.
         """
         wait = RunsEnded(run_ids=tuple(run_ids))
         deadline = clock.current().wall() + self.wait_timeout
@@ -154,7 +155,8 @@ class RunStartingOperator(FlowServiceFlowOperator):
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
         task_state.clear()
-        bad = [f"{run} ({state})" for run, state in judged.seen.items() if state not in _GOOD]
-        if bad:
-            message = f"{len(bad)} of {len(judged.seen)} flow runs did not succeed: {', '.join(bad)}"
+        failed = [f"{run} ({state})" for run, state in judged.seen.items() if state not in _SUCCESSFUL]
+        if failed:
+            message = f"{len(failed)} of {len(judged.seen)} flow runs did not succeed: {', '.join(failed)}."
+            message += " Check their errors in AEP, then clear the task to start new ones."
             raise for_airflow(DriftError(message))

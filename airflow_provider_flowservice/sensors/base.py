@@ -1,4 +1,4 @@
-"""What all sensors share: the flow, plans, and deferring."""
+"""The base class of the sensors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
-    """Base of the provider's sensors; each says what it waits for.
+    """Base class of the provider's sensors.
 
-    :param flow_id: the flow.
-    :param deferrable: wait in the triggerer, without a worker slot; by default as ``[operators] default_deferrable``
-        says.
-    :param plan_only: do not wait, since what is waited for is only planned.
+    :param flow_id: id of the flow.
+    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
+        default_deferrable``.
+    :param plan_only: whether to succeed without waiting, because the upstream tasks only plan their changes.
     """
 
     flow_id = required(resource_id)
@@ -49,9 +49,9 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
 
     @abstractmethod
     def waits_for(self) -> Wait:
-        """What the arguments ask to wait for.
+        """Return the condition to wait for.
 
-        :raises InvalidInputError: if one is wrong, before anything is sent.
+        :raises InvalidInputError: if an argument is invalid.
         """
 
     @cached_property
@@ -59,9 +59,9 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         return self.waits_for()
 
     def perform(self, context: Context) -> Any:
-        """Poke here, or look once and wait in the triggerer."""
+        """Wait on the worker, or poll once and then wait in the triggerer."""
         if self.plan_only or is_planned(self.flow_id):
-            self.log.info("Nothing to wait for in a plan: %s", self.flow_id)
+            self.log.info("Not waiting for flow %s: this is a dry run (plan_only)", self.flow_id)
             return None
         wait = self._wait
         if not self.deferrable:
@@ -76,9 +76,9 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         return None
 
     def poke(self, context: Context) -> bool:
-        """Look once.
+        """Poll once.
 
-        :raises FlowServiceException: the client's error, as one that Airflow retries or not.
+        :raises FlowServiceException: if the poll fails.
         """
         try:
             with raise_for_airflow():
@@ -87,17 +87,17 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
             self.hook.close()
         self._seen = judged.seen
         if not judged.done:
-            self.log.info("Not yet: %s", self._wait.describe(self._seen))
+            self.log.info("Still waiting: %s", self._wait.describe(self._seen))
         return judged.done
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], wait: dict[str, Any] | None = None
     ) -> None:
-        """Take over from the trigger.
+        """Process the event of the trigger.
 
-        :param wait: what was waited for; Airflow's ``dag.test()`` passes the event alone.
-        :raises FlowServiceException: what the trigger met.
-        :raises FlowServiceWaitTimeout: if the deadline passed.
+        :param wait: the wait, as JSON; Airflow's ``dag.test()`` passes only the event.
+        :raises FlowServiceException: if the trigger failed.
+        :raises FlowServiceWaitTimeout: if the deadline has passed.
         """
         judged = judgement_of(event)
         if not judged.done:

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
 
 class FlowServiceFlowValidationSensor(FlowServiceSensor):
-    """Wait until segments and profile attributes are really mapped on a flow (``GET /flows/{id}``).
+    """Wait until segments and profile attributes are mapped on a flow (``GET /flows/{id}``).
 
     :param segments: segment ids, or mappings with ``id`` or ``name``.
     :param profile_attributes: attribute paths.
@@ -33,7 +33,7 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
         self.set_arguments(locals())
 
     def waits_for(self) -> SelectorsMapped:
-        """The segments, names looked up, and the attributes."""
+        """Return the condition, with the segments that are given by name looked up (``GET /audiences``)."""
         return SelectorsMapped(
             flow_id=self.flow_id,
             attributes=read_attributes(self.profile_attributes),
@@ -54,17 +54,17 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
         self.set_arguments(locals())
 
     def waits_for(self) -> FlowInState:
-        """The state."""
+        """Return the condition."""
         return FlowInState(flow_id=self.flow_id, state=self.state.value)
 
 
 class FlowServiceFlowRunSensor(FlowServiceSensor):
-    """Wait until a flow has a run that began after a moment and has succeeded (``GET /runs``).
+    """Wait until a flow has a successful run that was created after a given time (``GET /runs``).
 
-    A streaming flow has no runs to wait for.
+    Streaming flows have no runs to wait for.
 
-    :param started_after: seconds since 1970-01-01 UTC, such as the beginning of the data interval.
-    :param allow_partial: whether a run that succeeded in part is good enough.
+    :param started_after: seconds since 1970-01-01 UTC, for example the beginning of the data interval.
+    :param allow_partial: whether a partially successful run is sufficient.
     """
 
     started_after = required(moment)
@@ -77,7 +77,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
         self.set_arguments(locals())
 
     def waits_for(self) -> RunSucceeded:
-        """The run."""
+        """Return the condition."""
         return RunSucceeded(
             flow_id=self.flow_id, started_after=self.started_after, allow_partial=self.allow_partial
         )

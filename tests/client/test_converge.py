@@ -108,7 +108,8 @@ def test_a_confirmed_change_that_never_shows_says_what_is_different(virtual_cloc
     with pytest.raises(DriftError) as caught:
         change(aep)
     assert caught.value.message == (
-        "AEP confirmed the change of thing 'x' (1), but does not show it after 15.5 s: text is 'old'."
+        "AEP confirmed the change of thing 'x' (1) but does not show it after 15.5 s: text is 'old'."
+        " Check it in AEP, then run the task again."
     )
     assert aep.sent.count("PATCH") == 1
 
@@ -244,7 +245,10 @@ def test_what_refuses_to_compute_a_change_sends_nothing() -> None:
 def test_the_log_names_the_resource(virtual_clock: VirtualClock, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         change(Aep([OLD, OLD, NEW], [LOST]))
-    assert caplog.messages == ["Computing the change of thing 'x' (1) again: lost", "Changed thing 'x' (1)"]
+    assert caplog.messages == [
+        "Reading thing 'x' (1) again to recompute its change: lost",
+        "Changed thing 'x' (1)",
+    ]
 
 
 def test_a_look_ends_with_what_was_read_last(virtual_clock: VirtualClock) -> None:

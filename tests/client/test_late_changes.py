@@ -131,15 +131,15 @@ def activation(mode: ActivationMode) -> Prepare:
 
 #: Each change with the method that makes it and what an error about it names.
 CHANGES = [
-    pytest.param(rename, "PATCH", "name is 'flow', wanted 'new'", id="rename"),
-    pytest.param(describe, "PATCH", "description is '', wanted 'for summer'", id="describe"),
-    pytest.param(disable, "POST", "state is 'enabled', wanted 'disabled'", id="disable"),
-    pytest.param(enable, "POST", "state is 'disabled', wanted 'enabled'", id="enable"),
+    pytest.param(rename, "PATCH", "name is 'flow', expected 'new'", id="rename"),
+    pytest.param(describe, "PATCH", "description is '', expected 'for summer'", id="describe"),
+    pytest.param(disable, "POST", "state is 'enabled', expected 'disabled'", id="disable"),
+    pytest.param(enable, "POST", "state is 'disabled', expected 'enabled'", id="enable"),
     pytest.param(publish, "POST", "state is 'draft'", id="publish"),
     pytest.param(update_connection, "PATCH", "auth.params.region is 'us-east-1'", id="update a connection"),
-    pytest.param(update_target, "PATCH", "params.stream is 'events', wanted 'new'", id="update a target"),
+    pytest.param(update_target, "PATCH", "params.stream is 'events', expected 'new'", id="update a target"),
     pytest.param(update_flow, "PATCH", "scheduleParams.frequency is None", id="update a flow"),
-    pytest.param(describe_in_update, "PATCH", "wanted 'for summer'", id="update a description"),
+    pytest.param(describe_in_update, "PATCH", "expected 'for summer'", id="update a description"),
     pytest.param(activation(ActivationMode.ADD), "PATCH", "add segments .*2; add attributes b", id="add"),
     pytest.param(activation(ActivationMode.REMOVE), "PATCH", "remove segments .*1", id="remove"),
     pytest.param(

@@ -127,7 +127,7 @@ def test_runs_that_have_ended_are_not_asked_for_again() -> None:
     asked, first = paths(wait.look({"a": "running"}), run("a", "failed"), run("b", None), run("c", "success"))
     assert asked == ["runs/a", "runs/b", "runs/c"]
     assert first == Judgement(False, {"a": "failed", "b": "running", "c": "success"})
-    assert wait.describe(first.seen) == "flow runs b have not ended"
+    assert wait.describe(first.seen) == "flow runs b have not ended yet"
     asked, second = paths(wait.look(first.seen), run("b", "partialSuccess"))
     assert asked == ["runs/b"]
     assert second == Judgement(True, {"a": "failed", "b": "partialSuccess", "c": "success"})
@@ -138,7 +138,7 @@ def test_the_first_look_at_runs_stops_at_one_that_goes_on() -> None:
     asked, judged = paths(wait.look(), run("a", "success"), run("b", "inProgress"))
     assert asked == ["runs/a", "runs/b"]
     assert judged == Judgement(False, {"a": "success", "b": "running"})
-    assert wait.describe(judged.seen) == "flow runs b, c have not ended"
+    assert wait.describe(judged.seen) == "flow runs b, c have not ended yet"
     asked, judged = paths(wait.look(), run("a", "success"), run("b", "failed"), run("c", "success"))
     assert judged.done
 
@@ -154,9 +154,9 @@ def test_no_runs_have_ended() -> None:
         ("inProgress", False, False),
         (None, False, False),
         ("partialSuccess", True, True),
-        ("partialSuccess", False, "ended as partialSuccess"),
-        ("failed", False, "ended as failed"),
-        ("failed", True, "ended as failed"),
+        ("partialSuccess", False, "ended with status partialSuccess"),
+        ("failed", False, "ended with status failed"),
+        ("failed", True, "ended with status failed"),
     ],
 )
 def test_a_run_that_ended_badly_is_an_error_of_the_look(
@@ -181,7 +181,7 @@ def test_runs_from_before_the_moment_do_not_count() -> None:
     wait = RunSucceeded(flow_id="f", started_after=100.0)
     _, judged = paths(wait.look(), Page(items=(run("old", "success", made=99.999),)))
     assert judged == Judgement(False, {})
-    assert wait.describe({}) == "flow f has no run that began after 100"
+    assert wait.describe({}) == "flow f has no run that was created after 100"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
     _, judged = paths(wait.look(), flow(changed=START - 100))
     rest = wait.after(judged)
     assert paths(rest.look()) == ([], Judgement(False, START - 100, look_after=200))
-    assert rest.describe(START - 100) == "flow f was changed 100 seconds ago, less than 300"
+    assert rest.describe(START - 100) == "flow f was changed 100 s ago, which is less than 300 s"
     virtual_clock.advance(199.9996)
     assert paths(rest.look()) == ([], Judgement(True, START - 100, look_after=0))
     assert ENABLED.after(Judgement(False, "disabled")) is ENABLED

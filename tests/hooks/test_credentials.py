@@ -134,16 +134,18 @@ def test_a_system_without_credentials_takes_none() -> None:
     "key", ["role_arn", "profile_name", "profile", "aws_session_token", "assume_role_method"]
 )
 def test_short_lived_aws_credentials_are_refused(key: str) -> None:
-    with pytest.raises(InvalidInputError, match=f"'{key}' in its extras. AEP needs long-lived keys"):
+    with pytest.raises(
+        InvalidInputError, match=f"has the extra '{key}', which AEP cannot use. AEP needs long-lived keys"
+    ):
         auth_params(KINESIS, aws(f'{{"region_name": "us-east-1", "{key}": "x"}}'), None)
 
 
 @pytest.mark.parametrize(
     ("spec", "given", "allowed"),
     [
-        (KINESIS, connection("http"), "Name one of type aws or generic"),
-        (EVENT_HUBS, connection("aws", login="a", password=SECRET), "Name one of type generic"),
-        (SFTP, connection("aws"), "Name one of type generic or sftp or ssh"),
+        (KINESIS, connection("http"), "Use one of type aws or generic"),
+        (EVENT_HUBS, connection("aws", login="a", password=SECRET), "Use one of type generic"),
+        (SFTP, connection("aws"), "Use one of type generic or sftp or ssh"),
     ],
 )
 def test_a_connection_of_the_wrong_type_is_refused(
@@ -159,28 +161,28 @@ def test_a_connection_of_the_wrong_type_is_refused(
 @pytest.mark.parametrize(
     ("spec", "given", "problem"),
     [
-        (KINESIS, aws(login=None), "gives no accessKeyId, which Amazon Kinesis needs. Put it into the login"),
+        (KINESIS, aws(login=None), "does not contain accessKeyId, which Amazon Kinesis needs. Set the login"),
         (
             KINESIS,
             aws(password=None),
-            "gives no secretKey, which Amazon Kinesis needs. Put it into the password",
+            "does not contain secretKey, which Amazon Kinesis needs. Set the password",
         ),
         (
             KINESIS,
             aws(extra=None),
-            "gives no region or connectionUrl, which Amazon Kinesis needs. Put it into the extra 'region_nam",
+            "does not contain region or connectionUrl, which Amazon Kinesis needs. Set the extra 'region_nam",
         ),
         (
             EVENT_HUBS,
             hubs(host=None),
-            "gives no namespace, which Azure Event Hubs needs. Put it into the host",
+            "does not contain namespace, which Azure Event Hubs needs. Set the host",
         ),
         (
             EVENT_HUBS,
             hubs(password=""),
-            "gives no sasKey, which Azure Event Hubs needs. Put it into the password",
+            "does not contain sasKey, which Azure Event Hubs needs. Set the password",
         ),
-        (BLOB, connection("wasb"), "gives no connectionString"),
+        (BLOB, connection("wasb"), "does not contain connectionString"),
     ],
 )
 def test_a_parameter_that_is_missing_is_named_with_its_place(
@@ -195,7 +197,7 @@ def test_a_parameter_that_is_missing_is_named_with_its_place(
 @pytest.mark.parametrize(
     ("auth", "problem"),
     [
-        (None, "auth_conn_id: Amazon Kinesis needs accessKeyId. Name an Airflow connection"),
+        (None, "auth_conn_id: Amazon Kinesis needs accessKeyId. Set auth_conn_id to an Airflow connection"),
         ({"region": "us-east-1"}, "auth_conn_id: Amazon Kinesis needs accessKeyId"),
     ],
 )
@@ -207,7 +209,7 @@ def test_without_a_connection_one_is_asked_for(auth: dict[str, str] | None, prob
 
 def test_a_parameter_that_is_no_secret_is_asked_for_in_auth() -> None:
     spec = ConnectionSpec(id="h", name="HTTP API", auth_spec=(auth_spec("Streaming Connection", "dataType"),))
-    with pytest.raises(InvalidInputError, match=r"^auth: HTTP API needs dataType. Give it in auth="):
+    with pytest.raises(InvalidInputError, match=r"^auth: HTTP API needs dataType. Pass it in auth="):
         auth_params(spec, None, None)
     assert auth_params(spec, None, {"dataType": "xdm"}).params == {"dataType": "xdm"}
 

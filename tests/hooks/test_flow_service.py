@@ -73,18 +73,18 @@ def test_a_good_connection_is_told_with_one_cheap_read(
     [
         ({"password": "wr0ng+secret"}, "the client id or the client secret is wrong"),
         ({"login": "somebody-else"}, "the client id or the client secret is wrong"),
-        ({"org_id": "0DDBA11@AdobeOrg"}, "Check extra 'org_id' (0DDBA11@AdobeOrg) of the connection"),
+        ({"org_id": "0DDBA11@AdobeOrg"}, "Check the extra 'org_id' (0DDBA11@AdobeOrg) of the connection"),
         ({"sandbox": "missing"}, "Sandbox 'missing' does not exist for this credential"),
         ({"org_id": None}, "extra 'org_id' of connection 'aep': is empty"),
         ({"sandbox": None}, "extra 'sandbox' of connection 'aep': is empty"),
-        ({"org_id": "0DDBA11"}, "It ends with @AdobeOrg"),
+        ({"org_id": "0DDBA11"}, "It must end with @AdobeOrg"),
         ({"login": ""}, "login of connection 'aep': is empty"),
         ({"password": ""}, "password of connection 'aep': is empty"),
         (
             {"host": "http://platform.adobe.io"},
-            "host of connection 'aep': 'http://platform.adobe.io' is not https",
+            "host of connection 'aep': 'http://platform.adobe.io' does not use https",
         ),
-        ({"password": "", "access_token": "stale.t0ken"}, "rejected the ready-made access token"),
+        ({"password": "", "access_token": "stale.t0ken"}, "rejected the access token of the connection"),
         ({"conn_type": "http"}, "connection 'aep' is of type 'http'"),
         ({"ca_file": "/nowhere.pem"}, "the file '/nowhere.pem' does not exist"),
         ({"read_timeout": "soon"}, "'soon' is not a positive number"),
@@ -104,8 +104,8 @@ def test_a_bad_connection_is_told_with_its_likely_cause(
     [
         (403, NO_ROLE, "Add the credential to a role in AEP's Permissions"),
         (403, {"message": "no"}, "Add the credential to a role in AEP's Permissions"),
-        (403, {"error_code": 403003, "message": "Api Key is invalid"}, "The login of the connection must be"),
-        (400, {"error_code": "400003", "message": "no org"}, "Check extra 'org_id'"),
+        (403, {"error_code": 403003, "message": "Api Key is invalid"}, "Set the login of the connection ("),
+        (400, {"error_code": "400003", "message": "no org"}, "Check the extra 'org_id'"),
     ],
 )
 def test_what_only_a_real_aep_refuses_is_told_with_its_likely_cause(
@@ -223,7 +223,7 @@ def test_a_spec_is_found_by_name_or_id(hook: FlowServiceHook, control: EmulatorC
         ("Amazon Kinesis Stream", "Did you mean 'Amazon Kinesis'"),
         ("amazon kinesis", "'Amazon Kinesis'"),
         ("Azure EventHub", "'Azure Event Hubs'"),
-        ("zzz", "There are: "),
+        ("zzz", "Choose one of: "),
         ("Amazon S3, maybe", "'Amazon S3'"),
     ],
 )
@@ -242,7 +242,7 @@ def test_a_flow_spec_that_is_not_there_offers_near_ones(hook: FlowServiceHook) -
 def test_a_name_that_two_specs_bear_asks_for_an_id(hook: FlowServiceHook, control: EmulatorControl) -> None:
     items = [{"id": "one", "name": "SFTP"}, {"id": "two", "name": "SFTP"}]
     control.inject(fault("status", "GET", "connectionSpecs", status=200, body={"items": items}))
-    with pytest.raises(InvalidInputError, match=r"2 are called 'SFTP'. Give an id: one, two"):
+    with pytest.raises(InvalidInputError, match=r"2 are named 'SFTP'. Give an id: one, two"):
         hook.find_connection_spec("SFTP")
 
 

@@ -90,7 +90,7 @@ def test_a_file_of_another_fernet_key_is_none(files: TokenFiles, folder: Path) -
 
 
 def test_without_a_fernet_key_nothing_is_kept(folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match="Fernet key, and none is set"):
+    with pytest.raises(InvalidInputError, match="Fernet key, which is not set"):
         TokenFiles(folder, Crypto(None))
     assert not folder.exists()
 
@@ -99,7 +99,7 @@ def test_without_a_fernet_key_nothing_is_kept(folder: Path) -> None:
 def test_a_folder_that_is_open_to_others_is_refused(folder: Path, others: int) -> None:
     folder.mkdir()
     folder.chmod(others)
-    with pytest.raises(InvalidInputError, match="open to others"):
+    with pytest.raises(InvalidInputError, match="accessible to other users"):
         TokenFiles(folder, Crypto(KEY))
 
 

@@ -143,11 +143,11 @@ def test_attributes_that_are_not_given_are_left_alone(control: EmulatorControl, 
         ),
         (
             {"segments": 1},
-            "3 of the 4 segments of flow {flow} would be removed, and 2 may be (removed: {1}, {2}, {3}",
+            "3 of the 4 segments of flow {flow} would be removed, but at most 2 may be (removed: {1}, {2}, {3}",
         ),
         (
             {"segments": 2, "max_removals": 1},
-            "2 of the 4 segments of flow {flow} would be removed, and 1 may be",
+            "2 of the 4 segments of flow {flow} would be removed, but at most 1 may be",
         ),
         ({"segments": 1}, "set max_removals=3"),
         ({"segments": 4, "profile_attributes": []}, "no profile attribute left (removed: x, y)"),
@@ -200,7 +200,7 @@ def test_a_sync_in_a_backfill_is_refused_unless_allowed(control: EmulatorControl
         message = refused(
             activate(flow, active[:1], activation_mode="sync", plan_only=plan_only), dag_run=BACKFILL
         )
-        assert "sync in a backfill" in message
+        assert "activation_mode 'sync' in a backfill" in message
         assert "allow_in_backfill=True" in message
     assert control.requests() == []
     run(activate(flow, active[:1], activation_mode="sync"), dag_run=SCHEDULED)
@@ -237,12 +237,12 @@ def test_a_segment_is_found_by_its_exact_name(control: EmulatorControl, flow: st
 @pytest.mark.parametrize(
     ("audiences", "problem"),
     [
-        ([], "segments: AEP has none called 'Men'. Check the name, or give the id"),
-        ([audience("1", "Men over 50")], "segments: AEP has none called 'Men'"),
+        ([], "segments: AEP has none named 'Men'. Check the name, or give the id"),
+        ([audience("1", "Men over 50")], "segments: AEP has none named 'Men'"),
         (
             [audience("1", "Men"), audience("2", "Men", type="ExternalSegment", lifecycleState="draft")],
             (
-                "segments: 2 are called 'Men'. Give the id of one of them:"
+                "segments: 2 are named 'Men'. Give the id of one of them:"
                 " 1 (SegmentDefinition, active), 2 (ExternalSegment, draft)."
             ),
         ),
@@ -323,8 +323,8 @@ def test_a_removal_hits_what_it_means_when_somebody_removes_something_else_first
     ("segments", "attributes", "warned"),
     [
         (MAX_SEGMENTS, MAX_ATTRIBUTES, []),
-        (MAX_SEGMENTS + 1, 0, ["gets 251 segments; AEP supports 250"]),
-        (1, MAX_ATTRIBUTES + 1, ["gets 51 attributes; AEP supports 50"]),
+        (MAX_SEGMENTS + 1, 0, ["will have 251 segments; AEP supports 250"]),
+        (1, MAX_ATTRIBUTES + 1, ["will have 51 attributes; AEP supports 50"]),
     ],
 )
 def test_more_than_aep_supports_is_warned_of_and_sent(

@@ -189,9 +189,7 @@ def test_a_template_is_read_once_it_is_rendered(template: str) -> None:
 def test_what_was_given_must_not_turn_out_to_be_nothing(rendered: Any) -> None:
     operator = make(limit="{{ ti.xcom_pull('skipped') }}")
     operator.limit = rendered
-    with pytest.raises(
-        InvalidInputError, match=r"limit: is .*, although it was given.*leave the argument out"
-    ):
+    with pytest.raises(InvalidInputError, match=r"limit: is .*, although it was given.*omit the argument"):
         operator.read_arguments()
 
 

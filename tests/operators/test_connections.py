@@ -148,7 +148,7 @@ def test_reuse_refuses_other_settings_and_update_makes_them_agree(control: Emula
     held, _ = run(create_target(base))
     wanted = {"target_params": {"stream": "other", "region": "us-east-1"}}
     error = refused(create_target(base, **wanted))
-    assert "params.stream is 'events', wanted 'other'" in str(error)
+    assert "params.stream is 'events', expected 'other'" in str(error)
     assert only(control, "targetConnections")["params"]["stream"] == "events"
     made, pushed = run(create_target(base, if_exists="update", **wanted))
     item = only(control, "targetConnections")
@@ -162,14 +162,14 @@ def test_update_refuses_what_aep_cannot_change(control: EmulatorControl) -> None
     control.clear_requests()
     error = refused(create_source(store, data_format="csv", if_exists="update"))
     assert f"source connection {held}" in str(error)
-    assert "data.format is 'json', wanted 'csv'" in str(error)
-    assert "under new names" in str(error)
+    assert "data.format is 'json', expected 'csv'" in str(error)
+    assert "under other names" in str(error)
     assert writes(control) == []
 
 
 def test_fail_refuses_what_is_there_and_create_makes_another(control: EmulatorControl) -> None:
     held, _ = run(create_kinesis(if_exists="fail"))
-    assert f"exists already: {held}" in str(refused(create_kinesis(if_exists="fail")))
+    assert f"already exists: {held}" in str(refused(create_kinesis(if_exists="fail")))
     other, pushed = run(create_kinesis(if_exists="create"))
     assert pushed["created"] is True
     assert sorted(ids(control.state()["connections"])) == sorted([held, other])
@@ -195,7 +195,7 @@ def test_several_different_ones_are_listed_with_their_differences(
     base = make(hook, kinesis("base"))
     equal, other = make(hook, stream(base)), make(hook, stream(base, stream="other"))
     message = str(refused(create_target(base)))
-    assert f"{equal}: as wanted." in message
+    assert f"{equal}: as desired." in message
     assert f"{other}: params.stream is 'other'" in message
 
 
@@ -212,7 +212,7 @@ def test_secrets_are_never_compared_and_sent_by_an_update_only(
     with caplog.at_level(logging.INFO, "airflow_provider_flowservice"):
         run(create_kinesis())
     assert writes(control) == []
-    assert "whether its credentials are the same cannot be seen" in caplog.text
+    assert "AEP does not show whether its credentials are the same" in caplog.text
     run(create_kinesis(if_exists="update"))
     assert writes(control) == [("PATCH", "connections")]
     assert "n3w+secret/key" not in caplog.text
@@ -251,7 +251,7 @@ BAD_CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"sandbox": None}, "extra 'sandbox' of connection 'flowservice_default': is empty"),
     ({"password": "wr0ng+secret"}, "the client id or the client secret is wrong"),
     ({"sandbox": "missing"}, "Sandbox 'missing' does not exist"),
-    ({"org_id": "0DDBA11@AdobeOrg"}, "Check extra 'org_id' (0DDBA11@AdobeOrg)"),
+    ({"org_id": "0DDBA11@AdobeOrg"}, "Check the extra 'org_id' (0DDBA11@AdobeOrg)"),
     ({"conn_type": "aws"}, "connection 'flowservice_default' is of type 'aws'"),
 ]
 
@@ -297,22 +297,22 @@ def test_a_bad_connection_gets_a_sentence_and_leaves_nothing(
         (
             {},
             {"conn_type": "http"},
-            "is of type 'http', which does not fit Amazon Kinesis. Name one of type aws",
+            "is of type 'http', which does not fit Amazon Kinesis. Use one of type aws",
         ),
         (
             {},
             {"conn_type": "aws", "login": "AKIA", "password": "s3cret+key"},
-            "gives no region or connectionUrl, which Amazon Kinesis needs",
+            "does not contain region or connectionUrl, which Amazon Kinesis needs",
         ),
         (
             {},
             {"conn_type": "aws", "login": "AKIA", "extra": {"region_name": "us-east-1"}},
-            "gives no secretKey, which Amazon Kinesis needs",
+            "does not contain secretKey, which Amazon Kinesis needs",
         ),
         (
             {},
             {"conn_type": "aws", "extra": {"role_arn": "arn:aws:iam::1:role/x", "region_name": "us-east-1"}},
-            "has 'role_arn' in its extras. AEP needs long-lived keys",
+            "has the extra 'role_arn', which AEP cannot use. AEP needs long-lived keys",
         ),
     ],
 )

@@ -137,7 +137,7 @@ def test_a_validation_whose_answer_is_lost_is_asked_again(
         ({"mappings": []}, "mappings: is empty"),
         ({"mappings": None}, "mappings: is None, although it was given"),
         ({"mappings": "[{'source': 'a'}]"}, "mappings: must be a list, not str"),
-        ({"mappings": [FIRST, FIRST]}, r"mappings\[1\]: fills 'person.name.firstName' a second time"),
+        ({"mappings": [FIRST, FIRST]}, r"mappings\[1\]: 'person.name.firstName' is mapped twice"),
         ({"schema_id": None}, "schema_id: is None, although it was given"),
     ],
 )
@@ -152,5 +152,5 @@ def test_arguments_that_make_no_sense_are_named(
 def test_arguments_that_exclude_each_other_are_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(InvalidInputError, match="body_form: 'older' is not supported"):
         create("schema", body_form="older")
-    with pytest.raises(InvalidInputError, match="name: 'names' cannot be sent in the old body"):
+    with pytest.raises(InvalidInputError, match="name: 'names' is not supported by body_form 'old'"):
         create("schema", body_form="old", name="names")

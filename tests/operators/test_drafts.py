@@ -134,7 +134,7 @@ def test_a_draft_that_its_spec_does_not_know_is_refused_before_it_is_sent(contro
         task_id="x", name="inlet", connection_spec="HTTP API", auth={"dataType": "xdm"}, draft=True
     )
     with pytest.raises(
-        FlowServicePermanentException, match=r"draft: HTTP API does not support drafts\. Leave it out"
+        FlowServicePermanentException, match=r"draft: HTTP API does not support drafts\. Remove the argument"
     ):
         run(inlet)
     assert writes(control) == []

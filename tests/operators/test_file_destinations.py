@@ -173,30 +173,33 @@ def test_attributes_of_a_file_destination_come_from_a_mapping_set(
     control: EmulatorControl, hook: FlowServiceHook
 ) -> None:
     flow = make_file_flow(hook)
-    with pytest.raises(FlowServicePermanentException, match="takes its attributes from a mapping set"):
+    with pytest.raises(
+        FlowServicePermanentException,
+        match="If it is a file destination with a mapping set, pass profile_mapping",
+    ):
         run(activate(flow, [], profile_attributes=["person.name"]))
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "problem"),
     [
-        ("Amazon S3", {"login": None}, "gives no s3AccessKey, which Amazon S3 needs. Put it into the login"),
+        ("Amazon S3", {"login": None}, "does not contain s3AccessKey, which Amazon S3 needs. Set the login"),
         ("Amazon S3", {"extra": {"role_arn": "arn"}}, "AEP needs long-lived keys"),
-        ("Azure Blob", {"extra": {}, "password": None}, "gives no connectionString"),
+        ("Azure Blob", {"extra": {}, "password": None}, "does not contain connectionString"),
         (
             "Azure Data Lake Gen2",
             {"host": None},
-            "gives no url, which Azure Data Lake Gen2 needs. Put it into",
+            "does not contain url, which Azure Data Lake Gen2 needs. Set the",
         ),
         (
             "Azure Data Lake Gen2",
             {"extra": {}},
-            "gives no tenant, which Azure Data Lake Gen2 needs. Put it into",
+            "does not contain tenant, which Azure Data Lake Gen2 needs. Set the",
         ),
-        ("Azure Data Lake Gen2", {"password": None}, "gives no servicePrincipalKey"),
-        ("Google Cloud Storage", {"password": None}, "gives no secretAccessKey"),
-        ("SFTP", {"host": None}, "gives no domain, which SFTP needs. Put it into the host"),
-        ("SFTP", {"conn_type": "aws"}, "Name one of type generic or sftp or ssh"),
+        ("Azure Data Lake Gen2", {"password": None}, "does not contain servicePrincipalKey"),
+        ("Google Cloud Storage", {"password": None}, "does not contain secretAccessKey"),
+        ("SFTP", {"host": None}, "does not contain domain, which SFTP needs. Set the host"),
+        ("SFTP", {"conn_type": "aws"}, "Use one of type generic or sftp or ssh"),
     ],
 )
 def test_a_credential_that_is_missing_is_named_with_its_place(

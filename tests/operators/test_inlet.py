@@ -130,7 +130,7 @@ def test_raw_records_for_an_xdm_inlet_are_refused_unsent(
     control.clear_requests()
     message = refused(post(xdm, messages=people(2)))
     assert (
-        "record 0: is not an XDM message, which this inlet requires; give schema_id and dataset_id" in message
+        "record 0: is not an XDM message, which this inlet requires; pass schema_id and dataset_id" in message
     )
     assert posts(control) == []
 
@@ -239,7 +239,7 @@ def test_a_ragged_row_is_named_and_the_rest_arrives(
     file, dead = tmp_path / "people.csv", tmp_path / "dead.jsonl"
     file.write_text('n,first\n0,Ada\n1\n2,"Grace, M.",x\n3,Alan\n')
     message = refused(post(source, path=str(file), dead_letter_path=str(dead)))
-    assert "line 3: has 1 fields where the header has 2; line 4: has 3 fields" in message
+    assert "line 3: has 1 fields, but the header has 2; line 4: has 3 fields" in message
     assert numbers(control.messages(source.inlet.id)) == ["0", "3"]
     assert [letter["record"] for letter in letters(dead)] == [1, '2,"Grace, M.",x']
 
@@ -250,7 +250,7 @@ def test_an_empty_file_is_an_error_unless_it_may_be(
 ) -> None:
     file = tmp_path / name
     file.write_bytes(gzip.compress(b"") if name.endswith(".gz") else b"")
-    assert f"path: {str(file)!r} holds no record. If that is intended, set allow_empty=True" in refused(
+    assert f"path: {str(file)!r} contains no records. If that is intended, set allow_empty=True" in refused(
         post(source, path=str(file))
     )
     result, _ = run(post(source, path=str(file), allow_empty=True))
@@ -261,7 +261,7 @@ def test_an_empty_file_is_an_error_unless_it_may_be(
 def test_a_list_without_messages_is_an_error_unless_it_may_be(
     control: EmulatorControl, source: Source
 ) -> None:
-    assert "messages: holds no record" in refused(post(source, messages=[]))
+    assert "messages: contains no records" in refused(post(source, messages=[]))
     assert run(post(source, messages=[], allow_empty=True))[0]["accepted"] == 0
 
 
@@ -316,7 +316,7 @@ def test_all_refused_records_are_dead_letters_with_aeps_words(
         for n, status, text in [
             (1, 400, "Message has unknown xdm format"),
             (2, 422, "too odd"),
-            (3, None, "the response has no element for it"),
+            (3, None, "the response contains no result for it"),
         ]
     ]
 
@@ -398,7 +398,7 @@ def test_an_inlet_on_a_foreign_host_is_refused_before_anything_is_sent(
         messages=people(1),
         settle_seconds=settle_seconds,
     )
-    assert "no token goes elsewhere" in refused(operator)
+    assert "the only host that receives the token" in refused(operator)
     assert control.requests() == []
 
 
@@ -412,7 +412,7 @@ def test_a_connection_whose_inlet_is_on_a_foreign_host_is_refused(
         "auth": {"specName": "Streaming Connection", "params": params},
     }
     control.inject(fault("status", "GET", "connections/*", status=200, body={"items": [item]}))
-    assert "no token goes elsewhere" in refused(post(source, messages=people(1)))
+    assert "the only host that receives the token" in refused(post(source, messages=people(1)))
     assert posts(control) == []
 
 

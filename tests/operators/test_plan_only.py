@@ -196,7 +196,7 @@ def test_a_plan_meets_the_errors_that_the_change_would_meet(control: EmulatorCon
     differing = {"target_params": {"stream": "other", "region": "us-east-1"}}
     with pytest.raises(FlowServicePermanentException, match="exists with other settings"):
         run(create_target(made["connections"], plan_only=True, **differing))
-    with pytest.raises(FlowServicePermanentException, match="exists already"):
+    with pytest.raises(FlowServicePermanentException, match="already exists"):
         run(create_target(made["connections"], plan_only=True, if_exists="fail"))
 
 

@@ -109,7 +109,7 @@ def test_a_note_made_for_other_parameters_is_not_used(
         execute(create_profile_store("old", if_exists="fail"), store)
     with caplog.at_level(logging.INFO):
         execute(create_profile_store("new", if_exists="fail"), store)
-    assert "arguments changed" in caplog.text
+    assert "arguments have changed" in caplog.text
     assert sorted(item["name"] for item in control.state()["connections"]) == ["new", "old"]
 
 

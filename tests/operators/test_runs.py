@@ -113,7 +113,10 @@ def test_a_run_that_fails_fails_the_task_and_a_cleared_task_starts_another(
     else:
         with pytest.raises(FlowServicePermanentException) as caught:
             run_to_end(operator, task_state_store=store)
-        assert str(caught.value) == f"1 of 1 flow runs did not succeed: {runs(control)[0]} (failed)"
+        assert str(caught.value) == (
+            f"1 of 1 flow runs did not succeed: {runs(control)[0]} (failed)."
+            " Check their errors in AEP, then clear the task to start new ones."
+        )
     assert store == {}
     control.set_switches(run_outcome="success")
     assert run_to_end(operator, task_state_store=store)[0] == runs(control)[1]
@@ -128,7 +131,9 @@ def test_a_run_that_takes_too_long_is_named_and_attached_to_when_the_task_is_cle
     operator = run_flow(source_flow, deferrable=deferrable, wait_timeout=300)
     with pytest.raises(FlowServiceWaitTimeout) as caught:
         run_to_end(operator, task_state_store=store)
-    assert str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended"
+    assert (
+        str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended yet"
+    )
     run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
     assert [run_id] == runs(control)
     assert store == {}
@@ -191,9 +196,9 @@ def test_what_was_started_before_the_attempt_ended_is_found_again(
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [
-        ("stream", "is scheduled not at all; only a source flow that is scheduled once"),
-        ("daily", "is scheduled day; only a source flow"),
-        ("files", "For a file destination use FlowServiceAdHocActivationOperator"),
+        ("stream", "has the schedule none; only a source flow that is scheduled once"),
+        ("daily", "has the schedule day; only a source flow"),
+        ("files", "For a file destination, use FlowServiceAdHocActivationOperator"),
     ],
 )
 def test_a_flow_that_cannot_be_run_is_refused_before_it_is_sent(
@@ -281,7 +286,7 @@ def test_a_segment_that_is_being_exported_is_attached_to(
     result, _ = run_to_end(export(file_flow, control.segments[:3]))
     assert result[control.segments[1]] == first[control.segments[1]]
     assert len(runs(control)) == len(result) == 3
-    assert f"is exported by run {first[control.segments[1]]} already" in caplog.text
+    assert f"is already exported by run {first[control.segments[1]]}" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "reset", "html"])

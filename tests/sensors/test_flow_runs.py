@@ -102,7 +102,7 @@ def test_a_run_that_began_before_the_moment_does_not_count(
     start_run(flow)
     control.advance(1000)
     moment = control.now()
-    with pytest.raises(FlowServiceWaitTimeout, match=f"flow {flow} has no run that began after"):
+    with pytest.raises(FlowServiceWaitTimeout, match=f"flow {flow} has no run that was created after"):
         wait(run_sensor(flow, moment, deferrable=deferrable))
     start_run(flow)
     control.advance(200)
@@ -139,7 +139,7 @@ def test_a_run_that_ends_badly_fails_the_task_at_once(
         return
     with pytest.raises(FlowServicePermanentException) as caught:
         wait(operator)
-    assert str(caught.value) == f"run {run_id} of flow {flow} ended as {ended}"
+    assert str(caught.value) == f"run {run_id} of flow {flow} ended with status {ended}"
 
 
 @MODES

@@ -241,5 +241,5 @@ def test_what_is_missing_is_named_without_looking_names_up_again(
 
 def test_the_time_is_up_although_aep_never_answered(control: EmulatorControl) -> None:
     operator = sensor(UNKNOWN, control.segments[:1])
-    with pytest.raises(FlowServiceWaitTimeout, match="AEP gave no response"):
+    with pytest.raises(FlowServiceWaitTimeout, match="AEP did not respond"):
         operator.resume_execution("execute_complete", {"event": {"status": "timeout", "detail": None}}, {})

@@ -1,4 +1,4 @@
-"""Activation: segments and attributes on flows, their schedules, audiences by name."""
+"""Activation of segments and profile attributes on flows, export schedules, and audience lookup by name."""
 
 from __future__ import annotations
 

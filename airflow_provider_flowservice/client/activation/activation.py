@@ -1,4 +1,4 @@
-"""Activation on a live flow: read, compute, one conditional patch, read back."""
+"""Activation on an existing flow: read it, compute one conditional patch, send it, read it back."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
 
 log = logging.getLogger(__name__)
 
-#: Guardrails: what AEP supports on one flow. More may work and is slow, so it is only warned of.
+#: AEP's guardrails for one flow. Larger flows work but are slow, so exceeding them only logs a warning.
 MAX_SEGMENTS = 250
 MAX_ATTRIBUTES = 50
 
 
 class RemovalLimits(Frozen, frozen=True):
-    """What may be removed.
+    """Limits for the removal of segments and profile attributes.
 
-    :param max_removals: segments that may be removed; None means half of what is active.
-    :param allow_empty: whether no segment, or no profile attribute, may be left.
+    :param max_removals: maximum number of segments to remove; None allows half of the active ones.
+    :param allow_empty: whether the last segment or the last profile attribute may be removed.
     """
 
     max_removals: int | None = None
     allow_empty: bool = False
 
     def check(self, flow: Flow, patch: SelectorPatch) -> None:
-        """Let a patch pass.
+        """Check that a patch does not exceed the limits.
 
-        :raises DriftError: if it removes too much; the message shows the difference.
+        :raises DriftError: if it removes too much; the message lists the changes.
         """
         active, attributes = _counts(flow)
         limit = self.max_removals if self.max_removals is not None else active // 2
@@ -59,16 +59,16 @@ class RemovalLimits(Frozen, frozen=True):
         emptied = self.allow_empty and not left and self.max_removals is None
         if len(patch.removed) > limit and not emptied:
             raise DriftError(
-                f"{len(patch.removed)} of the {active} segments of flow {flow.id} would be removed, and"
+                f"{len(patch.removed)} of the {active} segments of flow {flow.id} would be removed, but at most"
                 f" {limit} may be ({difference}). If that is intended, set max_removals={len(patch.removed)}."
             )
 
 
 class ActivationResult(Frozen, frozen=True):
-    """What an activation did.
+    """The result of an activation.
 
-    :param patch: what the first read of the flow asked for.
-    :param etag: the flow's version afterwards.
+    :param patch: the changes computed from the first read of the flow.
+    :param etag: the version of the flow after the activation.
     """
 
     flow_id: str
@@ -83,10 +83,10 @@ def activate(
     mode: ActivationMode,
     limits: RemovalLimits | None = None,
 ) -> ActivationResult:
-    """Bring a flow to what is desired (``PATCH /flows/{id}``).
+    """Bring the selectors of a flow to the desired state (``PATCH /flows/{id}``).
 
-    :param limits: None lets every removal pass.
-    :raises DriftError: if a limit is exceeded, the flow takes no selectors, or AEP confirms the change and does not
+    :param limits: limits for removals; None allows every removal.
+    :raises DriftError: if a limit is exceeded, the flow cannot hold selectors, or AEP confirms the change but does not
         show it.
     """
     computed: list[SelectorPatch] = []
@@ -105,7 +105,7 @@ def activate(
     def differences(flow: Flow) -> tuple[str, ...]:
         patch = selectors.compute_patch(flow, desired, mode)
         hint = "A destination that uses a mapping set takes its attributes from profile_mapping"
-        return (f"still to do: {patch}. {hint}",) if patch.operations else ()
+        return (f"not applied: {patch}. {hint}",) if patch.operations else ()
 
     read = request.get(request.FLOWS, flow_id)
     flow = converge(sender, read, remaining, differences, what=f"flow {flow_id}").resource
@@ -113,9 +113,9 @@ def activate(
 
 
 def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tuple[Segment, ...]:
-    """Look up the segments that are given by name (``GET /audiences``); the others cost no request.
+    """Look up the segments that are given by name (``GET /audiences``). The others do not need a request.
 
-    :raises InvalidInputError: if no segment has a name, or several have it.
+    :raises InvalidInputError: if a name belongs to no segment, or to several.
     """
     return tuple(
         segment if isinstance(segment, Segment) else _look_up(sender, segment) for segment in segments
@@ -127,7 +127,7 @@ def _look_up(sender: Sender, segment: SegmentName) -> Segment:
     if len(named) != 1:
         candidates = ", ".join(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})" for a in named)
         problem = (
-            f"{len(named)} are called {segment.name!r}" if named else f"AEP has none called {segment.name!r}"
+            f"{len(named)} are named {segment.name!r}" if named else f"AEP has none named {segment.name!r}"
         )
         remedy = f"Give the id of one of them: {candidates}." if named else "Check the name, or give the id."
         raise InvalidInputError("segments", problem, remedy)
@@ -142,12 +142,12 @@ def _warn_of_guardrails(flow: Flow, patch: SelectorPatch) -> None:
     active, held = _counts(flow)
     segments = active + len(patch.added) - len(patch.removed)
     if patch.added and segments > MAX_SEGMENTS:
-        log.warning("Flow %s gets %d segments; AEP supports %d", flow.id, segments, MAX_SEGMENTS)
+        log.warning("Flow %s will have %d segments; AEP supports %d", flow.id, segments, MAX_SEGMENTS)
     attributes = held + len(patch.attributes_added)
     if patch.attributes_added and attributes > MAX_ATTRIBUTES:
-        log.warning("Flow %s gets %d attributes; AEP supports %d", flow.id, attributes, MAX_ATTRIBUTES)
+        log.warning("Flow %s will have %d attributes; AEP supports %d", flow.id, attributes, MAX_ATTRIBUTES)
 
 
 def _counts(flow: Flow) -> tuple[int, int]:
-    """How many segments and profile attributes a flow sends."""
+    """The numbers of segments and profile attributes on a flow."""
     return len(list(flow.selectors(SelectorKind.SEGMENT))), len(list(flow.selectors(SelectorKind.ATTRIBUTE)))

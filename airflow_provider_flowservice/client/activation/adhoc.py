@@ -1,4 +1,4 @@
-"""Exports of a file destination that are started by hand (ad-hoc activation)."""
+"""Manually started exports of file destinations (ad-hoc activation)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from airflow_provider_flowservice.client.model import Frozen
 
 log = logging.getLogger(__name__)
 
-#: Audiences that one ad-hoc call takes; more are refused, a guardrail of AEP.
+#: Maximum number of audiences in an ad-hoc request; AEP rejects more (a documented guardrail).
 MAX_AUDIENCES = 80
-#: How often a call is sent when its response is lost. What it started is then attached to, so that a few are
-#: enough; Airflow's retries come on top.
+#: Maximum number of times that a request is sent if its response is lost. The next attempt attaches to the runs that a
+#: lost one has started, so repeating is safe. Five attempts bridge brief disturbances; longer ones are left to the
+#: retries of the Airflow task.
 ATTEMPTS = 5
 
 _ADHOC = "/data/core/activation/disflowprovider/adhocrun"
-#: Without this header the first version applies, which needs the ids of profile exports.
+#: Without this header AEP uses version 1, which requires the ids of profile exports instead of segment ids.
 _ACCEPT_V2 = (("Accept", "application/vnd.adobe.adhoc.activation+json; version=2"),)
 _BUSY = re.compile(
     r"Run already going on for audience (?P<segment>\S+) for order (?P<flow>\S+) with run id (?P<run>[\w-]+)"
@@ -46,9 +47,9 @@ class _Orders(model.Record, frozen=True, kw_only=True):
 
 
 class SegmentRun(Frozen, frozen=True):
-    """The run that exports a segment.
+    """A run that exports a segment.
 
-    :param attached: whether it was running already.
+    :param attached: whether it was already running and was not started by this call.
     """
 
     segment: str
@@ -57,7 +58,7 @@ class SegmentRun(Frozen, frozen=True):
 
 
 def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ...]]:
-    """Export segments of a file destination now: ``POST /adhocrun``, version 2."""
+    """Return the request that exports segments of a file destination now: ``POST /adhocrun``, version 2."""
     return Request(
         "POST",
         _ADHOC,
@@ -69,9 +70,13 @@ def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ..
 
 
 def activate_adhoc(sender: Sender, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
-    """Export segments now, 80 a call; a segment that is being exported already is attached to its run.
+    """Export segments now (``POST /adhocrun``), at most 80 per request.
 
-    A call whose response was lost is sent again: what it started is reported as running already, and attached to.
+    If a segment is already being exported, the existing run is returned for it. A request whose response was lost is
+    sent again: AEP then reports the runs that it has started as already running.
+
+    :returns: the run of each segment.
+    :raises DriftError: if AEP does not return a run for a segment.
     """
     for start in range(0, len(segments), MAX_AUDIENCES):
         yield from _activate_chunk(sender, flow_id, list(segments[start : start + MAX_AUDIENCES]))
@@ -82,12 +87,12 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
     while pending:
         try:
             started = sender.send(adhoc(flow_id, pending))
-        except BadRequestError as refusal:
-            busy = _BUSY.search(refusal.message)
+        except BadRequestError as rejection:
+            busy = _BUSY.search(rejection.message)
             if busy is None or busy["segment"] not in pending:
                 raise
             log.info(
-                "Segment %s is exported by run %s already; attaching to it", busy["segment"], busy["run"]
+                "Segment %s is already exported by run %s; attaching to it", busy["segment"], busy["run"]
             )
             yield SegmentRun(busy["segment"], busy["run"], attached=True)
             pending.remove(busy["segment"])
@@ -98,15 +103,16 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
             clock.current().sleep(delay_after(error, failures))
         else:
             yield from started
-            left = sorted(set(pending) - {run.segment for run in started if run.run_id})
-            if left:
-                raise DriftError(f"AEP names no run for the segments {', '.join(left)} of flow {flow_id}")
+            if left := ", ".join(sorted(set(pending) - {run.segment for run in started if run.run_id})):
+                raise DriftError(
+                    f"AEP started no run for segments {left} of flow {flow_id}. Check that they are active on it."
+                )
             return
 
 
 def _read_orders(received: response.Response) -> tuple[SegmentRun, ...]:
     orders = response.decode(received, _Orders).order
-    # The URL's host is AEP's own, whatever host was asked; only the id is taken.
+    # The URL always has Adobe's host, even if the request went to another gateway, so only the id is used.
     return tuple(
         SegmentRun(order.segment, order.status_url.rstrip("/").rpartition("/")[2]) for order in orders
     )

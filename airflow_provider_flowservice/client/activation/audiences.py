@@ -1,4 +1,4 @@
-"""Segment definitions and audiences (``/data/core/ups``), each with its own way of paging."""
+"""Segment definitions and audiences (``/data/core/ups``). The two lists use different kinds of paging."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Page
 
 PROFILE_SERVICE = "/data/core/ups"
+#: Items per page. A large page saves requests; 100 is also the maximum of the Flow Service lists.
 PAGE_LIMIT = 100
 
 
@@ -26,10 +27,10 @@ class SegmentDefinition(model.Record, frozen=True, kw_only=True):
 
 
 class Audience(model.Record, frozen=True, kw_only=True):
-    """An audience (``/audiences``): a segment definition, or one that came from elsewhere.
+    """An audience (``/audiences``): a segment definition, or an external audience.
 
     :param id: AEP's UUID.
-    :param audience_id: the id in its own namespace, for external audiences.
+    :param audience_id: id in the namespace of the audience, for external audiences.
     :param type: ``SegmentDefinition`` or ``ExternalSegment``.
     """
 
@@ -62,7 +63,7 @@ class _AudiencePage(model.Record, frozen=True, kw_only=True):
 
 
 def segment_page(number: str | None = None) -> Request[Page[SegmentDefinition]]:
-    """A page of segment definitions: ``GET /segment/definitions``.
+    """Return the request for a page of segment definitions: ``GET /segment/definitions``.
 
     :param number: page number, from 0.
     """
@@ -70,8 +71,8 @@ def segment_page(number: str | None = None) -> Request[Page[SegmentDefinition]]:
 
     def parse(received: Response) -> Page[SegmentDefinition]:
         found = response.decode(received, _SegmentPage)
-        # AEP counts pages and items. One of the two may be wrong, so the list ends where neither has more; where AEP
-        # counts nothing, a full page may have a next one.
+        # AEP returns the numbers of pages and of items, but one of them may be wrong. The list therefore ends only when
+        # both say so; if AEP returns neither, a full page may be followed by another one.
         more = following < found.page.total_pages or following * PAGE_LIMIT < found.page.total_count
         if found.page == _SegmentPaging():
             more = len(found.segments) >= PAGE_LIMIT
@@ -82,10 +83,10 @@ def segment_page(number: str | None = None) -> Request[Page[SegmentDefinition]]:
 
 
 def audience_page(start: str | None = None, *, name: str | None = None) -> Request[Page[Audience]]:
-    """A page of audiences: ``GET /audiences``.
+    """Return the request for a page of audiences: ``GET /audiences``.
 
-    :param start: where the page begins, from the page before it.
-    :param name: only audiences whose name contains this.
+    :param start: cursor returned with the previous page.
+    :param name: return only audiences whose name contains this string.
     """
 
     def parse(received: Response) -> Page[Audience]:
@@ -100,13 +101,13 @@ def audience_page(start: str | None = None, *, name: str | None = None) -> Reque
 
 
 def iterate_segments(sender: Sender) -> Iterator[SegmentDefinition]:
-    """Every segment definition, each once."""
+    """Yield all segment definitions, each of them once."""
     return pages(sender, "segment definitions", segment_page)
 
 
 def iterate_audiences(sender: Sender, *, name: str | None = None) -> Iterator[Audience]:
-    """Every audience, each once.
+    """Yield all audiences, each of them once.
 
-    :param name: only audiences whose name contains this.
+    :param name: return only audiences whose name contains this string.
     """
     return pages(sender, "audiences", lambda start: audience_page(start, name=name))

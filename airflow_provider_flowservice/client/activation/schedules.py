@@ -1,4 +1,4 @@
-"""When and how a file destination exports a segment: AEP's rules, checked before anything is sent. Pure."""
+"""Validation of export schedules by AEP's rules, before anything is sent. All functions are pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 
 
 class ExportMode(str, Enum):
-    """Whether each file holds everything."""
+    """Whether each file contains all profiles, or only those that have changed."""
 
     DAILY_FULL = "DAILY_FULL_EXPORT"
     INCREMENTAL = "FIRST_FULL_THEN_INCREMENTAL"
@@ -27,16 +27,16 @@ _TRIGGERS = ("AFTER_SEGMENT_EVAL", "SCHEDULED")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _FILENAME_MACROS = ("%SEGMENT_ID%", "%DESTINATION_NAME%")
-#: The fields of a segment selector that say when and how it is exported.
+#: The fields of a segment selector that define when and how the segment is exported.
 EXPORT_FIELDS = ("exportMode", "filenameTemplate", "schedule", "enrichmentInfo")
 
 
 def check_export(value: Mapping[str, Any], where: str) -> None:
-    """Check the export settings of a segment.
+    """Validate the export settings of a segment.
 
-    :param value: ``exportMode``, ``schedule`` and ``filenameTemplate`` in AEP's words, or none of them.
-    :param where: how the segment is called in errors.
-    :raises InvalidInputError: for what AEP would reject.
+    :param value: ``exportMode``, ``schedule`` and ``filenameTemplate`` as in AEP's API; all are optional.
+    :param where: name of the segment in error messages.
+    :raises InvalidInputError: if AEP would reject a setting.
     """
     if (template := value.get("filenameTemplate")) is not None:
         _check_filename(template, f"{where}.filenameTemplate")
@@ -45,29 +45,27 @@ def check_export(value: Mapping[str, Any], where: str) -> None:
     mode = _mode(value.get("exportMode"), f"{where}.exportMode")
     schedule = value.get("schedule")
     if not isinstance(schedule, Mapping):
-        remedy = "Give frequency, startDate and so on."
+        remedy = "Give a dict with frequency, triggerType, startDate and startTime."
         raise InvalidInputError(f"{where}.schedule", f"{schedule!r} is not a schedule", remedy)
     _check_schedule(mode, schedule, f"{where}.schedule")
 
 
 def check_dataset_schedule(schedule: Mapping[str, Any]) -> None:
-    """Check the ``scheduleParams`` of a flow that exports datasets.
+    """Validate the ``scheduleParams`` of a flow that exports datasets.
 
-    :raises InvalidInputError: for what AEP would reject.
+    :raises InvalidInputError: if AEP would reject a setting.
     """
     _one_of(schedule.get("timeUnit"), tuple(_DATASET_INTERVALS), "schedule_params.timeUnit")
     start = _seconds(schedule.get("startTime"), "schedule_params.startTime")
     interval, allowed = schedule.get("interval"), _DATASET_INTERVALS[schedule["timeUnit"]]
     if isinstance(interval, bool) or interval not in allowed:
-        raise InvalidInputError(
-            "schedule_params.interval",
-            f"{interval!r} is not supported with timeUnit {schedule['timeUnit']}",
-            f"Choose one of: {', '.join(map(str, allowed))}.",
-        )
+        problem = f"{interval!r} is not supported with timeUnit {schedule['timeUnit']}"
+        remedy = f"Choose one of: {', '.join(map(str, allowed))}."
+        raise InvalidInputError("schedule_params.interval", problem, remedy)
     end = schedule.get("endTime")
     if end is not None and _seconds(end, "schedule_params.endTime") <= start:
         raise InvalidInputError(
-            "schedule_params.endTime", f"{end!r} is not after startTime", "Give a later one."
+            "schedule_params.endTime", f"{end!r} is not after startTime", "Give a later time."
         )
 
 
@@ -84,11 +82,11 @@ def _check_schedule(mode: ExportMode, schedule: Mapping[str, Any], where: str) -
     start_time = schedule.get("startTime")
     if trigger == "AFTER_SEGMENT_EVAL":
         if start_time is not None:
-            raise InvalidInputError(
-                f"{where}.startTime", f"{start_time!r} is given with AFTER_SEGMENT_EVAL", "Leave it out."
-            )
+            problem = f"{start_time!r} cannot be combined with AFTER_SEGMENT_EVAL"
+            remedy = "Remove it."
+            raise InvalidInputError(f"{where}.startTime", problem, remedy)
     elif not _TIME.fullmatch(str(start_time)):
-        raise InvalidInputError(f"{where}.startTime", f"{start_time!r} is not a time", "Write HH:mm in UTC.")
+        raise InvalidInputError(f"{where}.startTime", f"{start_time!r} is not a time", "Give HH:mm in UTC.")
     _check_dates(schedule, where)
 
 
@@ -96,13 +94,13 @@ def _check_dates(schedule: Mapping[str, Any], where: str) -> None:
     start, end = schedule.get("startDate"), schedule.get("endDate")
     for name, day in (("startDate", start), ("endDate", end)):
         if (day is not None or name == "startDate") and not _is_date(day):
-            raise InvalidInputError(f"{where}.{name}", f"{day!r} is not a date", "Write YYYY-MM-DD.")
+            raise InvalidInputError(f"{where}.{name}", f"{day!r} is not a date", "Give YYYY-MM-DD.")
     if end is None:
         return
     if schedule.get("frequency") == "ONCE":
-        raise InvalidInputError(f"{where}.endDate", f"{end!r} is given with frequency ONCE", "Leave it out.")
+        raise InvalidInputError(f"{where}.endDate", f"{end!r} cannot be combined with ONCE", "Remove it.")
     if str(end) < str(start):
-        raise InvalidInputError(f"{where}.endDate", f"{end!r} is before startDate", "Give a later one.")
+        raise InvalidInputError(f"{where}.endDate", f"{end!r} is before startDate", "Give a later date.")
 
 
 def _is_date(value: Any) -> bool:
@@ -116,7 +114,7 @@ def _check_filename(template: Any, where: str) -> None:
     missing = [macro for macro in _FILENAME_MACROS if macro not in str(template)]
     if missing:
         raise InvalidInputError(
-            where, f"{template!r} lacks {' and '.join(missing)}", "Both keep file names apart."
+            where, f"{template!r} lacks {' and '.join(missing)}", "Add them, so that file names are unique."
         )
 
 

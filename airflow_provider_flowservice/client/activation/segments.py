@@ -1,4 +1,4 @@
-"""Segments and profile attributes as a user names them, checked. Pure."""
+"""Validation of the segments and profile attributes that a user specifies. All functions are pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_
 class Segment(Frozen, frozen=True):
     """A segment to activate.
 
-    :param id: UUID of a segment definition, or the own id of an external audience.
-    :param value: what else its selector says of it, in AEP's words.
+    :param id: UUID of a segment definition, or the id of an external audience in its own namespace.
+    :param value: further fields of its selector, as in AEP's API.
     """
 
     id: str
@@ -27,19 +27,19 @@ class Segment(Frozen, frozen=True):
 
     @property
     def uuid(self) -> str:
-        """AEP's own id, which ad-hoc activation takes; of an external audience it is not :attr:`id`."""
+        """AEP's id of the segment, as used by ad-hoc activation; differs from :attr:`id` for an external audience."""
         return str(self.value.get("systemSegmentId") or self.id)
 
     def to_selector(self) -> JsonObject:
-        """The selector that stands for this segment in a flow."""
+        """Return the selector that activates the segment on a flow."""
         return {"type": "PLATFORM_SEGMENT", "value": {"id": self.id, **self.value}}
 
 
 class SegmentName(Frozen, frozen=True):
-    """A segment whose id is to be looked up.
+    """A segment that is specified by name and whose id must be looked up.
 
     :param name: exact name.
-    :param value: the rest of what its selector shall say.
+    :param value: further fields of its selector, as in AEP's API.
     """
 
     name: str
@@ -47,14 +47,14 @@ class SegmentName(Frozen, frozen=True):
 
 
 def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment | SegmentName, ...]:
-    """Check segments as a user gives them.
+    """Validate the segments that a user specifies.
 
-    Each is the UUID of a segment definition, or a mapping: with ``id``; with ``name`` alone, to be looked up;
-    or, for an external audience, with ``id``, ``systemSegmentId`` and ``namespace``. A mapping may say more in
-    AEP's words: ``description``, and for file destinations ``exportMode``, ``schedule``,
-    ``filenameTemplate``. A segment given twice counts once.
+    Each segment is the UUID of a segment definition, or a mapping with ``id``; with ``name`` alone, which is looked up;
+    or, for an external audience, with ``id``, ``systemSegmentId`` and ``namespace``. A mapping may also contain
+    ``description`` and, for file destinations, ``exportMode``, ``schedule`` and ``filenameTemplate``, as in AEP's API.
+    Duplicates are dropped.
 
-    :raises InvalidInputError: if an id is not a UUID, a mapping has another key, or AEP would reject its schedule.
+    :raises InvalidInputError: if an id is not a UUID, a mapping has an unknown key, or AEP would reject its schedule.
     """
     _require_list("segments", segments, "Give a list of segment ids.")
     found: dict[tuple[bool, str], Segment | SegmentName] = {}
@@ -66,15 +66,15 @@ def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment 
 
 
 def read_attributes(attributes: Iterable[str]) -> tuple[str, ...]:
-    """Check profile attribute paths such as ``person.name.firstName``; one given twice counts once.
+    """Validate profile attribute paths such as ``person.name.firstName``. Duplicates are dropped.
 
-    :raises InvalidInputError: if one is empty or not a string.
+    :raises InvalidInputError: if a path is empty or not a string.
     """
     _require_list("profile_attributes", attributes, "Give a list of attribute paths.")
     found: dict[str, None] = {}
     for position, path in enumerate(attributes):
         if not isinstance(path, str) or not path.strip():
-            where, remedy = f"profile_attributes[{position}]", "Give one such as person.lastName."
+            where, remedy = f"profile_attributes[{position}]", "Give a path such as person.name.lastName."
             raise InvalidInputError(where, f"{path!r} is not a path", remedy)
         found[path] = None
     return tuple(found)
@@ -82,11 +82,11 @@ def read_attributes(attributes: Iterable[str]) -> tuple[str, ...]:
 
 def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | SegmentName:
     if not isinstance(entry, (str, Mapping)):
-        raise InvalidInputError(where, f"{entry!r} is not a segment", "Give an id, or a dict with one.")
+        raise InvalidInputError(where, f"{entry!r} is not a segment", "Give an id, or a dict with an id.")
     value = {"id": entry} if isinstance(entry, str) else {k: v for k, v in entry.items() if v is not None}
     unknown = sorted(set(map(str, value)) - set(_FIELDS))
     if unknown:
-        remedy = f"Supported are {', '.join(_FIELDS)}."
+        remedy = f"Supported keys are {', '.join(_FIELDS)}."
         raise InvalidInputError(where, f"has the unknown key {unknown[0]!r}", remedy)
     check_export(value, where)
     if "id" not in value and value.get("name"):
@@ -94,9 +94,8 @@ def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | Segme
     if "systemSegmentId" in value:
         value["systemSegmentId"] = _canonical(value["systemSegmentId"], f"{where}.systemSegmentId")
         if not isinstance(value.get("id"), str) or not value.get("namespace"):
-            raise InvalidInputError(
-                where, "is an external audience without id or namespace", "Give both beside systemSegmentId."
-            )
+            remedy = "Give all three for an external audience."
+            raise InvalidInputError(where, "has a systemSegmentId but lacks id or namespace", remedy)
     else:
         value["id"] = _canonical(value.get("id"), where)
     return Segment(value.pop("id"), value)
@@ -104,12 +103,12 @@ def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | Segme
 
 def _canonical(segment_id: Any, where: str) -> str:
     if not isinstance(segment_id, str) or not is_uuid(segment_id):
-        remedy = 'Give the UUID that AEP shows for the segment, or {"name": ...} to have it looked up.'
+        remedy = 'Give the UUID that AEP shows for the segment, or {"name": ...} to look it up by name.'
         raise InvalidInputError(where, f"{segment_id!r} is not a segment id", remedy)
     return str(uuid.UUID(segment_id))
 
 
 def _require_list(field_name: str, values: object, remedy: str) -> None:
-    # A template that finds nothing gives None, and one that is not rendered natively gives a string.
+    # A template can render to None or, without render_template_as_native_obj, to a string.
     if not isinstance(values, Iterable) or isinstance(values, (str, Mapping)):
         raise InvalidInputError(field_name, f"must be a list, not {type(values).__name__}", remedy)

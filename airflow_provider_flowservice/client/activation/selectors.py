@@ -1,8 +1,8 @@
-"""From the segments and attributes that a flow must send to the JSON Patch that brings it there. Pure.
+"""Computation of the JSON Patch that brings the selectors of a flow to a desired state. All functions are pure.
 
-Only additions at ``/-``, replacements of a whole selector and removals in descending order are sent, in one
-conditional patch however many there are. Before that, the operations are applied with the jsonpatch library to
-the flow as it was read, and the result is compared with what is desired.
+A patch consists of additions at ``/-``, replacements of whole selectors, and removals in descending order; all changes
+go into one conditional patch. Before it is sent, it is applied to the flow as read, with the jsonpatch library, and the
+result is compared with the desired state.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from airflow_provider_flowservice.client.model import (
 
 
 class ActivationMode(str, Enum):
-    """What is done with the segments and attributes that are given."""
+    """What an activation does with the given segments and attributes."""
 
     ADD = "add"
     REMOVE = "remove"
-    #: The flow ends with exactly these.
+    #: Add the given ones and remove all others.
     SYNC = "sync"
 
 
 class DesiredSelectors(Frozen, frozen=True):
-    """What a flow must send.
+    """The desired selectors of a flow.
 
-    :param attributes: None leaves the flow's attributes alone in every mode.
-    :param settings: those of ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of file destinations
-        that must be set.
+    :param attributes: paths of profile attributes; None leaves the attributes of the flow unchanged in every mode.
+    :param settings: values for ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of a file destination;
+        missing ones are left unchanged.
     """
 
     segments: tuple[Segment, ...]
@@ -53,16 +53,16 @@ class DesiredSelectors(Frozen, frozen=True):
 
 
 class SelectorPatch(Frozen, frozen=True):
-    """What has to change in a flow.
+    """The changes that bring a flow to the desired state.
 
-    :param operations: the JSON Patch; empty if nothing has to change.
-    :param added: ids of segments that are added.
-    :param present: ids of given segments that the flow has already, as desired.
+    :param operations: the JSON Patch; empty if there is nothing to change.
+    :param added: ids of segments to add.
+    :param present: ids of given segments that the flow already has in the desired state.
     :param changed: ids of segments whose schedule or file name is changed in place.
-    :param removed: ids of segments that are removed.
-    :param absent: ids of segments to remove that the flow does not have.
-    :param before: the transformations as they are.
-    :param after: the transformations as the patch makes them.
+    :param removed: ids of segments to remove.
+    :param absent: ids of segments that should be removed but that the flow does not have.
+    :param before: the current transformations.
+    :param after: the transformations after the patch.
     """
 
     operations: tuple[Operation, ...]
@@ -90,7 +90,7 @@ class SelectorPatch(Frozen, frozen=True):
 
 
 class Missing(Frozen, frozen=True):
-    """What a flow should send and does not."""
+    """The given segments and attributes that a flow does not have."""
 
     segments: tuple[str, ...]
     attributes: tuple[str, ...]
@@ -104,7 +104,7 @@ class Missing(Frozen, frozen=True):
 
 
 def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> Missing:
-    """Which of the given segment ids and attribute paths a flow does not hold, in the order given."""
+    """Return the given segment ids and attribute paths that a flow does not have, in the order given."""
 
     def absent(kind: SelectorKind, keys: Iterable[str]) -> tuple[str, ...]:
         held = {selector.folded for selector in flow.selectors(kind)}
@@ -114,10 +114,10 @@ def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> M
 
 
 def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -> SelectorPatch:
-    """The patch that brings a flow to what is desired and touches nothing else.
+    """Compute the patch that brings a flow to the desired state and changes nothing else.
 
-    :raises DriftError: if the flow has no place for selectors.
-    :raises InvalidInputError: if a segment goes to files and nothing says when.
+    :raises DriftError: if the flow has no list for the selectors.
+    :raises InvalidInputError: if a segment is added to a file destination without a schedule.
     """
     selectors = {s.id: s.to_selector() for s in desired.segments}
     segments = _patch_lists(flow, SelectorKind.SEGMENT, selectors, mode)
@@ -134,7 +134,9 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
     for part in (segments, attributes):
         part.change(after)
     if apply(flow, operations) != after:
-        raise DriftError(f"the patch computed for flow {flow.id} does not give the flow that was asked for")
+        raise DriftError(
+            f"the patch computed for flow {flow.id} does not lead to the desired state: report this bug"
+        )
     return SelectorPatch(
         operations=operations,
         added=segments.added,
@@ -151,7 +153,7 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
 
 
 def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
-    """The flow's transformations after a patch, as RFC 6902 has it. The flow is left alone."""
+    """Return the flow's transformations after a JSON Patch (RFC 6902). The flow itself is not changed."""
     import jsonpatch
 
     document = {"transformations": copy.deepcopy(list(flow.transformations))}
@@ -161,9 +163,9 @@ def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:
 
 
 class _ListsPatch(Frozen, frozen=True):
-    """What has to change in the lists of selectors of one kind.
+    """The changes to the selector lists of one kind.
 
-    :param first: index of the transformation whose list takes new selectors.
+    :param first: index of the transformation to whose list new selectors are added.
     """
 
     kind: SelectorKind
@@ -182,7 +184,7 @@ class _ListsPatch(Frozen, frozen=True):
 
     @property
     def operations(self) -> Iterator[Operation]:
-        # A removal moves what stands behind it, so replacements go first and removals start at the end.
+        # A removal shifts the elements behind it, so replacements come first and removals start at the end of a list.
         path = f"/transformations/{{}}/params/{self.kind.value}/selectors/{{}}".format
         for s, document in self.replaced:
             yield Operation(op="replace", path=path(s.index, s.position), value=document)
@@ -192,7 +194,7 @@ class _ListsPatch(Frozen, frozen=True):
             yield Operation(op="add", path=path(self.first, "-"), value=document)
 
     def change(self, transformations: list[Any]) -> None:
-        """Change a copy of the transformations without JSON Patch, so that comparing the two is a check."""
+        """Apply the changes to a copy of the transformations without JSON Patch, to verify the patch against it."""
 
         def selectors(index: int) -> list[Any]:
             found: list[Any] = transformations[index]["params"][self.kind.value]["selectors"]
@@ -209,7 +211,7 @@ class _ListsPatch(Frozen, frozen=True):
 def _patch_lists(
     flow: Flow, kind: SelectorKind, desired: Mapping[str, JsonObject], mode: ActivationMode
 ) -> _ListsPatch:
-    """Change or remove a selector in the list that holds it, whichever that is; new ones go to the first list."""
+    """Compute changes and removals in whichever list contains a selector; new selectors go to the first list."""
     held = list(flow.selectors(kind))
     given = {kind.fold(key): selector for key, selector in desired.items()}
     present = {selector.folded for selector in held}
@@ -218,7 +220,7 @@ def _patch_lists(
         return _ListsPatch(kind, removed=[s for s in held if s.folded in given], absent=missing)
     first = next((index for index, _ in flow.selector_lists(kind)), None)
     if missing and first is None:
-        raise _no_place(flow, kind)
+        raise _missing_transformation(flow, kind)
     differing = [s for s in held if s.folded in given and _differs(s.document, given[s.folded])]
     changed = {selector.folded for selector in differing}
     return _ListsPatch(
@@ -236,13 +238,13 @@ def _patch_lists(
 def _patch_settings(
     flow: Flow, settings: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], tuple[Operation, ...], list[Any]]:
-    """Mapping set, mandatory and primary fields: what to set, and the transformations with it."""
+    """Compute the changes to mapping set, mandatory and primary fields: names, operations, new transformations."""
     after = copy.deepcopy(list(flow.transformations))
     operations: list[Operation] = []
     for name, value in settings.items():
         places = list(_places(name, after))
         if not places:
-            raise _no_place(flow, SelectorKind.ATTRIBUTE)
+            raise _missing_transformation(flow, SelectorKind.ATTRIBUTE)
         path, holder = next((place for place in places if name in place[1]), places[0])
         if compare(name, value, holder.get(name), exact=True):
             holder[name] = value
@@ -252,31 +254,31 @@ def _patch_settings(
 
 
 def _places(name: str, transformations: Sequence[Any]) -> Iterator[tuple[str, JsonObject]]:
-    """The object of each transformation in which a setting stands or belongs, with its path."""
+    """Yield the object of each transformation that contains or can contain a setting, with its path."""
     for index, transformation in enumerate(transformations):
         params, path = member(transformation, "params"), f"/transformations/{index}/params"
         if member(transformation, "name") != "GeneralTransform" or not isinstance(params, dict):
             continue
         older = params.get(SelectorKind.ATTRIBUTE.value)
         if name != "profileMapping" and name not in params and isinstance(older, dict):
-            # The older generation keeps its fields beside the attributes' selectors.
+            # Older flows have these fields next to the attribute selectors.
             yield f"{path}/{SelectorKind.ATTRIBUTE.value}", older
         else:
             yield path, params
 
 
 def _differs(held: JsonObject, desired: JsonObject) -> bool:
-    """Whether export settings are not held as desired; what the server added does not count."""
+    """Whether export settings differ from the desired ones. Fields added by the server are ignored."""
     old, new = held["value"], desired["value"]
     if "schedule" in new and member(old, "schedule", "endDate") and not member(new, "schedule", "endDate"):
-        return True  # Nobody but a user sets an end, so leaving it out means that there must be none.
+        return True  # The server never adds an end date, so a desired schedule without one removes it.
     return bool(compare("", {name: new[name] for name in EXPORT_FIELDS if name in new}, old))
 
 
 def _merged(held: JsonObject, desired: JsonObject) -> JsonObject:
-    """The whole selector with the desired settings: a partial one would lose the server's fields.
+    """Return the complete selector with the desired settings; a partial one would drop the server's fields.
 
-    Its id stays as the flow has it, in upper or lower case.
+    The id keeps the case that it has in the flow.
     """
     value = held["value"]
     return {**held, "value": {**value, **desired["value"], "id": value["id"]}}
@@ -289,16 +291,14 @@ def _attribute_selector(path: str) -> JsonObject:
 def _require_exports(flow: Flow, added: Mapping[str, JsonObject]) -> None:
     for key, selector in added.items():
         if "schedule" not in selector["value"]:
-            raise InvalidInputError(
-                "segments",
-                f"{key} has no exportMode and schedule, and flow {flow.id} exports files",
-                'Give {"id": ..., "exportMode": ..., "schedule": {...}}.',
-            )
+            problem = f"{key} has no exportMode and schedule, and flow {flow.id} exports files"
+            remedy = 'Give {"id": ..., "exportMode": ..., "schedule": {...}}.'
+            raise InvalidInputError("segments", problem, remedy)
 
 
-def _no_place(flow: Flow, kind: SelectorKind) -> DriftError:
+def _missing_transformation(flow: Flow, kind: SelectorKind) -> DriftError:
     return DriftError(
         f"flow {flow.id} ({flow.name!r}) has no transformation with {kind.value}, so nothing can be activated"
-        " on it. AEP adds it at creation only: recreate the flow with FlowServiceCreateFlowOperator, which sends the"
-        " empty lists. A file destination takes its attributes from a mapping set: give profile_mapping."
+        " on it. It must be present at creation: recreate the flow with FlowServiceCreateFlowOperator, which sends the"
+        " empty lists. If it is a file destination with a mapping set, pass profile_mapping instead of attributes."
     )

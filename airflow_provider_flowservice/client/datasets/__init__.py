@@ -1,4 +1,4 @@
-"""What streaming sources write to: schemas, datasets, mapping sets."""
+"""Schemas, datasets and mapping sets, which streaming sources write to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets of the Catalog (``/data/foundation/catalog``)."""
+"""Datasets of the Catalog Service (``/data/foundation/catalog``)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
 
 CATALOG = "/data/foundation/catalog"
+#: Datasets per page: the maximum that the Catalog Service accepts.
 PAGE_LIMIT = 100
 SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"
-#: The tags that put a dataset's records into profiles and into the identity graph.
+#: The tags that enable a dataset for Real-Time Customer Profile and for the identity graph.
 PROFILE_TAGS: JsonObject = {"unifiedProfile": ["enabled:true"], "unifiedIdentity": ["enabled:true"]}
 
-#: Catalog takes an object to merge as well; the media type says which it is.
+#: The Catalog Service also accepts an object to merge; the media type selects JSON Patch.
 _JSON_PATCH = (("Content-Type", "application/json-patch+json"),)
 
 
@@ -43,7 +44,7 @@ class Dataset(Frozen, frozen=True):
 
     :param created_at: milliseconds since 1970-01-01 UTC.
     :param schema_id: ``$id`` of its schema.
-    :param profile_enabled: whether its records go into profiles.
+    :param profile_enabled: whether its records are added to profiles.
     """
 
     id: str
@@ -55,10 +56,10 @@ class Dataset(Frozen, frozen=True):
 
 
 def page(start: str | None = None, *, name: str | None = None) -> Request[Page[Dataset]]:
-    """A page of datasets, oldest first: ``GET /dataSets``. The response is an object keyed by id, with no link.
+    """Return the request for a page of datasets, oldest first: ``GET /dataSets``.
 
-    :param start: how many to pass over.
-    :param name: only datasets of this name.
+    :param start: number of datasets to skip, as a string.
+    :param name: return only datasets with this name.
     """
 
     def parse(received: Response) -> Page[Dataset]:
@@ -72,15 +73,15 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[D
 
 
 def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
-    """Every dataset, each once."""
+    """Yield all datasets, each of them once."""
     return pages(sender, "datasets", lambda start: page(start, name=name))
 
 
 class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
-    """A dataset that must exist once.
+    """A dataset that must exist exactly once.
 
     :param schema_id: ``$id`` of its schema.
-    :param enable_for_profile: whether its records go into profiles and the identity graph.
+    :param enable_for_profile: whether its records are added to profiles and to the identity graph.
     """
 
     schema_id: str
@@ -90,25 +91,25 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The schema."""
+        """Id of the schema."""
         return (self.schema_id,)
 
     def candidates(self, sender: Sender) -> Iterator[Dataset]:
-        """Datasets of this name (``GET /dataSets``)."""
+        """Return the datasets with this name (``GET /dataSets``)."""
         return iterate(sender, name=self.name if is_plain(self.name) else None)
 
-    def is_ours(self, found: Dataset) -> bool:
-        """Name and schema agree."""
+    def matches(self, found: Dataset) -> bool:
+        """Whether name and schema are the same."""
         return found.name == self.name and found.schema_id == self.schema_id
 
     def differences(self, found: Dataset) -> tuple[Difference, ...]:
-        """Whether it is enabled for profiles."""
+        """Return the profile tag if it should be set and is not."""
         if self.enable_for_profile and not found.profile_enabled:
             return (Difference("tags.unifiedProfile", "not enabled", "enabled:true"),)
         return ()
 
     def create(self) -> Request[model.Created]:
-        """``POST /dataSets``."""
+        """Return the request ``POST /dataSets``."""
         body: JsonObject = {
             "name": self.name,
             "schemaRef": {"id": self.schema_id, "contentType": SCHEMA_CONTENT_TYPE},
@@ -120,11 +121,11 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
         return Request("POST", f"{CATALOG}/dataSets", _created, json=body, idempotent=False)
 
     def read(self, found_id: str) -> Request[Dataset]:
-        """``GET /dataSets/{id}``."""
+        """Return the request ``GET /dataSets/{id}``."""
         return Request("GET", _path(found_id), _one)
 
     def update(self, found: Dataset) -> Request[Any] | None:
-        """``PATCH /dataSets/{id}``: the tags of the profile store."""
+        """Return the request ``PATCH /dataSets/{id}``, which enables a dataset for profiles."""
         if not self.differences(found):
             return None
         operations = [
@@ -135,7 +136,7 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
         )
 
     def delete(self, found_id: str) -> Request[None]:
-        """``DELETE /dataSets/{id}``."""
+        """Return the request ``DELETE /dataSets/{id}``."""
         return Request("DELETE", _path(found_id), response.nothing)
 
 
@@ -160,13 +161,13 @@ def _datasets(received: Response) -> tuple[Dataset, ...]:
 def _one(received: Response) -> Dataset:
     found = _datasets(received)
     if not found:
-        raise received.error(NotFoundError, "the response holds no dataset", status=404)
+        raise received.error(NotFoundError, "the response contains no dataset", status=404)
     return found[0]
 
 
 def _created(received: Response) -> model.Created:
-    """Read ``["@/dataSets/5c8c..."]``; Adobe writes ``@/datasets/`` as well."""
+    """Parse ``["@/dataSets/5c8c..."]``; Adobe's documentation also shows ``@/datasets/``."""
     references = response.decode(received, tuple[str, ...])
     if not references or not references[0].lower().startswith("@/datasets/"):
-        raise received.error(InvalidResponseError, "the response names no dataset")
+        raise received.error(InvalidResponseError, "the response contains no dataset id")
     return model.Created(id=references[0].rpartition("/")[2])

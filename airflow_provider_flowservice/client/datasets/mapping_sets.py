@@ -17,12 +17,13 @@ from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
 
 DATA_PREP = "/data/foundation/conversion"
+#: Mapping sets per page. A large page saves requests, since a mapping set without a name is found by reading them all.
 PAGE_LIMIT = 100
 SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed-full+json;version=1"
 
 
 class BodyForm(str, Enum):
-    """The two bodies that Data Prep takes."""
+    """The two formats of the request body that Data Prep accepts."""
 
     #: ``outputSchema`` with ``source`` and ``destination``, as in the API reference.
     NEW = "new"
@@ -31,10 +32,10 @@ class BodyForm(str, Enum):
 
 
 class FieldMapping(Frozen, frozen=True):
-    """One field that a mapping set fills.
+    """A field in a mapping set.
 
-    :param source: name of a source field, or an expression.
-    :param destination: path in the schema, such as ``person.name.firstName``.
+    :param source: name of the source field, or an expression.
+    :param destination: path in the schema, for example ``person.name.firstName``.
     :param source_type: ``ATTRIBUTE``, ``EXPRESSION`` or ``STATIC``.
     """
 
@@ -59,7 +60,7 @@ class _Mapping(model.Record, frozen=True, kw_only=True):
 
 
 class MappingSet(model.Record, frozen=True, kw_only=True):
-    """A mapping set, whichever of the two bodies made it."""
+    """A mapping set in either of the two formats."""
 
     id: str
     version: int = 0
@@ -71,23 +72,23 @@ class MappingSet(model.Record, frozen=True, kw_only=True):
 
     @property
     def created_at(self) -> int:
-        """Milliseconds since 1970-01-01 UTC; 0 where AEP writes a date."""
+        """Milliseconds since 1970-01-01 UTC; 0 if AEP returns a date string."""
         return self.created_date if isinstance(self.created_date, int) else 0
 
     @property
     def etag(self) -> str:
-        """The version, which a flow's ``Mapping`` transformation names."""
+        """The version, which the ``Mapping`` transformation of a flow refers to."""
         return str(self.version)
 
     @property
     def schema_id(self) -> str | None:
-        """``$id`` of the schema that is filled."""
+        """``$id`` of the target schema."""
         reference = self.output_schema.schema_ref if self.output_schema else None
         return reference.id if reference else self.xdm_schema
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
-        """Source and destination of every field."""
+        """The source and destination of each field."""
         return frozenset(
             (m.source or m.source_attribute or "", m.destination or m.destination_xdm_path or "")
             for m in self.mappings
@@ -114,9 +115,9 @@ class _ValidationResponse(model.Record, frozen=True, kw_only=True):
 
 
 def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, ...]:
-    """Check mappings as a user gives them, in the words of either body.
+    """Validate the mappings that a user specifies, with the field names of either format.
 
-    :raises InvalidInputError: if one has no source or no destination, or a destination is filled twice.
+    :raises InvalidInputError: if a source or destination is missing, or a destination occurs twice.
     """
     if isinstance(mappings, (str, Mapping)) or not isinstance(mappings, Sequence):
         problem = f"must be a list, not {type(mappings).__name__}"
@@ -132,7 +133,7 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
             problem = f"{dict(entry)!r} lacks source or destination"
             raise InvalidInputError(where, problem, "Give both, as strings.")
         if destination in found:
-            raise InvalidInputError(where, f"fills {destination!r} a second time", "Leave one of them out.")
+            raise InvalidInputError(where, f"{destination!r} is mapped twice", "Remove one of the mappings.")
         found[destination] = FieldMapping(source, destination, entry.get("sourceType", "ATTRIBUTE"))
     if not found:
         raise InvalidInputError("mappings", "is empty", "Give at least one field.")
@@ -140,10 +141,10 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
 
 
 def page(start: str | None = None, *, name: str | None = None) -> Request[Page[MappingSet]]:
-    """A page of mapping sets: ``GET /mappingSets``.
+    """Return the request for a page of mapping sets: ``GET /mappingSets``.
 
-    :param start: how many to pass over.
-    :param name: only mapping sets of this name.
+    :param start: number of mapping sets to skip, as a string.
+    :param name: return only mapping sets with this name.
     """
 
     def parse(received: Response) -> Page[MappingSet]:
@@ -157,20 +158,20 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[M
 
 
 def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
-    """Every mapping set, each once."""
+    """Yield all mapping sets, each of them once."""
     return pages(sender, "mapping sets", lambda start: page(start, name=name))
 
 
 class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
-    """A mapping set that must exist once.
+    """A mapping set that must exist exactly once.
 
-    With a name it is found by schema and name, and its fields are compared; without one, which the old body
-    cannot carry, it is found by schema and fields.
+    A mapping set with a name is found by schema and name, and its fields are compared. A mapping set without a name is
+    found by schema and fields; the old format does not support names.
 
     :param name: its name; empty for none.
-    :param schema_id: ``$id`` of the schema that is filled.
+    :param schema_id: ``$id`` of the target schema.
     :param mappings: the fields.
-    :param form: which body is sent.
+    :param form: format of the request body.
     """
 
     schema_id: str
@@ -181,54 +182,54 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The schema."""
+        """Id of the schema."""
         return (self.schema_id,)
 
     def candidates(self, sender: Sender) -> Iterator[MappingSet]:
-        """Mapping sets of this name, or all (``GET /mappingSets``)."""
+        """Return the mapping sets with this name or, without a name, all of them (``GET /mappingSets``)."""
         return iterate(sender, name=self.name or None)
 
-    def is_ours(self, found: MappingSet) -> bool:
-        """Schema and name agree or, without a name, schema and fields."""
+    def matches(self, found: MappingSet) -> bool:
+        """Whether schema and name or, without a name, schema and fields are the same."""
         if found.schema_id != self.schema_id:
             return False
         return found.name == self.name if self.name else found.pairs == self._pairs
 
     def differences(self, found: MappingSet) -> tuple[Difference, ...]:
-        """The fields."""
+        """Return the fields if they differ."""
         if found.pairs == self._pairs:
             return ()
         return (Difference("mappings", sorted(found.pairs), sorted(self._pairs)),)
 
     def create(self) -> Request[model.Created]:
-        """``POST /mappingSets``."""
+        """Return the request ``POST /mappingSets``."""
         return Request("POST", f"{DATA_PREP}/mappingSets", _created, json=self.body, idempotent=False)
 
     def validate(self) -> Request[None]:
-        """The request that asks whether AEP accepts the mappings: ``POST /mappingSets/validate``.
+        """Return the request that validates the mappings: ``POST /mappingSets/validate``.
 
-        Its answer is read with :class:`InvalidInputError` for fields that are rejected.
+        Sending it raises :class:`InvalidInputError` if AEP rejects a field.
         """
         return Request("POST", f"{DATA_PREP}/mappingSets/validate", self._read_validation, json=self.body)
 
     def read(self, found_id: str) -> Request[MappingSet]:
-        """``GET /mappingSets/{id}``."""
+        """Return the request ``GET /mappingSets/{id}``."""
         return Request("GET", _path(found_id), lambda received: response.decode(received, MappingSet))
 
     def update(self, found: MappingSet) -> Request[Any] | None:
-        """``PUT /mappingSets/{id}``."""
+        """Return the request ``PUT /mappingSets/{id}``; None if there is nothing to change."""
         if not self.differences(found):
             return None
         body = {**self.body, "id": found.id, "version": found.version}
         return Request("PUT", _path(found.id), response.nothing, json=body, idempotent=False)
 
     def delete(self, found_id: str) -> Request[None]:
-        """``DELETE /mappingSets/{id}``."""
+        """Return the request ``DELETE /mappingSets/{id}``."""
         return Request("DELETE", _path(found_id), response.nothing)
 
     @property
     def body(self) -> JsonObject:
-        """What ``POST`` sends, in the chosen form."""
+        """The body of ``POST``, in the selected format."""
         if self.form is BodyForm.OLD:
             return {
                 "version": 0,
@@ -268,11 +269,9 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
                 reasons = "; ".join(p.exception or "rejected" for p in result.errors or ()) or "rejected"
                 problems.append(f"{field}: {reasons}")
         if problems:
-            raise InvalidInputError(
-                "mappings",
-                f"AEP rejects {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}",
-                "Check the paths against the schema.",
-            )
+            problem = f"AEP rejects {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}"
+            remedy = "Check the paths against the schema."
+            raise InvalidInputError("mappings", problem, remedy)
 
 
 def _path(mapping_set_id: str) -> str:
@@ -280,5 +279,5 @@ def _path(mapping_set_id: str) -> str:
 
 
 def _created(received: Response) -> model.Created:
-    made = response.decode(received, MappingSet)
-    return model.Created(id=made.id, etag=made.etag)
+    created = response.decode(received, MappingSet)
+    return model.Created(id=created.id, etag=created.etag)

@@ -17,15 +17,16 @@ from airflow_provider_flowservice.client.model import JsonObject, Page
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
+#: Schemas per page: the maximum of the Schema Registry. A schema is found by reading them all, so large pages pay off.
 PAGE_LIMIT = 300
 
-#: Lists give whole schemas with their references; a look-up needs a version in the media type.
+#: These media types return complete schemas with unresolved references. A lookup by id requires a version.
 _ACCEPT_LIST = (("Accept", "application/vnd.adobe.xed+json"),)
 _ACCEPT_ONE = (("Accept", "application/vnd.adobe.xed+json; version=1"),)
 
 
 class Reference(model.Record, frozen=True, kw_only=True):
-    """A class or field group that a schema is composed of."""
+    """A reference to a class or field group of a schema."""
 
     ref: str = msgspec.field(name="$ref", default="")
 
@@ -37,8 +38,8 @@ class _Registry(model.Record, frozen=True, kw_only=True):
 class Schema(model.Record, frozen=True, kw_only=True):
     """An XDM schema of the tenant.
 
-    :param id: its ``$id``, a URI.
-    :param parts: the class and field groups that it is composed of.
+    :param id: ``$id`` of the schema, a URI.
+    :param parts: references to its class and field groups.
     """
 
     id: str = msgspec.field(name="$id")
@@ -54,7 +55,7 @@ class Schema(model.Record, frozen=True, kw_only=True):
 
     @property
     def etag(self) -> None:
-        """Schemas have no version that the provider uses."""
+        """None: the provider does not use versions of schemas."""
         return
 
 
@@ -68,10 +69,10 @@ class _Schemas(model.Record, frozen=True, kw_only=True):
 
 
 def page(start: str | None = None) -> Request[Page[Schema]]:
-    """A page of the tenant's schemas ordered by title: ``GET /tenant/schemas``.
+    """Return the request for a page of the tenant's schemas, ordered by title: ``GET /tenant/schemas``.
 
-    :param start: the title after which the page begins: if several schemas have the title that a page ends with, the
-        next page has none of them. The registry has no other cursor.
+    :param start: the title after which the page begins. If several schemas have this title, the page contains none of
+        them; the Schema Registry has no other cursor.
     """
     params = [("orderby", "title"), ("limit", str(PAGE_LIMIT))]
     if start is not None:
@@ -82,16 +83,16 @@ def page(start: str | None = None) -> Request[Page[Schema]]:
 
 
 def iterate(sender: Sender) -> Iterator[Schema]:
-    """Every schema of the tenant, each once."""
+    """Yield all schemas of the tenant, each of them once."""
     return pages(sender, "schemas", page)
 
 
 class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
-    """A schema that must exist once.
+    """A schema that must exist exactly once.
 
     :param name: its title.
     :param schema_class: ``$id`` of its class.
-    :param field_groups: ``$id`` of the field groups that it is composed of beside the class.
+    :param field_groups: ``$id`` of each of its field groups.
     """
 
     schema_class: str = PROFILE_CLASS
@@ -100,38 +101,38 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
     label: ClassVar = "schema"
 
     def candidates(self, sender: Sender) -> Iterator[Schema]:
-        """All schemas of the tenant (``GET /tenant/schemas``)."""
-        # Titles may repeat, and a page starts strictly after a title, so a list is read to its end.
+        """Return all schemas of the tenant (``GET /tenant/schemas``)."""
+        # Titles are not unique and a page starts after a title, so only a complete list contains all candidates.
         return iterate(sender)
 
-    def is_ours(self, found: Schema) -> bool:
-        """The title agrees."""
+    def matches(self, found: Schema) -> bool:
+        """Whether the title is the same."""
         return found.title == self.name
 
     def differences(self, found: Schema) -> tuple[Difference, ...]:
-        """The class and field groups."""
-        wanted, held = set(self._parts), {part.ref for part in found.parts}
-        if wanted == held:
+        """Return class and field groups if they differ."""
+        desired, existing = set(self._parts), {part.ref for part in found.parts}
+        if desired == existing:
             return ()
-        return (Difference("allOf", sorted(held), sorted(wanted)),)
+        return (Difference("allOf", sorted(existing), sorted(desired)),)
 
     def create(self) -> Request[model.Created]:
-        """``POST /tenant/schemas``."""
+        """Return the request ``POST /tenant/schemas``."""
         body: JsonObject = {
             "type": "object",
             "title": self.name,
-            # AEP's reference says that it must be there.
+            # According to AEP's API reference, the description is required.
             "description": self.description or "",
             "allOf": [{"$ref": part} for part in self._parts],
         }
         return Request("POST", f"{SCHEMA_REGISTRY}/tenant/schemas", _created, json=body, idempotent=False)
 
     def read(self, found_id: str) -> Request[Schema]:
-        """``GET /tenant/schemas/{id}``."""
+        """Return the request ``GET /tenant/schemas/{id}``."""
         return Request("GET", _path(found_id), _schema, headers=_ACCEPT_ONE)
 
     def update(self, found: Schema) -> Request[Any] | None:
-        """Nothing: a schema that differs is an error."""
+        """Return None; a schema that differs cannot be changed and raises :class:`DriftError`."""
         if differing := self.differences(found):
             raise self.cannot_change(
                 found, differing, "Change it in AEP's user interface, or choose another title."
@@ -139,7 +140,7 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
         return None
 
     def delete(self, found_id: str) -> Request[None]:
-        """``DELETE /tenant/schemas/{id}``."""
+        """Return the request ``DELETE /tenant/schemas/{id}``."""
         return Request("DELETE", _path(found_id), response.nothing)
 
     @property

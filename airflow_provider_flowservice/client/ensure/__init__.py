@@ -1,4 +1,4 @@
-"""One object however often a create runs: the desired state, the comparison, the dry run."""
+"""Idempotent creation of objects: desired state, comparison, creation, dry run."""
 
 from __future__ import annotations
 

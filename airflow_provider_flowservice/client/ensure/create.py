@@ -1,7 +1,7 @@
-"""Creates that give one object however often they run.
+"""Idempotent creation: a create results in one object, no matter how often it runs.
 
-A create looks for its own earlier work before it sends anything, looks again when a response was lost, and
-deletes its own twin when another worker was faster.
+A create searches for an existing object before it sends anything, searches again if the response was lost, and deletes
+the duplicate that it has created if another worker was faster.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from airflow_provider_flowservice.client.model import Frozen
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=ExistingResource)
 
-#: How often a create is sent when its response is lost each time and nothing was created. Few, because each
-#: is followed by looks that last a quarter of a minute, and Airflow's retries come on top.
+#: Maximum number of times that a create is sent if its response is lost and no object is found. Each attempt is
+#: followed by a search of up to 15.5 s, so four attempts already take a minute; Airflow's retries follow.
 ATTEMPTS = 4
 
 
 class IfExists(str, Enum):
-    """What a create does when its object is there already."""
+    """What a create does if the object already exists."""
 
     REUSE = "reuse"
     UPDATE = "update"
@@ -42,10 +42,10 @@ class IfExists(str, Enum):
 
 
 class EnsureResult(Frozen, Generic[R], frozen=True):
-    """The one object.
+    """The result of a create.
 
     :param created: whether this call created it.
-    :param resource: the object as AEP holds it; None if only the response to its create is known.
+    :param resource: the object as read from AEP; None if only the response to the create is known.
     """
 
     id: str
@@ -55,14 +55,14 @@ class EnsureResult(Frozen, Generic[R], frozen=True):
 
 
 class SavedState:
-    """What an attempt saves for the next one. This one keeps nothing."""
+    """State that an attempt saves for the next one. This implementation saves nothing."""
 
     def load(self) -> dict[str, Any] | None:
-        """The state that an earlier attempt saved, or None."""
+        """Return the state that an earlier attempt saved, or None."""
         return None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the state."""
+        """Replace the saved state."""
 
 
 NOTHING_SAVED = SavedState()
@@ -74,17 +74,17 @@ def ensure(
     if_exists: IfExists = IfExists.REUSE,
     saved: SavedState = NOTHING_SAVED,
 ) -> EnsureResult[R]:
-    """Make sure that an object exists once, and say which it is.
+    """Make sure that an object exists exactly once, and return it.
 
-    :param if_exists: what to do about one that exists already.
-    :param saved: lets a further attempt take what an interrupted one created, whatever ``if_exists`` says.
-    :raises DriftError: if one exists with other settings, or several do.
-    :raises FlowServiceError: if AEP fails.
+    :param if_exists: what to do if the object already exists.
+    :param saved: lets an attempt use the object that an interrupted one created, regardless of ``if_exists``.
+    :raises DriftError: if the object exists with other settings, or several different ones exist.
+    :raises FlowServiceError: if a request fails.
     """
     resumed = _resume(sender, desired, saved)
     if resumed is not None:
         return resumed
-    known = _matches(sender, desired)
+    known = _matching(sender, desired)
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
     known_ids = sorted(found.id for found in known)
@@ -93,18 +93,18 @@ def ensure(
         created = _create(sender, desired, set(known_ids))
     except FlowServiceError as error:
         if not is_ambiguous(error):
-            # Nothing was created, so another attempt must not take for its own what it finds.
+            # Nothing was created, so the next attempt must not treat an object that it finds as created by this task.
             saved.save({})
         raise
-    # What was found after a lost response may be another worker's, and is not ours to delete.
+    # An object found after a lost response may have been created by another worker and must not be deleted.
     if if_exists is not IfExists.CREATE and created.resource is None:
-        created = _without_twin(sender, desired, created)
+        created = _without_duplicate(sender, desired, created)
     saved.save({"id": created.id})
     return created
 
 
 def _resume(sender: Sender, desired: Desired[R], saved: SavedState) -> EnsureResult[R] | None:
-    """What an interrupted attempt of this task created, if it created something."""
+    """Return the object that an interrupted attempt of this task created, if any."""
     note = saved.load()
     if not note:
         return None
@@ -115,19 +115,19 @@ def _resume(sender: Sender, desired: Desired[R], saved: SavedState) -> EnsureRes
             return None
         if desired.differences(found):
             return None
-        log.info("Reusing %s, which an earlier attempt created", desired.title(found.id))
+        log.info("Reusing %s, created by an earlier attempt", desired.title(found.id))
         return EnsureResult(found.id, found.etag, created=True, resource=found)
     return _look_for_lost(sender, desired, set(note.get("known", ())))
 
 
-def _matches(sender: Sender, desired: Desired[R]) -> list[R]:
-    """What is ours, oldest first."""
-    return sorted(filter(desired.is_ours, desired.candidates(sender)), key=_age)
+def _matching(sender: Sender, desired: Desired[R]) -> list[R]:
+    """Return the objects with this name, spec and parents, oldest first."""
+    return sorted(filter(desired.matches, desired.candidates(sender)), key=_age)
 
 
 def _equal(sender: Sender, desired: Desired[R]) -> list[R]:
-    """What is ours with the settings desired, oldest first."""
-    return [found for found in _matches(sender, desired) if not desired.differences(found)]
+    """Return the objects that also have the desired settings, oldest first."""
+    return [found for found in _matching(sender, desired) if not desired.differences(found)]
 
 
 def _age(resource: ExistingResource) -> tuple[int, str]:
@@ -135,11 +135,11 @@ def _age(resource: ExistingResource) -> tuple[int, str]:
 
 
 def find_existing(sender: Sender, desired: Desired[R], if_exists: IfExists) -> R | None:
-    """The one that exists already and can be used; None if there is none or another is asked for.
+    """Return the existing object to use; None if there is none or ``if_exists`` requests another one.
 
-    :raises DriftError: if one exists with other settings, or several do, or none may exist.
+    :raises DriftError: if it exists with other settings or although it must not, or several different ones exist.
     """
-    known = _matches(sender, desired)
+    known = _matching(sender, desired)
     if not known or if_exists is IfExists.CREATE:
         return None
     return _choose(desired, known, if_exists)
@@ -149,7 +149,7 @@ def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
     label, oldest = desired.label, known[0]
     if if_exists is IfExists.FAIL:
         raise DriftError(
-            f"{label} {desired.name!r} exists already: {', '.join(r.id for r in known)}."
+            f"{label} {desired.name!r} already exists: {', '.join(r.id for r in known)}."
             " Delete it, choose another name, or set if_exists='reuse'."
         )
     _reject_ambiguity(desired, known)
@@ -157,7 +157,7 @@ def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
     if differences and if_exists is IfExists.REUSE:
         raise DriftError(
             f"{label} {oldest.id} ({desired.name!r}) exists with other settings:"
-            f" {'; '.join(map(str, differences))}. Set if_exists='update' to change it, or rename yours."
+            f" {'; '.join(map(str, differences))}. Set if_exists='update' to change it, or choose another name."
         )
     return oldest
 
@@ -169,33 +169,35 @@ def _take_existing(
     title = desired.title(oldest.id)
     if if_exists is IfExists.UPDATE:
         read = desired.read(oldest.id)
-        oldest = converge(sender, read, desired.update, desired.unmet, what=title, found=oldest).resource
+        oldest = converge(
+            sender, read, desired.update, desired.not_applied, what=title, found=oldest
+        ).resource
     elif desired.secrets:
-        log.info("Reusing %s; whether its credentials are the same cannot be seen", title)
+        log.info("Reusing %s; AEP does not show whether its credentials are the same", title)
     else:
         log.info("Reusing %s", title)
     return EnsureResult(oldest.id, oldest.etag, created=False, resource=oldest)
 
 
 def _reject_ambiguity(desired: Desired[R], known: list[R]) -> None:
-    """Of several equal ones the oldest is used; which of different ones is meant, nobody can guess."""
+    """Accept several equal objects, of which the oldest is used; reject objects that differ."""
     if len(known) < 2:
         return
     ids = ", ".join(resource.id for resource in known)
     differing = {r.id: desired.differences(r) for r in known}
     if any(differing.values()):
-        details = " ".join(f"{i}: {'; '.join(map(str, d)) or 'as wanted'}." for i, d in differing.items())
+        details = " ".join(f"{i}: {'; '.join(map(str, d)) or 'as desired'}." for i, d in differing.items())
         raise DriftError(
-            f"{len(known)} {desired.label}s are called {desired.name!r} and differ. {details}"
-            " Delete those that are not meant, or choose another name."
+            f"{len(known)} {desired.label}s are named {desired.name!r} and differ. {details}"
+            " Delete the ones that you do not need, or choose another name."
         )
     log.warning(
-        "%d equal %ss are called %r (%s); using the oldest", len(known), desired.label, desired.name, ids
+        "%d equal %ss are named %r (%s); using the oldest", len(known), desired.label, desired.name, ids
     )
 
 
 def _create(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResult[R]:
-    """Send the create; after a lost response look whether it took effect before sending it again."""
+    """Send the create; after a lost response, check whether it took effect before sending it again."""
     request = desired.create()
     for _ in range(ATTEMPTS):
         try:
@@ -203,7 +205,7 @@ def _create(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResul
         except FlowServiceError as error:
             if not is_ambiguous(error):
                 raise
-            log.warning("The response to creating %s %r was lost: %s", desired.label, desired.name, error)
+            log.warning("No response to the creation of %s %r: %s", desired.label, desired.name, error)
             lost = error
         else:
             log.info("Created %s", desired.title(created.id))
@@ -215,24 +217,24 @@ def _create(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResul
 
 
 def _look_for_lost(sender: Sender, desired: Desired[R], known: set[str]) -> EnsureResult[R] | None:
-    """The object that a create without a response may have created; lists may show it late.
+    """Search for an object created by a request whose response was lost; lists may show it late.
 
-    :param known: ids that were there before the create.
+    :param known: ids of the objects that existed before the create.
     """
     fresh = look(lambda: [found for found in _equal(sender, desired) if found.id not in known], until=bool)
     if not fresh:
         return None
     title = desired.title(fresh[0].id)
-    log.info("%s was created although the response was lost; reusing it", title)
+    log.info("Reusing %s, created although the response was lost", title)
     return EnsureResult(fresh[0].id, fresh[0].etag, created=True, resource=fresh[0])
 
 
-def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) -> EnsureResult[R]:
-    """Delete the object just created if an older equal one turns up: another worker was faster.
+def _without_duplicate(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) -> EnsureResult[R]:
+    """Delete the object just created if an older equal one appears because another worker was faster.
 
-    Only what this call created is ever deleted, before its id was handed out; AEP refuses if somebody refers to
-    it. Both workers order the twins alike, so one remains. While lists do not show the new object they may not
-    show its twin either, so they are read again.
+    Only an object that this call created is ever deleted, before its id is returned; AEP rejects the deletion if
+    another object refers to it. All workers sort the duplicates in the same order, so exactly one remains. A list that
+    does not show the new object yet may lack an older one as well, so it is read again.
     """
     equal = look(lambda: _equal(sender, desired), until=lambda known: ours.id in {each.id for each in known})
     itself = next((found for found in equal if found.id == ours.id), None)
@@ -241,10 +243,10 @@ def _without_twin(sender: Sender, desired: Desired[R], ours: EnsureResult[R]) ->
     oldest = equal[0]
     title = desired.title(oldest.id)
     log.warning(
-        "Another worker created %s at the same time; deleting the duplicate %s created here", title, ours.id
+        "Another worker created %s at the same time; deleting the duplicate %s of this task", title, ours.id
     )
     try:
         sender.send(desired.delete(ours.id))
     except BadRequestError as in_use:
-        log.warning("Twin %s is left alone, somebody has found and used it: %s", ours.id, in_use)
+        log.warning("Not deleting duplicate %s, because it is already in use: %s", ours.id, in_use)
     return EnsureResult(oldest.id, oldest.etag, created=False, resource=oldest)

@@ -1,7 +1,7 @@
-"""What a create operator desires to exist: how it is found again, how it is compared, how it is sent.
+"""Desired objects: how they are found, compared and sent.
 
-An object is one's own earlier work if name, spec and parents agree. Then its settings are compared; what AEP
-adds, masks or does not show is not compared.
+An existing object matches the desired one if name, spec and parents are the same. Its settings are then compared,
+except those that AEP adds, masks or does not return.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ R = TypeVar("R", bound="ExistingResource")
 
 
 class ExistingResource(Versioned, Protocol):
-    """What every existing object has, beside a version where AEP gives it one."""
+    """The properties of every existing object; not all of them have a version."""
 
     @property
     def id(self) -> str:
@@ -32,83 +32,83 @@ class ExistingResource(Versioned, Protocol):
 
 
 class Difference(Frozen, frozen=True):
-    """One setting that AEP does not hold as desired.
+    """A setting whose value in AEP is not the desired one.
 
-    :param setting: path of the setting, such as ``params.stream``.
+    :param setting: path of the setting, for example ``params.stream``.
     """
 
     setting: str
     found: Any
-    wanted: Any
+    desired: Any
 
     def __str__(self) -> str:
-        return f"{self.setting} is {self.found!r}, wanted {self.wanted!r}"
+        return f"{self.setting} is {self.found!r}, expected {self.desired!r}"
 
 
 class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
-    """An object that must exist once, in whichever of AEP's services.
+    """An object that must exist exactly once, in any of AEP's services.
 
     :param name: its name.
-    :param description: for people; never compared.
+    :param description: description for users; not compared.
     """
 
-    #: What a person calls such an object.
+    #: Name of the type of object in messages, for example ``flow``.
     label: ClassVar[str]
 
     name: str
     description: str | None = None
 
     def title(self, found_id: str) -> str:
-        """Names one of its objects for a log or an error."""
+        """Return label, name and id of an object for log and error messages."""
         return f"{self.label} {self.name!r} ({found_id})" if self.name else f"{self.label} {found_id}"
 
     @abstractmethod
     def candidates(self, sender: Sender) -> Iterable[R]:
-        """The existing objects among which this one is, if it exists."""
+        """Return existing objects that include this one, if it exists."""
 
     @abstractmethod
-    def is_ours(self, found: R) -> bool:
-        """Whether an object is this one: name, spec and parents agree."""
+    def matches(self, found: R) -> bool:
+        """Whether an existing object is this one: its name, spec and parents are the same."""
 
     @abstractmethod
     def differences(self, found: R) -> tuple[Difference, ...]:
-        """The settings in which an object that is this one differs."""
+        """Return the settings of a matching object that differ from the desired ones."""
 
-    def unmet(self, found: R) -> tuple[Difference, ...]:
-        """What an update changes and an object does not show; by default its differences."""
+    def not_applied(self, found: R) -> tuple[Difference, ...]:
+        """Return the changes of an update that an object does not show; by default, its differences."""
         return self.differences(found)
 
     @abstractmethod
     def create(self) -> Request[model.Created]:
-        """The request that creates it."""
+        """Return the request that creates the object."""
 
     @abstractmethod
     def read(self, found_id: str) -> Request[R]:
-        """The request that reads it."""
+        """Return the request that reads the object."""
 
     @abstractmethod
     def update(self, found: R) -> Request[Any] | None:
-        """The request that changes an object to what is desired; None if there is nothing to change.
+        """Return the request that changes an object to the desired state; None if there is nothing to change.
 
-        :raises DriftError: if AEP cannot change what differs.
+        :raises DriftError: if AEP cannot change a setting that differs.
         """
 
     @abstractmethod
     def delete(self, found_id: str) -> Request[None]:
-        """The request that deletes it."""
+        """Return the request that deletes the object."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values in the create that must not be shown."""
+        """Values in the create request that must not appear in logs and errors."""
         return ()
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Ids of the objects that it refers to."""
+        """Ids of the objects that this one refers to."""
         return ()
 
     def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
-        """The error for differences that AEP cannot remove."""
+        """Return the error for differences that AEP cannot change."""
         return DriftError(
             f"{self.label} {found.id} ({self.name!r}) exists with other settings, and AEP cannot change"
             f" them: {'; '.join(map(str, differing))}. {remedy}"
@@ -116,14 +116,14 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
 
 
 def compare(path: str, desired: Any, held: Any, *, exact: bool = False) -> tuple[Difference, ...]:
-    """Where a JSON value that AEP holds is not as desired.
+    """Compare a JSON value in AEP with the desired one, and return the differences.
 
-    Objects are compared by the keys of the desired one: what is held beside them was added by the server. Lists
-    must be equally long and are compared element by element. Scalars are equal as in Python, except that a bool
-    is not a number; of two types they are equal as text, since AEP shows numbers and booleans as strings.
+    Only the keys of the desired object are compared, because the server adds others. Lists must have the same length
+    and are compared element by element. Scalars are compared as in Python, except that a bool is not a number. Scalars
+    of different types are compared as strings, because AEP returns numbers and booleans as strings.
 
-    :param path: where the value stands, for the differences; empty for a whole document.
-    :param exact: whether what is held beside the desired keys is a difference as well.
+    :param path: path of the value, for the differences; empty for a whole document.
+    :param exact: whether additional keys in AEP are differences as well.
     """
     parts: Iterable[tuple[str, Any, Any]]
     if isinstance(desired, Mapping) and isinstance(held, Mapping):

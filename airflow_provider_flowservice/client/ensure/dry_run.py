@@ -1,7 +1,7 @@
-"""The dry run: what a create or a patch would do, in words, without doing it.
+"""The dry run (``plan_only``): describes what a create or a patch would do, without doing it.
 
-What does not exist yet gets a placeholder for its id, ``plan:<kind>:<name>``, so that what follows it can be
-planned too. A placeholder is never sent.
+An object that does not exist yet gets a placeholder id, ``plan:<kind>:<name>``, so that tasks that depend on it can be
+planned too. Placeholders are never sent to AEP.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _PREFIX = "plan:"
 
 
 class PlannedCreate(Frozen, Generic[R], frozen=True):
-    """What a create would do.
+    """The result of the dry run of a create.
 
-    :param id: the real id of what exists, or else a placeholder.
-    :param change: the request that would be sent, for a person; None when nothing would.
-    :param found: what is there.
+    :param id: the id of the existing object, or a placeholder.
+    :param change: readable form of the request that would be sent; None if none would be sent.
+    :param found: the existing object, if any.
     """
 
     id: str
@@ -37,25 +37,25 @@ class PlannedCreate(Frozen, Generic[R], frozen=True):
 
 
 def planned_id(label: str, name: str) -> str:
-    """The id of something that does not exist yet."""
+    """Return the placeholder id of an object that does not exist yet."""
     return f"{_PREFIX}{label.replace(' ', '_')}:{name}"
 
 
 def is_planned(resource_id: Any) -> bool:
-    """Whether an id stands for something that does not exist yet."""
+    """Whether an id is a placeholder."""
     return isinstance(resource_id, str) and resource_id.startswith(_PREFIX)
 
 
 def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> PlannedCreate[R]:
-    """Look for the object as a create would, and say what it would send.
+    """Search for the object as a create does, and return what it would send.
 
-    :raises DriftError: where the create would raise it.
+    :raises DriftError: if the create would raise it.
     """
     planned = planned_id(desired.label, desired.name)
     create = desired.create()
     would_create = f"{create.method} {create.path}\n{pretty(create.json, desired.secrets)}"
     if any(map(is_planned, desired.parents)):
-        # What hangs on something that does not exist does not exist either.
+        # An object whose parent does not exist does not exist either.
         return PlannedCreate(planned, would_create)
     found = find_existing(sender, desired, if_exists)
     if found is None:
@@ -66,7 +66,7 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
 
 
 def difference(before: Any, after: Any) -> str:
-    """Two JSON values as the lines in which they differ."""
+    """Return the lines in which two JSON values differ, as a unified diff."""
     lines = difflib.unified_diff(
         pretty(before).splitlines(), pretty(after).splitlines(), "before", "after", lineterm="", n=2
     )
@@ -74,9 +74,9 @@ def difference(before: Any, after: Any) -> str:
 
 
 def pretty(value: Any, secrets: Collection[str] = ()) -> str:
-    """A JSON value for a person, without credentials.
+    """Return a JSON value in readable form, with credentials masked.
 
-    :param secrets: values that are some, whatever their names.
+    :param secrets: values to mask in addition to those whose names suggest a credential.
     """
     return json.dumps(_without_secrets(value, secrets), indent=2, ensure_ascii=False)
 
@@ -90,9 +90,9 @@ def _without_secrets(value: Any, secrets: Collection[str]) -> Any:
 
 
 def reject_planned(field: str, resource_id: Any) -> None:
-    """Stop an id that must not be sent.
+    """Reject a placeholder, which must not be sent to AEP.
 
-    :raises DriftError: if it is a planned one.
+    :raises DriftError: if the id is a placeholder.
     """
     if is_planned(resource_id):
         raise DriftError(
@@ -102,5 +102,5 @@ def reject_planned(field: str, resource_id: Any) -> None:
 
 
 def operations_json(operations: tuple[model.Operation, ...]) -> list[model.JsonObject]:
-    """A patch as JSON, to be returned by a task."""
+    """Return a patch as JSON, for the return value of a task."""
     return [operation.to_json() for operation in operations]

@@ -1,4 +1,4 @@
-"""Connections and flows: what is desired of them, their lifecycle, and their runs."""
+"""Connections and flows: desired objects, lifecycle and runs."""
 
 from __future__ import annotations
 

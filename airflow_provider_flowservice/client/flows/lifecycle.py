@@ -1,4 +1,4 @@
-"""Flows and connections after their creation: enable, disable, rename, publish, delete."""
+"""Operations on existing flows and connections: enable, disable, rename, publish, delete."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from airflow_provider_flowservice.client.model import Flow, FlowState, Frozen, O
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Resource)
 
-#: AEP's code for a base connection that something still uses.
+#: AEP's error code for the deletion of a base connection that is in use.
 IN_USE = "FLOW-1418"
 _ACTIONS = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
 
 
 def set_state(sender: Sender, flow_id: str, state: FlowState) -> Flow:
-    """Enable or disable a flow (``POST /flows/{id}/action``); nothing is sent if it is so already.
+    """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
-    :param state: enabled or disabled.
-    :returns: the flow as it is afterwards.
-    :raises InvalidInputError: if ``state`` is another one.
-    :raises DriftError: if AEP confirms the change and does not show it.
+    :param state: ``ENABLED`` or ``DISABLED``.
+    :returns: the flow after the change.
+    :raises InvalidInputError: if ``state`` is another state.
+    :raises DriftError: if AEP confirms the change but does not show it.
     """
     if state not in _ACTIONS:
         raise InvalidInputError("state", f"{state!r} cannot be set", "Choose enabled or disabled.")
@@ -43,7 +43,7 @@ def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
     """Publish a draft (``POST /{kind}/{id}/action?op=publish``).
 
     :returns: whether it was a draft.
-    :raises DriftError: if AEP confirms the change and does not show it.
+    :raises DriftError: if AEP confirms the change but does not show it.
     """
     still = (Difference("state", FlowState.DRAFT.value, "published"),)
     return _act(
@@ -58,20 +58,20 @@ def _act(
     operation: str,
     differences: Callable[[F], tuple[Difference, ...]],
 ) -> Converged[F]:
-    """Send an action unless it has nothing to do."""
+    """Send an action, unless the resource already has the desired state."""
     read, action = request.get(kind, resource_id), request.action(kind, resource_id, operation)
     what = f"{kind.label} {resource_id}"
     return converge(sender, read, lambda r: action if differences(r) else None, differences, what=what)
 
 
 def text_differences(resource: Resource, name: str | None, description: str | None) -> tuple[Difference, ...]:
-    """Where a name and a description are not as desired.
+    """Compare name and description with the desired ones, and return the differences.
 
-    :param name: None for any.
-    :param description: None for any.
+    :param name: desired name; None accepts any.
+    :param description: desired description; None accepts any.
     """
     desired = {"name": name, "description": description}
-    # AEP shows an empty description if there is none.
+    # AEP may return an empty description if there is none.
     held = {"name": resource.name, "description": resource.description or ""}
     return compare("", {key: text for key, text in desired.items() if text is not None}, held)
 
@@ -79,19 +79,19 @@ def text_differences(resource: Resource, name: str | None, description: str | No
 def describe_flow_changes(
     resource: Resource, name: str | None, description: str | None
 ) -> tuple[Operation, ...]:
-    """The patch that renames or describes a flow or connection; empty if it is so already."""
-    # A replacement needs something to replace, and an empty description may be none.
+    """Return the patch that changes the name or description of a flow or connection; empty if they are up to date."""
+    # "replace" requires an existing value, but an empty description may not exist in AEP.
     return tuple(
-        Operation(op="replace" if each.found else "add", path=f"/{each.setting}", value=each.wanted)
+        Operation(op="replace" if each.found else "add", path=f"/{each.setting}", value=each.desired)
         for each in text_differences(resource, name, description)
     )
 
 
 def rename(sender: Sender, flow_id: str, name: str | None, description: str | None) -> Flow:
-    """Give a flow another name or description (``PATCH /flows/{id}``).
+    """Change the name or description of a flow (``PATCH /flows/{id}``).
 
-    :returns: the flow as it is afterwards.
-    :raises DriftError: if AEP confirms the change and does not show it.
+    :returns: the flow after the change.
+    :raises DriftError: if AEP confirms the change but does not show it.
     """
 
     def remaining(flow: Flow) -> Request[Any] | None:
@@ -117,7 +117,7 @@ class FlowResources(Frozen, frozen=True):
 
     @property
     def in_order(self) -> list[tuple[Kind[Any], str]]:
-        """What is deleted after the flow: targets, sources, bases."""
+        """The connections in the order of their deletion: target, source and base connections."""
         kinds: tuple[Kind[Any], ...] = (
             request.TARGET_CONNECTIONS,
             request.SOURCE_CONNECTIONS,
@@ -128,16 +128,16 @@ class FlowResources(Frozen, frozen=True):
 
 
 def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
-    """A flow's id and those of its connections; None if the flow is gone."""
+    """Return the ids of a flow and its connections; None if the flow does not exist (``GET /flows/{id}``)."""
     try:
         flow = sender.send(request.get(request.FLOWS, flow_id))
     except NotFoundError:
         return None
     bases: dict[str, None] = {}
     resources = FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids)
-    for kind, end_id in resources.in_order:
+    for kind, connection_id in resources.in_order:
         try:
-            base = sender.send(request.get(kind, end_id)).base_connection_id
+            base = sender.send(request.get(kind, connection_id)).base_connection_id
         except NotFoundError:
             continue
         if base:
@@ -146,40 +146,40 @@ def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
 
 
 def delete(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
-    """Delete a resource by its id.
+    """Delete a resource (``DELETE /{kind}/{id}``).
 
-    :returns: whether it was there.
+    :returns: whether it existed.
     """
     try:
         sender.send(request.delete(kind, resource_id))
     except NotFoundError:
-        log.info("%s %s is gone already", kind.label, resource_id)
+        log.info("Nothing to delete: %s %s does not exist", kind.label, resource_id)
         return False
-    log.info("%s %s is deleted", kind.label, resource_id)
+    log.info("Deleted %s %s", kind.label, resource_id)
     return True
 
 
 def delete_unshared(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
-    """Delete a connection unless something else uses it; AEP is asked right before.
+    """Delete a connection, unless another resource uses it, which is checked immediately before.
 
-    :returns: whether it is gone.
+    :returns: whether it no longer exists.
     """
     users = [user.id for user in _users(sender, kind, resource_id)]
     if users:
-        log.warning("%s %s is left alone: %s use it", kind.label, resource_id, ", ".join(users))
+        log.warning("Not deleting %s %s, because it is used by %s", kind.label, resource_id, ", ".join(users))
         return False
     try:
         delete(sender, kind, resource_id)
     except BadRequestError as error:
         if not (error.code or "").startswith(IN_USE):
             raise
-        log.warning("%s %s is left alone, it is in use: %s", kind.label, resource_id, error.message)
+        log.warning("Not deleting %s %s, because it is in use: %s", kind.label, resource_id, error.message)
         return False
     return True
 
 
 def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[Resource]:
-    """The first resources that refer to a connection."""
+    """Yield the first resources that refer to a connection."""
     where: dict[str, tuple[tuple[Kind[Any], str], ...]] = {
         request.CONNECTIONS.path: (
             (request.SOURCE_CONNECTIONS, "baseConnectionId"),
@@ -189,12 +189,13 @@ def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[Resour
         request.TARGET_CONNECTIONS.path: ((request.FLOWS, "targetConnectionIds[]"),),
     }
     for user_kind, path in where[kind.path]:
+        # One user is enough to keep the connection; naming a few of them makes the warning more useful.
         page = sender.send(request.page(user_kind, filters=(request.equals(path, resource_id),), limit=5))
         yield from page.items
 
 
 def publish_flow(sender: Sender, flow_id: str) -> None:
-    """Publish a draft flow with its connections, which must be published before it."""
+    """Publish a draft flow and its connections (``POST /{kind}/{id}/action?op=publish``); the flow comes last."""
     resources = flow_resources(sender, flow_id)
     for kind, resource_id in reversed(resources.in_order if resources else []):
         publish(sender, kind, resource_id)
@@ -202,10 +203,10 @@ def publish_flow(sender: Sender, flow_id: str) -> None:
 
 
 class DeleteResult(Frozen, frozen=True):
-    """What became of a flow and its connections.
+    """The result of deleting a flow.
 
-    :param deleted: ids of what is gone.
-    :param left: ids of connections that something else uses.
+    :param deleted: ids of the flow and of the connections that no longer exist.
+    :param left: ids of connections that were kept because another resource uses them.
     """
 
     deleted: tuple[str, ...]
@@ -213,7 +214,7 @@ class DeleteResult(Frozen, frozen=True):
 
 
 def delete_flow(sender: Sender, resources: FlowResources, *, with_connections: bool) -> DeleteResult:
-    """Delete a flow and, if wanted, those of its connections that nothing else uses."""
+    """Delete a flow and, with ``with_connections``, those of its connections that nothing else uses."""
     delete(sender, request.FLOWS, resources.flow)
     deleted, left = [resources.flow], list[str]()
     for kind, resource_id in resources.in_order if with_connections else ():

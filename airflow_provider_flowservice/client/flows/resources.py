@@ -1,4 +1,4 @@
-"""Connections and flows as desired objects: how they are sent, found, compared and updated."""
+"""Desired connections and flows: how they are sent, found, compared and updated."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ E = TypeVar("E", bound=model.SourceConnection)
 
 
 class DesiredResource(Desired[F], frozen=True, kw_only=True):
-    """A Flow Service resource that must exist once.
+    """A Flow Service resource that must exist exactly once.
 
     :param spec_id: UUID of its connection spec or flow spec.
-    :param draft: create it as a draft, to be published later.
+    :param draft: whether to create it as a draft, which has no effect until it is published.
     """
 
     spec_id: str
@@ -36,50 +36,50 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
     @property
     @abstractmethod
     def body(self) -> JsonObject:
-        """What ``POST`` sends to create it."""
+        """The body of the ``POST`` request that creates the resource."""
 
     @property
     @abstractmethod
     def parent_filter(self) -> str:
-        """A filter on spec or parent that finds it whatever its name."""
+        """A filter for spec or parent, used if the name cannot be filtered by."""
 
     @abstractmethod
     def updates(self, found: F) -> tuple[Operation, ...]:
-        """The patch that changes a resource to what is desired; empty if there is nothing to change.
+        """Return the patch that changes a resource to the desired state; empty if there is nothing to change.
 
-        :raises DriftError: if AEP cannot change what differs.
+        :raises DriftError: if AEP cannot change a setting that differs.
         """
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """The filter that finds candidates; the name is compared again on our side."""
+        """The filter for candidates; :meth:`matches` compares the name again."""
         return (request.equals("name", self.name) if request.is_plain(self.name) else self.parent_filter,)
 
     def candidates(self, sender: Sender) -> Iterable[F]:
-        """Resources of this name, or of the same spec or parent if a filter cannot carry the name (``GET /{kind}``)."""
+        """Return the resources with this name or, if it cannot be used in a filter, this parent (``GET /{kind}``)."""
         return iterate(sender, self.kind, filters=self.filters)
 
     def create(self) -> Request[model.Created]:
-        """``POST /{kind}``."""
+        """Return the request ``POST /{kind}``."""
         return request.create(self.kind, self.body, draft=self.draft, secrets=self.secrets)
 
     def read(self, found_id: str) -> Request[F]:
-        """``GET /{kind}/{id}``."""
+        """Return the request ``GET /{kind}/{id}``."""
         return request.get(self.kind, found_id)
 
     def update(self, found: F) -> Request[Any] | None:
-        """``PATCH /{kind}/{id}`` with ``If-Match``."""
+        """Return the request ``PATCH /{kind}/{id}`` with ``If-Match``; None if there is nothing to change."""
         operations = self.updates(found)
         if not operations:
             return None
         return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
 
-    def unmet(self, found: F) -> tuple[Difference, ...]:
-        """The differences, and the description, which only an update changes."""
+    def not_applied(self, found: F) -> tuple[Difference, ...]:
+        """Return the differences, including the description, which only an update changes."""
         return (*self.differences(found), *text_differences(found, None, self.description))
 
     def delete(self, found_id: str) -> Request[None]:
-        """``DELETE /{kind}/{id}``."""
+        """Return the request ``DELETE /{kind}/{id}``."""
         return request.delete(self.kind, found_id)
 
     def _body(self, spec_field: str) -> JsonObject:
@@ -92,8 +92,8 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
 class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, kw_only=True):
     """A base connection (``/connections``).
 
-    :param auth_spec: how it authenticates; None for a system that needs no credentials.
-    :param auth_params: parameters for ``auth_spec``, credentials among them; never shown.
+    :param auth_spec: its authentication method; None for a system that does not require credentials.
+    :param auth_params: parameters of the authentication method, including credentials; never shown.
     """
 
     hidden: ClassVar = frozenset({"auth_params"})
@@ -106,7 +106,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
 
     @property
     def body(self) -> JsonObject:
-        """The whole of ``POST``'s body."""
+        """The body of the ``POST`` request."""
         body = self._body("connectionSpec")
         if self.auth_spec is not None:
             body["auth"] = {"specName": self.auth_spec.name, "params": dict(self.auth_params)}
@@ -119,15 +119,15 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The credentials."""
+        """The values of the parameters that are credentials."""
         return tuple(str(v) for k, v in self.auth_params.items() if self._is_secret(k))
 
-    def is_ours(self, found: model.BaseConnection) -> bool:
-        """Name, spec and what it is connected to agree."""
+    def matches(self, found: model.BaseConnection) -> bool:
+        """Whether name, spec and connections are the same."""
         return found.name == self.name and found.connection_spec.id == self.spec_id
 
     def differences(self, found: model.BaseConnection) -> tuple[Difference, ...]:
-        """What AEP shows and an update may change."""
+        """Return the differences in the settings that AEP returns."""
         shown = found.auth.params if found.auth else {}
         comparable = {
             key: value
@@ -137,14 +137,14 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
         return compare("auth.params", comparable, shown)
 
     def updates(self, found: model.BaseConnection) -> tuple[Operation, ...]:
-        """Only what AEP can change; the rest raises an error that names the remedy."""
+        """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
         differing = self.differences(found)
         if differing and self.spec_id in specs.SOURCE_ONLY:
             raise self.cannot_change(
-                found, differing, "Create a connection, and what follows it, under new names."
+                found, differing, "Create a new connection and its dependent objects under other names."
             )
         operations = describe_flow_changes(found, None, self.description)
-        # Whether a credential changed cannot be seen, so an update always sends it, as a whole.
+        # AEP does not show credentials, so it is unknown whether they differ: an update always sends all parameters.
         if differing or self.secrets:
             operations += (Operation(op="replace", path="/auth/params", value=dict(self.auth_params)),)
         return operations
@@ -153,12 +153,12 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
         return self.auth_spec is None or self.auth_spec.is_secret(parameter)
 
 
-class _DesiredEnd(DesiredResource[E], frozen=True, kw_only=True):
-    """A source or target connection: one shape in two collections.
+class _DesiredSourceOrTarget(DesiredResource[E], frozen=True, kw_only=True):
+    """A source or target connection; both have the same fields.
 
     :param base_connection_id: its base connection, if it has one.
-    :param data: its ``data`` object, such as ``{"format": "json"}``.
-    :param params: its ``params`` object, such as ``{"stream": ..., "region": ...}``.
+    :param data: its ``data`` object, for example ``{"format": "json"}``.
+    :param params: its ``params`` object, for example ``{"stream": ..., "region": ...}``.
     """
 
     base_connection_id: str | None = None
@@ -167,7 +167,7 @@ class _DesiredEnd(DesiredResource[E], frozen=True, kw_only=True):
 
     @property
     def body(self) -> JsonObject:
-        """The whole of ``POST``'s body."""
+        """The body of the ``POST`` request."""
         body = self._body("connectionSpec")
         optional = {"baseConnectionId": self.base_connection_id, "data": self.data, "params": self.params}
         body.update({key: value for key, value in optional.items() if value is not None})
@@ -188,46 +188,47 @@ class _DesiredEnd(DesiredResource[E], frozen=True, kw_only=True):
         found = (self.base_connection_id, schema.get("id"), dataset)
         return tuple(parent for parent in found if isinstance(parent, str))
 
-    def is_ours(self, found: E) -> bool:
-        """Name, spec and what it is connected to agree."""
+    def matches(self, found: E) -> bool:
+        """Whether name, spec and connections are the same."""
         same_parent = (found.base_connection_id or None) == (self.base_connection_id or None)
         return found.name == self.name and found.connection_spec.id == self.spec_id and same_parent
 
     def differences(self, found: E) -> tuple[Difference, ...]:
-        """What AEP shows and an update may change."""
+        """Return the differences in the settings that AEP returns."""
         return (
             *compare("data", self.data or {}, found.data or {}),
             *compare("params", self.params or {}, found.params or {}),
         )
 
 
-class DesiredSourceConnection(_DesiredEnd[model.SourceConnection], frozen=True, kw_only=True):
-    """A source connection (``/sourceConnections``). AEP changes none once a flow uses it."""
+class DesiredSourceConnection(_DesiredSourceOrTarget[model.SourceConnection], frozen=True, kw_only=True):
+    """A source connection (``/sourceConnections``). AEP does not apply changes to it once a flow uses it."""
 
     kind: ClassVar = request.SOURCE_CONNECTIONS
     label: ClassVar = request.SOURCE_CONNECTIONS.label
 
     def updates(self, found: model.SourceConnection) -> tuple[Operation, ...]:
-        """Only what AEP can change; the rest raises an error that names the remedy."""
+        """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
         if differing := self.differences(found):
             raise self.cannot_change(
-                found, differing, "Create a source connection and a flow under new names."
+                found, differing, "Create a new source connection and a new flow under other names."
             )
         return describe_flow_changes(found, None, self.description)
 
 
-class DesiredTargetConnection(_DesiredEnd[model.TargetConnection], frozen=True, kw_only=True):
-    """A target connection (``/targetConnections``); of a destination, AEP can change ``params``."""
+class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], frozen=True, kw_only=True):
+    """A target connection (``/targetConnections``). AEP can change the ``params`` of destinations only."""
 
     kind: ClassVar = request.TARGET_CONNECTIONS
     label: ClassVar = request.TARGET_CONNECTIONS.label
 
     def updates(self, found: model.TargetConnection) -> tuple[Operation, ...]:
-        """Only what AEP can change; the rest raises an error that names the remedy."""
+        """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
         differing = self.differences(found)
         fixed = [d for d in differing if self.spec_id in specs.SOURCE_ONLY or d.setting.startswith("data")]
         if fixed:
-            raise self.cannot_change(found, fixed, "Create a target connection and a flow under new names.")
+            remedy = "Create a new target connection and a new flow under other names."
+            raise self.cannot_change(found, fixed, remedy)
         operations = describe_flow_changes(found, None, self.description)
         if differing:
             verb = "add" if found.params is None else "replace"
@@ -236,10 +237,10 @@ class DesiredTargetConnection(_DesiredEnd[model.TargetConnection], frozen=True, 
 
 
 class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
-    """A flow (``/flows``). Its selectors belong to activation: they are neither compared nor updated.
+    """A flow (``/flows``). Its selectors are managed by activation and are neither compared nor updated here.
 
-    :param transformations: None takes what the flow spec needs: empty selectors for profile destinations.
-    :param schedule_params: when a batch flow runs.
+    :param transformations: None uses the ones required by the flow spec: empty selectors for destinations.
+    :param schedule_params: schedule of a batch flow, as in AEP's API.
     """
 
     source_connection_ids: Sequence[str]
@@ -252,7 +253,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
 
     @property
     def body(self) -> JsonObject:
-        """The whole of ``POST``'s body."""
+        """The body of the ``POST`` request."""
         body = self._body("flowSpec")
         body["sourceConnectionIds"] = list(self.source_connection_ids)
         body["targetConnectionIds"] = list(self.target_connection_ids)
@@ -273,8 +274,8 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         mapping = _mapping(self._transformations).get("mappingId") or _profile_mapping(self._transformations)
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
 
-    def is_ours(self, found: model.Flow) -> bool:
-        """Name, spec and what it is connected to agree."""
+    def matches(self, found: model.Flow) -> bool:
+        """Whether name, spec and connections are the same."""
         return (
             found.name == self.name
             and found.flow_spec.id == self.spec_id
@@ -283,14 +284,14 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         )
 
     def differences(self, found: model.Flow) -> tuple[Difference, ...]:
-        """What AEP shows and an update may change."""
+        """Return the differences in the settings that AEP returns."""
         return (
             *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
             *compare("mapping", _mapping(self._transformations), _mapping(found.transformations)),
         )
 
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
-        """Only what AEP can change; the rest raises an error that names the remedy."""
+        """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
         operations = describe_flow_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
@@ -315,18 +316,18 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         for index, transformation in enumerate(found.transformations):
             if member(transformation, "name") == "Mapping":
                 return Operation(op="replace", path=f"/transformations/{index}", value=desired)
-        remedy = "Create a flow with the mapping under a new name."
+        remedy = "Create a new flow with the mapping under another name."
         raise self.cannot_change(found, self.differences(found), remedy)
 
 
 def _mapping(transformations: Sequence[Any]) -> Mapping[str, Any]:
-    """The parameters of the ``Mapping`` transformation, which names a mapping set."""
+    """Return the parameters of the ``Mapping`` transformation, which refers to a mapping set."""
     named = (each for each in transformations if member(each, "name") == "Mapping")
     params = member(next(named, None), "params")
     return params if isinstance(params, Mapping) else {}
 
 
 def _profile_mapping(transformations: Sequence[Any]) -> str | None:
-    """The mapping set that a flow to a file destination takes its attributes from."""
+    """Return the id of the mapping set that defines the attributes of a flow to a file destination."""
     found = (member(each, "params", "profileMapping", "mappingId") for each in transformations)
     return next((str(mapping_id) for mapping_id in found if mapping_id), None)

@@ -1,4 +1,4 @@
-"""Runs of source flows that are scheduled once, started by hand."""
+"""Manually started runs of source flows that are scheduled once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page, RunState
 
-#: How often a run is started when the response is lost and no run appears; Airflow's retries come on top.
+#: Maximum number of times that a run is started if the response is lost and no run appears. Each attempt is followed by
+#: a search of up to 15.5 s, so five attempts already take more than a minute; Airflow's retries follow.
 ATTEMPTS = 5
 
 
 class Window(Frozen, frozen=True):
-    """What a run must read.
+    """The time window of a run.
 
-    :param start: epoch seconds.
-    :param end: epoch seconds.
-    :param delta_column: column that tells what is new, where the source needs one.
+    :param start: beginning, in seconds since 1970-01-01 UTC.
+    :param end: end, in seconds since 1970-01-01 UTC.
+    :param delta_column: timestamp column that identifies new data, if the source requires one.
     """
 
     start: int
@@ -30,7 +31,7 @@ class Window(Frozen, frozen=True):
     delta_column: str | None = None
 
     def to_params(self) -> model.JsonObject:
-        """The ``params`` of ``POST /runs``."""
+        """Return the ``params`` of ``POST /runs``."""
         params: model.JsonObject = {"windowStartTime": self.start, "windowEndTime": self.end}
         if self.delta_column:
             params["deltaColumn"] = {"name": self.delta_column}
@@ -38,25 +39,25 @@ class Window(Frozen, frozen=True):
 
 
 def check_can_run(flow: Flow) -> None:
-    """Refuse a flow that cannot be run by hand.
+    """Reject a flow that cannot be run manually.
 
-    :raises DriftError: if it is not a source flow that is scheduled once.
+    :raises DriftError: if the flow is not a source flow that is scheduled once.
     """
     frequency = (flow.schedule_params or {}).get("frequency")
     if frequency != "once":
         raise DriftError(
-            f"flow {flow.id} ({flow.name!r}) is scheduled {frequency or 'not at all'}; only a source flow that is"
-            " scheduled once can be run by hand. For a file destination use FlowServiceAdHocActivationOperator;"
+            f"flow {flow.id} ({flow.name!r}) has the schedule {frequency or 'none'}; only a source flow that is"
+            " scheduled once can be run manually. For a file destination, use FlowServiceAdHocActivationOperator;"
             " a streaming flow has no runs to start."
         )
 
 
 def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
-    """Run a source flow over a window, once however often an interrupted attempt is repeated.
+    """Run a source flow over a window (``POST /runs``), only once even if an interrupted attempt is repeated.
 
-    :param saved: what an earlier attempt saved: the run that it started or, before that, the flow's runs.
+    :param saved: state of an earlier attempt: the run that it started or, if none, the runs that existed before.
     :returns: the run's id.
-    :raises DriftError: if the flow cannot be run by hand.
+    :raises DriftError: if the flow cannot be run manually.
     """
     check_can_run(sender.send(request.get(request.FLOWS, flow_id)))
     state = saved.load() or {}
@@ -72,7 +73,7 @@ def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = N
 
 
 def create_run(flow_id: str, window: Window) -> Request[model.Created]:
-    """Run a source flow: ``POST /runs``."""
+    """Return the request that runs a source flow: ``POST /runs``."""
     return Request(
         "POST",
         f"{request.FLOW_SERVICE}/runs",
@@ -83,9 +84,9 @@ def create_run(flow_id: str, window: Window) -> Request[model.Created]:
 
 
 def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str:
-    """Start one run; after a lost response it is looked for before another is started.
+    """Start one run. After a lost response, search for it before starting another one.
 
-    :param known: ids of the flow's runs from before.
+    :param known: ids of the runs that existed before.
     :returns: the run's id.
     """
     for attempt in range(1, ATTEMPTS + 1):
@@ -100,7 +101,7 @@ def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str
 
 
 def find_started(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str | None:
-    """The oldest run of a flow over a window that is not among ``known``; the others are somebody else's."""
+    """Return the oldest run over a window that is not in ``known``; newer ones belong to other tasks."""
     fresh = [
         run for run in runs_of(sender, flow_id) if run.id not in known and _reads(run.params or {}, window)
     ]
@@ -108,30 +109,30 @@ def find_started(sender: Sender, flow_id: str, window: Window, known: frozenset[
 
 
 def _reads(params: model.JsonObject, window: Window) -> bool:
-    """Whether a run may be over a window: nothing that AEP shows of it says otherwise."""
+    """Whether a run may be over a window: AEP shows no other times for it."""
     desired = {"windowStartTime": window.start, "windowEndTime": window.end}
     return not compare("", desired, {**desired, **params})
 
 
 def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:
-    """All runs of a flow (``GET /runs?property=flowId==``)."""
+    """Yield all runs of a flow (``GET /runs?property=flowId==``)."""
     return iterate(sender, request.RUNS, filters=(request.equals("flowId", flow_id),))
 
 
 def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:
-    """The newest runs of a flow: ``GET /runs``."""
+    """Return the request for the newest 20 runs of a flow: ``GET /runs``."""
     filters = (request.equals("flowId", flow_id),)
     return request.page(request.RUNS, filters=filters, order_by="-createdAt", limit=20)
 
 
-#: Which of several runs counts: one that succeeded, one that still may, one that did in part, one that failed.
+#: The run that counts if there are several: a successful one, else one that may still succeed, else a partial success.
 _PRECEDENCE = (RunState.SUCCESS, RunState.RUNNING, RunState.PARTIAL, RunState.FAILED)
 
 
 def best_after(runs: Iterable[FlowRun], moment: float) -> FlowRun | None:
-    """The best of the runs that were created after a moment; of several equally good ones, the newest.
+    """Return the best run created at or after a given time; of several equally good ones, the newest.
 
-    :param moment: seconds since 1970-01-01 UTC.
+    :param moment: the time, in seconds since 1970-01-01 UTC.
     """
     fresh = [run for run in runs if run.created_at >= moment * 1000]
     return min(fresh, key=lambda run: (_PRECEDENCE.index(run.state), -run.created_at, run.id), default=None)

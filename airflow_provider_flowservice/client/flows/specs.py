@@ -1,6 +1,6 @@
-"""Well-known ids of AEP's catalogue, and what a new flow of them needs.
+"""Ids of well-known connection and flow specs, and the transformations that new flows require.
 
-A spec given by name is looked up at run time; these are for what the provider must tell apart by itself.
+Specs that a user gives by name are looked up at run time. These ids are for specs that the provider handles specially.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import copy
 
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
 
-#: The profile store, where flows to destinations read.
+#: The profile store, which flows to destinations read from.
 UNIFIED_PROFILE_SERVICE = "8a9c3494-9708-43d7-ae3f-cda01e5030e1"
-#: The data lake, where flows from sources write.
+#: The data lake, which flows from sources write to.
 DATA_LAKE = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
-#: The data lake, where dataset exports read.
+#: The data lake, which dataset exports read from.
 DATA_LAKE_EXPORT = "23598e46-f560-407b-88d5-ea6207e49db0"
 AMAZON_KINESIS = "86043421-563b-46ec-8e6c-e23184711bf6"
 AZURE_EVENT_HUBS = "bf9f5905-92b7-48bf-bf20-455bc6b60a4e"
 HTTP_API = "bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb"
 
-#: Flow spec of profile based destinations: streaming ones and the older file ones.
+#: Flow spec of profile-based destinations: streaming destinations and the older file destinations.
 PROFILE_DESTINATION_FLOW = "71471eba-b620-49e4-90fd-23f1fa0174d8"
-#: Destinations that take files: connection spec, and flow specs for segments and for datasets.
+#: File destinations: connection spec, flow spec for segments, and flow spec for datasets.
 AMAZON_S3 = "4fce964d-3f37-408f-9778-e597338a21ee"
 AMAZON_S3_FLOW = "1a0514a6-33d4-4c7f-aff8-594799c47549"
 AMAZON_S3_DATASET_FLOW = "269ba276-16fc-47db-92b0-c1049a3c131f"
@@ -47,22 +47,22 @@ FILE_DESTINATION_FLOWS = frozenset(
         SFTP_FLOW,
     }
 )
-#: Flows of these export datasets, by ``scheduleParams`` of their own kind.
+#: Flow specs for dataset exports, whose ``scheduleParams`` have a different format.
 DATASET_EXPORT_FLOWS = frozenset({AMAZON_S3_DATASET_FLOW, AZURE_BLOB_DATASET_FLOW, SFTP_DATASET_FLOW})
 DESTINATION_FLOWS = FILE_DESTINATION_FLOWS | DATASET_EXPORT_FLOWS | {PROFILE_DESTINATION_FLOW}
-#: Flow specs of HTTP API sources: for XDM records, and for raw ones that are mapped.
+#: Flow specs of HTTP API sources: for XDM records, and for raw records with a mapping set.
 HTTP_API_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
 HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 
-#: Connections of these are parts of source flows: AEP does not carry a later change into the flow.
+#: Connections with these specs belong to source flows. AEP does not apply later changes of them to the flow.
 SOURCE_ONLY = frozenset({UNIFIED_PROFILE_SERVICE, DATA_LAKE, DATA_LAKE_EXPORT, HTTP_API})
 
-#: Without these empty lists a flow can never activate anything: a patch needs the parents of its path.
+#: Without these empty lists nothing can be activated on a flow: a JSON Patch requires the parents of its path to exist.
 EMPTY_GENERAL_TRANSFORM: JsonObject = {
     "name": "GeneralTransform",
     "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
 }
-#: The same for the newer flows to file destinations, which take attributes from a mapping set.
+#: The same for newer flows to file destinations, whose attributes come from a mapping set.
 EMPTY_FILE_TRANSFORM: JsonObject = {
     "name": "GeneralTransform",
     "params": {
@@ -75,7 +75,7 @@ EMPTY_FILE_TRANSFORM: JsonObject = {
 
 
 def empty_flow(flow_id: str) -> Flow:
-    """The flow that a planned id stands for: one that selects nothing yet."""
+    """Return the flow that a placeholder id represents: a new flow without selectors."""
     return Flow(
         id=flow_id,
         flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW),

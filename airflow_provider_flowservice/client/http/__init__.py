@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 
 
-#: These load aiohttp and requests, which take longer than everything else here together.
+#: Imported on first use: they load aiohttp and requests, which takes longer than importing the rest of the client.
 _TRANSPORTS = {"AiohttpTransport": "asynchronous", "RequestsTransport": "blocking"}
 
 

@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 
 class AiohttpTransport:
-    """Sends requests concurrently from one event loop. One per loop and connection.
+    """Sends requests concurrently. Create one instance per event loop and connection.
 
-    :param settings: the servers, and the credential.
+    :param settings: the servers and the credential.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,11 +38,11 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
 
     async def send(self, request: Request[T]) -> T:
-        """Carry a request through, with retries and a token.
+        """Send a request with a token, and with retries.
 
-        :param request: what to send.
-        :returns: the response, read by the request's ``parse``.
-        :raises FlowServiceError: when it is given up.
+        :param request: the request.
+        :returns: the response, parsed by the request's ``parse``.
+        :raises FlowServiceError: if the last attempt fails.
         """
         steps = exchange(request, self._settings)
         result: Result = None
@@ -68,7 +68,7 @@ class AiohttpTransport:
         try:
             return await self.send(self._tokens.request())
         except FlowServiceError as error:
-            raise auth.explain_refusal(error, self._settings) from error
+            raise auth.explain_rejection(error, self._settings) from error
 
     async def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}
@@ -94,7 +94,7 @@ class AiohttpTransport:
         )
         async with self._session.request(
             step.method,
-            # The path is percent-encoded already; yarl would decode and encode it again.
+            # The path is already percent-encoded; without encoded=True, yarl would decode and encode it again.
             URL(step.url, encoded=True),
             data=step.body,
             headers=step.headers,
@@ -113,7 +113,7 @@ class AiohttpTransport:
 
 
 def _reason(problem: aiohttp.ClientError) -> str:
-    # aiohttp's own text of a proxy's refusal shows the proxy's URL, and with it the password.
+    # aiohttp's message for an error of the proxy contains the proxy's URL, which may include a password.
     if isinstance(problem, aiohttp.ClientHttpProxyError):
         return f"the proxy responded {problem.status} {problem.message}"
     return str(problem)

@@ -1,4 +1,4 @@
-"""IMS tokens: one cache for the whole process, renewed early, dropped when AEP rejects one."""
+"""IMS tokens: cached for the whole process, renewed before they expire, and dropped if AEP rejects them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from airflow_provider_flowservice.client.http.request import Request, ims_token
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.client.settings import Settings
 
-#: A token is renewed this many seconds before it expires, or after nine tenths of a short life.
+#: Seconds before its expiry at which a token is renewed: the default retry budget, so that it outlives a request.
+#: Tokens with a short lifetime are renewed after nine tenths of it.
 EARLY_SECONDS = 300.0
 
 
 @dataclass
 class _Slot:
-    """The token of one credential. ``expires`` is monotonic: a wrong wall clock does not age it."""
+    """The token of a credential. ``expires`` is a monotonic time, which changes of the wall clock do not affect."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    #: One for each event loop: the threads' lock would block a loop while a token is fetched.
+    #: One lock per event loop: ``lock`` would block the loop while another thread fetches a token.
     loop_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
         default_factory=weakref.WeakKeyDictionary
     )
@@ -39,23 +40,23 @@ _slots_lock = threading.Lock()
 
 
 class TokenStore(Protocol):
-    """Keeps tokens where other processes find them."""
+    """Shares tokens with other processes."""
 
     def locked(self, key: str) -> AbstractContextManager[None]:
-        """Hold the lock of a credential among all processes."""
+        """Hold a lock for a credential that excludes all other processes."""
 
     def load(self, key: str) -> Token | None:
-        """The token of a credential, with the seconds that it has left."""
+        """Return the token of a credential with its remaining lifetime, or None."""
 
     def save(self, key: str, token: Token) -> None:
-        """Keep a token."""
+        """Save the token of a credential."""
 
 
 class TokenSource:
-    """Tokens of one credential, shared by all sources of that credential in this process.
+    """Provides tokens for a credential. All instances for a credential in a process share them.
 
-    :param settings: the credential; with ``access_token`` set, that token is used and IMS is never asked.
-    :param store: where tokens are shared with other processes, if they are.
+    :param settings: the credential; if ``access_token`` is set, it is used and no token is fetched.
+    :param store: shares tokens with other processes; None does not share them.
     """
 
     def __init__(self, settings: Settings, store: TokenStore | None = None) -> None:
@@ -68,11 +69,11 @@ class TokenSource:
             self._slot = _slots.setdefault(self._key, _Slot())
 
     def token(self, rejected: str | None, fetch: Callable[[], Token]) -> str:
-        """A usable token; many threads, and with a store many processes, fetch one together.
+        """Return a usable token. Threads and, with a store, processes wait for each other and fetch only one.
 
-        :param rejected: a token that AEP rejected; it is not returned again.
-        :param fetch: asks IMS.
-        :raises FlowServiceError: if IMS gives none.
+        :param rejected: a token that AEP rejected and that must not be returned again.
+        :param fetch: fetches a token from IMS.
+        :raises FlowServiceError: if IMS does not issue a token.
         """
         with self._slot.lock:
             cached = self.cached(rejected)
@@ -88,11 +89,11 @@ class TokenSource:
                 return self.keep(shared)
 
     async def token_async(self, rejected: str | None, fetch: Callable[[], Awaitable[Token]]) -> str:
-        """A usable token; all that wait in this event loop fetch one together. Stores are not asked.
+        """Return a usable token. The coroutines of an event loop fetch only one. The store is not used.
 
-        :param rejected: a token that AEP rejected; it is not returned again.
-        :param fetch: asks IMS.
-        :raises FlowServiceError: if IMS gives none.
+        :param rejected: a token that AEP rejected and that must not be returned again.
+        :param fetch: fetches a token from IMS.
+        :raises FlowServiceError: if IMS does not issue a token.
         """
         loop_lock = self._slot.loop_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with loop_lock:
@@ -100,17 +101,17 @@ class TokenSource:
             return cached if cached is not None else self.keep(await fetch())
 
     def cached(self, rejected: str | None = None) -> str | None:
-        """The token at hand.
+        """Return the cached token, if it is usable.
 
-        :param rejected: a token that AEP rejected; it is not returned again.
-        :returns: a token that is not about to expire, or None.
-        :raises AuthenticationError: if the rejected token is a ready-made one, which cannot be renewed.
+        :param rejected: a token that AEP rejected and that must not be returned again.
+        :returns: a token that is not about to expire, or None if there is none.
+        :raises AuthenticationError: if the rejected token is the ``access_token`` setting, which cannot be renewed.
         """
         if self._settings.access_token:
             if rejected is not None:
                 raise AuthenticationError(
-                    "AEP rejected the ready-made access token of the connection. Put a new one into the extra"
-                    " 'access_token', or a client secret into the password so that tokens are fetched.",
+                    "AEP rejected the access token of the connection. Set the extra 'access_token' to a new token,"
+                    " or set the password to a client secret, so that tokens are fetched.",
                     status=401,
                 )
             return self._settings.access_token
@@ -119,24 +120,24 @@ class TokenSource:
         return slot.value if usable else None
 
     def keep(self, token: Token) -> str:
-        """Store a fetched token and return its value."""
+        """Cache a token and return its value."""
         early = min(EARLY_SECONDS, token.lifetime / 10)
         self._slot.value = token.value
         self._slot.expires = clock.current().monotonic() + token.lifetime - early
         return token.value
 
     def request(self) -> Request[Token]:
-        """The request that fetches a token."""
+        """Return the request that fetches a token (``POST /ims/token/v3``)."""
         return ims_token(self._settings.client_id, self._settings.client_secret or "", self._settings.scopes)
 
 
 def _is_old(shared: Token) -> bool:
-    """Whether a token from the store is so near its end that it would be renewed soon anyway."""
+    """Whether a token from the store is so close to its expiry that it would be renewed soon anyway."""
     return shared.lifetime < EARLY_SECONDS
 
 
-def explain_refusal(error: FlowServiceError, settings: Settings) -> FlowServiceError:
-    """Turn IMS's refusal of a credential into an error that names the likely cause."""
+def explain_rejection(error: FlowServiceError, settings: Settings) -> FlowServiceError:
+    """Return an error that names the likely cause if IMS rejected the credential; otherwise the error itself."""
     if not isinstance(error, (BadRequestError, AuthenticationError)):
         return error
     causes: dict[str | None, str] = {
@@ -144,7 +145,7 @@ def explain_refusal(error: FlowServiceError, settings: Settings) -> FlowServiceE
         "invalid_scope": f"a scope of {settings.scopes!r} is not granted to the credential",
         "unauthorized_client": "the credential is not an OAuth server-to-server credential",
     }
-    cause = causes.get(error.code, "IMS does not accept the credential")
+    cause = causes.get(error.code, "IMS rejected the credential")
     return AuthenticationError(
         f"No token from {settings.ims_host}: {cause} (client id {settings.client_id}). {error.message}",
         status=error.status or 400,

@@ -1,4 +1,4 @@
-"""The blocking transport, on requests."""
+"""The synchronous transport, based on requests."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
 
+#: Bytes per read. Large enough for few reads, small enough to check the deadline of a slow response often.
 _CHUNK_BYTES = 65536
 
 
 class RequestsTransport:
-    """Sends requests one after the other over kept-alive connections. One per thread.
+    """Sends requests one after the other over persistent connections. Create one instance per thread.
 
-    :param settings: the servers, and the credential.
-    :param on_token: called with every token before it is used, to keep it out of logs.
-    :param token_store: where tokens are shared with other processes, if they are.
+    :param settings: the servers and the credential.
+    :param on_token: called with every token before it is used, so that it can be masked in logs.
+    :param token_store: shares tokens with other processes; None does not share them.
     """
 
     def __init__(
@@ -46,17 +47,17 @@ class RequestsTransport:
         self._tokens = auth.TokenSource(settings, token_store)
         self._on_token = on_token
         self._session = requests.Session()
-        # Proxies and certificates are resolved in network.py; a .netrc must not replace our Authorization.
+        # Proxies and certificates are resolved in network.py. A .netrc file must not replace the Authorization header.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.verify = network.ca_file(settings) or True
 
     def send(self, request: Request[T]) -> T:
-        """Carry a request through, with retries and a token.
+        """Send a request with a token, and with retries.
 
-        :param request: what to send.
-        :returns: the response, read by the request's ``parse``.
-        :raises FlowServiceError: when it is given up.
+        :param request: the request.
+        :returns: the response, parsed by the request's ``parse``.
+        :raises FlowServiceError: if the last attempt fails.
         """
         steps = exchange(request, self._settings)
         result: Result = None
@@ -88,7 +89,7 @@ class RequestsTransport:
         try:
             return self.send(self._tokens.request())
         except FlowServiceError as error:
-            raise auth.explain_refusal(error, self._settings) from error
+            raise auth.explain_rejection(error, self._settings) from error
 
     def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}
@@ -99,7 +100,7 @@ class RequestsTransport:
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError) as problem:
             return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
         except requests.exceptions.ConnectionError as problem:
-            if _was_refused(problem):
+            if _never_connected(problem):
                 return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
             return ResponseLostError(f"{step.method} {step.path}: the connection broke: {problem}", **where)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as problem:
@@ -130,7 +131,7 @@ class RequestsTransport:
 
 
 def _chunks(received: requests.Response, deadline: float) -> list[bytes]:
-    """Read a body to its end, but not past the deadline: a slow drip would never time out by itself."""
+    """Read a body, but not beyond the deadline: a response that trickles in slowly would never time out by itself."""
     chunks: list[bytes] = []
     while chunk := received.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
@@ -146,6 +147,6 @@ def _ssl_failure(problem: Exception, step: Send) -> FlowServiceError:
     return ResponseLostError(message, method=step.method, path=step.path)
 
 
-def _was_refused(problem: requests.exceptions.ConnectionError) -> bool:
+def _never_connected(problem: requests.exceptions.ConnectionError) -> bool:
     reason = getattr(problem.args[0], "reason", None) if problem.args else None
     return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError))

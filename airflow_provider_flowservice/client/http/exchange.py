@@ -1,7 +1,7 @@
-"""How one request is carried through: credentials, retries and errors, written once for both transports.
+"""Credentials, retries and error handling of a request, implemented once for both transports.
 
-:func:`exchange` is a generator that does no input or output. It yields what is to be done (:class:`Send`,
-:class:`Pause`, :class:`NeedToken`) and is sent the result; a transport is the loop that does these things.
+:func:`exchange` is a generator that performs no input or output. It yields the next step (:class:`Send`,
+:class:`Pause` or :class:`NeedToken`) and receives its result. A transport is the loop that executes the steps.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 class Send(Frozen, frozen=True):
-    """Put this on the wire.
+    """Step: send an HTTP request.
 
-    :param seconds: how long the whole attempt may take.
+    :param seconds: maximum duration of the attempt.
     """
 
     hidden: ClassVar = frozenset({"headers", "body"})
@@ -48,15 +48,15 @@ class Send(Frozen, frozen=True):
 
 
 class Pause(Frozen, frozen=True):
-    """Wait this many seconds."""
+    """Step: sleep for a number of seconds."""
 
     seconds: float
 
 
 class NeedToken(Frozen, frozen=True):
-    """Give a token.
+    """Step: provide a token.
 
-    :param rejected: the token that AEP rejected, if it rejected one.
+    :param rejected: the token that AEP rejected, if any.
     """
 
     hidden: ClassVar = frozenset({"rejected"})
@@ -64,23 +64,23 @@ class NeedToken(Frozen, frozen=True):
     rejected: str | None = None
 
 
-#: An inlet says 403 to a token that is invalid; for the gateway that is a matter of permission.
-_TOKEN_REFUSALS = {
+#: Statuses that mean that the token is invalid. Inlets return 403 for it; from the gateway, 403 is a permission error.
+_TOKEN_REJECTIONS = {
     Host.GATEWAY: frozenset({401}),
     Host.COLLECTION: frozenset({401, 403}),
     Host.IMS: frozenset({401}),
 }
 
 Step = Send | Pause | NeedToken
-#: What comes back for a step: a response or the way it failed, a token, or nothing after a pause.
+#: Result of a step: a response or an error after Send, a token after NeedToken, None after Pause.
 Result = Response | FlowServiceError | str | None
 Exchange = Generator[Step, Result, T]
 
 
 def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
-    """Carry a request through until it succeeds or is given up.
+    """Send a request, with retries, until it succeeds or must not be sent again.
 
-    :raises FlowServiceError: the last attempt's error, with secrets removed from its message.
+    :raises FlowServiceError: the error of the last attempt, with secrets removed from its message.
     """
     policy = retry.Policy(settings.retries, settings.retry_budget)
     start = clock.current().monotonic()
@@ -123,9 +123,9 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
     if isinstance(result, FlowServiceError):
         return _Failure(result)
     if not isinstance(result, Response):
-        raise TypeError(f"a Send must be given a response or an error, not {type(result).__name__}")
+        raise TypeError(f"the result of Send must be a response or an error, not {type(result).__name__}")
     if not result.is_success:
-        return _Failure(response.error(result, token_refusals=_TOKEN_REFUSALS[request.host]))
+        return _Failure(response.error(result, token_rejections=_TOKEN_REJECTIONS[request.host]))
     try:
         return request.parse(result)
     except FlowServiceError as unreadable:
@@ -172,9 +172,10 @@ def _credentials(host: Host, settings: Settings, token: str) -> dict[str, str]:
 
 
 def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:
-    """The error with a remedy, and without any secret that a server may have echoed."""
+    """Add a remedy to an error, and remove secrets that the server may have echoed from its message."""
     message = f"{error.message} {advice}".rstrip()
     for secret in secrets:
+        # Replacing very short strings would garble the message.
         if len(secret) > 3:
             message = message.replace(secret, "***")
     error.message = message
@@ -183,20 +184,18 @@ def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -
 
 
 _ROLE = "Add the credential to a role in AEP's Permissions; a product profile alone is not enough."
-_ORG = (
-    "Check extra 'org_id' ({org_id}) of the connection, and that the credential belongs to that organization."
-)
+_ORG = "Check the extra 'org_id' ({org_id}) of the connection, and that the credential belongs to this organization."
 _SANDBOX = (
     "Sandbox {sandbox!r} does not exist for this credential. Check its name, or "
     + _ROLE[0].lower()
     + _ROLE[1:]
 )
-_API_KEY = "The login of the connection must be the client id ({client_id}) that the token was issued for."
-_REFUSED = "Check that client id, client secret and organization belong together."
+_API_KEY = "Set the login of the connection ({client_id}) to the client id that the token was issued for."
+_REJECTED = "Check that client id, client secret and organization of the connection belong together."
 
-#: AEP's code, without the HTTP status that some of them end with, to what to do.
+#: Remedies by AEP's error code, without the HTTP status at the end of some codes.
 _BY_CODE = {
-    "401013": _REFUSED,
+    "401013": _REJECTED,
     "403000": _API_KEY,
     "403003": _API_KEY,
     "400003": _ORG,
@@ -216,7 +215,7 @@ _BY_CODE = {
 
 
 def _advise(error: FlowServiceError, settings: Settings) -> str:
-    """The remedy for an error, or an empty text where none is known."""
+    """Return the remedy for an error, or an empty string if none is known."""
     if not isinstance(error, ApiError):
         return ""
     code = error.code or ""

@@ -1,8 +1,8 @@
-"""Proxies and certificates, resolved once for both transports so that they behave alike.
+"""Proxies and certificates, resolved in the same way for both transports.
 
-The environment is read the way curl and requests read it: ``HTTPS_PROXY``, ``NO_PROXY``,
-``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` and ``SSL_CERT_FILE``. Settings of the connection come first.
-Loopback is never proxied.
+The environment variables ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` and
+``SSL_CERT_FILE`` have the same meaning as for curl and requests. Settings of the connection take precedence. Requests
+to loopback addresses never use a proxy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def proxy_for(origin: str, settings: Settings) -> str | None:
-    """The proxy URL for requests to ``origin``, or None for a direct connection."""
+    """Return the URL of the proxy for requests to ``origin``, or None for a direct connection."""
     url = urlsplit(origin)
     host = url.hostname or ""
     if host in LOOPBACK_HOSTS:
@@ -32,14 +32,14 @@ def proxy_for(origin: str, settings: Settings) -> str | None:
         return None
     proxies = getproxies_environment()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    # curl takes a bare host and port; of the two libraries, only requests does.
+    # Like curl, accept a proxy without a scheme; aiohttp does not.
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
 def ca_file(settings: Settings) -> str | None:
-    """Path of the CA certificates to trust, or None for the ones that come with Python.
+    """Return the path of the trusted CA certificates, or None for the ones of the certifi package.
 
-    :raises InvalidInputError: if the file does not exist, or is not a file of certificates.
+    :raises InvalidInputError: if the file does not exist or does not contain certificates.
     """
     candidates = [("extra 'ca_file'", settings.ca_file)]
     candidates += [(name, os.environ.get(name)) for name in _CA_VARIABLES]
@@ -51,7 +51,7 @@ def ca_file(settings: Settings) -> str | None:
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext:
-    """A context that verifies servers against :func:`ca_file`; one serves all connections."""
+    """Return a context that verifies servers with the certificates of :func:`ca_file`."""
     path = ca_file(settings)
     if path is None:
         import certifi
@@ -61,7 +61,7 @@ def ssl_context(settings: Settings) -> ssl.SSLContext:
 
 
 def _check_ca_file(name: str, path: str) -> None:
-    remedy = "Name a file of PEM certificates."
+    remedy = "Set it to the path of a file with PEM certificates."
     if not Path(path).exists():
         raise InvalidInputError(name, f"the file {path!r} does not exist", remedy)
     try:
@@ -70,9 +70,10 @@ def _check_ca_file(name: str, path: str) -> None:
         raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from problem
 
 
+# Usually all connections use one bundle; the limit keeps contexts of changed files from accumulating.
 @lru_cache(maxsize=8)
 def _context(path: str, changed: int) -> ssl.SSLContext:  # noqa: ARG001 (a part of the key)
-    """Reading a bundle takes tens of milliseconds, so each is read once until its file changes."""
+    """Return a cached context: reading a bundle takes tens of milliseconds and is only repeated if its file changes."""
     if Path(path).is_dir():
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)

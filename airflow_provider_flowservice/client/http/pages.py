@@ -1,7 +1,7 @@
-"""Whole lists, page by page to the end: the one place that knows when a list has ended.
+"""Reading of complete lists, page by page. This is the only module that decides where a list ends.
 
-A list whose end was not reached is never taken for a shorter one: "there is none" would then be wrong, and a create
-would make a duplicate.
+A list whose end is not reached is an error, never a shorter list: otherwise a search could miss an existing object, and
+a create would create a duplicate.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from airflow_provider_flowservice.client.http.request import Kind, Request, Send
 
 T = TypeVar("T")
 
-#: So many empty pages in a row are read. An empty page that names a next one is not the end: a service that filters
-#: after it has cut the list into pages gives some. 100 of them stand for 10,000 resources without a match, which is
-#: more than a sandbox holds; without a limit, a service that goes on like that would be asked forever.
+#: Maximum number of consecutive empty pages. An empty page that refers to a next one is not the end: a service that
+#: filters after splitting the list into pages returns empty pages. 100 pages represent 10,000 resources without a
+#: match, which is more than a sandbox contains; without a limit, a faulty service would be read forever.
 MAX_EMPTY_PAGES = 100
 
 
 def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[model.Page[T]]]) -> Iterator[T]:
-    """Every item of a list, each id once. The next page is read when the items before it are used up.
+    """Yield all items of a list, each id once. A page is only requested when the previous items have been consumed.
 
-    Items may come again as long as something new comes with them: when a list grows between two requests, its items
-    move towards the later pages. A page on which every item is known may only be the last one, and must be shorter than
-    a full page; anything else comes from a service that ignores which page it is asked for.
+    A page may repeat items if it also contains new ones: if a list grows between two requests, its items move to later
+    pages. A page without new items must be the last one and must be shorter than a full page; otherwise the service
+    ignores the cursor.
 
-    :param name: what the list holds, for messages.
-    :param page_at: the request for the page at a cursor; None is the first page.
-    :raises InvalidResponseError: if the pages do not lead to an end.
+    :param name: name of the items in error messages, in the plural.
+    :param page_at: returns the request for the page at a cursor; None is the first page.
+    :raises InvalidResponseError: if the end of the list cannot be reached.
     """
     seen: set[str] = set()
     cursors: set[str] = set()
@@ -52,7 +52,7 @@ def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[mod
         if empty > MAX_EMPTY_PAGES:
             raise _unfinished(asked, name, f"has {empty} empty pages in a row")
         if cursor in cursors:
-            raise _unfinished(asked, name, "names a page twice")
+            raise _unfinished(asked, name, "refers to the same page twice")
         cursors.add(cursor)
         longest = max(longest, len(page.items))
 
@@ -60,10 +60,10 @@ def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[mod
 def iterate(
     sender: Sender, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
 ) -> Iterator[T]:
-    """Every resource of a kind (``GET /{kind}``), as :func:`pages` reads it.
+    """Yield all resources of a kind (``GET /{kind}``), with :func:`pages`.
 
-    :param filters: ``property`` expressions, all of which must hold.
-    :param order_by: field name, with ``-`` in front for descending.
+    :param filters: ``property`` expressions; resources must match all of them.
+    :param order_by: field name, prefixed with ``-`` for descending order.
     """
     filters = tuple(filters)
     return pages(
@@ -74,18 +74,18 @@ def iterate(
 
 
 def next_offset(start: str | None, found: int, page_limit: int) -> str | None:
-    """The cursor of a list that only counts its items: where the page after this one begins.
+    """Return the cursor of the next page of a list that is paged by offset; None after the last page.
 
-    :param start: where this page began.
-    :param found: how many items it holds; the last page is the one that is not full.
+    :param start: offset of this page, as a string; None for 0.
+    :param found: number of items on this page; a page that is not full is the last one.
     """
     return str(int(start or 0) + found) if found >= page_limit else None
 
 
 def _unfinished(asked: Request[Any], name: str, problem: str) -> InvalidResponseError:
     return InvalidResponseError(
-        f"{asked.method} {asked.path}: the list of {name} {problem}, so its end was not reached. Try again; the list is"
-        " then read from its beginning.",
+        f"{asked.method} {asked.path}: the list of {name} {problem}, so its end was not reached. Try again: the list is"
+        " then read from the beginning.",
         method=asked.method,
         path=asked.path,
     )

@@ -1,7 +1,7 @@
-"""What to send: pure functions that build requests.
+"""Requests, and pure functions that create them.
 
-A :class:`Request` carries the function that reads its response, so that sending one gives a typed value with
-either transport.
+A :class:`Request` contains the function that parses its response, so that sending it returns a typed value with either
+transport.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from airflow_provider_flowservice.client.model import Frozen
 T = TypeVar("T")
 
 FLOW_SERVICE = "/data/foundation/flowservice"
+#: Resources per page: the maximum that Flow Service accepts.
 PAGE_LIMIT = 100
 
 
 class Host(str, Enum):
-    """The servers that a request may go to. A token goes to the first two only."""
+    """The servers that requests are sent to. Only the first two receive a token."""
 
     GATEWAY = "gateway"
     COLLECTION = "collection"
@@ -34,16 +35,16 @@ class Request(Frozen, Generic[T], frozen=True):
     """One HTTP request, without credentials.
 
     :param method: HTTP method.
-    :param path: path from the server's root, percent-encoded.
-    :param parse: reads a successful response.
-    :param params: query parameters in order; a name may repeat.
-    :param json: body, sent as JSON; never shown, since it may hold credentials.
-    :param form: body, sent form-encoded; never shown.
-    :param content: body, sent as it is; JSON already.
-    :param authorized: whether a token goes with it.
-    :param headers: headers beside the ones every request of that host gets.
-    :param host: which server it is for.
-    :param idempotent: whether sending it again has no further effect; otherwise the caller looks first.
+    :param path: absolute path, percent-encoded.
+    :param parse: parses a successful response.
+    :param params: query parameters in order; names may be repeated.
+    :param json: body to send as JSON; never shown, because it may contain credentials.
+    :param form: body to send form-encoded; never shown.
+    :param content: body to send unchanged, already encoded as JSON.
+    :param authorized: whether to send a token.
+    :param headers: headers in addition to those that every request to the host has.
+    :param host: the server to send it to.
+    :param idempotent: whether it can be sent again without a further effect; otherwise the caller must check first.
     :param secrets: values in the body that must not appear in an error message.
     """
 
@@ -64,12 +65,12 @@ class Request(Frozen, Generic[T], frozen=True):
 
     @property
     def query(self) -> str:
-        """The query string; spaces as ``%20``, since ``+`` means something in ``orderby``."""
+        """The query string. Spaces are encoded as ``%20``, because ``+`` has a meaning in ``orderby``."""
         return urlencode(self.params, quote_via=quote)
 
 
 class Sender(Protocol):
-    """Anything that sends a request, with retries, and returns its parsed response."""
+    """An object that sends requests, with retries, and returns their parsed responses."""
 
     def send(self, request: Request[T]) -> T:
         """Send ``request``."""
@@ -77,11 +78,11 @@ class Sender(Protocol):
 
 
 class Kind(Frozen, Generic[T], frozen=True):
-    """A kind of Flow Service resource.
+    """A type of Flow Service resource.
 
-    :param path: its collection under the service's root, such as ``flows``.
-    :param label: what a person calls one, for messages.
-    :param type: record that one is read into.
+    :param path: name of its collection, for example ``flows``.
+    :param label: name of the type in messages, in the singular.
+    :param type: class of the records.
     """
 
     path: str
@@ -99,7 +100,7 @@ RUNS = Kind("runs", "flow run", model.FlowRun)
 
 
 def get(kind: Kind[T], resource_id: str) -> Request[T]:
-    """Read one resource: ``GET /{kind}/{id}``."""
+    """Return the request for a resource: ``GET /{kind}/{id}``."""
     return Request("GET", _path(kind, resource_id), lambda received: response.first_item(received, kind.type))
 
 
@@ -111,12 +112,12 @@ def page(
     limit: int = PAGE_LIMIT,
     continuation_token: str | None = None,
 ) -> Request[model.Page[T]]:
-    """Read one page of a list: ``GET /{kind}``.
+    """Return the request for a page of a list: ``GET /{kind}``.
 
-    :param filters: ``property`` expressions, all of which must hold; see :func:`equals`.
-    :param order_by: field name, with ``-`` in front for descending.
-    :param limit: resources a page, 100 at most.
-    :param continuation_token: token of the page, from the one before it.
+    :param filters: ``property`` expressions; resources must match all of them. See :func:`equals`.
+    :param order_by: field name, prefixed with ``-`` for descending order.
+    :param limit: maximum number of resources on the page; AEP accepts up to 100.
+    :param continuation_token: token returned with the previous page.
     """
     params = [("property", expression) for expression in filters]
     if order_by:
@@ -130,7 +131,7 @@ def page(
 
 
 def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
-    """Count resources: ``GET /{kind}?count=true``. AEP rejects ``limit`` beside it."""
+    """Return the request that counts resources: ``GET /{kind}?count=true``. AEP rejects ``limit`` with it."""
     params = (*(("property", expression) for expression in filters), ("count", "true"))
     return Request("GET", _path(kind), response.count, params=params)
 
@@ -138,9 +139,9 @@ def count(kind: Kind[Any], *, filters: Iterable[str] = ()) -> Request[int]:
 def create(
     kind: Kind[Any], body: Mapping[str, Any], *, draft: bool = False, secrets: tuple[str, ...] = ()
 ) -> Request[model.Created]:
-    """Create a resource: ``POST /{kind}``. If it is sent twice, AEP creates a duplicate.
+    """Return the request that creates a resource: ``POST /{kind}``. If it is sent twice, AEP creates a duplicate.
 
-    :param draft: make a draft, which does nothing until it is published.
+    :param draft: whether to create a draft, which has no effect until it is published.
     """
     return Request(
         "POST",
@@ -161,10 +162,10 @@ def patch(
     *,
     secrets: tuple[str, ...] = (),
 ) -> Request[model.Created | None]:
-    """Change a resource: ``PATCH /{kind}/{id}`` with ``If-Match``.
+    """Return the request that changes a resource: ``PATCH /{kind}/{id}`` with ``If-Match``.
 
     :param etag: version that the change was computed from.
-    :returns: the request; its result is None where AEP's response has no body.
+    :returns: the request; its result is None if AEP's response has no body.
     """
     return Request(
         "PATCH",
@@ -178,12 +179,12 @@ def patch(
 
 
 def delete(kind: Kind[Any], resource_id: str) -> Request[None]:
-    """Delete a resource: ``DELETE /{kind}/{id}``."""
+    """Return the request that deletes a resource: ``DELETE /{kind}/{id}``."""
     return Request("DELETE", _path(kind, resource_id), response.nothing)
 
 
 def action(kind: Kind[Any], resource_id: str, operation: str) -> Request[model.Created | None]:
-    """Act on a resource: ``POST /{kind}/{id}/action?op=``, such as ``enable`` or ``publish``."""
+    """Return the request ``POST /{kind}/{id}/action?op=``; the operation is, for example, ``enable``."""
     return Request(
         "POST",
         f"{_path(kind, resource_id)}/action",
@@ -194,7 +195,7 @@ def action(kind: Kind[Any], resource_id: str, operation: str) -> Request[model.C
 
 
 def ims_token(client_id: str, client_secret: str, scopes: str) -> Request[response.Token]:
-    """Ask IMS for a token: ``POST /ims/token/v3``; the secret goes into the body, never into the query."""
+    """Return the request for a token: ``POST /ims/token/v3``. The secret is sent in the body, not in the query."""
     form = (
         ("grant_type", "client_credentials"),
         ("client_id", client_id),
@@ -213,17 +214,17 @@ def ims_token(client_id: str, client_secret: str, scopes: str) -> Request[respon
 
 
 def equals(path: str, value: str) -> str:
-    """A ``property`` filter for one exact value.
+    """Return a ``property`` filter that matches one exact value.
 
-    :raises ValueError: if the filter grammar would read ``value`` as something else; see :func:`is_plain`.
+    :raises ValueError: if ``value`` has a special meaning in AEP's filter grammar; see :func:`is_plain`.
     """
     if not is_plain(value):
-        raise ValueError(f"{value!r} cannot stand in a filter")
+        raise ValueError(f"{value!r} cannot be used in a filter: choose a value for which is_plain() is true")
     return f"{path}=={value}"
 
 
 def is_plain(value: str) -> bool:
-    """Whether AEP's filter grammar surely takes a value literally; a comma, for one, means OR there."""
+    """Whether a value certainly has no special meaning in AEP's filter grammar; a comma, for example, means OR."""
     return bool(value) and value.isascii() and value.strip() == value and not set(value) - _PLAIN
 
 
@@ -231,7 +232,7 @@ _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 def quoted_etag(etag: str) -> str:
-    """The etag as ``If-Match`` must carry it: in double quotes, which AEP's own values bring with them."""
+    """Return an etag in the format of ``If-Match``: in double quotes, which AEP's values already have."""
     return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 1 else f'"{etag}"'
 
 

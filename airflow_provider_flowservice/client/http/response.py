@@ -1,7 +1,7 @@
-"""What came back: pure functions that read responses.
+"""Responses, and pure functions that parse them.
 
-Three error families share the gateway's host name, resources come in an ``items`` wrapper, and a change
-is confirmed with or without a body. Whatever the bytes, nothing here raises anything but a
+Errors have three different formats, resources are wrapped in ``items``, and changes are confirmed with or without a
+body. Regardless of the bytes received, these functions only raise
 :class:`~airflow_provider_flowservice.client.errors.FlowServiceError`.
 """
 
@@ -31,10 +31,10 @@ E = TypeVar("E", bound=FlowServiceError)
 
 
 class Response(Frozen, frozen=True):
-    """A response as it came.
+    """An HTTP response.
 
-    :param headers: names in lower case.
-    :param body: bytes, decompressed.
+    :param headers: headers by name in lower case.
+    :param body: the decompressed body.
     """
 
     hidden: ClassVar = frozenset({"body"})
@@ -46,20 +46,20 @@ class Response(Frozen, frozen=True):
     body: bytes = b""
 
     def error(self, kind: type[E], problem: str, **details: Any) -> E:
-        """An error about this response."""
+        """Return an error about this response."""
         message = f"{self.method} {self.path}: {problem}"
         return kind(message, method=self.method, path=self.path, **details)
 
     @property
     def is_success(self) -> bool:
-        """Whether the status says success. A redirect is none: a token follows no redirect."""
+        """Whether the status is 2xx. Redirects are failures: the token must not be sent to another server."""
         return 200 <= self.status < 300
 
 
 class Token(Frozen, frozen=True):
     """An access token.
 
-    :param lifetime: seconds from now.
+    :param lifetime: remaining lifetime in seconds.
     """
 
     hidden: ClassVar = frozenset({"value"})
@@ -82,16 +82,16 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
-def error(response: Response, *, token_refusals: frozenset[int] = frozenset({401})) -> ApiError:
-    """The error that an unsuccessful response stands for, whichever service or gateway wrote it.
+def error(response: Response, *, token_rejections: frozenset[int] = frozenset({401})) -> ApiError:
+    """Return the error for an unsuccessful response of the gateway or of any service.
 
-    :param token_refusals: statuses that mean that the token is not accepted.
+    :param token_rejections: statuses that mean that the token is invalid.
     """
     document = _lenient_json(response.body)
     code = _error_code(document)
     text = _error_text(document) or _raw_text(response.body)
-    refused = response.status in token_refusals
-    kind = AuthenticationError if refused else api_error_class(response.status, code)
+    token_is_rejected = response.status in token_rejections
+    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, code)
     label = f"HTTP {response.status}" + (f" {code}" if code else "")
     return response.error(
         kind,
@@ -104,59 +104,60 @@ def error(response: Response, *, token_refusals: frozenset[int] = frozenset({401
 
 
 def first_item(response: Response, kind: type[T]) -> T:
-    """The one resource in a ``{"items": [{...}]}`` wrapper.
+    """Return the resource in a ``{"items": [{...}]}`` response.
 
-    :raises NotFoundError: if the wrapper is empty.
+    :raises NotFoundError: if the list is empty.
     """
     items = decode(response, _Items).items
     if not items:
-        raise response.error(NotFoundError, "the response holds no resource", status=404)
+        raise response.error(NotFoundError, "the response contains no resource", status=404)
     return decode(response, kind, items[0])
 
 
 def page(response: Response, kind: type[T]) -> model.Page[T]:
-    """A page of resources with the token of the next one."""
+    """Return a page of resources, with the token of the next page."""
     wrapper = decode(response, _Items)
     items = tuple(decode(response, kind, item) for item in wrapper.items)
     return model.Page(items=items, next_cursor=_next_token(wrapper.links))
 
 
 def count(response: Response) -> int:
-    """The number in a ``{"count": n}`` response."""
+    """Return the number in a ``{"count": n}`` response."""
     return decode(response, _Count).count
 
 
 def created(response: Response) -> model.Created:
-    """Id and etag of a created resource."""
+    """Return the id and etag of a created resource."""
     return decode(response, model.Created)
 
 
 def changed(response: Response) -> model.Created | None:
-    """Id and new etag of a changed resource, None where AEP responds 202 or 204 without a body."""
+    """Return the id and new etag of a changed resource; None if AEP responds 202 or 204 without a body."""
     return decode(response, model.Created) if response.body.strip() else None
 
 
 def nothing(response: Response) -> None:
-    """For responses whose body, if any, does not matter."""
+    """Ignore the body of a response."""
 
 
 def token(response: Response) -> Token:
-    """The access token that IMS gave."""
+    """Return the access token in a response of IMS."""
     try:
         decoded = msgspec.json.decode(response.body, type=_Token)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # The decoder's message could quote the response, and with it the token.
-        problem = "the response holds no access_token with expires_in"
+        # The decoder's message could quote the response, including the token.
+        problem = "the response does not contain access_token and expires_in"
         raise response.error(InvalidResponseError, problem) from None
     return Token(decoded.access_token, decoded.expires_in)
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for, as a number or a date; None if it is neither."""
+    """Return the seconds of a ``Retry-After`` header, which is a number or a date; None if it is neither."""
     if header is None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
+        # More digits are an absurd wait in any case, and a longer number could overflow.
         return float(text[:18])
     try:
         moment = parsedate_to_datetime(text)
@@ -167,9 +168,9 @@ def retry_after(header: str | None) -> float | None:
 
 
 def decode(response: Response, kind: type[T], part: bytes | msgspec.Raw | None = None) -> T:
-    """Read a response, or a part of it, into a record.
+    """Decode a response, or a part of it, into a record.
 
-    :raises InvalidResponseError: if it is not JSON of that shape.
+    :raises InvalidResponseError: if it is not JSON or does not have the structure of the record.
     """
     try:
         return msgspec.json.decode(response.body if part is None else part, type=kind)
@@ -179,7 +180,7 @@ def decode(response: Response, kind: type[T], part: bytes | msgspec.Raw | None =
 
 
 def _next_token(links: dict[str, Any] | None) -> str | None:
-    """The opaque token in ``_links.next.href``; it may hold ``=``, so the query is parsed, never split."""
+    """Return the opaque token in ``_links.next.href``. It may contain ``=``, so the query is parsed, not split."""
     following = (links or {}).get("next")
     href = following.get("href") if isinstance(following, dict) else following
     if not isinstance(href, str):
@@ -200,7 +201,7 @@ def _lenient_json(body: bytes) -> Mapping[str, Any]:
 
 
 def _error_code(document: Mapping[str, Any]) -> str | None:
-    """The gateway's ``error_code`` (text or number), the end of a problem ``type``, or IMS's ``error``."""
+    """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
     if document.get("error_code") is not None:
         return str(document["error_code"])
     kind = document.get("type")
@@ -226,6 +227,7 @@ def _error_text(document: Mapping[str, Any]) -> str | None:
 
 
 def _raw_text(body: bytes) -> str:
+    # 300 bytes of a page that is not JSON, such as a proxy's, show its title without flooding the log.
     text = body[:300].decode("utf-8", "replace").strip()
     return " ".join(text.split()) or "no explanation"
 

@@ -1,6 +1,6 @@
-"""When to try again: pure decisions, no sleeping.
+"""Retry decisions, as pure functions that do not sleep.
 
-One rule set for both transports. What it decides is laid out as a table in the README and checked against it.
+Both transports use the same rules. A table in README.md documents them, and a test compares it with this code.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.model import Frozen
 
-#: Statuses of a server's failure that passes.
+#: Statuses of temporary server failures. Others, such as 501, do not change with another attempt.
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
-#: Seconds: first delay, doubled with each attempt, never longer than the cap.
+#: First delay in seconds; it doubles with each attempt. Short, because most disturbances last less than a second.
 FIRST_DELAY = 1.0
+#: Maximum delay in seconds, also for ``Retry-After``: a longer wait would block a worker, so it is left to Airflow.
 MAX_DELAY = 60.0
 
 
 class Policy(Frozen, frozen=True):
-    """How often and how long one request is tried.
+    """Limits for the attempts of a request.
 
-    :param retries: how often it is sent again at most.
-    :param budget: seconds that all attempts and waits may take together.
+    :param retries: maximum number of times that it is sent again.
+    :param budget: maximum time in seconds for all attempts and waits together.
     """
 
     retries: int = 4
@@ -37,13 +38,13 @@ class Policy(Frozen, frozen=True):
 
 
 class Retry(Frozen, frozen=True):
-    """Send again after ``delay`` seconds."""
+    """Send the request again after ``delay`` seconds."""
 
     delay: float = 0.0
 
 
 class RefreshToken(Frozen, frozen=True):
-    """Send again with a new token."""
+    """Send the request again with a new token."""
 
 
 class GiveUp(Frozen, frozen=True):
@@ -63,30 +64,30 @@ def decide(
     policy: Policy,
     jitter: float,
 ) -> Decision:
-    """Say what to do about a failed attempt.
+    """Decide what to do after a failed attempt.
 
-    :param error: how the attempt failed.
-    :param idempotent: whether the request may be sent again although it may have had its effect.
-    :param attempt: number of this attempt, from 1.
-    :param elapsed: seconds since the first attempt began.
-    :param refreshed: whether the token was already renewed for this request.
-    :param policy: limits.
-    :param jitter: random number in [0, 1), so that many workers do not come back at the same moment.
+    :param error: the error of the attempt.
+    :param idempotent: whether the request can be sent again even if it may already have had its effect.
+    :param attempt: number of this attempt, starting at 1.
+    :param elapsed: seconds since the start of the first attempt.
+    :param refreshed: whether the token has already been renewed for this request.
+    :param policy: the limits.
+    :param jitter: random number in [0, 1), so that many workers do not send their requests at the same time.
     """
     if isinstance(error, AuthenticationError):
         return GiveUp() if refreshed else RefreshToken()
-    if attempt > policy.retries or not _passes(error, idempotent):
+    if attempt > policy.retries or not _is_temporary(error, idempotent):
         return GiveUp()
     delay = delay_after(error, attempt, jitter)
     return Retry(delay) if elapsed + delay < policy.budget else GiveUp()
 
 
 def backoff(attempt: int, jitter: float, *, first: float = FIRST_DELAY, cap: float = MAX_DELAY) -> float:
-    """Seconds to wait after the ``attempt``-th failure: exponential with full jitter."""
+    """Return the seconds to wait after the ``attempt``-th failure: exponential backoff with full jitter."""
     return float(min(cap, first * 2 ** min(attempt - 1, 16)) * jitter)
 
 
-def _passes(error: FlowServiceError, idempotent: bool) -> bool:
+def _is_temporary(error: FlowServiceError, idempotent: bool) -> bool:
     if isinstance(error, UntrustedServerError):
         return False
     if isinstance(error, (NotSentError, RateLimitError)):
@@ -97,9 +98,9 @@ def _passes(error: FlowServiceError, idempotent: bool) -> bool:
 
 
 def delay_after(error: FlowServiceError, attempt: int, jitter: float | None = None) -> float:
-    """Seconds to wait after the ``attempt``-th failure: what the server asks for, else a growing back-off.
+    """Return the seconds to wait after the ``attempt``-th failure: ``Retry-After`` plus jitter, or else a backoff.
 
-    :param jitter: random number in [0, 1); drawn here if it is not given.
+    :param jitter: random number in [0, 1); generated if omitted.
     """
     share = random.random() if jitter is None else jitter  # noqa: S311
     if error.retry_after is not None:

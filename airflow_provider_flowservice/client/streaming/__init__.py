@@ -1,4 +1,4 @@
-"""Streaming ingestion: the inlet, input files, and posting."""
+"""Streaming ingestion: inlets, input records and posting."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Streaming ingestion: an inlet, what is sent to it, and what it responds. Pure.
+"""Inlets for streaming ingestion: requests and responses. All functions are pure.
 
-An inlet responds before AEP has looked at the data, and responds 207 to a batch even when all of it fails, so
-every element of a response is read.
+An inlet responds before AEP has processed the data, and responds 207 to a batch even if all records are rejected.
+Therefore every element of a response is evaluated.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.model import BaseConnection, Frozen
 from airflow_provider_flowservice.client.settings import origin_of
 
-#: Bytes that one request may have. AEP says 1 MB and not which; this is the smaller reading.
+#: Maximum size of a request in bytes. AEP documents 1 MB without saying whether it means 10**6 or 2**20; this is safe.
 MAX_REQUEST_BYTES = 1_000_000
-#: Requests a minute that an inlet takes with synchronous validation.
+#: Maximum number of requests per minute with synchronous validation: AEP's documented limit.
 SYNC_VALIDATIONS_PER_MINUTE = 60
 
 _XDM_CONTENT_TYPE = "application/vnd.adobe.xed-full-notext+json; version=1.0"
@@ -31,11 +31,11 @@ _INLET_PATH = re.compile(r"/collection/(?P<id>[^/]+)")
 
 
 class Inlet(Frozen, frozen=True):
-    """Where records go.
+    """A streaming inlet, which records are posted to.
 
-    :param url: as AEP gave it.
-    :param data_type: ``xdm`` or ``raw``; None if it is not known.
-    :param authenticated: whether a token must go with the records.
+    :param url: its URL, as returned by AEP.
+    :param data_type: ``xdm`` or ``raw``; None if unknown.
+    :param authenticated: whether it requires a token.
     """
 
     url: str
@@ -44,42 +44,37 @@ class Inlet(Frozen, frozen=True):
 
     @property
     def id(self) -> str:
-        """The inlet's id."""
+        """The id of the inlet, from its URL."""
         match = _INLET_PATH.fullmatch(urlsplit(self.url).path)
         if match is None:
-            raise InvalidInputError(
-                "inlet_url",
-                f"{self.url!r} is not an inlet's URL",
-                "It looks like https://dcs.adobedc.net/collection/<id>.",
-            )
+            remedy = "It must look like https://dcs.adobedc.net/collection/<id>."
+            raise InvalidInputError("inlet_url", f"{self.url!r} is not an inlet's URL", remedy)
         return match["id"]
 
     def checked(self, collection_host: str) -> Inlet:
-        """The inlet, if a token may go to its host.
+        """Return the inlet, if a token may be sent to its host.
 
-        :raises InvalidInputError: if it is on another host than the connection's ``collection_host``.
+        :raises InvalidInputError: if its host differs from the connection's ``collection_host``.
         """
         host = origin_of(urlsplit(self.url))
         if host != collection_host or "@" in urlsplit(self.url).netloc:
-            raise InvalidInputError(
-                "inlet_url",
-                f"{self.url!r} is not on {collection_host}, and no token goes elsewhere",
-                "Check the URL; if it is right, set extra 'collection_host' of the connection.",
-            )
+            problem = f"{self.url!r} is not on {collection_host}, the only host that receives the token"
+            remedy = "Check the URL; if it is right, set the extra 'collection_host' of the connection."
+            raise InvalidInputError("inlet_url", problem, remedy)
         _ = self.id
         return self
 
 
 def inlet_of(connection: BaseConnection) -> Inlet:
-    """The inlet that a base connection of spec ``HTTP API`` opened.
+    """Return the inlet of a base connection with the spec ``HTTP API``.
 
-    :raises DriftError: if it opened none.
+    :raises DriftError: if the connection has no inlet.
     """
     params = connection.auth.params if connection.auth else {}
     url = params.get("inletUrl")
     if not isinstance(url, str):
         raise DriftError(
-            f"base connection {connection.id} ({connection.name!r}) has no inlet: it is not of spec HTTP API"
+            f"base connection {connection.id} ({connection.name!r}) has no inlet. Use one with the spec HTTP API."
         )
     data_type = params.get("dataType")
     required = params.get("authenticationRequired")
@@ -91,12 +86,12 @@ def inlet_of(connection: BaseConnection) -> Inlet:
 
 
 class Envelope:
-    """Wraps plain records into XDM messages.
+    """Wraps plain records in XDM messages.
 
     :param schema_id: ``$id`` of the schema.
-    :param dataset_id: where the records land.
-    :param org_id: organisation id.
-    :param flow_id: the flow, where it is known.
+    :param dataset_id: id of the dataset that AEP adds the records to.
+    :param org_id: organization id.
+    :param flow_id: id of the flow, if known.
     """
 
     def __init__(self, *, schema_id: str, dataset_id: str, org_id: str, flow_id: str | None) -> None:
@@ -115,7 +110,7 @@ class Envelope:
         )
 
     def wrap(self, record: bytes) -> bytes:
-        """The message for a record's JSON text."""
+        """Return the message for a record that is encoded as JSON."""
         return b"".join((self._before, record, b"}}"))
 
 
@@ -125,7 +120,7 @@ class _XdmMessage(model.Record, frozen=True, kw_only=True):
 
 
 def is_xdm_message(raw: bytes) -> bool:
-    """Whether a record is an XDM message already."""
+    """Whether a record is already an XDM message."""
     try:
         msgspec.json.decode(raw, type=_XdmMessage)
     except msgspec.MsgspecError:
@@ -134,23 +129,23 @@ def is_xdm_message(raw: bytes) -> bool:
 
 
 class MessageStatus(str, Enum):
-    """What became of a message."""
+    """The status of a posted message."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
-    #: Not accepted for a temporary reason; it can be sent again.
+    #: Not accepted for a temporary reason; can be sent again.
     BUSY = "busy"
-    #: The response does not say.
+    #: The response does not contain a result.
     UNKNOWN = "unknown"
 
 
 class MessageResult(Frozen, frozen=True):
-    """What an inlet says of one message.
+    """The result of a posted message.
 
-    :param status: HTTP-like status, where it gave one.
+    :param status: HTTP-like status, if the inlet returned one.
     """
 
-    fate: MessageStatus
+    outcome: MessageStatus
     xaction_id: str | None = None
     status: int | None = None
     message: str | None = None
@@ -168,14 +163,14 @@ class _BatchResponse(model.Record, frozen=True, kw_only=True):
 
 
 def batch_overhead(count: int) -> int:
-    """Bytes that a batch of ``count`` messages adds to the messages' own."""
+    """Return the size in bytes that a batch of ``count`` messages adds to the messages themselves."""
     return len(_BATCH_OPEN) + len(_BATCH_CLOSE) + max(count - 1, 0)
 
 
 def post_batch(
     inlet: Inlet, messages: Sequence[bytes], flow_id: str | None
 ) -> Request[tuple[MessageResult, ...]]:
-    """Send messages: ``POST /collection/batch/{inlet}``. The response has a result for each, in order."""
+    """Return the request that posts messages: ``POST /collection/batch/{inlet}``. Its results are in the same order."""
     return Request(
         "POST",
         f"/collection/batch/{inlet.id}",
@@ -191,7 +186,7 @@ def post_batch(
 def post_single(
     inlet: Inlet, message: bytes, flow_id: str | None, *, sync_validation: bool
 ) -> Request[tuple[MessageResult, ...]]:
-    """Send one message: ``POST /collection/{inlet}``."""
+    """Return the request that posts one message: ``POST /collection/{inlet}``."""
     return Request(
         "POST",
         f"/collection/{inlet.id}",
@@ -215,7 +210,7 @@ def _receipt(received: response.Response) -> tuple[MessageResult, ...]:
 
 def _results(received: response.Response, count: int) -> tuple[MessageResult, ...]:
     elements = response.decode(received, _BatchResponse).responses[:count]
-    missing = (MessageResult(MessageStatus.UNKNOWN, message="the response has no element for it"),) * (
+    missing = (MessageResult(MessageStatus.UNKNOWN, message="the response contains no result for it"),) * (
         count - len(elements)
     )
     return (*map(_read_element, elements), *missing)
@@ -225,18 +220,18 @@ def _read_element(element: msgspec.Raw) -> MessageResult:
     try:
         return _result(msgspec.json.decode(element, type=_Element))
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # One odd element says nothing about the others, which must not be sent again because of it.
-        return MessageResult(MessageStatus.UNKNOWN, message="its element of the response cannot be read")
+        # An invalid element does not affect the others, which must not be sent again because of it.
+        return MessageResult(MessageStatus.UNKNOWN, message="its result in the response is invalid")
 
 
 def _result(element: _Element) -> MessageResult:
-    """Read one element. Adobe has two styles, and in one of them a failure carries a transaction id too."""
+    """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too."""
     stated = element.status if element.status is not None else element.status_code
     status = int(str(stated)) if str(stated).isdecimal() else None
     if status is not None and status >= 400:
-        fate = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
+        outcome = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
     elif element.xaction_id is not None:
-        fate = MessageStatus.ACCEPTED
+        outcome = MessageStatus.ACCEPTED
     else:
-        fate = MessageStatus.UNKNOWN
-    return MessageResult(fate, element.xaction_id, status, element.message)
+        outcome = MessageStatus.UNKNOWN
+    return MessageResult(outcome, element.xaction_id, status, element.message)

@@ -1,7 +1,7 @@
-"""Sends records to an inlet and accounts for every one of them.
+"""Posting of records to an inlet, with a result for each record.
 
-An inlet has no idempotency key: if a response is lost, the batch is sent again, and its records are
-counted as possibly duplicated. Memory holds one batch, never the input.
+Inlets do not support idempotency keys: if a response is lost, the batch is sent again, and its records are counted as
+possibly duplicated. Only one batch is kept in memory, never the whole input.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ from airflow_provider_flowservice.client.streaming.records import InputRecord, U
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: How often a batch, or what of it the inlet was too busy for, is sent.
+#: Maximum number of times that a batch, or the messages in it that the inlet is too busy for, are sent. With waits of
+#: up to 1, 2, 4 and 8 s in between, that bridges brief overload; messages still not accepted then count as rejected.
 ATTEMPTS = 5
-_NO_XDM = (
-    "is not an XDM message, which this inlet requires; give schema_id and dataset_id to wrap plain records"
+_NOT_XDM = (
+    "is not an XDM message, which this inlet requires; pass schema_id and dataset_id to wrap plain records"
 )
 
 
 class Failure(Frozen, frozen=True):
     """A record that was not accepted.
 
-    :param record: as it was read.
-    :param status: AEP's status for it, where there is one.
-    :param message: what is wrong.
+    :param record: the record as read from the input.
+    :param status: AEP's status for it, if any.
+    :param message: description of the problem.
     """
 
     record: InputRecord | UnreadableRecord
@@ -54,15 +55,15 @@ class Failure(Frozen, frozen=True):
 
     @property
     def place(self) -> str:
-        """Where the record stands in the input."""
+        """Line or position of the record in the input, for messages."""
         return f"line {self.record.line}" if self.record.line else f"record {self.record.position}"
 
 
 class PostSummary(msgspec.Struct):
-    """What became of all records so far.
+    """The results of all records so far.
 
-    :param settled: how many records of the input, from its beginning, need not be looked at again.
-    :param maybe_duplicated: accepted ones that were sent twice because a response was lost.
+    :param settled: number of records at the beginning of the input that have been processed.
+    :param maybe_duplicated: number of accepted records that were sent twice because a response was lost.
     """
 
     settled: int = 0
@@ -75,15 +76,15 @@ class PostSummary(msgspec.Struct):
 
     @property
     def failures(self) -> int:
-        """Records that are not known to be accepted."""
+        """Number of records that are not known to be accepted."""
         return self.rejected + self.unknown
 
 
 class Progress(Frozen, frozen=True):
-    """How far a posting is, for an attempt that goes on after an interruption.
+    """The progress of a posting, which an attempt after an interruption continues from.
 
-    :param settled: the summary of all records before ``settled.settled``.
-    :param sending_below: records from there up to this position may be on their way.
+    :param settled: summary of the records before position ``settled.settled``.
+    :param sending_below: the records from there up to this position may have been sent.
     """
 
     settled: PostSummary
@@ -98,22 +99,22 @@ class _Message(Frozen, frozen=True):
 
 
 def _ignore(_: object) -> None:
-    """For callers that do not listen."""
+    """Default callback."""
 
 
 @dataclass
 class Poster:
     """Posts records to one inlet.
 
-    :param sender: carries requests through.
+    :param sender: sends the requests.
     :param target: the inlet.
-    :param flow_id: flow that the records are for, where it is known.
-    :param envelope: wraps plain records; None sends them as they are.
-    :param batch_size: records in one request at most; 1 uses the endpoint for single messages.
-    :param sync_validation: let the inlet check each record against the schema; one by one, 60 a minute.
-    :param on_failure: called with every record that is not accepted.
-    :param on_progress: called with the progress before and after each request.
-    :param summary: where an interrupted attempt stopped, to go on from there.
+    :param flow_id: id of the flow that ingests the records, if known.
+    :param envelope: wraps plain records; None sends records unchanged.
+    :param batch_size: maximum number of records per request; 1 uses the endpoint for single messages.
+    :param sync_validation: validate each record against the schema; records are sent one by one, 60 per minute.
+    :param on_failure: called for every record that is not accepted.
+    :param on_progress: called before and after each request.
+    :param summary: summary of an interrupted attempt, to continue from.
     :param maybe_sent_below: records before this position may have been sent by an interrupted attempt.
     """
 
@@ -130,9 +131,9 @@ class Poster:
     _read_below: int = field(default=0, init=False)
 
     def post(self, records: Iterable[InputRecord | UnreadableRecord]) -> PostSummary:
-        """Send all records.
+        """Post all records (``POST /collection/batch/{inlet}``).
 
-        :raises FlowServiceError: if the inlet fails for good; ``summary`` says how far it came.
+        :raises FlowServiceError: if the inlet rejects a request or the last attempt fails. ``summary`` is then valid.
         """
         single = self.sync_validation or self.batch_size == 1
         size = 1 if single else self.batch_size
@@ -159,18 +160,18 @@ class Poster:
                 self._reject(record, MessageResult(MessageStatus.REJECTED, message=message))
 
     def _message(self, record: InputRecord | UnreadableRecord) -> _Message | str:
-        """The message for a record, or why it cannot be sent."""
+        """Return the message for a record, or the reason why it cannot be sent."""
         if isinstance(record, UnreadableRecord):
             return record.problem
         content = self.envelope.wrap(record.raw) if self.envelope else record.raw
         if len(content) + inlet.batch_overhead(1) > inlet.MAX_REQUEST_BYTES:
-            return f"has {len(content)} bytes, and a request may have {inlet.MAX_REQUEST_BYTES}"
+            return f"has {len(content)} bytes, but the limit for a request is {inlet.MAX_REQUEST_BYTES}"
         if self.target.data_type == "xdm" and not self.envelope and not inlet.is_xdm_message(content):
-            return _NO_XDM
+            return _NOT_XDM
         return _Message(record, content)
 
     def _send(self, batch: list[_Message], single: bool) -> None:
-        """Send a batch, again what the inlet is too busy for, and all of it if the response is lost."""
+        """Send a batch; repeat messages that the inlet is too busy for, and the whole batch if its response is lost."""
         pending, sent_before = batch, False
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
@@ -188,9 +189,7 @@ class Poster:
                 if last:
                     self.summary.unknown += len(pending)
                     raise
-                log.warning(
-                    "The response to %d records was lost; sending them again: %s", len(pending), error
-                )
+                log.warning("No response to %d records; sending them again: %s", len(pending), error)
                 sent_before = True
                 delay = delay_after(error, attempt)
             else:
@@ -209,28 +208,28 @@ class Poster:
             request = inlet.post_batch(self.target, contents, self.flow_id)
         try:
             return self.sender.send(request)
-        except BadRequestError as refusal:
-            # For a single message this is its result, and for a batch of one so is 413; any other
-            # rejection is about the request as a whole.
-            if not single and (refusal.status != 413 or len(pending) > 1):
+        except BadRequestError as error:
+            # This is the result of a single message and, with status 413, of a batch of one. Any other
+            # rejection concerns the request as a whole.
+            if not single and (error.status != 413 or len(pending) > 1):
                 raise
-            return (MessageResult(MessageStatus.REJECTED, status=refusal.status, message=refusal.message),)
-        except ServerError as refusal:
-            if self.sync_validation and refusal.status == 501:
-                raise InvalidInputError("sync_validation", refusal.message, "Leave it out.") from refusal
+            return (MessageResult(MessageStatus.REJECTED, status=error.status, message=error.message),)
+        except ServerError as error:
+            if self.sync_validation and error.status == 501:
+                raise InvalidInputError("sync_validation", error.message, "Remove it.") from error
             raise
 
     def _account(
         self, pending: list[_Message], results: tuple[MessageResult, ...], *, sent_before: bool, last: bool
     ) -> list[_Message]:
-        """Count what is decided and return what is to be sent again."""
+        """Count the results, and return the messages to send again."""
         again: list[_Message] = []
         for message, result in zip(pending, results, strict=True):
-            if result.fate is MessageStatus.ACCEPTED:
+            if result.outcome is MessageStatus.ACCEPTED:
                 self._accept(result)
                 sent_by_other = message.record.position < self.maybe_sent_below
                 self.summary.maybe_duplicated += sent_before or sent_by_other
-            elif result.fate is MessageStatus.BUSY and not last:
+            elif result.outcome is MessageStatus.BUSY and not last:
                 again.append(message)
             else:
                 self._reject(message.record, result)
@@ -242,7 +241,7 @@ class Poster:
         self.summary.last_xaction_id = result.xaction_id
 
     def _reject(self, record: InputRecord | UnreadableRecord, result: MessageResult) -> None:
-        if result.fate is MessageStatus.UNKNOWN:
+        if result.outcome is MessageStatus.UNKNOWN:
             self.summary.unknown += 1
         else:
             self.summary.rejected += 1
@@ -252,10 +251,10 @@ class Poster:
 def _batches(
     messages: Iterable[_Message], size: int, read_below: Callable[[], int]
 ) -> Iterator[tuple[list[_Message], int]]:
-    """Fill requests up to ``size`` messages and the bytes that a request may have.
+    """Yield batches of up to ``size`` messages that do not exceed the size limit of a request.
 
-    :param read_below: the position below which the input was read, including rejected records after the last message.
-    :returns: each batch with the position below which, once it is sent, all records are settled.
+    :param read_below: returns the position below which the input was read, including rejected records.
+    :returns: each batch, with the position below which all records are settled once it is sent.
     """
     batch: list[_Message] = []
     filled = 0
@@ -271,7 +270,7 @@ def _batches(
                 yield batch, message.record.position + 1
                 batch, filled = [], 0
     except InvalidInputError:
-        # The input ends prematurely: what was read of it is sent first.
+        # The input is truncated: send the records that were read before raising the error.
         if batch:
             yield batch, read_below()
         raise

@@ -1,4 +1,4 @@
-"""Records for an inlet, from memory or from a file, one at a time and never the whole input at once."""
+"""Input records from memory or from a file, read one at a time and never all at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import msgspec
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
 
-#: Characters that a field of a CSV file may have.
+#: Maximum length of a CSV field in characters: the size limit of a request, which exceeds the csv module's default.
 MAX_FIELD_CHARACTERS = 1_000_000
 
 
 class InputRecord(Frozen, frozen=True):
-    """A record that can be sent.
+    """A valid record.
 
-    :param position: its place in the input, from 0.
-    :param raw: its JSON text, as it stood in the input where that was JSON.
-    :param line: its line in the file, from 1.
+    :param position: index of the record in the input, starting at 0.
+    :param raw: the record encoded as JSON; unchanged if the input is JSON lines.
+    :param line: line number in the file, starting at 1; None if there are no lines.
     """
 
     hidden: ClassVar = frozenset({"raw"})
@@ -36,9 +36,9 @@ class InputRecord(Frozen, frozen=True):
 
 
 class UnreadableRecord(Frozen, frozen=True):
-    """A piece of the input that is not a record.
+    """An invalid record.
 
-    :param problem: what is wrong with it.
+    :param problem: description of the problem.
     """
 
     hidden: ClassVar = frozenset({"raw"})
@@ -50,7 +50,7 @@ class UnreadableRecord(Frozen, frozen=True):
 
 
 class FileFormat(str, Enum):
-    """The files that can be read, each also with ``.gz`` behind it."""
+    """File extensions of the supported formats; each can be followed by ``.gz``."""
 
     JSON_LINES = ".jsonl"
     JSON_ARRAY = ".json"
@@ -58,9 +58,9 @@ class FileFormat(str, Enum):
 
 
 def file_format(name: str) -> tuple[FileFormat, bool]:
-    """The format that a file's name promises, and whether it is gzipped.
+    """Return the format of a file, according to its name, and whether it is compressed with gzip.
 
-    :raises InvalidInputError: if its ending is not known.
+    :raises InvalidInputError: if the file extension is unknown.
     """
     gzipped = name.endswith(".gz")
     stem = name[: -len(".gz")] if gzipped else name
@@ -74,7 +74,7 @@ def file_format(name: str) -> tuple[FileFormat, bool]:
 def from_messages(
     messages: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
 ) -> Iterator[InputRecord | UnreadableRecord]:
-    """Records from objects in memory; what is a record already stays as it is."""
+    """Yield records for objects in memory. Existing records are not changed."""
     for position, message in enumerate(messages):
         if isinstance(message, (InputRecord, UnreadableRecord)):
             yield message
@@ -85,20 +85,20 @@ def from_messages(
 
 
 def from_file(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    """Records from an open file.
+    """Yield the records in an open file.
 
-    :param file: opened for reading bytes.
-    :param name: its name, whose ending says the format.
-    :raises InvalidInputError: if the ending is not known, a CSV header cannot be used, or a JSON array or a
-        gzip stream breaks off; then all records before the break were given.
+    :param file: file that is open in binary mode.
+    :param name: name of the file, whose extension defines the format.
+    :raises InvalidInputError: if the file extension is unknown, a CSV header is invalid, or a JSON array or gzip stream
+        is truncated. In the last case, all records before that point are yielded first.
     """
     form, gzipped = file_format(name)
     stream: IO[bytes] = gzip.GzipFile(fileobj=file) if gzipped else file  # type: ignore[assignment]
     readers = {FileFormat.JSON_LINES: _json_lines, FileFormat.JSON_ARRAY: _json_array, FileFormat.CSV: _csv}
-    return _until_break(readers[form](stream, name), name)
+    return _until_truncated(readers[form](stream, name), name)
 
 
-def _until_break(
+def _until_truncated(
     records: Iterator[InputRecord | UnreadableRecord], name: str
 ) -> Iterator[InputRecord | UnreadableRecord]:
     import ijson
@@ -108,12 +108,10 @@ def _until_break(
         for record in records:
             yield record
             given += 1
-    except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error) as problem:
-        raise InvalidInputError(
-            "path",
-            f"{name!r} ends prematurely after {given} records: {' '.join(str(problem).split())}",
-            f"Fix the file, then post the rest with skip_records={given}.",
-        ) from problem
+    except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        problem = f"{name!r} ends prematurely after {given} records: {' '.join(str(error).split())}"
+        remedy = f"Fix the file, then post the rest with skip_records={given}."
+        raise InvalidInputError("path", problem, remedy) from error
 
 
 def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
@@ -143,7 +141,7 @@ def _problem_of(raw: bytes) -> str | None:
 def _json_array(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
     import ijson
 
-    # Decimals keep a number's digits; a float would lose some, and cannot hold long integers.
+    # Decimals preserve all digits of a number, whereas floats would lose some.
     encode = msgspec.json.Encoder(decimal_format="number").encode
     for position, item in enumerate(ijson.items(stream, "item")):
         if isinstance(item, dict):
@@ -153,13 +151,13 @@ def _json_array(stream: IO[bytes], _name: str) -> Iterator[InputRecord | Unreada
 
 
 def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    # A field may be as long as a request; what is longer cannot be sent. The limit is the process's.
+    # A longer field cannot be sent in any case. The limit applies to the whole process, so it is never reduced.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARACTERS))
-    # Bytes that are not UTF-8 affect only their own row.
+    # Invalid UTF-8 only affects the row that contains it.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     row_text: list[str] = []
-    # Strict, since otherwise a quote that is never closed takes the rest of the file for its field.
-    reader = csv.reader(_noting(text, row_text), strict=True)
+    # Without strict, a quote that is not closed would make the rest of the file a single field.
+    reader = csv.reader(_recording(text, row_text), strict=True)
     try:
         header = next(reader, None)
     except csv.Error as problem:
@@ -192,16 +190,16 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecor
         position += 1
 
 
-def _noting(lines: Iterable[str], noted: list[str]) -> Iterator[str]:
+def _recording(lines: Iterable[str], recorded: list[str]) -> Iterator[str]:
     for line in lines:
-        noted.append(line)
+        recorded.append(line)
         yield line
 
 
 def _csv_record(header: list[str], row: list[str]) -> bytes | str:
-    """The JSON text of a row, or what is wrong with it."""
+    """Return a row encoded as JSON, or a description of the problem."""
     if len(row) != len(header):
-        return f"has {len(row)} fields where the header has {len(header)}"
+        return f"has {len(row)} fields, but the header has {len(header)}"
     try:
         return msgspec.json.encode(dict(zip(header, row, strict=True)))
     except UnicodeEncodeError:

@@ -98,7 +98,7 @@ def test_a_page_of_audiences_that_leads_back_to_itself_is_an_error(
         {"children": [{"id": "a"}, {"id": "b"}], "_page": {"next": "1"}},
     ]
     control.inject(*(fault("status", "GET", AUDIENCES, status=200, body=page) for page in pages))
-    with pytest.raises(InvalidResponseError, match="list of audiences names a page twice"):
+    with pytest.raises(InvalidResponseError, match="list of audiences refers to the same page twice"):
         list(audiences.iterate_audiences(plain_client))
     assert [entry["query"]["start"] for entry in control.requests("GET", AUDIENCES)] == ["0", "1"]
     assert control.faults_left() == []

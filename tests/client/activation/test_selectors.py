@@ -156,7 +156,9 @@ def test_removal_limits_count_what_all_lists_hold() -> None:
     segments = [segment_selector(str(uuid.UUID(int=number))) for number in range(3)]
     before = flow(transformation([segment_selector(FIRST)], []), transformation(segments, []))
     patch = compute_patch(before, desired(FIRST), ActivationMode.SYNC)
-    with pytest.raises(DriftError, match="3 of the 4 segments of flow f would be removed, and 2 may be"):
+    with pytest.raises(
+        DriftError, match="3 of the 4 segments of flow f would be removed, but at most 2 may be"
+    ):
         RemovalLimits().check(before, patch)
     RemovalLimits(max_removals=3).check(before, patch)
 

@@ -194,5 +194,5 @@ def test_a_dataset_that_is_not_there_is_not_found(plain_client: Client, control:
     with pytest.raises(NotFoundError, match="DataSet not found"):
         plain_client.send(desired.read("none"))
     control.inject(fault("status", "GET", f"{COLLECTION}/*", status=200, body={}))
-    with pytest.raises(NotFoundError, match="holds no dataset"):
+    with pytest.raises(NotFoundError, match="contains no dataset"):
         plain_client.send(desired.read("none"))

@@ -61,7 +61,7 @@ def test_both_wordings_are_read() -> None:
         ),
         (
             [{"source": "a", "destination": "b"}, {"sourceAttribute": "c", "destinationXdmPath": "b"}],
-            r"mappings\[1\]: fills 'b' a second time",
+            r"mappings\[1\]: 'b' is mapped twice",
         ),
         (["a"], r"mappings\[0\]: 'a' is not a mapping"),
         ("[{'source': 'a'}]", "mappings: must be a list, not str"),

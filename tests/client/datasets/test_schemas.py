@@ -107,7 +107,7 @@ def test_several_that_differ_are_an_error_that_lists_them(
     made = [make(plain_client, customers())]
     control.advance(1)
     made.append(make(plain_client, customers(field_groups=())))
-    with pytest.raises(DriftError, match="2 schemas are called 'customers' and differ") as caught:
+    with pytest.raises(DriftError, match="2 schemas are named 'customers' and differ") as caught:
         ensure(plain_client, customers())
     assert all(schema_id in str(caught.value) for schema_id in made)
     assert len(creates(control)) == 2
@@ -115,7 +115,7 @@ def test_several_that_differ_are_an_error_that_lists_them(
 
 def test_fail_and_create_do_as_they_say(plain_client: Client) -> None:
     made = make(plain_client, customers())
-    with pytest.raises(DriftError, match="exists already"):
+    with pytest.raises(DriftError, match="already exists"):
         ensure(plain_client, customers(), IfExists.FAIL)
     assert ensure(plain_client, customers(), IfExists.CREATE).id != made
 

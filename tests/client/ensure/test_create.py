@@ -176,7 +176,7 @@ def test_reuse_refuses_other_settings_and_names_them(plain_client: Client, contr
     with pytest.raises(DriftError) as caught:
         ensure(plain_client, stream(base, "mine", stream="new"))
     assert held in caught.value.message
-    assert "params.stream is 'old', wanted 'new'" in caught.value.message
+    assert "params.stream is 'old', expected 'new'" in caught.value.message
     assert "if_exists='update'" in caught.value.message
     assert writes(control) == []
 
@@ -267,7 +267,7 @@ def test_update_whose_answer_is_lost_is_made_once(
 def test_fail_refuses_what_is_there(plain_client: Client, control: EmulatorControl) -> None:
     held = ensure(plain_client, kinesis("mine"), IfExists.FAIL)
     assert held.created
-    with pytest.raises(DriftError, match=f"exists already: {held.id}"):
+    with pytest.raises(DriftError, match=f"already exists: {held.id}"):
         ensure(plain_client, kinesis("mine"), IfExists.FAIL)
 
 
@@ -304,8 +304,8 @@ def test_about_several_different_ones_nobody_guesses(plain_client: Client, contr
     for if_exists in (IfExists.REUSE, IfExists.UPDATE):
         with pytest.raises(DriftError) as caught:
             ensure(plain_client, stream(base, "mine"), if_exists)
-        assert f"{equal}: as wanted." in caught.value.message
-        assert f"{other}: params.stream is 'other', wanted 'events'." in caught.value.message
+        assert f"{equal}: as desired." in caught.value.message
+        assert f"{other}: params.stream is 'other', expected 'events'." in caught.value.message
     assert len(made(control, "targetConnections")) == 2
 
 

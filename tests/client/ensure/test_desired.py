@@ -75,7 +75,7 @@ def test_what_differs_is_named_by_its_path(desired: Any, held: Any, setting: str
 def test_each_difference_is_given_with_both_values() -> None:
     found = compare("", {"a": 1, "b": {"c": "x", "d": 3}}, {"a": 2, "b": {"d": 3}})
     assert found == (Difference("a", 2, 1), Difference("b.c", None, "x"))
-    assert str(found[0]) == "a is 2, wanted 1"
+    assert str(found[0]) == "a is 2, expected 1"
 
 
 @pytest.mark.parametrize(

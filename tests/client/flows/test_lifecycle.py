@@ -84,7 +84,7 @@ def test_a_state_that_aep_confirms_and_does_not_take_is_an_error(
     made = make_flow(plain_client)
     confirmed = {"id": made, "etag": '"x"'}
     control.inject(fault("status", "POST", "flows/*/action", status=200, body=confirmed))
-    with pytest.raises(DriftError, match=f"flow {made}, .* state is 'enabled', wanted 'disabled'"):
+    with pytest.raises(DriftError, match=f"flow {made} .*: state is 'enabled', expected 'disabled'"):
         lifecycle.set_state(plain_client, made, FlowState.DISABLED)
     assert len(control.requests("POST", "/action")) == 1
 

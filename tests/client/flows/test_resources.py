@@ -76,7 +76,7 @@ CASES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("desired", "found"), CASES)
 def test_its_own_earlier_work_is_recognised_and_does_not_differ(desired: Any, found: Any) -> None:
-    assert desired.is_ours(found)
+    assert desired.matches(found)
     assert desired.differences(found) == ()
 
 
@@ -85,8 +85,8 @@ def test_another_name_or_spec_is_somebody_elses(desired: Any, found: Any) -> Non
     import msgspec
 
     spec = "flow_spec" if isinstance(found, model.Flow) else "connection_spec"
-    assert not desired.is_ours(msgspec.structs.replace(found, name=found.name.upper()))
-    assert not desired.is_ours(msgspec.structs.replace(found, **{spec: SpecRef(id="other")}))
+    assert not desired.matches(msgspec.structs.replace(found, name=found.name.upper()))
+    assert not desired.matches(msgspec.structs.replace(found, **{spec: SpecRef(id="other")}))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_another_name_or_spec_is_somebody_elses(desired: Any, found: Any) -> Non
     ],
 )
 def test_other_parents_are_somebody_elses(desired: Any, found: Any) -> None:
-    assert not desired.is_ours(found)
+    assert not desired.matches(found)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_aep_does_not_show_is_not_compared(auth: model.Auth | None) -> None
 
 def test_a_setting_that_is_no_secret_is_compared() -> None:
     (difference,) = kinesis(region="eu-west-1").differences(found_kinesis())
-    assert str(difference) == "auth.params.region is 'us-east-1', wanted 'eu-west-1'"
+    assert str(difference) == "auth.params.region is 'us-east-1', expected 'eu-west-1'"
 
 
 def test_a_selector_is_not_compared() -> None:
@@ -204,12 +204,12 @@ def test_a_description_is_added_or_replaced(held: str | None, verb: str) -> None
 @pytest.mark.parametrize(
     ("desired", "found", "named"),
     [
-        (profiles("b"), found_source(data={"format": "csv"}), "data.format is 'csv', wanted 'json'"),
-        (stream("b"), found_target(data={"format": "csv"}), "data.format is 'csv', wanted 'json'"),
+        (profiles("b"), found_source(data={"format": "csv"}), "data.format is 'csv', expected 'json'"),
+        (stream("b"), found_target(data={"format": "csv"}), "data.format is 'csv', expected 'json'"),
         (
             profile_flow("s", "t", transformations=[MAPPING]),
             found_flow(),
-            "mapping.mappingId is None, wanted 'm-1'",
+            "mapping.mappingId is None, expected 'm-1'",
         ),
     ],
 )
@@ -218,7 +218,7 @@ def test_what_aep_cannot_change_is_refused_with_the_remedy(desired: Any, found: 
         desired.updates(found)
     assert named in caught.value.message
     assert found.id in caught.value.message
-    assert "new name" in caught.value.message
+    assert "other name" in caught.value.message
 
 
 def test_a_flow_may_get_another_schedule_and_mapping() -> None:
@@ -248,5 +248,5 @@ def test_numbers_that_aep_shows_as_texts_are_equal() -> None:
 
 def test_only_wanted_settings_are_compared_and_nested_ones_by_their_path() -> None:
     differences = compare("data", {"schema": {"id": "a", "v": 1}}, {"schema": {"id": "b", "v": 1}, "x": 1})
-    assert [(d.setting, d.found, d.wanted) for d in differences] == [("data.schema.id", "b", "a")]
+    assert [(d.setting, d.found, d.desired) for d in differences] == [("data.schema.id", "b", "a")]
     assert compare("p", {"a": {"b": 1}}, {"a": None})[0].setting == "p.a"

@@ -114,7 +114,9 @@ def test_a_create_that_was_refused_is_sent_again_with_the_new_token(
 
 def test_a_second_refusal_is_the_answer(client: Client, control: EmulatorControl) -> None:
     refuse_tokens(control, times=2)
-    with pytest.raises(AuthenticationError, match="client secret and organization belong together"):
+    with pytest.raises(
+        AuthenticationError, match="client secret and organization of the connection belong together"
+    ):
         client.send(COUNT)
     assert tokens_fetched(control) == 2
     assert control.faults_left() == []
@@ -213,8 +215,8 @@ def test_a_credential_that_ims_refuses_is_explained(
     [
         (400, {"error": "invalid_scope"}, r"a scope of 'openid,AdobeID.*' is not granted"),
         (400, {"error": "unauthorized_client"}, "not an OAuth server-to-server credential"),
-        (400, {"error": "invalid_request", "error_description": "odd"}, "IMS does not accept .* odd"),
-        (401, "gone", "IMS does not accept the credential"),
+        (400, {"error": "invalid_request", "error_description": "odd"}, "IMS rejected .* odd"),
+        (401, "gone", "IMS rejected the credential"),
     ],
 )
 def test_each_refusal_of_ims_has_its_cause(

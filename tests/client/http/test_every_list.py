@@ -128,7 +128,7 @@ def unfinished(listing: Listing, sender: Stored) -> tuple[str, list[str]]:
 def test_a_cursor_that_comes_back_is_an_error(listing: Listing) -> None:
     pages = [listing.page([each], cursor) for each, cursor in (("a", "1"), ("b", "2"), ("c", "1"))]
     sender = Stored(itertools.cycle(pages))
-    assert "names a page twice" in unfinished(listing, sender)[0]
+    assert "refers to the same page twice" in unfinished(listing, sender)[0]
     assert len(sender.sent) == 3
 
 

@@ -88,7 +88,7 @@ def test_pages_that_go_round_in_a_circle_end(
     plain_client: Client, emulator: EmulatorServer, names: list[str]
 ) -> None:
     serve(emulator, *(page_of(number, token=name) for number, name in enumerate(names)))
-    with pytest.raises(InvalidResponseError, match="names a page twice"):
+    with pytest.raises(InvalidResponseError, match="refers to the same page twice"):
         listed(plain_client)
     assert emulator.control.faults_left() == []
 

@@ -150,5 +150,5 @@ def test_a_plain_name_goes_into_a_filter(name: str) -> None:
 )
 def test_a_name_that_the_grammar_might_misread_stays_out_of_filters(name: str) -> None:
     assert not request.is_plain(name)
-    with pytest.raises(ValueError, match="cannot stand in a filter"):
+    with pytest.raises(ValueError, match="cannot be used in a filter"):
         request.equals("name", name)

@@ -60,7 +60,7 @@ def test_an_inlet_on_the_collection_host_is_taken() -> None:
 
 def test_one_odd_element_of_an_answer_says_nothing_about_the_others() -> None:
     odd, number, good = results(3, {"status": {"code": 400}}, 1, {"xactionId": "1"})
-    assert [odd.fate, number.fate, good.fate] == [
+    assert [odd.outcome, number.outcome, good.outcome] == [
         MessageStatus.UNKNOWN,
         MessageStatus.UNKNOWN,
         MessageStatus.ACCEPTED,
@@ -82,7 +82,7 @@ def test_one_odd_element_of_an_answer_says_nothing_about_the_others() -> None:
     ],
 )
 def test_an_inlet_elsewhere_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInputError, match="no token goes elsewhere"):
+    with pytest.raises(InvalidInputError, match="the only host that receives the token"):
         Inlet(url).checked("https://dcs.adobedc.net")
 
 
@@ -190,14 +190,16 @@ def test_an_element_of_either_style_is_read(element: dict[str, Any], result: Mes
 
 def test_elements_are_matched_by_their_place() -> None:
     accepted, refused = {"xactionId": "1"}, {"statusCode": 400}
-    fates = [result.fate for result in results(3, refused, accepted, refused)]
+    fates = [result.outcome for result in results(3, refused, accepted, refused)]
     assert fates == [MessageStatus.REJECTED, MessageStatus.ACCEPTED, MessageStatus.REJECTED]
 
 
 def test_a_message_without_an_element_has_an_unknown_fate() -> None:
     first, *rest = results(3, {"xactionId": "1"})
-    assert first.fate is MessageStatus.ACCEPTED
-    assert rest == [MessageResult(MessageStatus.UNKNOWN, message="the response has no element for it")] * 2
+    assert first.outcome is MessageStatus.ACCEPTED
+    assert (
+        rest == [MessageResult(MessageStatus.UNKNOWN, message="the response contains no result for it")] * 2
+    )
 
 
 def test_more_elements_than_messages_are_not_counted() -> None:

@@ -215,7 +215,7 @@ def test_a_record_without_a_verdict_is_unknown_and_not_sent_again(shop: Shop) ->
     shop.answer({"xactionId": "9-0"})
     summary = shop.post(as_records(people(3)))
     assert (summary.accepted, summary.rejected, summary.unknown, summary.failures) == (1, 0, 2, 2)
-    assert shop.problems == [(f"line {n}", None, "the response has no element for it") for n in (2, 3)]
+    assert shop.problems == [(f"line {n}", None, "the response contains no result for it") for n in (2, 3)]
     assert shop.sizes == [3]
 
 
@@ -328,7 +328,7 @@ def test_a_record_over_the_limit_is_rejected_unsent_and_the_rest_is_sent(shop: S
     assert numbers(shop.kept) == [0, 1, 3]
     ((place, status, message),) = shop.problems
     assert (place, status) == ("line 3", None)
-    assert "a request may have 1000000" in message
+    assert "the limit for a request is 1000000" in message
     assert shop.sizes == [3]
 
 
@@ -512,7 +512,7 @@ def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_
 
 def test_an_inlet_that_cannot_validate_says_so_at_once(xdm_shop: Shop) -> None:
     xdm_shop.control.set_switches(sync_validation="unsupported")
-    with pytest.raises(InvalidInputError, match=r"sync_validation: .*501.*not available here.* Leave it out"):
+    with pytest.raises(InvalidInputError, match=r"sync_validation: .*501.*not available here.* Remove it"):
         validated(xdm_shop, [{"_id": "1"}, {"_id": "2"}])
     assert len(xdm_shop.posts) == 1
 

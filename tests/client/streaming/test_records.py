@@ -137,8 +137,8 @@ def test_a_ragged_row_is_named_by_its_line_and_kept_as_it_stands() -> None:
     found = read("a.csv", b'id,name\n1,"Ada\nByron"\n2\n"3","x, y",4\n4,Alan\n')
     assert values(found) == [
         {"id": "1", "name": "Ada\nByron"},
-        "has 1 fields where the header has 2",
-        "has 3 fields where the header has 2",
+        "has 1 fields, but the header has 2",
+        "has 3 fields, but the header has 2",
         {"id": "4", "name": "Alan"},
     ]
     assert [(record.position, record.line) for record in found] == [(0, 3), (1, 4), (2, 5), (3, 6)]
@@ -154,7 +154,7 @@ def test_bytes_that_are_no_utf_8_spoil_their_row_only() -> None:
     assert values(found) == [
         {"id": "1", "name": "Ada"},
         "is not UTF-8",
-        "has 3 fields where the header has 2",
+        "has 3 fields, but the header has 2",
         {"id": "4", "name": "Alan"},
     ]
     assert (found[1].raw, found[2].raw) == (b"2,Zo\xeb", b"3,\xeb,")
