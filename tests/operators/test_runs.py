@@ -132,7 +132,8 @@ def test_a_run_that_takes_too_long_is_named_and_attached_to_when_the_task_is_cle
     with pytest.raises(FlowServiceWaitTimeout) as caught:
         run_to_end(operator, task_state_store=store)
     assert (
-        str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended yet"
+        str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended yet."
+        " Check it in AEP, or wait longer."
     )
     run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
     assert [run_id] == runs(control)
