@@ -155,6 +155,20 @@ def test_a_wait_that_breaks_off_is_taken_up_by_the_next_attempt(
     assert store == {}
 
 
+@MODES
+def test_a_run_that_is_gone_is_forgotten_so_that_a_cleared_task_starts_another(
+    control: EmulatorControl, source_flow: str, deferrable: bool
+) -> None:
+    store = TaskStateStore()
+    control.inject(fault("status", "GET", "runs/*", times=2, status=404))
+    with pytest.raises(FlowServicePermanentException, match="404"):
+        run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    assert store == {}
+    control.clear_faults()
+    run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    assert [run_id] == runs(control)[1:]
+
+
 @pytest.mark.parametrize("kind", ["reset_after", "reset", "html"])
 def test_a_start_whose_answer_is_lost_gives_one_run(
     control: EmulatorControl, source_flow: str, kind: str

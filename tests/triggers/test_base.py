@@ -75,7 +75,7 @@ def test_it_says_what_is_missing_when_the_deadline_passes(
         "status": "timeout",
         "detail": {"segments": [control.segments[1]], "attributes": ["a.b"]},
     }
-    assert virtual_clock.wall() == pytest.approx(START + 300)
+    assert virtual_clock.wall() - START == pytest.approx(300)
     assert 10 <= polls(control) <= 13
 
 
@@ -95,7 +95,7 @@ def test_a_restart_does_not_move_the_deadline(
     _, arguments = trigger(flow, control.segments[:2]).serialize()
     virtual_clock.advance(200)
     assert fire(FlowServiceTrigger(**arguments))["status"] == "timeout"
-    assert virtual_clock.wall() == pytest.approx(START + 300)
+    assert virtual_clock.wall() - START == pytest.approx(300)
 
 
 def test_a_deadline_that_has_passed_still_looks_once(
