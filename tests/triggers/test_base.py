@@ -201,6 +201,15 @@ def test_triggers_of_one_loop_and_connection_share_one_transport(
     assert opened.call_count == closed.call_count == 2
 
 
+def test_the_connection_is_looked_up_once_however_often_it_polls(
+    control: EmulatorControl, flow: str, mocker: Any
+) -> None:
+    looked_up = mocker.spy(sessions, "connection_settings")
+    assert fire(trigger(flow, control.segments[:2]))["status"] == "timeout"
+    assert polls(control) > 5
+    assert looked_up.call_count == 1
+
+
 def test_a_trigger_that_is_cancelled_gives_its_transport_back(
     control: EmulatorControl, flow: str, mocker: Any
 ) -> None:
