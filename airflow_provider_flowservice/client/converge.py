@@ -7,7 +7,6 @@ attempts, the waits, the handling of lost responses, and the time that AEP may t
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,7 +20,7 @@ from airflow_provider_flowservice.client.errors import (
     is_ambiguous,
 )
 from airflow_provider_flowservice.client.http.request import Request, Sender
-from airflow_provider_flowservice.client.http.retry import backoff, delay_after
+from airflow_provider_flowservice.client.http.retry import delay_after
 from airflow_provider_flowservice.client.model import Frozen
 
 log = logging.getLogger(__name__)
@@ -120,7 +119,7 @@ def converge(
         if attempt == ATTEMPTS or not (isinstance(error, PreconditionError) or is_ambiguous(error)):
             raise error
         log.info("Reading %s again to recompute its change: %s", what, error)
-        clock.current().sleep(_wait(error, attempt))
+        clock.current().sleep(delay_after(error, attempt, cap=MAX_DELAY))
         # AEP may show changes late, so a read can return the version that AEP has just rejected. Sending it again would
         # waste an attempt: attempts are for lost races, not for waiting until the winner's change is visible.
         rejected = resource.etag if isinstance(error, PreconditionError) else None
@@ -134,13 +133,6 @@ def _send(sender: Sender, change: Request[Any]) -> FlowServiceError | None:
     except FlowServiceError as error:
         return error
     return None
-
-
-def _wait(error: FlowServiceError, attempt: int) -> float:
-    """Seconds to wait: what the server asks for, or else a backoff with a lower cap than that of a single request."""
-    if error.retry_after is not None:
-        return delay_after(error, attempt)
-    return backoff(attempt, random.random(), cap=MAX_DELAY)  # noqa: S311
 
 
 def _is_other_version(rejected: str | None, resource: Versioned) -> bool:

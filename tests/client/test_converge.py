@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from airflow_provider_flowservice.client import converge as module
 from airflow_provider_flowservice.client.converge import ATTEMPTS, LOOKS, MAX_DELAY, Converged, converge, look
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
@@ -174,7 +173,7 @@ def test_attempts_are_counted(virtual_clock: VirtualClock, error: FlowServiceErr
 def test_waits_between_attempts_have_full_jitter_and_a_cap(
     virtual_clock: VirtualClock, mocker: Any, jitter: float
 ) -> None:
-    mocker.patch.object(module.random, "random", return_value=jitter)
+    mocker.patch("random.random", return_value=jitter)
     with pytest.raises(ResponseLostError):
         change(Aep([OLD], [LOST] * ATTEMPTS))
     caps = [1.0, 2.0, 4.0, 8.0, *[MAX_DELAY] * (ATTEMPTS - 5)]

@@ -97,12 +97,15 @@ def _is_temporary(error: FlowServiceError, idempotent: bool) -> bool:
     return is_ambiguous(error) and idempotent
 
 
-def delay_after(error: FlowServiceError, attempt: int, jitter: float | None = None) -> float:
+def delay_after(
+    error: FlowServiceError, attempt: int, jitter: float | None = None, *, cap: float = MAX_DELAY
+) -> float:
     """Return the seconds to wait after the ``attempt``-th failure: ``Retry-After`` plus jitter, or else a backoff.
 
     :param jitter: random number in [0, 1); generated if omitted.
+    :param cap: maximum backoff in seconds.
     """
     share = random.random() if jitter is None else jitter  # noqa: S311
     if error.retry_after is not None:
         return min(error.retry_after, MAX_DELAY) + backoff(1, share)
-    return backoff(attempt, share)
+    return backoff(attempt, share, cap=cap)
