@@ -232,7 +232,8 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
             judged = yield from wait.look(seen)
         except FlowServiceError as error:
             failures += 1
-            never_seen = seen is None and clock.current().wall() >= deadline
+            remaining = deadline - clock.current().wall()
+            never_seen = seen is None and remaining <= 0
             if is_permanent(error) or failures > TOLERATED_FAILURES or never_seen:
                 raise
             pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
@@ -242,10 +243,20 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
             failures = 0
             if judged.look_after is not None:
                 pause = judged.look_after
-        remaining = deadline - clock.current().wall()
+            remaining = deadline - clock.current().wall()
         if judged.done or remaining <= 0:
             return judged
         yield min(pause, remaining)
+
+
+def timeout_message(wait: Wait, seen: Any, timeout: float) -> str:
+    """Return the error message for a wait that has timed out.
+
+    :param seen: the observed state of the last poll; None if AEP has never responded.
+    :param timeout: the maximum time of the wait, in seconds.
+    """
+    missing = "AEP did not respond" if seen is None else wait.describe(seen)
+    return f"Timed out after {timeout:.0f} seconds: {missing}. Check it in AEP, or wait longer."
 
 
 def drive(steps: Steps, sender: Sender) -> Judgement:

@@ -266,10 +266,7 @@ class FlowServiceHook(BaseHook):
         deadline = clock.current().wall() + timeout
         judged = waits.drive(waits.polling(wait, interval=poll_interval, deadline=deadline), self)
         if not judged.done:
-            missing = wait.describe(judged.seen)
-            raise DriftError(
-                f"Timed out after {timeout:.0f} seconds: {missing}. Check it in AEP, or wait longer."
-            )
+            raise DriftError(waits.timeout_message(wait, judged.seen, timeout))
         return judged.seen
 
     # --- activation --------------------------------------------------------------------------------------
