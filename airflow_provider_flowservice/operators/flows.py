@@ -9,7 +9,7 @@ from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, W
 from airflow_provider_flowservice.client.activation import check_dataset_schedule
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.flows import FlowResources, describe_flow_changes, empty_flow
+from airflow_provider_flowservice.client.flows import FlowResources, empty_flow, text_changes
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import (
     choice,
@@ -142,7 +142,7 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
     def plan(self, context: Context) -> list[dict[str, Any]]:
         """Log and return the patch."""
         flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
-        operations = operations_json(describe_flow_changes(flow, self.new_name, self.new_description))
+        operations = operations_json(text_changes(flow, self.new_name, self.new_description))
         self.log.info("Would change flow %s: %s", self.flow_id, operations or "nothing")
         return operations
 

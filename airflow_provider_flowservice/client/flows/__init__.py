@@ -9,11 +9,11 @@ from airflow_provider_flowservice.client.flows.lifecycle import (
     delete,
     delete_flow,
     delete_unshared,
-    describe_flow_changes,
     flow_resources,
     publish_flow,
     rename,
     set_state,
+    text_changes,
 )
 from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,

@@ -76,9 +76,7 @@ def text_differences(resource: Resource, name: str | None, description: str | No
     return compare("", {key: text for key, text in desired.items() if text is not None}, held)
 
 
-def describe_flow_changes(
-    resource: Resource, name: str | None, description: str | None
-) -> tuple[Operation, ...]:
+def text_changes(resource: Resource, name: str | None, description: str | None) -> tuple[Operation, ...]:
     """Return the patch that changes the name or description of a flow or connection; empty if they are up to date."""
     # "replace" requires an existing value, but an empty description may not exist in AEP.
     return tuple(
@@ -95,7 +93,7 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
     """
 
     def remaining(flow: Flow) -> Request[Any] | None:
-        operations = describe_flow_changes(flow, name, description)
+        operations = text_changes(flow, name, description)
         return request.patch(request.FLOWS, flow_id, flow.etag or "", operations) if operations else None
 
     return converge(

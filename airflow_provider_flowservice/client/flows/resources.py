@@ -11,7 +11,7 @@ import msgspec
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.flows.lifecycle import describe_flow_changes, text_differences
+from airflow_provider_flowservice.client.flows.lifecycle import text_changes, text_differences
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
@@ -32,6 +32,8 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
     draft: bool = False
 
     kind: ClassVar[Kind[Any]]
+    #: The member of the resource that refers to its spec.
+    spec_field: ClassVar = "connectionSpec"
 
     @property
     @abstractmethod
@@ -39,9 +41,9 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
         """The body of the ``POST`` request that creates the resource."""
 
     @property
-    @abstractmethod
     def parent_filter(self) -> str:
-        """A filter for spec or parent, used if the name cannot be filtered by."""
+        """The filter for the spec or the parent, used if the name cannot be filtered by."""
+        return request.equals(f"{self.spec_field}.id", self.spec_id)
 
     @abstractmethod
     def updates(self, found: F) -> tuple[Operation, ...]:
@@ -82,8 +84,8 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
         """Return the request ``DELETE /{kind}/{id}``."""
         return request.delete(self.kind, found_id)
 
-    def _body(self, spec_field: str) -> JsonObject:
-        body: JsonObject = {"name": self.name, spec_field: {"id": self.spec_id, "version": "1.0"}}
+    def _body(self) -> JsonObject:
+        body: JsonObject = {"name": self.name, self.spec_field: {"id": self.spec_id, "version": "1.0"}}
         if self.description is not None:
             body["description"] = self.description
         return body
@@ -107,15 +109,10 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
     @property
     def body(self) -> JsonObject:
         """The body of the ``POST`` request."""
-        body = self._body("connectionSpec")
+        body = self._body()
         if self.auth_spec is not None:
             body["auth"] = {"specName": self.auth_spec.name, "params": dict(self.auth_params)}
         return body
-
-    @property
-    def parent_filter(self) -> str:
-        """By spec or base connection."""
-        return request.equals("connectionSpec.id", self.spec_id)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -123,7 +120,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
         return tuple(str(v) for k, v in self.auth_params.items() if self._is_secret(k))
 
     def matches(self, found: model.BaseConnection) -> bool:
-        """Whether name, spec and connections are the same."""
+        """Whether name and spec are the same."""
         return found.name == self.name and found.connection_spec.id == self.spec_id
 
     def differences(self, found: model.BaseConnection) -> tuple[Difference, ...]:
@@ -143,7 +140,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
             raise self.cannot_change(
                 found, differing, "Create a new connection and its dependent objects under other names."
             )
-        operations = describe_flow_changes(found, None, self.description)
+        operations = text_changes(found, None, self.description)
         # AEP does not show credentials, so it is unknown whether they differ: an update always sends all parameters.
         if differing or self.secrets:
             operations += (Operation(op="replace", path="/auth/params", value=dict(self.auth_params)),)
@@ -168,28 +165,28 @@ class _DesiredSourceOrTarget(DesiredResource[E], frozen=True, kw_only=True):
     @property
     def body(self) -> JsonObject:
         """The body of the ``POST`` request."""
-        body = self._body("connectionSpec")
+        body = self._body()
         optional = {"baseConnectionId": self.base_connection_id, "data": self.data, "params": self.params}
         body.update({key: value for key, value in optional.items() if value is not None})
         return body
 
     @property
     def parent_filter(self) -> str:
-        """By spec or base connection."""
+        """The filter for the base connection, if there is one."""
         if self.base_connection_id:
             return request.equals("baseConnectionId", self.base_connection_id)
-        return request.equals("connectionSpec.id", self.spec_id)
+        return super().parent_filter
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Connections, schema, dataset and mapping set."""
+        """Ids of base connection, schema and dataset."""
         schema = (self.data or {}).get("schema") or {}
         dataset = (self.params or {}).get("dataSetId")
         found = (self.base_connection_id, schema.get("id"), dataset)
         return tuple(parent for parent in found if isinstance(parent, str))
 
     def matches(self, found: E) -> bool:
-        """Whether name, spec and connections are the same."""
+        """Whether name, spec and base connection are the same."""
         same_parent = (found.base_connection_id or None) == (self.base_connection_id or None)
         return found.name == self.name and found.connection_spec.id == self.spec_id and same_parent
 
@@ -213,7 +210,7 @@ class DesiredSourceConnection(_DesiredSourceOrTarget[model.SourceConnection], fr
             raise self.cannot_change(
                 found, differing, "Create a new source connection and a new flow under other names."
             )
-        return describe_flow_changes(found, None, self.description)
+        return text_changes(found, None, self.description)
 
 
 class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], frozen=True, kw_only=True):
@@ -229,10 +226,9 @@ class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], fr
         if fixed:
             remedy = "Create a new target connection and a new flow under other names."
             raise self.cannot_change(found, fixed, remedy)
-        operations = describe_flow_changes(found, None, self.description)
+        operations = text_changes(found, None, self.description)
         if differing:
-            verb = "add" if found.params is None else "replace"
-            operations += (Operation(op=verb, path="/params", value=dict(self.params or {})),)
+            operations += (_replace("/params", found.params, self.params),)
         return operations
 
 
@@ -250,11 +246,12 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
 
     kind: ClassVar = request.FLOWS
     label: ClassVar = request.FLOWS.label
+    spec_field: ClassVar = "flowSpec"
 
     @property
     def body(self) -> JsonObject:
         """The body of the ``POST`` request."""
-        body = self._body("flowSpec")
+        body = self._body()
         body["sourceConnectionIds"] = list(self.source_connection_ids)
         body["targetConnectionIds"] = list(self.target_connection_ids)
         if self._transformations:
@@ -264,13 +261,8 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         return body
 
     @property
-    def parent_filter(self) -> str:
-        """By spec or base connection."""
-        return request.equals("flowSpec.id", self.spec_id)
-
-    @property
     def parents(self) -> tuple[str, ...]:
-        """Connections, schema, dataset and mapping set."""
+        """Ids of connections and mapping set."""
         mapping = _mapping(self._transformations).get("mappingId") or _profile_mapping(self._transformations)
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
 
@@ -292,13 +284,10 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
 
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
         """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
-        operations = describe_flow_changes(found, None, self.description)
+        operations = text_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
-            verb = "add" if found.schedule_params is None else "replace"
-            operations += (
-                Operation(op=verb, path="/scheduleParams", value=dict(self.schedule_params or {})),
-            )
+            operations += (_replace("/scheduleParams", found.schedule_params, self.schedule_params),)
         if "mapping" in differing:
             operations += (self._mapping_update(found),)
         return operations
@@ -318,6 +307,11 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
                 return Operation(op="replace", path=f"/transformations/{index}", value=desired)
         remedy = "Create a new flow with the mapping under another name."
         raise self.cannot_change(found, self.differences(found), remedy)
+
+
+def _replace(path: str, held: JsonObject | None, desired: Mapping[str, Any] | None) -> Operation:
+    """Return the operation that sets an object; a JSON Patch can only replace one that exists."""
+    return Operation(op="add" if held is None else "replace", path=path, value=dict(desired or {}))
 
 
 def _mapping(transformations: Sequence[Any]) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ def flow(**changes: str | None) -> Flow:
 
 
 def test_only_what_differs_is_changed() -> None:
-    changes = lifecycle.describe_flow_changes
+    changes = lifecycle.text_changes
     assert changes(flow(), None, None) == changes(flow(), "old", None) == ()
     assert [o.to_json() for o in changes(flow(), "new", "d")] == [
         {"op": "replace", "path": "/name", "value": "new"},
