@@ -330,3 +330,12 @@ def test_a_wait_that_never_saw_anything_ends_with_what_it_met(
     with pytest.raises(ServerError):
         wait_for(ENABLED, line, 30, START + 20)
     assert (virtual_clock.wall(), line.left) == (START + 20, [])
+
+
+@DRIVERS
+def test_a_deadline_that_passes_right_after_a_failed_look_changes_nothing_about_that(
+    virtual_clock: VirtualClock, wait_for: Driver, mocker: Any
+) -> None:
+    mocker.patch.object(virtual_clock, "wall", side_effect=[START + 19, START + 21])
+    with pytest.raises(ServerError):
+        wait_for(ENABLED, Line(server_error(), server_error()), 30, START + 20)
