@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R", bound=ensure.ExistingResource)
-SPEC = TypeVar("SPEC", model.ConnectionSpec, model.FlowSpec)
 
 
 class FlowServiceHook(BaseHook):
@@ -156,14 +154,14 @@ class FlowServiceHook(BaseHook):
 
         :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
         """
-        return self._find_spec("connection_spec", CONNECTION_SPECS, name_or_id)
+        return flows.find_spec(self, CONNECTION_SPECS, name_or_id)
 
     def find_flow_spec(self, name_or_id: str) -> model.FlowSpec:
         """Look up a flow spec by name or id (``GET /flowSpecs``).
 
         :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
         """
-        return self._find_spec("flow_spec", FLOW_SPECS, name_or_id)
+        return flows.find_spec(self, FLOW_SPECS, name_or_id)
 
     def auth_params(
         self, spec: model.ConnectionSpec, auth_conn_id: str | None, auth: Mapping[str, Any] | None
@@ -411,24 +409,6 @@ class FlowServiceHook(BaseHook):
         """Close the open connections. A later call opens new ones."""
         if transport := self.__dict__.pop("transport", None):
             transport.close()
-
-    def _find_spec(self, argument: str, kind: Kind[SPEC], name_or_id: str) -> SPEC:
-        if model.is_uuid(name_or_id):
-            return self.get(kind, name_or_id)
-        filters = (http.equals("name", name_or_id),) if http.is_plain(name_or_id) else ()
-        found = [spec for spec in self.iterate(kind, filters=filters) if spec.name == name_or_id]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(spec.id for spec in found)
-            raise InvalidInputError(argument, f"{len(found)} are named {name_or_id!r}", f"Give an id: {ids}.")
-        names = sorted({spec.name for spec in self.iterate(kind)})
-        # Below the default cutoff of 0.6, because names of specs often differ from those in AEP's user interface.
-        near = difflib.get_close_matches(name_or_id, names, n=3, cutoff=0.4)
-        hint = (
-            f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Choose one of: {', '.join(names)}."
-        )
-        raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
 
 
 @contextmanager

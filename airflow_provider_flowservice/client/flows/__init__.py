@@ -22,4 +22,4 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredTargetConnection,
 )
 from airflow_provider_flowservice.client.flows.runs import Window, run_flow, runs_of
-from airflow_provider_flowservice.client.flows.specs import empty_flow
+from airflow_provider_flowservice.client.flows.specs import empty_flow, find_spec

@@ -1,13 +1,29 @@
-"""Ids of well-known connection and flow specs, and the transformations that new flows require.
+"""Ids of well-known connection and flow specs, the lookup of others, and the transformations that new flows require.
 
-Specs that a user gives by name are looked up at run time. These ids are for specs that the provider handles specially.
+Specs that a user gives by name are looked up at run time. The ids are for specs that the provider handles specially.
 """
 
 from __future__ import annotations
 
 import copy
+import difflib
+from typing import TypeVar
 
-from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.request import Kind, Sender
+from airflow_provider_flowservice.client.model import (
+    ConnectionSpec,
+    Flow,
+    FlowSpec,
+    JsonObject,
+    SelectorKind,
+    SpecRef,
+    is_uuid,
+)
+
+SPEC = TypeVar("SPEC", ConnectionSpec, FlowSpec)
 
 #: The profile store, which flows to destinations read from.
 UNIFIED_PROFILE_SERVICE = "8a9c3494-9708-43d7-ae3f-cda01e5030e1"
@@ -81,3 +97,26 @@ def empty_flow(flow_id: str) -> Flow:
         flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW),
         transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
     )
+
+
+def find_spec(sender: Sender, kind: Kind[SPEC], name_or_id: str) -> SPEC:
+    """Look up a spec by name or id (``GET /connectionSpecs``, ``GET /flowSpecs``).
+
+    :param kind: ``CONNECTION_SPECS`` or ``FLOW_SPECS``.
+    :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
+    """
+    if is_uuid(name_or_id):
+        return sender.send(request.get(kind, name_or_id))
+    argument = kind.label.replace(" ", "_")
+    filters = (request.equals("name", name_or_id),) if request.is_plain(name_or_id) else ()
+    found = [spec for spec in iterate(sender, kind, filters=filters) if spec.name == name_or_id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(spec.id for spec in found)
+        raise InvalidInputError(argument, f"{len(found)} are named {name_or_id!r}", f"Give an id: {ids}.")
+    names = sorted({spec.name for spec in iterate(sender, kind)})
+    # Below the default cutoff of 0.6, because names of specs often differ from those in AEP's user interface.
+    near = difflib.get_close_matches(name_or_id, names, n=3, cutoff=0.4)
+    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Choose one of: {', '.join(names)}."
+    raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
