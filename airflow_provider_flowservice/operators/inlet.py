@@ -179,11 +179,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             )
 
     def _post(self, context: Context) -> dict[str, Any]:
-        target = self._inlet()
-        task_state = TaskState(context, self._fingerprint(target))
+        target, file = self._inlet(), self._file()
+        task_state = TaskState(context, self._fingerprint(target, file))
         earlier = task_state.load() or {}
         summary = PostSummary(**earlier.get("summary", {"settled": self.skip_records}))
-        with self._records() as records, self._dead_letters(append=bool(earlier)) as dead_letters:
+        with self._records(file) as records, self._dead_letters(append=bool(earlier)) as dead_letters:
             try:
                 self.hook.post(
                     target,
@@ -234,25 +234,28 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             flow_id=self.flow_id,
         )
 
-    @contextmanager
-    def _records(self) -> Iterator[Iterable[InputRecord | UnreadableRecord]]:
+    def _file(self) -> ObjectStoragePath | None:
         if self.path is None:
-            yield from_messages(self.messages or ())
-            return
+            return None
         path = self._storage(self.path)
         file_format(path.name)
         if not path.exists():
             raise InvalidInputError(
                 "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
             )
-        with path.open("rb") as file:
-            yield from_file(file, path.name)
+        return path
 
-    def _fingerprint(self, target: Inlet) -> str:
+    @contextmanager
+    def _records(self, file: ObjectStoragePath | None) -> Iterator[Iterable[InputRecord | UnreadableRecord]]:
+        if file is None:
+            yield from_messages(self.messages or ())
+            return
+        with file.open("rb") as stream:
+            yield from_file(stream, file.name)
+
+    def _fingerprint(self, target: Inlet, file: ObjectStoragePath | None) -> str:
         """Return a string that identifies the input and the inlet; it changes with the size of the file."""
-        size = (
-            self._storage(self.path).stat().st_size if self.path and self._storage(self.path).exists() else 0
-        )
+        size = file.stat().st_size if file else 0
         arguments = (
             self.flow_id,
             self.path,
