@@ -207,5 +207,4 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         return {}
 
     def _task_state(self, context: Context) -> TaskState:
-        fingerprint = f"{self.flowservice_conn_id} {self.sandbox} adhoc {self.flow_id} {self.segments!r}"
-        return TaskState(context, fingerprint)
+        return self.task_state(context, f"adhoc {self.flow_id} {self.segments!r}")

@@ -19,6 +19,7 @@ from airflow_provider_flowservice.operators.arguments import (
     resource_id,
     string,
 )
+from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -96,6 +97,13 @@ class FlowServiceChangeOperator(FlowServiceOperator):
             if argument.kind is resource_id:
                 reject_planned(name, getattr(self, name))
         return self.change(context)
+
+    def task_state(self, context: Context, work: str) -> TaskState:
+        """Return the state that is kept between the attempts of this task.
+
+        :param work: string that identifies the work of the task within its sandbox, without secrets.
+        """
+        return TaskState(context, f"{self.flowservice_conn_id} {self.sandbox} {work}")
 
     @abstractmethod
     def change(self, context: Context) -> Any:

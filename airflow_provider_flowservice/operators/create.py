@@ -12,7 +12,6 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import is_uuid
 from airflow_provider_flowservice.operators.arguments import choice, flag, optional, required, string, text
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
-from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,10 +51,8 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         for parent in desired.parents:
             reject_planned("a parent", parent)
         # The representation of the desired object does not contain secrets.
-        fingerprint = (
-            f"{self.flowservice_conn_id} {self.hook.settings.sandbox} {self.if_exists.value} {desired!r}"
-        )
-        task_state = TaskState(context, fingerprint)
+        work = f"{self.hook.settings.sandbox} {self.if_exists.value} {desired!r}"
+        task_state = self.task_state(context, work)
         result = self.hook.ensure(desired, self.if_exists, task_state)
         push(context, etag=result.etag, created=result.created, **self.extra_xcoms(desired, result))
         task_state.clear()

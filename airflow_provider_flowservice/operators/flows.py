@@ -188,7 +188,7 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
         :returns: ids of the ``deleted`` objects, and of the connections that were ``left`` because they are in use.
         """
         flow_id = self.flow_id
-        task_state = TaskState(context, f"{self.flowservice_conn_id} {self.sandbox} delete {flow_id}")
+        task_state = self.task_state(context, f"delete {flow_id}")
         saved = task_state.load()
         resources = FlowResources.from_json(saved) if saved else self.hook.flow_resources(flow_id)
         if resources is None:
@@ -267,8 +267,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         return planned_id("flow run", self.flow_id)
 
     def _task_state(self, context: Context) -> TaskState:
-        fingerprint = f"{self.flowservice_conn_id} {self.sandbox} run {self.flow_id} {self._window()!r}"
-        return TaskState(context, fingerprint)
+        return self.task_state(context, f"run {self.flow_id} {self._window()!r}")
 
     def _window(self) -> Window:
         if self.window_end <= self.window_start:
