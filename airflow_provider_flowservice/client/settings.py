@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -107,13 +107,10 @@ def settings_from(
         client_secret=client_secret or None,
         access_token=_access_token(_text("access_token", known, where), client_secret, where),
         scopes=(_text("scopes", known, where) or DEFAULT_SCOPES).replace(" ", ""),
-        connect_timeout=_positive("connect_timeout", known.get("connect_timeout", 10.0), where),
-        read_timeout=_positive("read_timeout", known.get("read_timeout", 60.0), where),
-        retries=_whole("retries", known.get("retries", 4), where),
-        retry_budget=_positive("retry_budget", known.get("retry_budget", 300.0), where),
         proxy=_proxy(_text("proxy", known, where), where),
         ca_file=_text("ca_file", known, where),
         token_cache=_token_cache(_text("token_cache", known, where), where),
+        **{name: read(name, known[name], where) for name, read in _NUMBERS.items() if name in known},
     )
 
 
@@ -229,3 +226,11 @@ def _whole(name: str, value: Any, where: str) -> int:
         remedy = "Set it to a number such as 4."
         raise InvalidInputError(f"extra {name!r} of {where}", problem, remedy)
     return number
+
+
+_NUMBERS: dict[str, Callable[[str, Any, str], Any]] = {
+    "connect_timeout": _positive,
+    "read_timeout": _positive,
+    "retries": _whole,
+    "retry_budget": _positive,
+}
