@@ -305,7 +305,7 @@ def test_a_removal_hits_what_it_means_when_somebody_removes_something_else_first
     compute = selectors.compute_patch
     raced: list[bool] = []
 
-    def race(*arguments: Any) -> selectors.Plan:
+    def race(*arguments: Any) -> selectors.SelectorPatch:
         plan = compute(*arguments)
         if not raced:
             raced.append(True)
@@ -340,3 +340,14 @@ def test_more_than_aep_supports_is_warned_of_and_sent(
     assert now(control) == (many(segments), paths)
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert messages == [f"Flow {flow} {text}" for text in warned]
+
+
+def test_what_a_sync_removes_does_not_count_towards_what_aep_supports(
+    control: EmulatorControl, flow: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    segments, paths = many(2 * MAX_SEGMENTS), [f"a.b{number}" for number in range(2 * MAX_ATTRIBUTES)]
+    run(activate(flow, segments[:MAX_SEGMENTS], profile_attributes=paths[:MAX_ATTRIBUTES]))
+    others = {"segments": segments[MAX_SEGMENTS:], "profile_attributes": paths[MAX_ATTRIBUTES:]}
+    run(activate(flow, **others, activation_mode="sync", max_removals=MAX_SEGMENTS))
+    assert now(control) == (others["segments"], others["profile_attributes"])
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []

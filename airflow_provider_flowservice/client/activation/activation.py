@@ -40,17 +40,16 @@ class RemovalLimits(Frozen, frozen=True):
 
         :raises DriftError: if it removes too much; the message lists the changes.
         """
-        active, attributes = _counts(flow)
+        active = len(list(flow.selectors(SelectorKind.SEGMENT)))
         limit = self.max_removals if self.max_removals is not None else active // 2
-        left = active - len(patch.removed) + len(patch.added)
+        left, attributes_left = _counts_after(flow, patch)
         difference = f"removed: {', '.join(patch.removed)}; added: {', '.join(patch.added) or 'none'}"
         if patch.removed and not left and not self.allow_empty:
             raise DriftError(
                 f"flow {flow.id} would have no segment left ({difference}). If that is intended, set"
                 " allow_empty=True."
             )
-        kept = attributes - len(patch.attributes_removed) + len(patch.attributes_added)
-        if patch.attributes_removed and not kept and not self.allow_empty:
+        if patch.attributes_removed and not attributes_left and not self.allow_empty:
             raise DriftError(
                 f"flow {flow.id} would have no profile attribute left (removed:"
                 f" {', '.join(patch.attributes_removed)}). If that is intended, set allow_empty=True; to leave"
@@ -139,15 +138,15 @@ def _look_up(sender: Sender, segment: SegmentName) -> Segment:
 
 
 def _warn_of_guardrails(flow: Flow, patch: SelectorPatch) -> None:
-    active, held = _counts(flow)
-    segments = active + len(patch.added) - len(patch.removed)
+    segments, attributes = _counts_after(flow, patch)
     if patch.added and segments > MAX_SEGMENTS:
         log.warning("Flow %s will have %d segments; AEP supports %d", flow.id, segments, MAX_SEGMENTS)
-    attributes = held + len(patch.attributes_added)
     if patch.attributes_added and attributes > MAX_ATTRIBUTES:
         log.warning("Flow %s will have %d attributes; AEP supports %d", flow.id, attributes, MAX_ATTRIBUTES)
 
 
-def _counts(flow: Flow) -> tuple[int, int]:
-    """The numbers of segments and profile attributes on a flow."""
-    return len(list(flow.selectors(SelectorKind.SEGMENT))), len(list(flow.selectors(SelectorKind.ATTRIBUTE)))
+def _counts_after(flow: Flow, patch: SelectorPatch) -> tuple[int, int]:
+    """The numbers of segments and profile attributes that a flow will have."""
+    segments = len(list(flow.selectors(SelectorKind.SEGMENT))) + len(patch.added) - len(patch.removed)
+    held = len(list(flow.selectors(SelectorKind.ATTRIBUTE)))
+    return segments, held + len(patch.attributes_added) - len(patch.attributes_removed)
