@@ -34,7 +34,7 @@ test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry t
 	@$(BIN)/python -m pytest -m crash --capture=no tests/crash
 
 test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers
-	@$(BIN)/python -m pytest -m stack tests/crash tests/stack
+	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m stack tests/crash tests/stack
 
 lint: $(READY) ## check style, types and import directions
 	@$(BIN)/ruff check .

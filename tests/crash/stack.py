@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from tests.support import airflow as support
-from tests.support.processes import ended
+from tests.support import processes
 
 _ROOT = Path(__file__).parents[2]
 _SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -133,7 +133,7 @@ _MONITORED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 @contextmanager
 def running(home: Path, parts: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
-    """Start Airflow in a folder; each server is ended by its own id when the block ends.
+    """Start Airflow in a folder; each server ends with the block, and its workers and tasks with it.
 
     :param home: gets the database and all logs.
     :param parts: folder with ``dags``, and ``python`` for modules that go before all others.
@@ -158,14 +158,10 @@ def _server(
     name: str, port: int, home: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
     options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"] if name == "api-server" else []
+    command = _airflow(name, *options)
     with (
         (home / f"{name}.log").open("wb") as log,
-        ended(
-            subprocess.Popen(
-                _airflow(name, *options), env=dict(environment), stdout=log, stderr=log, text=True
-            ),
-            _STOP_SECONDS,
-        ) as process,
+        processes.running(command, _STOP_SECONDS, env=dict(environment), stdout=log, stderr=log) as process,
     ):
         yield process
 
