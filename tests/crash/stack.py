@@ -132,15 +132,22 @@ _MONITORED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 @contextmanager
-def running(home: Path, parts: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
+def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]) -> Iterator[Stack]:
     """Start Airflow in a folder; each server ends with the block, and its workers and tasks with it.
 
-    :param home: gets the database and all logs.
+    :param home: gets all logs.
     :param parts: folder with ``dags``, and ``python`` for modules that go before all others.
+    :param database: SQLAlchemy's URL of an empty database.
     :param variables: for the environment of every server.
     """
     port = _free_port()
-    environment = {**_environment(home, parts, port), **variables}
+    environment = {
+        **_environment(home, parts, port),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        # By itself, Airflow would take asyncpg here; psycopg does both.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database,
+        **variables,
+    }
     with (home / "migrate.log").open("wb") as log:
         subprocess.run(
             _airflow("db", "migrate"), env=environment, check=True, stdout=log, stderr=log, timeout=300
