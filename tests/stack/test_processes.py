@@ -34,6 +34,8 @@ print(left.pid)
 """
 _IS_INTERRUPTED = """
 import signal, sys
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.default_int_handler)
 try:
     print("ready", flush=True)
     signal.pause()

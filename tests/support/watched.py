@@ -13,39 +13,45 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 #: What was killed a moment ago may take so long to be gone.
 _GRACE_SECONDS = 5
+_KILLS = 3
 
 
 def run(command: Sequence[str]) -> int:
     """Run a command to its end and return its exit status, or 1 if a process is left; that is killed.
 
-    SIGINT and SIGTERM reach the command as SIGINT, and it is waited for.
+    SIGINT and SIGTERM are passed on to the command, and it is waited for.
     """
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "cannot become the parent of orphans")
     # In a session of its own, so that the terminal's Ctrl-C reaches it once, through this process.
     process = subprocess.Popen(command, start_new_session=True)
 
-    def interrupt(number: int, frame: object) -> None:
-        process.send_signal(signal.SIGINT)
+    def pass_on(number: int, frame: object) -> None:
+        process.send_signal(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+        signal.signal(number, pass_on)
     status = _wait(process.pid)
-    left = _still_running()
+    if not (left := _left(_GRACE_SECONDS)):
+        print("No process is left.")  # noqa: T201
+        return status
     for each in left:
-        print(f"still running: {each.pid} {each.name()}: {' '.join(each.cmdline())}", file=sys.stderr)  # noqa: T201
-        each.kill()
-    psutil.wait_procs(left, _GRACE_SECONDS)
-    if left:
-        return status or 1
-    print("No process is left.")  # noqa: T201
-    return status
+        print(f"still running: {_describe(each)}", file=sys.stderr)  # noqa: T201
+    for _ in range(_KILLS):
+        # Listed anew: they may have started others meanwhile.
+        for each in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        if not _left(_GRACE_SECONDS):
+            break
+    return status or 1
 
 
 def _wait(pid: int) -> int:
@@ -57,9 +63,24 @@ def _wait(pid: int) -> int:
             return code if code >= 0 else 128 - code
 
 
-def _still_running() -> list[psutil.Process]:
-    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), _GRACE_SECONDS)
-    return [each for each in alive if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+def _left(seconds: float) -> list[psutil.Process]:
+    """The descendants that still run after so many seconds; returns as soon as there is none."""
+    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), seconds)
+    return [each for each in alive if _is_running(each)]
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())}"
+    except psutil.Error:
+        return str(process.pid)
 
 
 if __name__ == "__main__":
