@@ -20,7 +20,7 @@ from tests.support import processes
 
 _ROOT = Path(__file__).parents[2]
 _SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_START_SECONDS = 120
+_START_SECONDS = 240
 _STOP_SECONDS = 30
 _LOOK_SECONDS = 0.5
 
@@ -106,7 +106,7 @@ class Stack:
     def _health(self) -> dict[str, str]:
         try:
             answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=30)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return {}
         return {name: part["status"] for name, part in answer.json().items()} if answer.ok else {}
 

@@ -44,20 +44,19 @@ class Server:
 
     def create_database(self, name: str) -> str:
         """Create an empty database and return its SQLAlchemy URL."""
-        self._run("createdb", name)
+        subprocess.run(self._command("createdb", name), check=True, timeout=_COMMAND_SECONDS)
         return f"postgresql+psycopg://{_USER}@{_HOST}:{self.port}/{name}"
 
     def dump(self, name: str, file: Path) -> None:
-        """Write all that a database holds into a file, as SQL."""
-        self._run("pg_dump", "--file", str(file), name)
+        """Write all that a database holds into a file, as SQL; text within bytes stays readable."""
+        command = self._command("pg_dump", "--file", str(file), name)
+        environment = {**os.environ, "PGOPTIONS": "-c bytea_output=escape"}
+        subprocess.run(command, check=True, timeout=_COMMAND_SECONDS, env=environment)
 
     def is_ready(self) -> bool:
         return (
             subprocess.run(self._command("pg_isready", "--quiet"), timeout=_COMMAND_SECONDS).returncode == 0
         )
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(self._command(program, *arguments), check=True, timeout=_COMMAND_SECONDS)
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         address = ["--host", _HOST, "--port", str(self.port), "--username", _USER]
