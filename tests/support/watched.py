@@ -45,11 +45,10 @@ def run(command: Sequence[str]) -> int:
     for each in left:
         print(f"still running: {_describe(each)}", file=sys.stderr)  # noqa: T201
     for _ in range(_KILLS):
-        # Listed anew: they may have started others meanwhile.
-        for each in psutil.Process().children(recursive=True):
+        for each in left:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
-        if not _left(_GRACE_SECONDS):
+        if not (left := _left(_GRACE_SECONDS)):
             break
     return status or 1
 
@@ -65,8 +64,10 @@ def _wait(pid: int) -> int:
 
 def _left(seconds: float) -> list[psutil.Process]:
     """The descendants that still run after so many seconds; returns as soon as there is none."""
-    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), seconds)
-    return [each for each in alive if _is_running(each)]
+    this = psutil.Process()
+    psutil.wait_procs(this.children(recursive=True), seconds)
+    # Listed anew: what was waited for may have started others.
+    return [each for each in this.children(recursive=True) if _is_running(each)]
 
 
 def _is_running(process: psutil.Process) -> bool:
