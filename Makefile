@@ -33,8 +33,9 @@ test-faults: $(READY) ## put every fault in the way of every operator and sensor
 test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry them on, and count what is there
 	@$(BIN)/python -m pytest -m crash --capture=no tests/crash
 
-test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers
-	@$(BIN)/python -m pytest -m stack tests/crash tests/stack
+test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers, on PostgreSQL
+	@$(BIN)/python -m tests.support.postgresql
+	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m stack tests/crash tests/stack
 
 lint: $(READY) ## check style, types and import directions
 	@$(BIN)/ruff check .

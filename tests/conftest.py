@@ -16,6 +16,7 @@ from tests.support import airflow as support
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator.server import EmulatorServer
     from tests.support.clock import VirtualClock
+    from tests.support.postgresql import Server
 
 _HOME = tempfile.TemporaryDirectory(prefix="flowservice-airflow-")
 # Airflow reads these when it is imported, which the first test module may do.
@@ -26,6 +27,17 @@ os.environ.update(support.environment(Path(_HOME.name)))
 def airflow_database() -> None:
     """Airflow's database, made once."""
     support.migrate()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A database server for tests of a whole Airflow; each creates a database of its own in it."""
+    from tests.support import postgresql, processes
+
+    log = Path("build/postgresql.log").resolve()
+    log.parent.mkdir(exist_ok=True)
+    with processes.termination_raises(), postgresql.running(log) as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from typing import Any
 import requests
 
 from tests.support import airflow as support
-from tests.support.processes import ended
+from tests.support import processes
 
 _ROOT = Path(__file__).parents[2]
 _SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_START_SECONDS = 120
+_START_SECONDS = 240
 _STOP_SECONDS = 30
 _LOOK_SECONDS = 0.5
 
@@ -106,7 +106,7 @@ class Stack:
     def _health(self) -> dict[str, str]:
         try:
             answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=30)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return {}
         return {name: part["status"] for name, part in answer.json().items()} if answer.ok else {}
 
@@ -132,15 +132,22 @@ _MONITORED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 @contextmanager
-def running(home: Path, parts: Path, variables: Mapping[str, str]) -> Iterator[Stack]:
-    """Start Airflow in a folder; each server is ended by its own id when the block ends.
+def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]) -> Iterator[Stack]:
+    """Start Airflow in a folder; each server ends with the block, and its workers and tasks with it.
 
-    :param home: gets the database and all logs.
+    :param home: gets all logs.
     :param parts: folder with ``dags``, and ``python`` for modules that go before all others.
+    :param database: SQLAlchemy's URL of an empty database.
     :param variables: for the environment of every server.
     """
     port = _free_port()
-    environment = {**_environment(home, parts, port), **variables}
+    environment = {
+        **_environment(home, parts, port),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+        # By itself, Airflow would take asyncpg here; psycopg does both.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database,
+        **variables,
+    }
     with (home / "migrate.log").open("wb") as log:
         subprocess.run(
             _airflow("db", "migrate"), env=environment, check=True, stdout=log, stderr=log, timeout=300
@@ -158,14 +165,10 @@ def _server(
     name: str, port: int, home: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
     options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"] if name == "api-server" else []
+    command = _airflow(name, *options)
     with (
         (home / f"{name}.log").open("wb") as log,
-        ended(
-            subprocess.Popen(
-                _airflow(name, *options), env=dict(environment), stdout=log, stderr=log, text=True
-            ),
-            _STOP_SECONDS,
-        ) as process,
+        processes.running(command, _STOP_SECONDS, env=dict(environment), stdout=log, stderr=log) as process,
     ):
         yield process
 

@@ -18,10 +18,12 @@ from tests.crash.scenarios import SCENARIOS, SEGMENTS, Scenario
 from tests.crash.stack import Stack
 from tests.support import airflow as support
 from tests.support import processes, secrets
+from tests.support.postgresql import Server
 
 pytestmark = pytest.mark.stack
 
 _PARTS = Path(__file__).parent / "stack_home"
+_DATABASE = "crash"
 _RUN_SECONDS = 600
 #: What each kind of DAG calls its tasks that write.
 _CREATES = ("create_source_connection", "create_target_connection")
@@ -80,15 +82,16 @@ def home() -> Path:
 
 
 @pytest.fixture(scope="module")
-def ended(home: Path) -> Iterator[list[Ended]]:
+def ended(home: Path, postgresql: Server) -> Iterator[list[Ended]]:
     """All DAG runs, side by side on one Airflow."""
-    with processes.termination_raises(), processes.emulator_process() as control:
+    with processes.emulator_process() as control:
         variables = {
             **support.connections(control.url, control.credential),
             stack_hook.EMULATOR: control.url,
             stack_hook.DEATHS: str(home / "deaths"),
         }
-        with stack.running(home, _PARTS, variables) as airflow:
+        database = postgresql.create_database(_DATABASE)
+        with stack.running(home, _PARTS, database, variables) as airflow:
             runs = [(_scenario(each, control, death), death) for death in _DEATHS for each in SCENARIOS[:3]]
             for scenario, run_id in runs:
                 airflow.wait_for_dag(scenario.dag_id)
@@ -131,7 +134,8 @@ def test_the_tasks_that_died_were_tried_a_second_time(ended: list[Ended]) -> Non
         assert again == run.died
 
 
-def test_no_secret_was_written(ended: list[Ended], home: Path) -> None:
+def test_no_secret_was_written(ended: list[Ended], home: Path, postgresql: Server) -> None:
+    postgresql.dump(_DATABASE, home / "database.sql")
     planted = [support.AWS_SECRET, support.SAS_KEY, Credential().client_secret]
     assert list(secrets.leaks(home, planted)) == []
     assert list(secrets.tokens(home)) == []

@@ -22,6 +22,7 @@ from tests.support import airflow as support
 from tests.support import processes
 from tests.support.aep import make_flow, selected
 from tests.support.clients import emulator_settings, open_client
+from tests.support.postgresql import Server
 
 pytestmark = pytest.mark.stack
 
@@ -72,7 +73,7 @@ def due() -> dict[date, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def backfills(due: dict[date, list[str]]) -> Iterator[list[Backfill]]:
+def backfills(due: dict[date, list[str]], postgresql: Server) -> Iterator[list[Backfill]]:
     """The first backfill and the second, one after the other on one Airflow."""
     home = Path("build/backfill").resolve()
     shutil.rmtree(home, ignore_errors=True)
@@ -80,14 +81,15 @@ def backfills(due: dict[date, list[str]]) -> Iterator[list[Backfill]]:
     table = home / "segments_due.csv"
     lines = [f"{day},{segment}" for day, segments in due.items() for segment in segments]
     table.write_text("\n".join(["due,segment_id", *lines, ""]))
-    with processes.termination_raises(), processes.emulator_process() as control:
+    with processes.emulator_process() as control:
         with open_client("requests", emulator_settings(control.url, control.credential)) as client:
             conf = {"flow_id": make_flow(client), "segments_due": table.as_uri()}
         variables = {
             **support.connections(control.url, control.credential),
             "AIRFLOW__CORE__PARALLELISM": str(AT_A_TIME),
         }
-        with stack.running(home, _PARTS, variables) as airflow:
+        database = postgresql.create_database("backfill")
+        with stack.running(home, _PARTS, database, variables) as airflow:
             airflow.wait_for_dag(DAG_ID)
             yield [_backfill(airflow, control, conf, again) for again in ("none", "completed")]
 

@@ -8,36 +8,74 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 _STOP_SECONDS = 10
+_KILL_SECONDS, _KILLS = 5, 3
 
 
 @contextmanager
-def ended(process: subprocess.Popen[str], seconds: float = _STOP_SECONDS) -> Iterator[subprocess.Popen[str]]:
-    """A started process that does not outlive the block, whatever happens in it."""
+def running(
+    command: Sequence[str],
+    seconds: float = _STOP_SECONDS,
+    how: signal.Signals = signal.SIGTERM,
+    **options: Any,
+) -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own, nothing of which outlives the block, whatever happens in it.
+
+    :param seconds: that the process gets to end by itself; after that it is killed, and its session with it.
+    :param how: the signal that asks for the end.
+    :param options: of :class:`subprocess.Popen`.
+    """
+    process = subprocess.Popen(command, text=True, start_new_session=True, **options)
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process, seconds, how)
         if process.stdout:
             process.stdout.close()
+
+
+def _end(process: subprocess.Popen[str], seconds: float, how: signal.Signals) -> None:
+    _send(how, _session(process.pid))
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    for _ in range(_KILLS):
+        if not (left := _session(process.pid)):
+            break
+        _send(signal.SIGKILL, left)
+        psutil.wait_procs(left, _KILL_SECONDS)
+    process.wait(_KILL_SECONDS)
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    """The running processes of a session; a process group would be too little, since each task has its own."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _send(number: signal.Signals, members: list[psutil.Process]) -> None:
+    for process in members:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 @contextmanager
 def emulator_process() -> Iterator[EmulatorControl]:
     """An emulator in a process of its own, on a free port: this process gets no thread from it."""
     command = [sys.executable, "-m", "airflow_provider_flowservice.emulator", "--port", "0"]
-    with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+    with running(command, stdout=subprocess.PIPE) as process:
         greeting = process.stdout.readline() if process.stdout else ""
         url = next((word for word in greeting.split() if word.startswith("http://")), None)
         if url is None:
@@ -98,10 +136,7 @@ def run_forked(work: Callable[[], None], log: Path, seconds: int) -> int:
 def termination_raises() -> Iterator[None]:
     """Let SIGTERM unwind this process as Ctrl-C does, so that what it started is ended."""
 
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

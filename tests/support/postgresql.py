@@ -1,0 +1,136 @@
+"""A PostgreSQL server of our own: on loopback, in a temporary folder, for data that nobody misses.
+
+``python -m tests.support.postgresql`` installs Debian's package if PostgreSQL is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+from typing import Any
+
+from tests.support import processes
+
+_HOST, _USER = "127.0.0.1", "postgres"
+_MISSING = "PostgreSQL's server is missing. On Debian or Ubuntu, as root: apt-get install postgresql"
+_COMMAND_SECONDS = 120
+_LOOKS, _LOOK_SECONDS = 600, 0.1
+_STOP_SECONDS = 30
+#: A crash may lose everything, so nothing is synced to disk.
+_SETTINGS = {
+    "listen_addresses": _HOST,
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, whose superuser needs no password."""
+
+    programs: Path
+    port: int
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its SQLAlchemy URL."""
+        subprocess.run(self._command("createdb", name), check=True, timeout=_COMMAND_SECONDS)
+        return f"postgresql+psycopg://{_USER}@{_HOST}:{self.port}/{name}"
+
+    def dump(self, name: str, file: Path) -> None:
+        """Write all that a database holds into a file, as SQL; text within bytes stays readable."""
+        command = self._command("pg_dump", "--file", str(file), name)
+        environment = {**os.environ, "PGOPTIONS": "-c bytea_output=escape"}
+        subprocess.run(command, check=True, timeout=_COMMAND_SECONDS, env=environment)
+
+    def is_ready(self) -> bool:
+        return (
+            subprocess.run(self._command("pg_isready", "--quiet"), timeout=_COMMAND_SECONDS).returncode == 0
+        )
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        address = ["--host", _HOST, "--port", str(self.port), "--username", _USER]
+        return [str(self.programs / program), *address, *arguments]
+
+
+@contextmanager
+def running(log: Path) -> Iterator[Server]:
+    """A server that ends with the block, and its data with it.
+
+    :param log: gets what the server prints.
+    """
+    programs = _programs()
+    if programs is None:
+        raise RuntimeError(_MISSING)
+    # As root, the server and initdb refuse to run.
+    user: dict[str, Any] = {"user": _USER, "group": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="flowservice-postgresql-") as folder, log.open("wb") as output:
+        if user:
+            shutil.chown(folder, _USER, _USER)
+        how: dict[str, Any] = {"cwd": folder, "stdout": output, "stderr": output, **user}
+        data = str(Path(folder) / "data")
+        initdb = [str(programs / "initdb"), "--pgdata", data, "--username", _USER, "--auth", "trust"]
+        options = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
+        subprocess.run([*initdb, *options], check=True, timeout=_COMMAND_SECONDS, **how)
+        server = Server(programs, _free_port())
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        command = [str(programs / "postgres"), "-D", data, "-p", str(server.port), *settings]
+        # SIGINT cuts clients off; SIGTERM would wait for them.
+        with processes.running(command, _STOP_SECONDS, SIGINT, **how) as process:
+            _wait_until_ready(server, process, log)
+            yield server
+
+
+def install() -> None:
+    """Install Debian's package if PostgreSQL is missing.
+
+    :raises SystemExit: if that is not possible; it says what to do.
+    """
+    if _programs() is not None:
+        return
+    if os.geteuid() or not shutil.which("apt-get"):
+        raise SystemExit(_MISSING)
+    print("PostgreSQL's server is missing: installing Debian's package.", flush=True)  # noqa: T201
+    # At this run level Debian does not start the server that it would run as a service.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql"]):
+        if subprocess.run(["apt-get", "--quiet", *arguments], env=environment).returncode:
+            raise SystemExit(f"apt-get {arguments[0]} failed. {_MISSING}")
+
+
+def _programs() -> Path | None:
+    """The folder of PostgreSQL's programs, which Debian keeps out of PATH."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: int(place.parent.name))
+    places = os.pathsep.join([*map(str, reversed(versions)), os.environ.get("PATH", "")])
+    found = shutil.which("initdb", path=places)
+    return Path(found).resolve().parent if found else None
+
+
+def _free_port() -> int:
+    with socket.create_server((_HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_ready(server: Server, process: subprocess.Popen[str], log: Path) -> None:
+    pause = threading.Event()
+    for _ in range(_LOOKS):
+        if server.is_ready():
+            return
+        if process.poll() is not None:
+            break
+        pause.wait(_LOOK_SECONDS)
+    raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+
+
+if __name__ == "__main__":
+    install()
