@@ -156,7 +156,9 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
             return Judgement(False, {})
         good = {RunState.SUCCESS, RunState.PARTIAL} if self.allow_partial else {RunState.SUCCESS}
         if run.state.is_terminal and run.state not in good:
-            raise DriftError(f"run {run.id} of flow {self.flow_id} ended with status {run.state.value}")
+            raise DriftError(
+                f"run {run.id} of flow {self.flow_id} ended with status {run.state.value}. Check its errors in AEP."
+            )
         return Judgement(run.state.is_terminal, {"run_id": run.id, "state": run.state.value})
 
     def describe(self, seen: Any) -> str:

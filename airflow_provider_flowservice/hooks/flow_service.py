@@ -268,7 +268,10 @@ class FlowServiceHook(BaseHook):
         deadline = clock.current().wall() + timeout
         judged = waits.drive(waits.polling(wait, interval=poll_interval, deadline=deadline), self)
         if not judged.done:
-            raise DriftError(f"Timed out after {timeout:.0f} seconds: {wait.describe(judged.seen)}")
+            missing = wait.describe(judged.seen)
+            raise DriftError(
+                f"Timed out after {timeout:.0f} seconds: {missing}. Check it in AEP, or wait longer."
+            )
         return judged.seen
 
     # --- activation --------------------------------------------------------------------------------------

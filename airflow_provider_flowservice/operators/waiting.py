@@ -95,7 +95,9 @@ def judgement_of(event: dict[str, Any]) -> Judgement:
 def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
     """Return the error for a wait that has timed out; its message describes what is missing."""
     missing = "AEP did not respond" if seen is None else wait.describe(seen)
-    return FlowServiceWaitTimeout(f"Timed out after {timeout:.0f} seconds: {missing}")
+    return FlowServiceWaitTimeout(
+        f"Timed out after {timeout:.0f} seconds: {missing}. Check it in AEP, or wait longer."
+    )
 
 
 class RunStartingOperator(FlowServiceFlowOperator):

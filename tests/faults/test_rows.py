@@ -335,7 +335,7 @@ def test_row_10_an_answer_of_another_shape_that_stays_is_a_typed_error(
     control.inject(fault("status", "GET", "connections", times=REQUEST_TRIES, status=200, body=[1]))
     ran = run("row_10_stays", one_create)
     assert isinstance(ran.error, FlowServiceTransientException)
-    assert "invalid response" in str(ran.error)
+    assert "HTTP 200, invalid response" in str(ran.error)
     assert control.state()["connections"] == []
     assert writes(control) == []
     assert control.faults_left() == []

@@ -132,7 +132,8 @@ def test_a_run_that_takes_too_long_is_named_and_attached_to_when_the_task_is_cle
     with pytest.raises(FlowServiceWaitTimeout) as caught:
         run_to_end(operator, task_state_store=store)
     assert (
-        str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended yet"
+        str(caught.value) == f"Timed out after 300 seconds: flow runs {runs(control)[0]} have not ended yet."
+        " Check it in AEP, or wait longer."
     )
     run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
     assert [run_id] == runs(control)
@@ -152,6 +153,20 @@ def test_a_wait_that_breaks_off_is_taken_up_by_the_next_attempt(
     run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
     assert [run_id] == runs(control)
     assert store == {}
+
+
+@MODES
+def test_a_run_that_is_gone_is_forgotten_so_that_a_cleared_task_starts_another(
+    control: EmulatorControl, source_flow: str, deferrable: bool
+) -> None:
+    store = TaskStateStore()
+    control.inject(fault("status", "GET", "runs/*", times=2, status=404))
+    with pytest.raises(FlowServicePermanentException, match="404"):
+        run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    assert store == {}
+    control.clear_faults()
+    run_id, _ = run_to_end(run_flow(source_flow, deferrable=deferrable), task_state_store=store)
+    assert [run_id] == runs(control)[1:]
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "reset", "html"])

@@ -139,7 +139,9 @@ def test_a_run_that_ends_badly_fails_the_task_at_once(
         return
     with pytest.raises(FlowServicePermanentException) as caught:
         wait(operator)
-    assert str(caught.value) == f"run {run_id} of flow {flow} ended with status {ended}"
+    assert str(caught.value) == (
+        f"run {run_id} of flow {flow} ended with status {ended}. Check its errors in AEP."
+    )
 
 
 @MODES
@@ -151,7 +153,9 @@ def test_a_run_that_does_not_end_is_named_when_the_time_is_up(
     run_id = start_run(flow)
     with pytest.raises(FlowServiceWaitTimeout) as caught:
         wait(run_sensor(flow, deferrable=deferrable))
-    assert str(caught.value) == f"Timed out after 300 seconds: run {run_id} of flow {flow} is running"
+    assert str(caught.value) == (
+        f"Timed out after 300 seconds: run {run_id} of flow {flow} is running. Check it in AEP, or wait longer."
+    )
 
 
 @MODES

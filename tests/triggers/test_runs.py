@@ -106,7 +106,7 @@ def test_runs_that_go_on_are_told_when_the_deadline_passes(
     second = start_run(flow)
     event = fire(ended(first, second))
     assert event == {"status": "timeout", "detail": {first: "success", second: "running"}}
-    assert virtual_clock.wall() == pytest.approx(START + 300)
+    assert virtual_clock.wall() - START == pytest.approx(300)
 
 
 def test_no_runs_are_all_over(control: EmulatorControl) -> None:

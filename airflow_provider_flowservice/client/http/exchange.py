@@ -214,11 +214,15 @@ _BY_CODE = {
 }
 
 
+#: Remedies for errors without a known code.
+_BY_STATUS = {403: _ROLE, 404: "Check the id, and that it belongs to sandbox {sandbox!r}."}
+
+
 def _advise(error: FlowServiceError, settings: Settings) -> str:
     """Return the remedy for an error, or an empty string if none is known."""
     if not isinstance(error, ApiError):
         return ""
     code = error.code or ""
     stem = code if code in _BY_CODE else code.rpartition("-")[0]
-    remedy = _BY_CODE.get(stem, _ROLE if error.status == 403 else "")
+    remedy = _BY_CODE.get(stem) or _BY_STATUS.get(error.status or 0, "")
     return remedy.format(org_id=settings.org_id, sandbox=settings.sandbox, client_id=settings.client_id)
