@@ -35,11 +35,23 @@ from tests.support.triggers import fire
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
-EVERY_CONNECTION = ["flowservice_default", "flowservice_eu", "not_defined"]
+#: Sandbox by connection.
+DEFINED = {"flowservice_default": "prod", "flowservice_eu": "eu"}
+EVERY_CONNECTION = [*DEFINED, "not_defined"]
 
 
 def count_flows(conn_id: str) -> None:
     FlowServiceHook(conn_id).count(FLOWS)
+
+
+def count_in_child(method: str, conn_id: str) -> None:
+    child = multiprocessing.get_context(method).Process(target=count_flows, args=(conn_id,))
+    child.start()
+    child.join(60)
+    if child.is_alive():
+        child.kill()
+    child.join()
+    assert child.exitcode == 0
 
 
 def asked(emulator: FlowServiceEmulator) -> list[str]:
@@ -50,7 +62,7 @@ def asked(emulator: FlowServiceEmulator) -> list[str]:
 
 
 def build(conn_id: str, flow_id: str) -> DAG:
-    """An operator, hook code and a sensor that defers."""
+    """Operators, hook code, hook code in a forked child, and a sensor that defers."""
     with DAG(f"reaches_{conn_id}", schedule=None) as dag:
         create_profile_store(flowservice_conn_id=conn_id)
         create_kinesis("another", flowservice_conn_id=conn_id, auth_conn_id="not_defined_either")
@@ -59,7 +71,14 @@ def build(conn_id: str, flow_id: str) -> DAG:
         def count() -> None:
             count_flows(conn_id)
 
+        @task
+        def fork() -> None:
+            count_in_child("fork", conn_id)
+
         count()
+        # In a child of dag.test(), Airflow itself hangs when it looks for a connection outside of the environment.
+        if conn_id in DEFINED:
+            fork()
         FlowServiceFlowStateSensor(
             task_id="wait",
             flowservice_conn_id=conn_id,
@@ -88,10 +107,9 @@ def test_a_dag_reaches_the_emulator_alone(
     dag = build(conn_id, flow_id)
     register(dag)
     dag_run = dag.test()
-    assert task_states(dag_run) == dict.fromkeys(("profile_store", "kinesis", "count", "wait"), "success")
+    assert set(task_states(dag_run).values()) == {"success"}, task_states(dag_run)
     assert sum(flowservice_clock.sleeps) >= 100
-    sandbox = {"flowservice_default": "prod", "flowservice_eu": "eu"}.get(conn_id, "dev")
-    assert set(asked(flowservice_emulator)) == {sandbox}
+    assert set(asked(flowservice_emulator)) == {DEFINED.get(conn_id, "dev")}
     assert {each["name"] for each in flowservice_emulator.state["connections"]} >= {
         "profile store",
         "another",
@@ -104,13 +122,7 @@ def test_a_dag_reaches_the_emulator_alone(
 def test_a_child_reaches_the_emulator_alone(
     production: EmulatorControl, flowservice_emulator: FlowServiceEmulator, conn_id: str, method: str
 ) -> None:
-    child = multiprocessing.get_context(method).Process(target=count_flows, args=(conn_id,))
-    child.start()
-    child.join(60)
-    if child.is_alive():
-        child.kill()
-    child.join()
-    assert child.exitcode == 0
+    count_in_child(method, conn_id)
     assert len(asked(flowservice_emulator)) == 1
     assert production.requests() == []
 
