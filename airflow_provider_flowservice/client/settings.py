@@ -79,7 +79,7 @@ class Settings(Frozen, frozen=True):
         return tuple(value for value in (self.client_secret, self.access_token, proxy_password) if value)
 
 
-def test_emulator() -> Settings | None:
+def active_emulator() -> Settings | None:
     """Return the settings of the test's emulator that is active, or None.
 
     :raises InvalidInputError: if the environment variable does not contain settings.

@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client import (
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
-from airflow_provider_flowservice.client.settings import Settings, in_test, settings_from, test_emulator
+from airflow_provider_flowservice.client.settings import Settings, active_emulator, in_test, settings_from
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
 from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params, dummy_connection
 from airflow_provider_flowservice.hooks.token_file import default_token_files
@@ -175,7 +175,7 @@ class FlowServiceHook(BaseHook):
         :param auth: parameters that are not credentials.
         :raises InvalidInputError: if a parameter is missing, or the connection is unsuitable for the spec.
         """
-        connection = dummy_connection(spec) if auth_conn_id and test_emulator() else None
+        connection = dummy_connection(spec) if auth_conn_id and active_emulator() else None
         with missing_connection_is_invalid_input("auth_conn_id", auth_conn_id):
             connection = self.get_connection(auth_conn_id) if auth_conn_id else None
         found = auth_params(spec, connection, auth)
@@ -448,7 +448,7 @@ def missing_connection_is_invalid_input(field: str, conn_id: str | None) -> Iter
     try:
         yield
     except AirflowNotFoundException:
-        if test_emulator() is not None:
+        if active_emulator() is not None:
             return
         raise InvalidInputError(
             field, f"Airflow has no connection {conn_id!r}", "Create it, or use another one."
@@ -463,7 +463,7 @@ def connection_settings(connection: Connection | None, sandbox: str | None) -> S
     :raises InvalidInputError: if a field of the connection is missing or invalid.
     """
     settings = _settings_of(connection, sandbox) if connection is not None else None
-    emulator = test_emulator()
+    emulator = active_emulator()
     if emulator is not None:
         return in_test(emulator, settings, sandbox)
     if settings is None:

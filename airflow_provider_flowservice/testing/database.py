@@ -39,18 +39,17 @@ def airflow_database(home: Path) -> Iterator[None]:
         _check_migrated(configured_by)
         yield
         return
-    with _environment(_variables_of(home)):
-        _reconfigure()
-        try:
+    try:
+        with _environment(_variables_of(home)):
+            _reconfigure()
             if not (home / "airflow.db").exists():
                 from airflow.utils.db import initdb
 
                 initdb()
             with _tested_dags_registered():
                 yield
-        finally:
-            _dispose()
-    _reconfigure()
+    finally:
+        _reconfigure()
 
 
 def _variables_of(home: Path) -> dict[str, str]:
@@ -147,12 +146,6 @@ def _reconfigure() -> None:
         settings.dispose_orm(do_log=False)
         settings.configure_vars()
         settings.configure_orm()
-
-
-def _dispose() -> None:
-    from airflow import settings
-
-    settings.dispose_orm(do_log=False)
 
 
 @contextmanager

@@ -15,10 +15,12 @@ import requests
 from airflow_provider_flowservice.client import FLOWS, clock, errors
 from airflow_provider_flowservice.client.settings import TEST_EMULATOR_VARIABLE
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.sensors.flows import FlowServiceFlowStateSensor
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.testing.emulator import FlowServiceEmulator
 from tests.support import airflow as support
 from tests.support.aep import make_flow
+from tests.support.tasks import run
 from tests.testing.conftest import Run
 
 needs_database = pytest.mark.usefixtures("airflow_database")
@@ -90,6 +92,21 @@ def test_five_minutes_take_no_time(
     assert time.monotonic() - started < 60  # noqa: TID251
     (messages,) = flowservice_emulator.state["messages"].values()
     assert [message["dropped"] for message in messages] == [False, False]
+
+
+@needs_database
+def test_a_sensor_that_does_not_defer_takes_no_time(
+    flowservice_emulator: FlowServiceEmulator, flowservice_clock: VirtualClock
+) -> None:
+    hook = FlowServiceHook()
+    flow_id = make_flow(hook)
+    flowservice_emulator.control.set_switches(change_delay_seconds=100)
+    hook.action(FLOWS, flow_id, "disable")
+    sensor = FlowServiceFlowStateSensor(task_id="x", flow_id=flow_id, state="disabled", deferrable=False)
+    started = time.monotonic()  # noqa: TID251
+    run(sensor)
+    assert sum(flowservice_clock.sleeps) >= 100
+    assert time.monotonic() - started < 30  # noqa: TID251
 
 
 @needs_database
