@@ -15,7 +15,7 @@ from tests.support import airflow as support
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.emulator.server import EmulatorServer
-    from tests.support.clock import VirtualClock
+    from airflow_provider_flowservice.testing.clock import VirtualClock
     from tests.support.postgresql import Server
 
 _HOME = tempfile.TemporaryDirectory(prefix="flowservice-airflow-")
@@ -42,16 +42,17 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture
 def emulator(
-    flowservice_emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch
+    flowservice_emulator_server: EmulatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[EmulatorServer]:
     """An empty emulator to which the Airflow connections of the example DAGs lead."""
     from airflow_provider_flowservice.client.http import auth
 
     auth.forget_all()
-    credential = flowservice_emulator.control.credential
-    for name, value in support.connections(flowservice_emulator.url, credential).items():
+    control = flowservice_emulator_server.control
+    control.reset()
+    for name, value in support.connections(control.url, control.credential).items():
         monkeypatch.setenv(name, value)
-    yield flowservice_emulator
+    yield flowservice_emulator_server
     auth.forget_all()
 
 
@@ -59,7 +60,7 @@ def emulator(
 def virtual_clock() -> Iterator[VirtualClock]:
     """The client's time, which jumps where it would wait."""
     from airflow_provider_flowservice.client import clock
-    from tests.support.clock import VirtualClock
+    from airflow_provider_flowservice.testing.clock import VirtualClock
 
     virtual = VirtualClock()
     with clock.installed(virtual):

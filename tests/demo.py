@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
-from tests.support.clock import VirtualClock
 from tests.support.processes import output_to
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
 from tests.support.aep import make_flow
-from tests.support.clock import VirtualClock
 from tests.support.files import EXPORT, make_file_flow
 from tests.support.scheduling import run_scheduled
 

@@ -13,9 +13,9 @@ import pytest
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
 from tests.support.clients import emulator_settings, open_client
-from tests.support.clock import VirtualClock
 from tests.support.scheduling import run_scheduled
 from tests.support.streaming import Source, open_source
 

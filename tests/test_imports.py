@@ -85,7 +85,7 @@ def test_asking_for_the_provider_info_loads_nothing() -> None:
 
 
 def test_the_pytest_plugin_loads_nothing_heavy() -> None:
-    loaded = loaded_by(f"import {NAME}.emulator.pytest_plugin")
+    loaded = loaded_by(f"import {NAME}.testing.plugin")
     assert not loaded & (HEAVY | {"airflow"})
 
 

@@ -37,8 +37,8 @@ from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDat
 from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
-from tests.support.clock import VirtualClock
 from tests.support.openapi import Description, Deviation, Exchange, Recorder
 from tests.support.operators import activate, create_flow, create_source, create_target, onboard
 from tests.support.streaming import PERSON, WORK

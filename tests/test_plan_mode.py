@@ -9,10 +9,10 @@ import pytest
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
 from tests.support import dags
 from tests.support.airflow import AWS_SECRET, SAS_KEY
-from tests.support.clock import VirtualClock
 from tests.support.operators import create_profile_store
 from tests.support.secrets import forms
 

@@ -5,7 +5,8 @@
     FlowServiceError
     ├── InvalidInputError          an argument or a setting is wrong; nothing was sent
     ├── NotSentError               no connection was established: the request had no effect
-    │   └── UntrustedServerError   the certificate of the server cannot be verified
+    │   ├── UntrustedServerError   the certificate of the server cannot be verified
+    │   └── NotTheEmulatorError    in a test: the request is for another host than the emulator
     ├── ResponseLostError          sent, but no complete response came back: it may have had an effect
     ├── InvalidResponseError       the response does not have the format of the endpoint
     ├── DriftError                 AEP's state differs from the desired state and cannot be changed
@@ -89,6 +90,20 @@ class UntrustedServerError(NotSentError):
         super().__init__(
             f"{origin}: the server's certificate cannot be verified: {problem}. Set your CA file in the extra"
             " 'ca_file' of the connection or in REQUESTS_CA_BUNDLE."
+        )
+
+
+class NotTheEmulatorError(NotSentError):
+    """A test tried to send a request to another host than its emulator. Not retried.
+
+    :param origin: scheme, host and port that the request is for.
+    :param emulator: scheme, host and port of the emulator.
+    """
+
+    def __init__(self, origin: str, emulator: str) -> None:
+        super().__init__(
+            f"{origin}: a test may reach nothing but its emulator ({emulator}). Use FlowServiceHook, whose"
+            " connections lead to the emulator."
         )
 
 
@@ -194,6 +209,7 @@ _PERMANENT = (
     DriftError,
     InvalidInputError,
     NotFoundError,
+    NotTheEmulatorError,
     PermissionDeniedError,
     UntrustedServerError,
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
@@ -14,6 +17,11 @@ DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
 DEFAULT_COLLECTION_HOST = "https://dcs.adobedc.net"
 DEFAULT_SCOPES = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
 _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
+#: If this environment variable is set, it contains the settings of a test's emulator as JSON: every connection
+#: leads to that emulator, and nothing is sent to another host. The fixture ``flowservice_emulator`` sets it.
+TEST_EMULATOR_VARIABLE = "AIRFLOW_FLOWSERVICE_TEST_EMULATOR"
+#: The settings that a connection keeps when it leads to a test's emulator.
+_KEPT_IN_TESTS = ("sandbox", "connect_timeout", "read_timeout", "retries", "retry_budget")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -69,6 +77,34 @@ class Settings(Frozen, frozen=True):
         """Values that must not appear in any log or error message."""
         proxy_password = urlsplit(self.proxy).password if self.proxy else None
         return tuple(value for value in (self.client_secret, self.access_token, proxy_password) if value)
+
+
+def active_emulator() -> Settings | None:
+    """Return the settings of the test's emulator that is active, or None.
+
+    :raises InvalidInputError: if the environment variable does not contain settings.
+    """
+    text = os.environ.get(TEST_EMULATOR_VARIABLE)
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Settings)
+    except msgspec.MsgspecError as problem:
+        remedy = "Unset it; the fixture flowservice_emulator sets it in tests."
+        raise InvalidInputError(
+            TEST_EMULATOR_VARIABLE, f"does not contain settings: {problem}", remedy
+        ) from None
+
+
+def in_test(emulator: Settings, settings: Settings | None, sandbox: str | None) -> Settings:
+    """Return the emulator's settings with the sandbox, timeouts and retries of a connection.
+
+    :param settings: settings of the connection; None if Airflow has no such connection.
+    :param sandbox: sandbox to use if Airflow has no such connection; None means the emulator's own.
+    """
+    if settings is None:
+        return msgspec.structs.replace(emulator, sandbox=sandbox or emulator.sandbox)
+    return msgspec.structs.replace(emulator, **{name: getattr(settings, name) for name in _KEPT_IN_TESTS})
 
 
 def settings_from(

@@ -32,7 +32,7 @@ class EmulatorControl:
         self._verify = verify
 
     def health(self) -> dict[str, Any]:
-        """Return status, version, credential and the ids of the seeded segments."""
+        """Return status, version, credential, the sandboxes, and ids and names of the seeded segments."""
         return dict(self._json("GET", "/health"))
 
     @property
@@ -43,7 +43,17 @@ class EmulatorControl:
     @property
     def segments(self) -> list[str]:
         """Ids of the seeded segments."""
-        return list(self.health()["segments"])
+        return [segment["id"] for segment in self.health()["segments"]]
+
+    @property
+    def segments_by_name(self) -> dict[str, str]:
+        """Ids of the seeded segments by their names."""
+        return {segment["name"]: segment["id"] for segment in self.health()["segments"]}
+
+    @property
+    def sandboxes(self) -> list[str]:
+        """Names of the sandboxes."""
+        return list(self.health()["sandboxes"])
 
     def requests(
         self, method: str | None = None, path: str | None = None, status: int | None = None

@@ -105,6 +105,8 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     if name == "*":
         raise SandboxError(SandboxProblem.ALL, "A query over all sandboxes is not permitted for this token.")
     sandbox = world.sandboxes.get(name)
+    if sandbox is None and world.switches.unknown_sandbox == "open":
+        return world.open_sandbox(name)
     if sandbox is None:
         raise SandboxError(SandboxProblem.NOT_FOUND, f"Sandbox {name} is not found in this organization.")
     return sandbox

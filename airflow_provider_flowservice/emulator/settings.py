@@ -74,6 +74,9 @@ class Switches:
     missing_sandbox: str = _choice(
         "prod", "refuse", doc="without x-sandbox-name: prod is used, or 400 FLOW-2105-400"
     )
+    unknown_sandbox: str = _choice(
+        "refuse", "open", doc="a sandbox that does not exist: 404, or it is opened"
+    )
     mask_secrets: bool = _flag(True, "GET of a connection masks the credentials")
     last_page_links: str = _choice("empty", "absent", doc="the last page has an empty _links, or none")
     default_page_size: int = _number(20, "items per page if the caller sends no limit", minimum=1)

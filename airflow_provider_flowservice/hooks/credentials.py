@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,6 +91,27 @@ def auth_params(
     if isinstance(known.get("port"), int) and chosen.properties.get("port", {}).get("type") == "string":
         known["port"] = str(known["port"])
     return AuthParams(chosen, known)
+
+
+def dummy_connection(spec: ConnectionSpec) -> Connection:
+    """Return an Airflow connection with a dummy value for each parameter that a login of ``spec`` requires.
+
+    It replaces a missing connection if a test's emulator is active.
+    """
+    from airflow.sdk import Connection
+
+    values: dict[str, Any] = {}
+    for each in spec.auth_spec:
+        alternatives = [name for name in _ALTERNATIVES if name in each.properties][:1]
+        for name in (*sorted(each.required), *alternatives):
+            values[name] = _dummy(name, each.properties.get(name, {}))
+    return Connection(conn_id="dummy", conn_type="generic", extra=json.dumps(values))
+
+
+def _dummy(name: str, schema: Mapping[str, Any]) -> Any:
+    if choices := schema.get("enum"):
+        return choices[0]
+    return {"integer": 1, "number": 1, "boolean": True}.get(str(schema.get("type")), f"test-{name}")
 
 
 def _reject_secrets(spec: ConnectionSpec, auth: Mapping[str, Any]) -> None:

@@ -28,9 +28,9 @@ from airflow_provider_flowservice.client import (
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
-from airflow_provider_flowservice.client.settings import Settings, settings_from
+from airflow_provider_flowservice.client.settings import Settings, active_emulator, in_test, settings_from
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
-from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params
+from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params, dummy_connection
 from airflow_provider_flowservice.hooks.token_file import default_token_files
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class FlowServiceHook(BaseHook):
 
         :raises InvalidInputError: if a field of the connection is missing or invalid.
         """
+        connection = None
         with missing_connection_is_invalid_input("flowservice_conn_id", self.flowservice_conn_id):
             connection = self.get_connection(self.flowservice_conn_id)
         settings = connection_settings(connection, self.sandbox)
@@ -172,6 +173,7 @@ class FlowServiceHook(BaseHook):
         :param auth: parameters that are not credentials.
         :raises InvalidInputError: if a parameter is missing, or the connection is unsuitable for the spec.
         """
+        connection = dummy_connection(spec) if auth_conn_id and active_emulator() else None
         with missing_connection_is_invalid_input("auth_conn_id", auth_conn_id):
             connection = self.get_connection(auth_conn_id) if auth_conn_id else None
         found = auth_params(spec, connection, auth)
@@ -415,23 +417,38 @@ class FlowServiceHook(BaseHook):
 def missing_connection_is_invalid_input(field: str, conn_id: str | None) -> Iterator[None]:
     """Raise a permanent error if Airflow has no such connection: a retry would not find it either.
 
+    If a test's emulator is active, a missing connection is not an error: the value from before the block remains.
+
     :param field: name of the argument that contains the connection id.
     :raises InvalidInputError: if Airflow raises ``AirflowNotFoundException``.
     """
     try:
         yield
     except AirflowNotFoundException:
+        if active_emulator() is not None:
+            return
         raise InvalidInputError(
             field, f"Airflow has no connection {conn_id!r}", "Create it, or use another one."
         ) from None
 
 
-def connection_settings(connection: Connection, sandbox: str | None) -> Settings:
-    """Read and validate the settings of an Airflow connection.
+def connection_settings(connection: Connection | None, sandbox: str | None) -> Settings:
+    """Read and validate the settings of an Airflow connection. If a test's emulator is active, they lead there.
 
+    :param connection: None (Airflow has no such connection) only if a test's emulator is active.
     :param sandbox: overrides the sandbox of the connection.
     :raises InvalidInputError: if a field of the connection is missing or invalid.
     """
+    settings = _settings_of(connection, sandbox) if connection is not None else None
+    emulator = active_emulator()
+    if emulator is not None:
+        return in_test(emulator, settings, sandbox)
+    if settings is None:
+        raise TypeError("connection must not be None without a test's emulator")
+    return settings
+
+
+def _settings_of(connection: Connection, sandbox: str | None) -> Settings:
     where = f"connection {connection.conn_id!r}"
     if connection.conn_type != FlowServiceHook.conn_type:
         remedy = f"Use one of type {FlowServiceHook.conn_type!r}."

@@ -40,6 +40,7 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
 
     from airflow_provider_flowservice.client.http import AiohttpTransport
 
+    connection = None
     with missing_connection_is_invalid_input("flowservice_conn_id", flowservice_conn_id):
         connection = await get_async_connection(flowservice_conn_id)
     settings = connection_settings(connection, sandbox)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.clients import TRANSPORTS, Client, emulator_settings, open_client
-from tests.support.clock import VirtualClock
 
 Opener = Callable[..., Client]
 

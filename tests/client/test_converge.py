@@ -23,7 +23,7 @@ from airflow_provider_flowservice.client.errors import (
     ServerError,
 )
 from airflow_provider_flowservice.client.http.request import Request
-from tests.support.clock import VirtualClock
+from airflow_provider_flowservice.testing.clock import VirtualClock
 
 T = TypeVar("T")
 READ: Request[Resource] = Request("GET", "/it", lambda _: Resource("never"))

@@ -22,11 +22,11 @@ from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import FlowState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import ids, kinesis, make, make_ends, make_flow, profile_flow, selected, stream, writes
 from tests.support.batch import make_batch_flow
 from tests.support.clients import Client
-from tests.support.clock import VirtualClock
 from tests.support.crowd import all_at_once
 from tests.support.faults import fault
 

@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client.waits import (
     drive_async,
     polling,
 )
-from tests.support.clock import START, VirtualClock
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 
 SEGMENT, OTHER = "8256cfb4-17e6-432c-a469-6aedafb16cd5", "0a1b2c3d-17e6-432c-a469-6aedafb16cd5"
 

@@ -12,11 +12,11 @@ from typing import Any
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.operators.task_state import TaskState
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.crash.driver import Driver, WarmDag, enter_database
 from tests.crash.killing import Exchanges, KillPoint
 from tests.crash.scenarios import BATCH_SIZE, Mode, Scenario
 from tests.support import airflow as support
-from tests.support.clock import VirtualClock
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import pytest
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.crash import child, driver, harness
 from tests.crash.scenarios import SCENARIOS, SEGMENTS
 from tests.support import airflow as support
 from tests.support import processes
-from tests.support.clock import VirtualClock
 
 
 @dataclass(frozen=True)

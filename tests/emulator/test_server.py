@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -93,44 +92,6 @@ def test_the_command_refuses_to_serve_other_machines() -> None:
     )
     assert done.returncode == 1
     assert "loopback" in done.stderr
-
-
-def test_the_pytest_plugin_gives_a_fresh_emulator(tmp_path: Path) -> None:
-    (tmp_path / "test_dag.py").write_text(
-        "import pytest\n"
-        "@pytest.mark.parametrize('name', ['one', 'two'])\n"
-        "def test_it(flowservice_emulator, name):\n"
-        "    control = flowservice_emulator.control\n"
-        "    assert control.switches()['patch_response'] == '200'\n"
-        "    control.set_switches(patch_response='202')\n"
-    )
-    arguments = [
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "airflow_provider_flowservice.emulator.pytest_plugin",
-        str(tmp_path),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment,
-    )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
-
-
-def test_the_pytest_plugin_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, airflow_provider_flowservice.emulator.pytest_plugin\n"
-        "print([name for name in ('fastapi', 'uvicorn', 'requests', 'airflow') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
-    assert done.stdout.strip() == "[]"
 
 
 def test_the_emulator_imports_neither_airflow_nor_the_client() -> None:

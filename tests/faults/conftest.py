@@ -14,10 +14,10 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.outcomes import Outcomes
 from tests.support.aep import KINESIS_SECRET
 from tests.support.airflow import AWS_SECRET, SAS_KEY
-from tests.support.clock import VirtualClock
 from tests.support.operations import Sandbox
 from tests.support.secrets import leaks
 from tests.support.tasks import forget_masked

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import FlowServiceException, FlowServicePermanentException
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.conftest import Evidence
 from tests.faults.kinds import (
     KINDS,
@@ -28,7 +29,6 @@ from tests.faults.kinds import (
 )
 from tests.faults.outcomes import Outcome, Outcomes
 from tests.support.airflow import flowservice_connection
-from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
 from tests.support.operations import POLL, Operation, Sandbox, operations
 

@@ -20,11 +20,11 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
 from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.kinds import REQUEST_TRIES
 from tests.support import operators
 from tests.support.aep import FLOW_SERVICE, ids, make, make_flow, profile_store, writes
 from tests.support.airflow import flowservice_connection
-from tests.support.clock import VirtualClock
 from tests.support.dags import Ran, run
 from tests.support.faults import fault
 from tests.support.operations import NAME, SEGMENTS, Sandbox

@@ -23,12 +23,12 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.faults.kinds import REQUEST_TRIES
 from tests.support import airflow as support
 from tests.support import operators
 from tests.support.aep import KINESIS_SECRET, ids, make_flow, writes
-from tests.support.clock import VirtualClock
 from tests.support.crowd import all_at_once
 from tests.support.dags import Ran, run
 from tests.support.faults import fault

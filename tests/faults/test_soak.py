@@ -14,9 +14,9 @@ import pytest
 from airflow_provider_flowservice.exceptions import FlowServiceException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.outcomes import Outcomes
 from tests.support import operators
-from tests.support.clock import VirtualClock
 from tests.support.operations import ATTRIBUTES, SEGMENTS, Sandbox
 from tests.support.streaming import open_source, people
 from tests.support.tasks import RecordingTaskInstance, TaskStateStore

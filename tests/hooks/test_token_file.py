@@ -20,10 +20,10 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.hooks.token_file import TokenFiles
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import shared_tokens
 from tests.support.airflow import flowservice_connection
 from tests.support.clients import emulator_settings
-from tests.support.clock import VirtualClock
 from tests.support.faults import fault
 from tests.support.secrets import leaks, tokens
 from tests.support.shared_tokens import Crypto

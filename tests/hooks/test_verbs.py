@@ -23,9 +23,9 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make_flow, selected
 from tests.support.batch import make_batch_flow
-from tests.support.clock import VirtualClock
 from tests.support.streaming import open_source
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from tests.support.clock import VirtualClock
+from airflow_provider_flowservice.testing.clock import VirtualClock
 
 
 @pytest.fixture

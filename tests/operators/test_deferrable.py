@@ -18,9 +18,9 @@ from airflow_provider_flowservice.sensors.flows import (
     FlowServiceFlowStateSensor,
     FlowServiceFlowValidationSensor,
 )
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.batch import make_batch_flow
-from tests.support.clock import VirtualClock
 from tests.support.files import exported, make_file_flow
 from tests.support.streaming import open_source, people
 from tests.support.tasks import run

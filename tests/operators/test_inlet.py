@@ -19,9 +19,9 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
-from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.streaming import Source, numbers, open_inlet, open_source, people

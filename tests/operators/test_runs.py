@@ -18,9 +18,9 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
 from airflow_provider_flowservice.operators.flows import FlowServiceRunFlowOperator
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make_flow
 from tests.support.batch import make_batch_flow
-from tests.support.clock import VirtualClock
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.files import exported, make_file_flow

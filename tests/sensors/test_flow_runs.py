@@ -13,8 +13,8 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException, FlowServiceWaitTimeout
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor, FlowServiceFlowStateSensor
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from tests.support.batch import make_batch_flow
-from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
 from tests.support.tasks import rendered
 from tests.support.triggers import fire

@@ -19,9 +19,9 @@ from airflow_provider_flowservice.exceptions import (
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
-from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
 from tests.support.tasks import rendered
 from tests.support.triggers import fire

@@ -12,7 +12,7 @@ from typing_extensions import override
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.clock import Clock
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
-from tests.support.clock import START
+from airflow_provider_flowservice.testing.clock import START
 
 T = TypeVar("T")
 

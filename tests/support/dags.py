@@ -4,30 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_flowservice.testing.database import register
 from tests.support.airflow import task_states
-
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
-
-_BUNDLE = "dags-folder"
-
-
-def register(dag: DAG) -> None:
-    """Write a DAG to the database, as Airflow does with one that it found in a file."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.serialization.definitions.dag import SerializedDAG
-    from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        DagBundlesManager().sync_bundles_to_db(session=session)
-        session.flush()
-        data = DagSerialization.to_dict(dag)
-        SerializedDAG.bulk_write_to_db(_BUNDLE, None, [LazyDeserializedDAG(data=data)], session=session)
-        SerializedDagModel.write_dag(LazyDeserializedDAG(data=data), _BUNDLE, session=session)
 
 
 @dataclass

@@ -11,11 +11,11 @@ from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, Select
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
 from tests.support.airflow import flowservice_connection
-from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
 from tests.support.triggers import fire, first_event
 

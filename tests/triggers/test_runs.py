@@ -11,9 +11,9 @@ from airflow_provider_flowservice.client.waits import FlowInState, RunsEnded, Ru
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.batch import make_batch_flow
-from tests.support.clock import START, VirtualClock
 from tests.support.faults import fault
 from tests.support.triggers import fire
 

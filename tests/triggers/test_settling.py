@@ -7,8 +7,8 @@ from typing_extensions import override
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.waits import FlowSettled
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
-from tests.support.clock import START, VirtualClock
 from tests.support.triggers import fire
 
 

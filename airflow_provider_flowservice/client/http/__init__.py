@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.http.auth import forget_all as forget_tokens
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import (
     CONNECTION_SPECS,

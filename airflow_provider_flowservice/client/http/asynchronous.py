@@ -72,6 +72,8 @@ class AiohttpTransport:
 
     async def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}
+        if blocked := network.blocked(step.origin):
+            return blocked
         try:
             return await self._exchange(step)
         except aiohttp.ClientConnectorCertificateError as problem:

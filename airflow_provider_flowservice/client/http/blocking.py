@@ -93,6 +93,8 @@ class RequestsTransport:
 
     def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}
+        if blocked := network.blocked(step.origin):
+            return blocked
         try:
             return self._exchange(step)
         except requests.exceptions.SSLError as problem:

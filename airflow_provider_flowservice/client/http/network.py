@@ -14,10 +14,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings
+from airflow_provider_flowservice.client.errors import InvalidInputError, NotTheEmulatorError
+from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings, active_emulator
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def blocked(origin: str) -> NotTheEmulatorError | None:
+    """Return an error if a test's emulator is active and ``origin`` is another host, otherwise None."""
+    emulator = active_emulator()
+    if emulator is None or origin == emulator.gateway:
+        return None
+    return NotTheEmulatorError(origin, emulator.gateway)
 
 
 def proxy_for(origin: str, settings: Settings) -> str | None:

@@ -12,6 +12,7 @@ from airflow_provider_flowservice.client.errors import (
     AuthenticationError,
     FlowServiceError,
     NotSentError,
+    NotTheEmulatorError,
     RateLimitError,
     UntrustedServerError,
     is_ambiguous,
@@ -88,7 +89,7 @@ def backoff(attempt: int, jitter: float, *, first: float = FIRST_DELAY, cap: flo
 
 
 def _is_temporary(error: FlowServiceError, idempotent: bool) -> bool:
-    if isinstance(error, UntrustedServerError):
+    if isinstance(error, (NotTheEmulatorError, UntrustedServerError)):
         return False
     if isinstance(error, (NotSentError, RateLimitError)):
         return True

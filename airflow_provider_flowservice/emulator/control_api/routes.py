@@ -18,7 +18,7 @@ from airflow_provider_flowservice.emulator.control_api.views import page_of, sta
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
-from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
+from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_NAMES
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
 router = APIRouter(prefix="/_emulator")
@@ -66,7 +66,7 @@ async def page(request: Request, world: CurrentWorld, edge: CurrentEdge) -> Resp
 
 @router.get("/health")
 async def health(world: CurrentWorld) -> Response:
-    """Status, version, the built-in credential and the ids of the seeded segments."""
+    """Status, version, the built-in credential, the sandboxes, and ids and names of the seeded segments."""
     credential = world.settings.credential
     return JSONResponse(
         {
@@ -78,7 +78,8 @@ async def health(world: CurrentWorld) -> Response:
                 "org_id": credential.org_id,
                 "sandbox": world.settings.sandbox,
             },
-            "segments": list(SEEDED_SEGMENT_IDS),
+            "sandboxes": sorted(world.sandboxes),
+            "segments": [{"id": each, "name": name} for each, name in SEEDED_SEGMENT_NAMES.items()],
         }
     )
 

@@ -46,7 +46,8 @@ _SEEDS = (
         )
     ),
 )
-SEEDED_SEGMENT_IDS: tuple[str, ...] = tuple(segment_id for segment_id, _, _ in _SEEDS)
+SEEDED_SEGMENT_NAMES: dict[str, str] = {segment_id: name for segment_id, name, _ in _SEEDS}
+SEEDED_SEGMENT_IDS: tuple[str, ...] = tuple(SEEDED_SEGMENT_NAMES)
 
 
 # Before the first of the seeded profiles qualifies for one of them.
@@ -54,7 +55,7 @@ _SEEDED_AT = 1_583_000_000_000
 
 
 class SegmentStore(Store):
-    """The segments, seeded with :data:`SEEDED_SEGMENT_IDS` (the same in every sandbox and every run)."""
+    """The segments, seeded with :data:`SEEDED_SEGMENT_NAMES` (the same in every sandbox and every run)."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

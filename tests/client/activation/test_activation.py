@@ -16,10 +16,10 @@ from airflow_provider_flowservice.client.flows.specs import EMPTY_GENERAL_TRANSF
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import make_flow, selected
 from tests.support.clients import Client
-from tests.support.clock import VirtualClock
 from tests.support.faults import fault
 
 THEIRS = "8a1e7c2a-0000-4000-8000-000000000001"

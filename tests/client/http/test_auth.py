@@ -13,10 +13,10 @@ from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import FLOW_SERVICE, kinesis, make
 from tests.support.clients import Client, emulator_settings
-from tests.support.clock import VirtualClock
 from tests.support.faults import fault
 
 IMS = "/ims/token/v3"

@@ -13,8 +13,8 @@ from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.clients import emulator_settings, open_client
-from tests.support.clock import VirtualClock
 from tests.support.proxy import ConnectProxy
 
 HOST = "platform.adobe.test"

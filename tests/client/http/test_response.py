@@ -23,7 +23,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.response import Response
-from tests.support.clock import START, VirtualClock
+from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from tests.support.properties import examples
 
 TOKEN = "eyJhbGciOi.access.token"

@@ -22,10 +22,10 @@ from airflow_provider_flowservice.client.http.asynchronous import AiohttpTranspo
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import FLOW_SERVICE, kinesis, make, profile_store
 from tests.support.clients import Client, emulator_settings
-from tests.support.clock import VirtualClock
 from tests.support.faults import fault
 
 COUNT = request.count(request.FLOWS)

@@ -26,9 +26,9 @@ from airflow_provider_flowservice.client.streaming.posting import (
 from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.clients import Client
-from tests.support.clock import VirtualClock
 from tests.support.faults import fault
 from tests.support.streaming import Source, as_records, numbers, open_source, people
 

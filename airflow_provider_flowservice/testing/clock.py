@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable, Generator
-
-from typing_extensions import override
+from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.client.clock import Clock
-from airflow_provider_flowservice.emulator.control import EmulatorControl
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 START = 1_700_000_000.0
 
@@ -21,12 +22,16 @@ def _next_turn() -> Generator[None, None, None]:
 
 
 class VirtualClock(Clock):
-    """Sleeping takes no time and moves this clock ahead.
+    """A clock that moves only when somebody sleeps or calls :meth:`advance`; sleeping takes no time.
 
-    :param moved: called with the seconds of each move, for example to move an emulator in step.
+    All threads and event loops of the process share it: the sleeps of all of them add up. A child process gets
+    a copy.
+
+    :param moved: called with the seconds of each move, for example to move an emulator's clock as well.
     """
 
     def __init__(self, moved: Callable[[float], None] | None = None) -> None:
+        #: Seconds of each sleep so far.
         self.sleeps: list[float] = []
         self._now = 0.0
         self._wall_ahead = 0.0
@@ -35,45 +40,45 @@ class VirtualClock(Clock):
 
     @classmethod
     def in_step_with(cls, control: EmulatorControl) -> VirtualClock:
-        """A clock that shows an emulator's time, and moves it."""
+        """Return a clock that starts at the emulator's time and moves the emulator's clock with it."""
         clock = cls(moved=control.advance)
         clock.set_wall_ahead(control.now() - START)
         return clock
 
-    @override
     def wall(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
         return START + self._now + self._wall_ahead
 
-    @override
     def monotonic(self) -> float:
+        """Seconds by which this clock has moved."""
         return self._now
 
-    @override
     def sleep(self, seconds: float) -> None:
+        """Move this clock by ``seconds``."""
         self.sleeps.append(seconds)
         self.advance(seconds)
 
-    @override
     async def sleep_async(self, seconds: float) -> None:
+        """Move this clock by ``seconds``, and let the event loop run what is ready."""
         self.sleep(seconds)
         await _next_turn()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass while nobody sleeps."""
+        """Move this clock by ``seconds`` without a sleep."""
         with self._lock:
             self._now += seconds
         if self._moved:
             self._moved(seconds)
 
     def set_wall_ahead(self, seconds: float) -> None:
-        """Set the wall clock alone, as a person or NTP does."""
+        """Set by how many seconds the wall clock alone differs, as when a person or NTP sets it."""
         self._wall_ahead = seconds
 
     @property
     def followed(self) -> Callable[[float], None]:
-        """Who is told about each move."""
+        """The function that is called with the seconds of each move."""
         return self._moved or (lambda _: None)
 
     def follow(self, moved: Callable[[float], None] | None) -> None:
-        """From now on tell ``moved``, and nobody else, about each move."""
+        """Replace the function that is called with the seconds of each move."""
         self._moved = moved
