@@ -6,8 +6,6 @@ import threading
 import types
 from collections.abc import Callable, Generator
 
-from typing_extensions import override
-
 from airflow_provider_flowservice.client.clock import Clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
@@ -40,20 +38,16 @@ class VirtualClock(Clock):
         clock.set_wall_ahead(control.now() - START)
         return clock
 
-    @override
     def wall(self) -> float:
         return START + self._now + self._wall_ahead
 
-    @override
     def monotonic(self) -> float:
         return self._now
 
-    @override
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         self.advance(seconds)
 
-    @override
     async def sleep_async(self, seconds: float) -> None:
         self.sleep(seconds)
         await _next_turn()
