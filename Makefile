@@ -12,7 +12,7 @@ help: ## show this list
 install: $(READY) ## make .venv and install the package into it
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and f"Python 3.10 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
 	@echo "Installing into $(VENV); this takes about a minute, once."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[emulator,test]'
@@ -54,7 +54,7 @@ format: $(READY) ## fix the style
 	@$(BIN)/ruff format .
 
 constraints: ## resolve constraints.txt anew; needs uv
-	uv pip compile --universal --python-version 3.10 --all-extras --upgrade --no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt pyproject.toml
+	uv pip compile --universal --python-version 3.11 --all-extras --upgrade --no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt pyproject.toml
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,7 +19,8 @@ from __future__ import annotations
 import csv
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, ObjectStoragePath, Param, task, timezone
+from airflow.sdk import DAG, ObjectStoragePath, Param, task, timezone
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_flowservice.client import FLOWS, SelectorKind
 from airflow_provider_flowservice.exceptions import flowservice_errors

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, timezone
+from airflow.sdk import DAG, Param, timezone
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 

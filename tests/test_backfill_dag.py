@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
 def due(tmp_path: Path) -> tuple[Path, dict[datetime, list[str]]]:
     """Segments by the day on which they become due, some on several; and the file that says so."""
     # A year of its own for each test: the runs of a date exist once in the session's Airflow.
-    first = datetime(2000 + next(_YEARS), 1, 10, tzinfo=timezone.utc)
+    first = datetime(2000 + next(_YEARS), 1, 10, tzinfo=UTC)
     segments = [str(uuid.UUID(int=number)) for number in range(1, 13)]
     chosen = random.Random(5)
     days = {first + timedelta(days=day): chosen.sample(segments, 5) for day in range(DAYS)}

@@ -4,7 +4,7 @@ import json
 import pickle
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_flowservice.client import errors
 from airflow_provider_flowservice.exceptions import (

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
-from typing_extensions import Self
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -151,7 +150,7 @@ class TargetConnection(SourceConnection, frozen=True, kw_only=True):
     """The place that a flow writes to (``/targetConnections``)."""
 
 
-class FlowState(str, Enum):
+class FlowState(StrEnum):
     """The flow states that the provider distinguishes.
 
     AEP returns other states as well, such as ``updating`` or ``disabling``, and may add more. The state of a resource
@@ -163,7 +162,7 @@ class FlowState(str, Enum):
     DRAFT = "draft"
 
 
-class SelectorKind(str, Enum):
+class SelectorKind(StrEnum):
     """The kinds of objects that a flow's ``GeneralTransform`` selects."""
 
     SEGMENT = "segmentSelectors"
@@ -233,7 +232,7 @@ def member(document: Any, *names: str) -> Any:
     return document
 
 
-class RunState(str, Enum):
+class RunState(StrEnum):
     """State of a flow run; AEP's various spellings are mapped to one value each."""
 
     RUNNING = "running"

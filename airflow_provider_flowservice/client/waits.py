@@ -12,10 +12,9 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
-from typing_extensions import Self
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import selectors

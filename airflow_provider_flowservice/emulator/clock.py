@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import formatdate
 
 _MAX_ADVANCE = 1_000_000_000
@@ -90,7 +90,7 @@ async def pause(seconds: float) -> None:
 
 def iso(seconds: float) -> str:
     """Format a time as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def http_date(seconds: float) -> str:

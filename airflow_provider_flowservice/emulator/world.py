@@ -6,10 +6,9 @@ The services import this module, so it names none of them. Each has a class of i
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 from fastapi import Depends, Request
-from typing_extensions import Self
 
 from airflow_provider_flowservice.emulator.clock import EmulatorClock, Timers
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX, Settings, Switches, stable_uuid

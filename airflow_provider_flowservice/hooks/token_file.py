@@ -87,7 +87,11 @@ class TokenFiles:
 
 def default_token_files() -> TokenFiles:
     """Return the token files in ``$AIRFLOW_HOME/flowservice-tokens``."""
-    from airflow.sdk.crypto import get_fernet
+    try:
+        from airflow.sdk.crypto import get_fernet
+    except ImportError:
+        # Airflow before 3.2 has it only here.
+        from airflow.models.crypto import get_fernet
 
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
     return TokenFiles(home / "flowservice-tokens", get_fernet())

@@ -20,9 +20,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 
@@ -285,10 +283,11 @@ def _element_id(field: str, value: Any) -> str:
 
 def storage_path(field: str, value: Any) -> str | ObjectStoragePath:
     """Convert a path: a string or path-like object. An ``ObjectStoragePath`` is kept, with its connection."""
+    # On Airflow 3.1 an ObjectStoragePath is path-like itself, and would lose its connection as a string.
+    if hasattr(value, "storage_options"):
+        return cast("ObjectStoragePath", value)
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
-    if hasattr(value, "open") and hasattr(value, "exists"):
-        return cast("ObjectStoragePath", value)
     return string(field, value)
 
 

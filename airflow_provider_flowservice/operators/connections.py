@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import (
@@ -173,7 +173,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
         return {"schema": {"id": self.schema_id, "version": SCHEMA_VERSION}}
 
 
-class ConnectionKind(str, Enum):
+class ConnectionKind(StrEnum):
     """The types of connections of a flow."""
 
     BASE = "base"

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client.http.exchange import Send
 from airflow_provider_flowservice.operators.task_state import TaskState
 
 
-class Moment(str, Enum):
+class Moment(StrEnum):
     """When a process dies."""
 
     #: The request does not go out.

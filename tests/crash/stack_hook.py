@@ -12,8 +12,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import override
-
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.exchange import Send
@@ -31,15 +29,12 @@ class EmulatorClock(clock.Clock):
     def __init__(self, control: EmulatorControl) -> None:
         self._control = control
 
-    @override
     def wall(self) -> float:
         return self._control.now()
 
-    @override
     def sleep(self, seconds: float) -> None:
         self._control.advance(seconds)
 
-    @override
     async def sleep_async(self, seconds: float) -> None:
         # A trigger that fires before the scheduler has seen the end of the deferred task's process makes the
         # scheduler take that end for a failure; in real time a wait is longer than its loop.

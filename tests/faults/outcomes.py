@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 _WIDTH = 5
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """How an operation came through a fault."""
 
     RECOVERED = "recovered"

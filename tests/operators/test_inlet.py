@@ -475,7 +475,7 @@ def test_the_default_waits_five_minutes() -> None:
 def test_while_it_is_deferred_nothing_was_sent(
     control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
 ) -> None:
-    from airflow.sdk.exceptions import TaskDeferred
+    from airflow.providers.common.compat.sdk import TaskDeferred
 
     source = open_source(hook)
     control.clear_requests()
@@ -508,7 +508,7 @@ def test_a_flow_that_was_changed_is_new_again(
 def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
     control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
 ) -> None:
-    from airflow.sdk.exceptions import TaskDeferred
+    from airflow.providers.common.compat.sdk import TaskDeferred
 
     from airflow_provider_flowservice.client import model
     from airflow_provider_flowservice.client.http import request
@@ -566,7 +566,7 @@ def test_a_flow_that_is_changed_all_the_time_is_an_error_and_nothing_is_posted(
 def test_a_wait_that_the_triggerer_gave_up_is_no_reason_to_post(
     control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
 ) -> None:
-    from airflow.sdk.exceptions import TaskDeferred
+    from airflow.providers.common.compat.sdk import TaskDeferred
 
     operator = post(open_source(hook), messages=people(1), settle_seconds=SETTLED, deferrable=True)
     with pytest.raises(TaskDeferred):

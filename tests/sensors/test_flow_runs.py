@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.emulator.control import EmulatorControl

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.http import request

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from typing_extensions import override
-
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.clock import Clock
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
@@ -31,15 +29,12 @@ class CrowdClock(Clock):
         self._wakes: list[float] = []
         self._change = threading.Condition()
 
-    @override
     def wall(self) -> float:
         return START + self._now
 
-    @override
     def monotonic(self) -> float:
         return self._now
 
-    @override
     def sleep(self, seconds: float) -> None:
         with self._change:
             wake = self._now + seconds

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from typing_extensions import override
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.waits import FlowSettled
@@ -64,11 +63,9 @@ def test_a_restart_does_not_move_its_moment(virtual_clock: VirtualClock) -> None
 class NeverBlocking(VirtualClock):
     """A clock on which the thread of all triggers may not be held up."""
 
-    @override
     def sleep(self, seconds: float) -> None:
         raise AssertionError("the event loop is blocked")
 
-    @override
     async def sleep_async(self, seconds: float) -> None:
         self.advance(seconds)
 

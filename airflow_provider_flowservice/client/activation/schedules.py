@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 
 
-class ExportMode(str, Enum):
+class ExportMode(StrEnum):
     """Whether each file contains all profiles, or only those that have changed."""
 
     DAILY_FULL = "DAILY_FULL_EXPORT"

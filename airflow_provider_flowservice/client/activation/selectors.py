@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -30,7 +30,7 @@ from airflow_provider_flowservice.client.model import (
 )
 
 
-class ActivationMode(str, Enum):
+class ActivationMode(StrEnum):
     """What an activation does with the given segments and attributes."""
 
     ADD = "add"

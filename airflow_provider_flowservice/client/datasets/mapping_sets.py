@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ PAGE_LIMIT = 100
 SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed-full+json;version=1"
 
 
-class BodyForm(str, Enum):
+class BodyForm(StrEnum):
     """The two formats of the request body that Data Prep accepts."""
 
     #: ``outputSchema`` with ``source`` and ``destination``, as in the API reference.

@@ -7,7 +7,7 @@ the duplicate that it has created if another worker was faster.
 from __future__ import annotations
 
 import logging
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -32,7 +32,7 @@ R = TypeVar("R", bound=ExistingResource)
 ATTEMPTS = 4
 
 
-class IfExists(str, Enum):
+class IfExists(StrEnum):
     """What a create does if the object already exists."""
 
     REUSE = "reuse"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TypeVar
 
 import aiohttp
@@ -84,7 +83,7 @@ class AiohttpTransport:
             aiohttp.ConnectionTimeoutError,
         ) as problem:
             return NotSentError(f"{step.method} {step.path}: no connection: {_reason(problem)}", **where)
-        except (aiohttp.ClientError, asyncio.TimeoutError) as problem:
+        except (TimeoutError, aiohttp.ClientError) as problem:
             what = f"{type(problem).__name__} {problem}".rstrip()
             return ResponseLostError(f"{step.method} {step.path}: no complete response: {what}", **where)
 

@@ -7,7 +7,7 @@ transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,7 +23,7 @@ FLOW_SERVICE = "/data/foundation/flowservice"
 PAGE_LIMIT = 100
 
 
-class Host(str, Enum):
+class Host(StrEnum):
     """The servers that requests are sent to. Only the first two receive a token."""
 
     GATEWAY = "gateway"

@@ -8,7 +8,7 @@ body. Regardless of the bytes received, these functions only raise
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timezone
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -161,7 +161,7 @@ def retry_after(header: str | None) -> float | None:
         return float(text[:18])
     try:
         moment = parsedate_to_datetime(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return max(0.0, moment.timestamp() - clock.current().wall())
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

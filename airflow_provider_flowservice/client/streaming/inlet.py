@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 import msgspec
@@ -128,7 +128,7 @@ def is_xdm_message(raw: bytes) -> bool:
     return True
 
 
-class MessageStatus(str, Enum):
+class MessageStatus(StrEnum):
     """The status of a posted message."""
 
     ACCEPTED = "accepted"

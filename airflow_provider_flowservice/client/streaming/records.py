@@ -8,7 +8,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import IO, Any, ClassVar
 
 import msgspec
@@ -49,7 +49,7 @@ class UnreadableRecord(Frozen, frozen=True):
     problem: str
 
 
-class FileFormat(str, Enum):
+class FileFormat(StrEnum):
     """File extensions of the supported formats; each can be followed by ``.gz``."""
 
     JSON_LINES = ".jsonl"

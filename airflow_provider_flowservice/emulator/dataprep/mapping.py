@@ -7,11 +7,11 @@ an expression stays empty in the mapped message, and a preview reports an error 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class SourceType(str, Enum):
+class SourceType(StrEnum):
     """Kinds of source of a mapping."""
 
     ATTRIBUTE = "ATTRIBUTE"

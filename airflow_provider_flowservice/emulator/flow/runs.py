@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
@@ -17,7 +17,7 @@ _BYTES_PER_RECORD = 512
 _FAILURE = {"code": "CONNECTOR-2001-500", "message": "The run could not process all of its data."}
 
 
-class RunState(str, Enum):
+class RunState(StrEnum):
     """State of a run, as AEP's payloads name it."""
 
     SCHEDULED = "scheduled"

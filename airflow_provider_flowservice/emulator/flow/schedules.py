@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
@@ -135,7 +135,7 @@ def _is_date(value: object) -> bool:
     if not _DATE.fullmatch(str(value)):
         return False
     try:
-        datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=timezone.utc)
+        datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return False
     return True
@@ -237,4 +237,4 @@ def _once(start: float, created: float) -> Recurrence:
 
 
 def _moment(date: str, time: str) -> float:
-    return datetime.strptime(f"{date} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=timezone.utc).timestamp()
+    return datetime.strptime(f"{date} {time}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC).timestamp()

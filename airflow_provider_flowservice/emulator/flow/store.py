@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.errors import not_found
@@ -14,7 +14,7 @@ from airflow_provider_flowservice.emulator.world import Store, World
 FINALIZER = "acp_foundation_connectors@AdobeID"
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """The collections, by the name in their path."""
 
     CONNECTIONS = "connections"
@@ -24,7 +24,7 @@ class Kind(str, Enum):
     RUNS = "runs"
 
 
-class State(str, Enum):
+class State(StrEnum):
     """States of a resource. The name of a draft's state is a guess; the others are documented."""
 
     ENABLED = "enabled"
