@@ -278,6 +278,27 @@ class FlowRun(Record, frozen=True, kw_only=True):
         status = summary.get("status") if isinstance(summary, dict) else None
         return RunState.from_text(status if isinstance(status, str) else None)
 
+    @property
+    def segments(self) -> frozenset[str]:
+        """The ids of the segments that the run exports; empty if AEP does not show them."""
+        records = self.metrics.get("recordSummary")
+        if not isinstance(records, dict):
+            return frozenset()
+        entities = (
+            str(entity.get("id"))
+            for side in ("sourceSummaries", "targetSummaries")
+            for summary in _objects(records, side)
+            for entity in _objects(summary, "entitySummaries")
+        )
+        prefix = "segment:"
+        return frozenset(each.removeprefix(prefix) for each in entities if each.startswith(prefix))
+
+
+def _objects(parent: JsonObject, name: str) -> list[JsonObject]:
+    """Return the objects in a list that AEP may leave out."""
+    values = parent.get(name)
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
 
 class Created(Record, frozen=True, kw_only=True):
     """The response to a create or change request: the id and the new version."""

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.activation import (
         ActivationResult,
         DesiredSelectors,
-        SegmentRun,
         SelectorPatch,
     )
     from airflow_provider_flowservice.client.ensure import Desired, EnsureResult, PlannedCreate, SavedState
@@ -344,13 +343,16 @@ class FlowServiceHook(BaseHook):
         """
         return activation.resolve(self, activation.read_segments(segments))
 
-    def export_segments(self, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
+    def export_segments(
+        self, flow_id: str, segments: Sequence[str], saved: SavedState = NOTHING_SAVED
+    ) -> dict[str, str]:
         """Export segments of a file destination now (``POST /adhocrun``), at most 80 per request.
 
         :param segments: AEP's ids of the segments (UUIDs).
-        :returns: the run of each segment; if it is already being exported, the existing run.
+        :param saved: state of an earlier, interrupted attempt, which may have started runs.
+        :returns: run ids by segment id; if a segment is already being exported, the id of the existing run.
         """
-        return activation.activate_adhoc(self, flow_id, segments)
+        return activation.export_segments(self, flow_id, segments, saved)
 
     # --- streaming ---------------------------------------------------------------------------------------
 

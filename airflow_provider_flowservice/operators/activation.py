@@ -178,10 +178,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         """
         segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
         task_state = self._task_state(context)
-        runs: dict[str, str] = dict((task_state.load() or {}).get("runs", {}))
-        for started in self.hook.export_segments(self.flow_id, [s for s in segments if s not in runs]):
-            runs[started.segment] = started.run_id
-            task_state.save({"runs": runs})
+        runs = self.hook.export_segments(self.flow_id, segments, task_state)
         self.log.info(
             "Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(set(runs.values()))
         )

@@ -1,12 +1,13 @@
-"""State that is kept between the attempts of a task, if Airflow supports it (3.3 and newer)."""
+"""State that is kept between the attempts of a task."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_flowservice.client.ensure import SavedState
+from airflow_provider_flowservice.client.flows import NewestRuns
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -16,8 +17,16 @@ log = logging.getLogger(__name__)
 _KEY = "flowservice"
 
 
+class _Store(Protocol):
+    """The methods of Airflow's task state store (3.3 and newer) that are used here."""
+
+    def get(self, key: str) -> Any: ...
+    def set(self, key: str, value: Any) -> None: ...
+    def delete(self, key: str) -> None: ...
+
+
 class TaskState(SavedState):
-    """State that an attempt of a task saves for the next one. Without a store, nothing is saved.
+    """State that an attempt of a task saves for the next one.
 
     :param context: the task's context.
     :param fingerprint: string that identifies the work of the task, without secrets. A state that was saved with
@@ -25,10 +34,13 @@ class TaskState(SavedState):
     """
 
     def __init__(self, context: Context, fingerprint: str) -> None:
-        self._store: Any = context.get("task_state_store")
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
         # Airflow increases this number when a task is cleared, but not between attempts.
         self._max_tries: int | None = getattr(context.get("ti"), "max_tries", None)
+        store: Any = context.get("task_state_store")
+        self._store: _Store = (
+            _XComKeys(context.get("ti"), f"{self._fingerprint}.{self._max_tries}") if store is None else store
+        )
 
     def load(self) -> dict[str, Any] | None:
         """Return the state that an earlier attempt saved, or None."""
@@ -48,8 +60,6 @@ class TaskState(SavedState):
         Therefore the state is kept for it, marked so that a cleared task ignores it. If Airflow does not provide the
         number that distinguishes the two cases, the state is deleted.
         """
-        if self._store is None:
-            return
         state = self._read() if self._max_tries is not None else None
         if state is None:
             self._store.delete(_KEY)
@@ -57,7 +67,7 @@ class TaskState(SavedState):
             self._keep({"state": state, "done_in": self._max_tries})
 
     def _read(self) -> dict[str, Any] | None:
-        stored = self._store.get(_KEY) if self._store is not None else None
+        stored = self._store.get(_KEY)
         if not isinstance(stored, dict) or stored.get("done_in", self._max_tries) != self._max_tries:
             return None
         if stored.get("fingerprint") != self._fingerprint:
@@ -67,5 +77,39 @@ class TaskState(SavedState):
         return state if isinstance(state, dict) else None
 
     def _keep(self, content: dict[str, Any]) -> None:
-        if self._store is not None:
-            self._store.set(_KEY, {"fingerprint": self._fingerprint, **content})
+        self._store.set(_KEY, {"fingerprint": self._fingerprint, **content})
+
+
+class _XComKeys:
+    """Stands in for the store before Airflow 3.3, and keeps only :class:`NewestRuns`.
+
+    Airflow deletes the XComs of a task before the next attempt starts, and tells the attempt no more than their keys.
+    Therefore the runs are in the key of an XCom. A task that is cleared has another ``max_tries`` and begins anew.
+
+    :param ti: the task instance.
+    :param work: what identifies the work of the task and this series of attempts.
+    """
+
+    def __init__(self, ti: Any, work: str) -> None:
+        self._ti = ti
+        self._prefix = f"flowservice_newest_runs.{work}."
+        earlier = getattr(getattr(ti, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
+        self._kept: str | None = next((key for key in earlier or () if key.startswith(self._prefix)), None)
+        self._pushed: str | None = None
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        if self._kept is None:
+            return None
+        fingerprint, _, created_at, *ids = self._kept.split(".")[1:]
+        return {"fingerprint": fingerprint, "state": NewestRuns(int(created_at), tuple(ids)).to_state()}
+
+    def set(self, key: str, value: dict[str, Any]) -> None:
+        newest = NewestRuns.saved_in(value["state"])
+        if newest is not None:
+            self._kept = self._prefix + ".".join((str(newest.created_at), *newest.ids))
+        if self._pushed != self._kept:
+            self._pushed = self._kept
+            self._ti.xcom_push(self._kept, None)
+
+    def delete(self, key: str) -> None:
+        """Do nothing: another ``max_tries`` makes a cleared task begin anew."""

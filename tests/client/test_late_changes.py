@@ -26,7 +26,7 @@ from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import ids, kinesis, make, make_ends, make_flow, profile_flow, selected, stream, writes
 from tests.support.batch import make_batch_flow
-from tests.support.clients import Client
+from tests.support.clients import Client, KeptState
 from tests.support.crowd import all_at_once
 from tests.support.faults import fault
 
@@ -311,19 +311,6 @@ def test_a_create_of_what_lists_do_not_show_yet_leaves_no_twin(
     assert made(control, kind) == [theirs]
 
 
-class Note:
-    """What an interrupted attempt left."""
-
-    def __init__(self, note: dict[str, Any]) -> None:
-        self.held = note
-
-    def load(self) -> dict[str, Any]:
-        return self.held
-
-    def save(self, note: dict[str, Any]) -> None:
-        self.held = note
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_create_that_was_interrupted_is_found_when_lists_show_it(
     plain_client: Client, control: EmulatorControl, kind: str
@@ -331,7 +318,7 @@ def test_a_create_that_was_interrupted_is_found_when_lists_show_it(
     desired = wanted(plain_client, kind)
     be_late(control)
     lost = make(plain_client, desired)
-    assert ensure(plain_client, desired, IfExists.REUSE, Note({"known": []})).id == lost
+    assert ensure(plain_client, desired, IfExists.REUSE, KeptState({"known": []})).id == lost
     assert writes(control) == [("POST", kind)]
 
 
@@ -357,7 +344,7 @@ def test_a_run_whose_response_is_lost_is_started_once_although_lists_show_it_lat
     be_late(control)
     control.inject(fault("reset_after", "POST", "runs"))
     window = runs.Window(1_700_000_000, 1_700_086_400)
-    started = runs.start_run(plain_client, flow, window, frozenset())
+    started = runs.start_run(plain_client, flow, window, runs.NewestRuns())
     assert ids(control.state()["runs"]) == [started]
     assert writes(control) == [("POST", "runs")]
 

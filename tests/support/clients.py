@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from airflow_provider_flowservice.client.ensure import SavedState
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.request import Request
@@ -41,6 +43,19 @@ class AioClient:
     @staticmethod
     async def _open(settings: Settings) -> AiohttpTransport:
         return AiohttpTransport(settings)
+
+
+class KeptState(SavedState):
+    """What an attempt saves for the next one, kept in memory."""
+
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        self.state = state
+
+    def load(self) -> dict[str, Any] | None:
+        return self.state
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.state = json.loads(json.dumps(state))
 
 
 TRANSPORTS: dict[str, Callable[[Settings], Client]] = {"requests": RequestsTransport, "aiohttp": AioClient}

@@ -8,7 +8,7 @@ from airflow_provider_flowservice.client.activation.activation import (
     activate,
     resolve,
 )
-from airflow_provider_flowservice.client.activation.adhoc import SegmentRun, activate_adhoc
+from airflow_provider_flowservice.client.activation.adhoc import export_segments
 from airflow_provider_flowservice.client.activation.audiences import (
     Audience,
     SegmentDefinition,

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from airflow_provider_flowservice.client import clock, model
+from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
     FlowServiceError,
     is_ambiguous,
 )
+from airflow_provider_flowservice.client.flows import NewestRuns
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import delay_after
-from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.model import FlowRun
 
 log = logging.getLogger(__name__)
 
@@ -46,19 +48,11 @@ class _Orders(model.Record, frozen=True, kw_only=True):
     order: tuple[_Order, ...] = ()
 
 
-class SegmentRun(Frozen, frozen=True):
-    """A run that exports a segment.
+def adhoc(flow_id: str, segments: Sequence[str]) -> Request[dict[str, str]]:
+    """Return the request that exports segments of a file destination now: ``POST /adhocrun``, version 2.
 
-    :param attached: whether it was already running and was not started by this call.
+    The response is read as the ids of the runs by segment id.
     """
-
-    segment: str
-    run_id: str
-    attached: bool = False
-
-
-def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ...]]:
-    """Return the request that exports segments of a file destination now: ``POST /adhocrun``, version 2."""
     return Request(
         "POST",
         _ADHOC,
@@ -69,20 +63,46 @@ def adhoc(flow_id: str, segments: Sequence[str]) -> Request[tuple[SegmentRun, ..
     )
 
 
-def activate_adhoc(sender: Sender, flow_id: str, segments: Sequence[str]) -> Iterator[SegmentRun]:
-    """Export segments now (``POST /adhocrun``), at most 80 per request.
+def export_segments(
+    sender: Sender, flow_id: str, segments: Sequence[str], saved: SavedState = NOTHING_SAVED
+) -> dict[str, str]:
+    """Export segments now (``POST /adhocrun``), at most 80 per request, and only once if an attempt is repeated.
 
     If a segment is already being exported, the existing run is returned for it. A request whose response was lost is
     sent again: AEP then reports the runs that it has started as already running.
 
-    :returns: the run of each segment.
+    :param saved: state of an earlier attempt: the runs that it started, and the newest runs before it.
+    :returns: run ids by segment id.
     :raises DriftError: if AEP does not return a run for a segment.
     """
-    for start in range(0, len(segments), MAX_AUDIENCES):
-        yield from _activate_chunk(sender, flow_id, list(segments[start : start + MAX_AUDIENCES]))
+    if not segments:
+        return {}
+    state = saved.load() or {}
+    runs: dict[str, str] = dict(state.get("runs", {}))
+    earlier = NewestRuns.saved_in(state)
+    newest = earlier or NewestRuns.read(sender, flow_id)
+    saved.save({**newest.to_state(), "runs": runs})
+    if earlier and (missing := set(segments) - set(runs)):
+        runs.update(_started(newest.later(sender, flow_id), missing))
+    pending = [segment for segment in segments if segment not in runs]
+    for start in range(0, len(pending), MAX_AUDIENCES):
+        for started in _activate_chunk(sender, flow_id, pending[start : start + MAX_AUDIENCES]):
+            runs.update(started)
+            saved.save({**newest.to_state(), "runs": runs})
+    return runs
 
 
-def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterator[SegmentRun]:
+def _started(runs: Iterable[FlowRun], segments: Iterable[str]) -> dict[str, str]:
+    """Return which of the runs exports each segment; of several, the first."""
+    found = {
+        segment: run.id for run in reversed(tuple(runs)) for segment in run.segments.intersection(segments)
+    }
+    for segment, run_id in found.items():
+        log.info("An earlier attempt started run %s of segment %s; using it", run_id, segment)
+    return found
+
+
+def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterator[dict[str, str]]:
     failures = 0
     while pending:
         try:
@@ -94,7 +114,7 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
             log.info(
                 "Segment %s is already exported by run %s; attaching to it", busy["segment"], busy["run"]
             )
-            yield SegmentRun(busy["segment"], busy["run"], attached=True)
+            yield {busy["segment"]: busy["run"]}
             pending.remove(busy["segment"])
         except FlowServiceError as error:
             failures += 1
@@ -102,17 +122,16 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
                 raise
             clock.current().sleep(delay_after(error, failures))
         else:
-            yield from started
-            if left := ", ".join(sorted(set(pending) - {run.segment for run in started if run.run_id})):
+            yield started
+            if left := ", ".join(sorted(set(pending) - set(started))):
                 raise DriftError(
                     f"AEP started no run for segments {left} of flow {flow_id}. Check that they are active on it."
                 )
             return
 
 
-def _read_orders(received: response.Response) -> tuple[SegmentRun, ...]:
-    orders = response.decode(received, _Orders).order
+def _read_orders(received: response.Response) -> dict[str, str]:
     # The URL always has Adobe's host, even if the request went to another gateway, so only the id is used.
-    return tuple(
-        SegmentRun(order.segment, order.status_url.rstrip("/").rpartition("/")[2]) for order in orders
-    )
+    orders = response.decode(received, _Orders).order
+    runs = ((order.segment, order.status_url.rstrip("/").rpartition("/")[2]) for order in orders)
+    return {segment: run_id for segment, run_id in runs if run_id}

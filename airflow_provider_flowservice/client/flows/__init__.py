@@ -21,5 +21,5 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.flows.runs import Window, run_flow, runs_of
+from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow, runs_of
 from airflow_provider_flowservice.client.flows.specs import empty_flow, find_spec

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from typing import Self
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
@@ -12,6 +15,8 @@ from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page, RunState
+
+log = logging.getLogger(__name__)
 
 #: Maximum number of times that a run is started if the response is lost and no run appears. Each attempt is followed by
 #: a search of up to 15.5 s, so five attempts already take more than a minute; Airflow's retries follow.
@@ -52,22 +57,57 @@ def check_can_run(flow: Flow) -> None:
         )
 
 
+class NewestRuns(Frozen, frozen=True):
+    """The newest runs that a flow had before an attempt started one. All others are older, or were started later.
+
+    :param created_at: when they were created by AEP's clock, in milliseconds since 1970-01-01 UTC; 0 without runs.
+    :param ids: their ids; more than one only if they were created in the same millisecond.
+    """
+
+    created_at: int = 0
+    ids: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, sender: Sender, flow_id: str) -> Self:
+        """Read them from AEP (``GET /runs``)."""
+        runs = sender.send(newest_runs(flow_id)).items
+        created_at = max((run.created_at for run in runs), default=0)
+        return cls(created_at, tuple(run.id for run in runs if run.created_at == created_at))
+
+    @classmethod
+    def saved_in(cls, state: model.JsonObject) -> Self | None:
+        """Return what :meth:`to_state` gave to a saved state, or None."""
+        return cls.from_json(state["newest_runs"]) if "newest_runs" in state else None
+
+    def to_state(self) -> model.JsonObject:
+        """Return a state to save, as JSON values."""
+        return {"newest_runs": self.to_json()}
+
+    def later(self, sender: Sender, flow_id: str) -> list[FlowRun]:
+        """Return the runs of the flow that were started later, the oldest first (``GET /runs``)."""
+        newest_first = iterate(sender, request.RUNS, filters=_of_flow(flow_id), order_by="-createdAt")
+        later = takewhile(lambda run: run.created_at >= self.created_at, newest_first)
+        fresh = (run for run in later if run.id not in self.ids)
+        return sorted(fresh, key=lambda run: (run.created_at, run.id))
+
+
 def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
     """Run a source flow over a window (``POST /runs``), only once even if an interrupted attempt is repeated.
 
-    :param saved: state of an earlier attempt: the run that it started or, if none, the runs that existed before.
+    :param saved: state of an earlier attempt: the run that it started or, if none, the newest runs before it.
     :returns: the run's id.
     :raises DriftError: if the flow cannot be run manually.
     """
     check_can_run(sender.send(request.get(request.FLOWS, flow_id)))
     state = saved.load() or {}
     run_id: str | None = state.get("run")
-    if run_id is None and "known" in state:
-        run_id = find_started(sender, flow_id, window, frozenset(state["known"]))
     if run_id is None:
-        known = sorted(run.id for run in runs_of(sender, flow_id))
-        saved.save({"known": known})
-        run_id = start_run(sender, flow_id, window, frozenset(known))
+        earlier = NewestRuns.saved_in(state)
+        newest = earlier or NewestRuns.read(sender, flow_id)
+        saved.save(newest.to_state())
+        if earlier and (run_id := look_for_started(sender, flow_id, window, newest)):
+            log.info("An earlier attempt started run %s of flow %s; using it", run_id, flow_id)
+        run_id = run_id or start_run(sender, flow_id, window, newest)
     saved.save({"run": run_id})
     return run_id
 
@@ -83,10 +123,10 @@ def create_run(flow_id: str, window: Window) -> Request[model.Created]:
     )
 
 
-def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str:
+def start_run(sender: Sender, flow_id: str, window: Window, newest: NewestRuns) -> str:
     """Start one run. After a lost response, search for it before starting another one.
 
-    :param known: ids of the runs that existed before.
+    :param newest: the flow's newest runs before.
     :returns: the run's id.
     """
     for attempt in range(1, ATTEMPTS + 1):
@@ -95,17 +135,22 @@ def start_run(sender: Sender, flow_id: str, window: Window, known: frozenset[str
         except FlowServiceError as error:
             if not is_ambiguous(error) or attempt == ATTEMPTS:
                 raise
-        if found := look(lambda: find_started(sender, flow_id, window, known), until=bool):
+        if found := look_for_started(sender, flow_id, window, newest):
             return found
     raise AssertionError("the last attempt returns or raises")
 
 
-def find_started(sender: Sender, flow_id: str, window: Window, known: frozenset[str]) -> str | None:
-    """Return the oldest run over a window that is not in ``known``; newer ones belong to other tasks."""
-    fresh = [
-        run for run in runs_of(sender, flow_id) if run.id not in known and _reads(run.params or {}, window)
-    ]
-    return min(fresh, key=lambda run: (run.created_at, run.id)).id if fresh else None
+def look_for_started(sender: Sender, flow_id: str, window: Window, newest: NewestRuns) -> str | None:
+    """Search, for up to 15.5 s, for the oldest run over a window that was started after ``newest``.
+
+    Newer ones belong to other tasks.
+    """
+
+    def find() -> str | None:
+        later = newest.later(sender, flow_id)
+        return next((run.id for run in later if _reads(run.params or {}, window)), None)
+
+    return look(find, until=bool)
 
 
 def _reads(params: model.JsonObject, window: Window) -> bool:
@@ -116,13 +161,16 @@ def _reads(params: model.JsonObject, window: Window) -> bool:
 
 def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:
     """Yield all runs of a flow (``GET /runs?property=flowId==``)."""
-    return iterate(sender, request.RUNS, filters=(request.equals("flowId", flow_id),))
+    return iterate(sender, request.RUNS, filters=_of_flow(flow_id))
 
 
 def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:
     """Return the request for the newest 20 runs of a flow: ``GET /runs``."""
-    filters = (request.equals("flowId", flow_id),)
-    return request.page(request.RUNS, filters=filters, order_by="-createdAt", limit=20)
+    return request.page(request.RUNS, filters=_of_flow(flow_id), order_by="-createdAt", limit=20)
+
+
+def _of_flow(flow_id: str) -> tuple[str]:
+    return (request.equals("flowId", flow_id),)
 
 
 #: The run that counts if there are several: a successful one, else one that may still succeed, else a partial success.

@@ -33,7 +33,7 @@ from tests.support.aep import (
     stream,
     writes,
 )
-from tests.support.clients import Client
+from tests.support.clients import Client, KeptState
 from tests.support.faults import fault
 
 T = TypeVar("T")
@@ -364,32 +364,19 @@ def test_a_server_that_is_down_is_asked_again_and_then_given_up(
     assert control.faults_left() == []
 
 
-class Note:
-    """What an attempt left for the next one."""
-
-    def __init__(self, note: dict[str, Any] | None) -> None:
-        self.held = note
-
-    def load(self) -> dict[str, Any] | None:
-        return self.held
-
-    def save(self, note: dict[str, Any]) -> None:
-        self.held = note
-
-
 def test_what_another_made_with_other_settings_is_not_taken_for_an_earlier_attempts_work(
     plain_client: Client,
 ) -> None:
     make(plain_client, kinesis(region="eu-west-1"))
     with pytest.raises(DriftError, match="region"):
-        ensure(plain_client, kinesis(region="us-east-1"), IfExists.REUSE, Note({"known": []}))
+        ensure(plain_client, kinesis(region="us-east-1"), IfExists.REUSE, KeptState({"known": []}))
 
 
 def test_a_create_that_aep_refused_leaves_no_note_to_go_on_from(
     plain_client: Client, control: EmulatorControl
 ) -> None:
     control.inject(fault("status", "POST", "connections", status=400))
-    task_state = Note(None)
+    task_state = KeptState(None)
     with pytest.raises(BadRequestError):
         ensure(plain_client, kinesis(), IfExists.REUSE, task_state)
-    assert not task_state.held
+    assert not task_state.state

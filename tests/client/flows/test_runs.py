@@ -6,12 +6,12 @@ import pytest
 
 from airflow_provider_flowservice.client.errors import DriftError, ServerError
 from airflow_provider_flowservice.client.flows import runs
-from airflow_provider_flowservice.client.flows.runs import Window
+from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window
 from airflow_provider_flowservice.client.model import Flow, RunState, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.batch import make_batch_flow
-from tests.support.clients import Client
+from tests.support.clients import Client, KeptState
 from tests.support.faults import fault
 
 FLOW = str(uuid.UUID(int=1))
@@ -43,7 +43,7 @@ def test_each_spelling_of_a_state_is_known_and_others_count_as_running(
 def test_an_aep_that_stays_down_is_given_up(plain_client: Client, control: EmulatorControl) -> None:
     control.inject(fault("status", "POST", "runs", times=99, status=503))
     with pytest.raises(ServerError):
-        runs.start_run(plain_client, FLOW, WINDOW, frozenset())
+        runs.start_run(plain_client, FLOW, WINDOW, NewestRuns())
     assert len(control.requests("POST", "/runs")) == runs.ATTEMPTS
 
 
@@ -58,18 +58,66 @@ def test_only_what_is_scheduled_once_can_be_run(schedule: dict[str, str] | None,
     runs.check_can_run(Flow(id="f", flow_spec=SpecRef(id="s"), schedule_params={"frequency": "once"}))
 
 
-def test_a_started_run_is_known_by_its_window(plain_client: Client, control: EmulatorControl) -> None:
+def test_a_started_run_is_known_by_its_window_and_by_what_was_there_before(
+    plain_client: Client, control: EmulatorControl
+) -> None:
     flow = make_batch_flow(plain_client)
-    start = runs.create_run
-    other = plain_client.send(start(flow, Window(1_600_000_000, 1_600_000_001))).id
-    assert runs.find_started(plain_client, flow, WINDOW, frozenset()) is None
-    first = plain_client.send(start(flow, WINDOW)).id
-    control.advance(1)
-    second = plain_client.send(start(flow, WINDOW)).id
-    assert runs.find_started(plain_client, flow, WINDOW, frozenset()) == first
-    assert runs.find_started(plain_client, flow, WINDOW, frozenset({first})) == second
-    assert runs.find_started(plain_client, flow, WINDOW, frozenset({first, second})) is None
+
+    def start(window: Window) -> str:
+        control.advance(1)
+        return plain_client.send(runs.create_run(flow, window)).id
+
+    def found(newest: NewestRuns) -> str | None:
+        return runs.look_for_started(plain_client, flow, WINDOW, newest)
+
+    nothing = NewestRuns.read(plain_client, flow)
+    other = start(Window(1_600_000_000, 1_600_000_001))
+    assert found(nothing) is None
+    first = start(WINDOW)
+    after_first = NewestRuns.read(plain_client, flow)
+    second = start(WINDOW)
+    after_second = NewestRuns.read(plain_client, flow)
+    assert (nothing, after_first.ids, after_second.ids) == (NewestRuns(), (first,), (second,))
+    assert (found(nothing), found(after_first), found(after_second)) == (first, second, None)
+    assert [run.id for run in nothing.later(plain_client, flow)] == [other, first, second]
     assert {run.id for run in runs.runs_of(plain_client, flow)} == {other, first, second}
+
+
+def test_runs_of_one_millisecond_are_told_apart(plain_client: Client, control: EmulatorControl) -> None:
+    items = [{"id": name, "flowId": FLOW, "createdAt": at} for name, at in (("c", 7), ("b", 7), ("a", 5))]
+    control.inject(fault("status", "GET", "runs", times=2, status=200, body={"items": items[1:]}))
+    newest = NewestRuns.read(plain_client, FLOW)
+    assert newest == NewestRuns(7, ("b",))
+    control.clear_faults()
+    control.inject(fault("status", "GET", "runs", status=200, body={"items": items}))
+    assert [run.id for run in newest.later(plain_client, FLOW)] == ["c"]
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_an_interrupted_attempts_run_is_used_and_not_started_again(
+    plain_client: Client, control: EmulatorControl, is_started: bool
+) -> None:
+    flow = make_batch_flow(plain_client)
+    before = plain_client.send(runs.create_run(flow, WINDOW)).id
+    control.advance(1)
+    state = KeptState(NewestRuns.read(plain_client, flow).to_state())
+    started = [plain_client.send(runs.create_run(flow, WINDOW)).id] if is_started else []
+    run_id = runs.run_flow(plain_client, flow, WINDOW, state)
+    assert {each["id"] for each in control.state()["runs"]} == {before, run_id}
+    assert not started or started == [run_id]
+    assert state.load() == {"run": run_id}
+
+
+def test_a_long_history_costs_one_page(plain_client: Client, control: EmulatorControl) -> None:
+    flow = make_batch_flow(plain_client)
+    for _ in range(25):
+        plain_client.send(runs.create_run(flow, WINDOW))
+        control.advance(1)
+    control.clear_requests()
+    run_id = runs.run_flow(plain_client, flow, WINDOW)
+    assert run_id == max(control.state()["runs"], key=lambda each: each["createdAt"])["id"]
+    reads = control.requests("GET", "/runs")
+    assert len(reads) == 1
 
 
 def test_a_run_that_aep_shows_without_parameters_may_be_ours(
@@ -77,7 +125,7 @@ def test_a_run_that_aep_shows_without_parameters_may_be_ours(
 ) -> None:
     item = {"id": "r", "flowId": FLOW, "createdAt": 1}
     control.inject(fault("status", "GET", "runs", status=200, body={"items": [item]}))
-    assert runs.find_started(plain_client, FLOW, WINDOW, frozenset()) == "r"
+    assert runs.look_for_started(plain_client, FLOW, WINDOW, NewestRuns()) == "r"
 
 
 def test_a_window_goes_out_in_aeps_words() -> None:
