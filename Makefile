@@ -33,6 +33,7 @@ test-faults: $(READY) ## put every fault in the way of every operator and sensor
 
 test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, and count what is there then; or THIRD=1 to 3
 	@$(BIN)/python -m pytest -m crash --capture=no tests/crash
+	@THIRD=$(or $(THIRD),1) $(BIN)/python -m tests.environments floor -- -m crash --capture=no tests/crash
 
 test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers, on PostgreSQL
 	@$(BIN)/python -m tests.support.postgresql
