@@ -11,7 +11,7 @@ import functools
 import os
 import pkgutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class WarmDag:
     serialized: Any
 
 
-def warm_up(folder: Path, dag_ids: Iterable[str]) -> dict[str, WarmDag]:
+def warm_up(folders: Sequence[Path], dag_ids: Iterable[str]) -> dict[str, WarmDag]:
     """Parse the DAGs, give each task retries, and write them into the database.
 
     What a worker's first task would import and build is imported and built.
@@ -58,7 +58,9 @@ def warm_up(folder: Path, dag_ids: Iterable[str]) -> dict[str, WarmDag]:
     import airflow_provider_flowservice.triggers.base  # noqa: F401
 
     DagBundlesManager().sync_bundles_to_db()
-    bag = BundleDagBag(dag_folder=str(folder), bundle_path=folder)
+    bag = BundleDagBag(dag_folder=str(folders[0]), bundle_path=Path(os.path.commonpath(folders)))
+    for folder in folders[1:]:
+        bag.collect_dags(str(folder))
     if bag.import_errors:
         raise AssertionError(next(iter(bag.import_errors.values())))
     for dag in bag.dags.values():

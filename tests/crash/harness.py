@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash import child, findings
 from tests.crash.driver import WarmDag, has_store
@@ -109,6 +108,8 @@ class Lane:
         place.mkdir(parents=True)
         shutil.copy(self._template, place / "airflow.db")
         self._control.reset()
+        if scenario.prepare is not None:
+            scenario.prepare(self._control)
         first = self._run(scenario, mode, place, "first", point)
         killed = first == _KILLED
         last = self._run(scenario, mode, place, "second", None) if killed else first
@@ -119,7 +120,6 @@ class Lane:
             mode.store,
             posted,
         )
-        auth.forget_all()
         found = findings.look(self._control, scenario, story)
         if last != 0:
             found.fail(f"the run ended with {last}: {_last_lines(place / 'second.log', place / 'first.log')}")

@@ -20,8 +20,8 @@ from tests.support.thirds import Share
 pytestmark = pytest.mark.crash
 
 SHARE = thirds.asked_for()
-#: How many there are at least: each DAG makes more than 20 exchanges, waits in two ways, and dies before and after.
-POINTS = 20 * len(SCENARIOS) * 2 * 2
+#: How many there are at least: each DAG makes more than 16 exchanges, waits in two ways, and dies before and after.
+POINTS = 16 * len(SCENARIOS) * 2 * 2
 
 
 @pytest.fixture(scope="module")
