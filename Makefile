@@ -27,11 +27,13 @@ emulator: $(READY) ## start an emulator that stays until Ctrl-C
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
 
-test-faults: $(READY) ## put every fault in the way of every operator and sensor, and show what becomes of it
+# THIRD=1 to 3 on the command line reaches the next two through the environment: they run that third.
+test-faults: $(READY) ## put every fault in the way of every operator and sensor; THIRD=1 to 3: a third of them
 	@$(BIN)/python -m pytest -m faults --quiet tests/faults
 
-test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry them on, and count what is there
+test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, and count what is there then; or THIRD=1 to 3
 	@$(BIN)/python -m pytest -m crash --capture=no tests/crash
+	@THIRD=$(or $(THIRD),1) $(BIN)/python -m tests.environments floor -- -m crash --capture=no tests/crash
 
 test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers, on PostgreSQL
 	@$(BIN)/python -m tests.support.postgresql

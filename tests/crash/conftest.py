@@ -77,7 +77,8 @@ def _set_environment() -> None:
 
 def _prepare(control: EmulatorControl) -> dict[str, driver.WarmDag]:
     support.migrate()
-    dags = driver.warm_up(support.EXAMPLE_DAGS, {scenario.dag_id for scenario in SCENARIOS})
+    folders = (support.EXAMPLE_DAGS, Path(__file__).parent / "dags")
+    dags = driver.warm_up(folders, {scenario.dag_id for scenario in SCENARIOS})
     segments = control.segments[:SEGMENTS]
     for scenario in SCENARIOS:
         for run_id in (scenario.name, f"warm-up.{scenario.name}"):

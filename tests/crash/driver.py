@@ -7,9 +7,11 @@ instance is tried again.
 
 from __future__ import annotations
 
+import functools
 import os
+import pkgutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,7 @@ class WarmDag:
     serialized: Any
 
 
-def warm_up(folder: Path, dag_ids: Iterable[str]) -> dict[str, WarmDag]:
+def warm_up(folders: Sequence[Path], dag_ids: Iterable[str]) -> dict[str, WarmDag]:
     """Parse the DAGs, give each task retries, and write them into the database.
 
     What a worker's first task would import and build is imported and built.
@@ -43,14 +45,22 @@ def warm_up(folder: Path, dag_ids: Iterable[str]) -> dict[str, WarmDag]:
     from datetime import timedelta
 
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
-    from airflow.sdk.execution_time.supervisor import in_process_api_server
-    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.sdk.execution_time import supervisor
+
+    # Airflow 3.1 has these elsewhere.
+    try:
+        from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+        from airflow.serialization.serialized_objects import DagSerialization as Serializer
+    except ImportError:
+        from airflow.models.dagbag import BundleDagBag, sync_bag_to_db
+        from airflow.serialization.serialized_objects import SerializedDAG as Serializer
 
     import airflow_provider_flowservice.triggers.base  # noqa: F401
 
     DagBundlesManager().sync_bundles_to_db()
-    bag = BundleDagBag(dag_folder=str(folder), bundle_path=folder, bundle_name="dags-folder")
+    bag = BundleDagBag(dag_folder=str(folders[0]), bundle_path=Path(os.path.commonpath(folders)))
+    for folder in folders[1:]:
+        bag.collect_dags(str(folder))
     if bag.import_errors:
         raise AssertionError(next(iter(bag.import_errors.values())))
     for dag in bag.dags.values():
@@ -58,14 +68,22 @@ def warm_up(folder: Path, dag_ids: Iterable[str]) -> dict[str, WarmDag]:
             task.retries = RETRIES
             task.retry_delay = timedelta(0)
     sync_bag_to_db(bag, "dags-folder", None)
-    _ = in_process_api_server().app
-    serializer = DagSerialization
+    # Airflow 3.1 would build the API anew for each task; a later one keeps it, as this does.
+    supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
+    _ = supervisor.in_process_api_server().app
     return {
         dag_id: WarmDag(
-            bag.dags[dag_id], serializer.deserialize_dag(serializer.serialize_dag(bag.dags[dag_id]))
+            bag.dags[dag_id], Serializer.deserialize_dag(Serializer.serialize_dag(bag.dags[dag_id]))
         )
         for dag_id in dag_ids
     }
+
+
+def has_store() -> bool:
+    """Whether this Airflow keeps for a task what it notes between its tries."""
+    from airflow.sdk import Context
+
+    return "task_state_store" in Context.__annotations__
 
 
 def create_run(warm: WarmDag, run_id: str, conf: Mapping[str, Any]) -> None:
@@ -101,10 +119,13 @@ def leave_database() -> None:
     from asgiref.sync import SyncToAsync
 
     # What runs a task in process leaves a thread that ends within a second, and with it the last client of
-    # the in-process API; Airflow ends the API's own threads when nobody can call it any more.
+    # the in-process API; Airflow ends the API's own threads when nobody can call it any more, except for 3.1.
     _join(lambda thread: "_handle_socket_comms" in thread.name)
+    loop = in_process_api_server().transport.app.loop
     del in_process_api_server().transport
     gc.collect()
+    if loop.is_running():
+        loop.call_soon_threadsafe(loop.stop)
     SyncToAsync.single_thread_executor.shutdown()
     SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
     _join(lambda thread: thread is not threading.current_thread())
@@ -222,13 +243,12 @@ class Driver:
     def _run_trigger(self, ti: TaskInstance, session: Session) -> None:
         """Do what the triggerer does; after a crash it starts the trigger anew from what is stored."""
         from airflow.models.trigger import Trigger
-        from airflow.sdk._shared.module_loading import import_string
         from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 
         stored = session.get(Trigger, ti.trigger_id)
         if stored is None:
             raise AssertionError(f"{ti.task_id} is deferred without a trigger")
-        trigger = import_string(stored.classpath)(**stored.kwargs)
+        trigger = pkgutil.resolve_name(stored.classpath)(**stored.kwargs)
         session.commit()
         event = InProcessTestSupervisor.run_trigger_in_process(trigger=trigger, ti=ti)
         Trigger.submit_event(stored.id, event, session=session)

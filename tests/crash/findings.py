@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
-from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash.killing import Moment
 from tests.crash.scenarios import ATTRIBUTES, BATCH_SIZE, SEGMENTS, Scenario, record_id
 from tests.support.aep import selected
-from tests.support.clients import emulator_settings
+from tests.support.clients import client_of
 
 _FLOW_SERVICE = ("connections", "sourceConnections", "targetConnections", "flows")
 
@@ -24,7 +23,7 @@ _FLOW_SERVICE = ("connections", "sourceConnections", "targetConnections", "flows
 class Findings:
     """How far the emulator is from what shall be.
 
-    :param resources_duplicated: how many exist beside the one that shall.
+    :param resources_duplicated: how many exist beside the one that shall, runs of flows included.
     :param segments_lost: segments and attributes that are not mapped.
     :param records_duplicated: how many records arrived beside the first of each.
     :param maybe_duplicated: what the posting task said about that.
@@ -82,7 +81,9 @@ def look(control: EmulatorControl, scenario: Scenario, story: Story) -> Findings
         held |= _beyond_flow_service(control, scenario.prefix)
     for kind, wanted in scenario.names.items():
         _compare_names(findings, kind, held[kind], wanted)
-    if scenario.posting:
+    if scenario.runs:
+        _compare_runs(findings, control.state(), scenario.runs)
+    elif scenario.posting:
         _compare_records(findings, state, story)
     else:
         _compare_selectors(findings, state, control.segments[:SEGMENTS])
@@ -103,16 +104,13 @@ def _own(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def _beyond_flow_service(control: EmulatorControl, prefix: str) -> dict[str, list[str]]:
     """Names of what the emulator's state does not show."""
-    client = RequestsTransport(emulator_settings(control.url, control.credential))
-    try:
+    with client_of(control) as client:
         names = {
             "schemas": [schema.title for schema in schemas.iterate(client)],
             "dataSets": [dataset.name for dataset in datasets.iterate(client)],
             "mappingSets": [mapping_set.name or "" for mapping_set in mapping_sets.iterate(client)],
         }
-        return {kind: [name for name in held if name.startswith(prefix)] for kind, held in names.items()}
-    finally:
-        client.close()
+    return {kind: [name for name in held if name.startswith(prefix)] for kind, held in names.items()}
 
 
 def _compare_names(findings: Findings, kind: str, held: Sequence[str], wanted: Sequence[str]) -> None:
@@ -120,6 +118,14 @@ def _compare_names(findings: Findings, kind: str, held: Sequence[str], wanted: S
     findings.resources_duplicated += sum(counts.values()) - len(counts)
     if sorted(held) != sorted(wanted):
         findings.fail(f"{kind} are {sorted(held)}, wanted {sorted(wanted)}")
+
+
+def _compare_runs(findings: Findings, state: dict[str, Any], wanted: Mapping[str, int]) -> None:
+    names = {flow["id"]: flow["name"] for flow in state["flows"]}
+    started = Counter(names[run["flowId"]] for run in state["runs"])
+    findings.resources_duplicated += (started - Counter(wanted)).total()
+    if started != Counter(wanted):
+        findings.fail(f"runs started are {dict(started)}, wanted {dict(wanted)}")
 
 
 def _compare_selectors(findings: Findings, state: dict[str, Any], wanted: Sequence[str]) -> None:

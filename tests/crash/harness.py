@@ -17,22 +17,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash import child, findings
-from tests.crash.driver import WarmDag
+from tests.crash.driver import WarmDag, has_store
 from tests.crash.findings import Findings, Story
 from tests.crash.killing import KillPoint, Moment
 from tests.crash.scenarios import SCENARIOS, Mode, Scenario
 from tests.support import processes, secrets
+from tests.support.thirds import Share
 
 LANES = 2
 #: A child that takes longer hangs.
 CHILD_SECONDS = 60
-#: Both ways of remembering with both ways of waiting.
-MODES = (Mode(store=True, deferrable=True), Mode(store=False, deferrable=False))
-#: How each DAG is run and killed. What a task does with its memory needs one.
-WAYS = tuple((mode, moment) for mode in MODES for moment in Moment if mode.store or moment is not Moment.DONE)
 _KILLED = -signal.SIGKILL
 
 
@@ -65,6 +61,15 @@ class Result:
         return cls(**{**fields, "findings": Findings(**fields["findings"])})
 
 
+def ways() -> list[tuple[Mode, Moment]]:
+    """How each DAG is run and killed: both ways of waiting, and of remembering where Airflow has both.
+
+    What a task does with its memory needs one.
+    """
+    modes = (Mode(store=has_store(), deferrable=True), Mode(store=False, deferrable=False))
+    return [(mode, moment) for mode in modes for moment in Moment if mode.store or moment is not Moment.DONE]
+
+
 class Lane:
     """Tries kill points one after the other.
 
@@ -88,11 +93,9 @@ class Lane:
         self._folder = folder
         self._planted = planted
 
-    def sweep(
-        self, scenario: Scenario, mode: Mode, moment: Moment, first: int, step: int
-    ) -> Iterator[Result]:
-        """Kill at every ``step``-th exchange until a run ends untouched."""
-        for number in itertools.count(first, step):
+    def sweep(self, scenario: Scenario, mode: Mode, moment: Moment, share: Share) -> Iterator[Result]:
+        """Kill at each exchange of a share until a run ends untouched."""
+        for number in share.numbers():
             result = self.attempt(scenario, mode, KillPoint(number, moment))
             yield result
             if result.exchange is None:
@@ -105,6 +108,8 @@ class Lane:
         place.mkdir(parents=True)
         shutil.copy(self._template, place / "airflow.db")
         self._control.reset()
+        if scenario.prepare is not None:
+            scenario.prepare(self._control)
         first = self._run(scenario, mode, place, "first", point)
         killed = first == _KILLED
         last = self._run(scenario, mode, place, "second", None) if killed else first
@@ -115,7 +120,6 @@ class Lane:
             mode.store,
             posted,
         )
-        auth.forget_all()
         found = findings.look(self._control, scenario, story)
         if last != 0:
             found.fail(f"the run ended with {last}: {_last_lines(place / 'second.log', place / 'first.log')}")
@@ -163,18 +167,19 @@ def run_lanes(
     template: Path,
     folder: Path,
     planted: list[str],
+    share: Share,
 ) -> list[Result]:
-    """Try every point of every scenario in forked lanes, one for each emulator.
+    """Try a share of the points of every scenario in forked lanes, one for each emulator.
 
     :raises AssertionError: if a lane did not come to its end.
     """
     lanes: dict[int, Path] = {}
     try:
-        for number, control in enumerate(controls):
+        for number, (control, part) in enumerate(zip(controls, share.dealt(len(controls)), strict=True)):
             place = folder / f"lane-{number}"
             place.mkdir(parents=True)
             lane = Lane(control, dags, template, place, planted)
-            work = _lane_work(lane, place, 1 + number, len(controls))
+            work = _lane_work(lane, place, part)
             lanes[processes.start_forked(work, place / "log", seconds=0)] = place
         results: list[Result] = []
         while lanes:
@@ -191,11 +196,11 @@ def run_lanes(
             os.waitpid(pid, 0)
 
 
-def _lane_work(lane: Lane, place: Path, first: int, step: int) -> Callable[[], None]:
+def _lane_work(lane: Lane, place: Path, share: Share) -> Callable[[], None]:
     def work() -> None:
         with processes.termination_raises(), (place / "results").open("w") as file:
-            for scenario, (mode, moment) in itertools.product(SCENARIOS, WAYS):
-                for result in lane.sweep(scenario, mode, moment, first, step):
+            for scenario, (mode, moment) in itertools.product(SCENARIOS, ways()):
+                for result in lane.sweep(scenario, mode, moment, share):
                     print(result.to_json(), file=file, flush=True)
 
     return work
@@ -203,8 +208,11 @@ def _lane_work(lane: Lane, place: Path, first: int, step: int) -> Callable[[], N
 
 def figures(results: list[Result]) -> dict[str, Any]:
     """The figures that the whole stands or falls by."""
+    from airflow import __version__
+
     tried = [result for result in results if result.exchange is not None]
     return {
+        "Airflow": __version__,
         "kill points tried": len(tried),
         "resources duplicated": sum(r.findings.resources_duplicated for r in results),
         "segments lost": sum(r.findings.segments_lost for r in results),

@@ -1,10 +1,15 @@
-"""What is run: the onboarding DAGs, what each of them makes, and how."""
+"""What is run: the onboarding DAGs and one that starts runs, what each of them makes, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from tests.support.batch import make_batch_flow
+from tests.support.clients import client_of
+from tests.support.files import make_file_flow
 
 RECORDS = 7
 BATCH_SIZE = 2
@@ -21,6 +26,8 @@ class Scenario:
     :param conf: of the DAG run.
     :param posting: id of the task that posts records.
     :param prefix: what begins with it is this scenario's; empty where there is no other one.
+    :param prepare: makes what the DAG finds.
+    :param runs: how many runs of flows shall have been started, by the name of the flow.
     """
 
     name: str
@@ -29,6 +36,8 @@ class Scenario:
     conf: Mapping[str, Any] = field(default_factory=dict)
     posting: str | None = None
     prefix: str = ""
+    prepare: Callable[[EmulatorControl], None] | None = None
+    runs: Mapping[str, int] = field(default_factory=dict)
 
     def among_others(self, name: str, param: str, prefix: str) -> Scenario:
         """The same with other names, beside others in one sandbox.
@@ -119,6 +128,26 @@ def source(data_type: str, records: list[dict[str, Any]], *, mapped: bool) -> Sc
     )
 
 
+def starting_runs() -> Scenario:
+    """Runs of a source flow, and of a file destination for each segment."""
+    return Scenario(
+        name="start_runs",
+        dag_id="start_runs",
+        names={},
+        conf={"reading": "files", "exporting": "exports"},
+        prepare=_prepare_runs,
+        runs={"files": 1, "exports": SEGMENTS},
+    )
+
+
+def _prepare_runs(control: EmulatorControl) -> None:
+    # A run ends in the middle between two polls, so that there are always as many.
+    control.set_switches(run_seconds=90)
+    with client_of(control) as client:
+        make_batch_flow(client)
+        make_file_flow(client, "exports")
+
+
 SCENARIOS = (
     destination("onboard_kinesis_destination", "Summer campaign", "Amazon Kinesis", "stream summer-campaign"),
     destination(
@@ -126,4 +155,5 @@ SCENARIOS = (
     ),
     source("raw", raw_records(), mapped=True),
     source("xdm", xdm_records(), mapped=False),
+    starting_runs(),
 )

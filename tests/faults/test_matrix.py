@@ -28,12 +28,15 @@ from tests.faults.kinds import (
     writes,
 )
 from tests.faults.outcomes import Outcome, Outcomes
+from tests.support import thirds
 from tests.support.airflow import flowservice_connection
 from tests.support.deferral import run_to_end
 from tests.support.operations import POLL, Operation, Sandbox, operations
+from tests.support.thirds import THIRDS, Share, third
 
 pytestmark = pytest.mark.faults
 
+SHARE = thirds.asked_for()
 OPERATIONS = operations()
 Cell = tuple[Kind, str, Operation]
 EVERY = [(kind, place, operation) for kind in KINDS for place in PLACES for operation in OPERATIONS]
@@ -45,13 +48,29 @@ def row_of(kind: Kind, place: str, *, stays: bool = False) -> str:
     return f"{kind.label} / {place}" + (" / stays" if stays else "")
 
 
+def shared(every: list[Cell], share: Share) -> list[Cell]:
+    """A share of some cells; it begins elsewhere for each fault, so that it comes by all operations."""
+    return [
+        cell
+        for row, kind in enumerate(KINDS)
+        for number, cell in enumerate((cell for cell in every if cell[0] is kind), row)
+        if number in share
+    ]
+
+
+def name_of(cell: Cell) -> str:
+    kind, place, operation = cell
+    return f"{row_of(kind, place)} / {operation.name}"
+
+
 def cells(every: list[Cell]) -> list[Any]:
-    return [pytest.param(*cell, id=f"{row_of(*cell[:2])} / {cell[2].name}") for cell in every]
+    return [pytest.param(*cell, id=name_of(cell)) for cell in shared(every, SHARE)]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def not_applicable(outcomes: Outcomes) -> None:
     """Cells that cannot be: the table shows them too."""
+    outcomes.figures.append(f"cells: {SHARE}")
     outcomes.columns = [operation.name for operation in OPERATIONS]
     outcomes.rows = [row_of(kind, place) for kind in KINDS for place in PLACES]
     outcomes.rows += [row_of(kind, place, stays=True) for kind in STAYING for place in PLACES]
@@ -157,6 +176,15 @@ def assert_clear(error: BaseException, run: Run, place: str) -> None:
     told = str(error)
     assert path in told or any(held in told for held in run.ids), told
     assert len(told) < 1000
+
+
+@pytest.mark.parametrize("every", [ONCE, STAY], ids=["once", "stays"])
+def test_each_third_has_every_fault_and_every_request_of_every_operation(every: list[Cell]) -> None:
+    parts = [shared(every, third(number)) for number in THIRDS]
+    assert sorted(name_of(cell) for part in parts for cell in part) == sorted(map(name_of, every))
+    for part in parts:
+        assert {kind.label for kind, _, _ in part} == {kind.label for kind, _, _ in every}
+        assert {(place, op.name) for _, place, op in part} == {(place, op.name) for _, place, op in every}
 
 
 @pytest.mark.parametrize(("kind", "place", "operation"), cells(ONCE))

@@ -75,7 +75,10 @@ def migrate() -> None:
 
 def load_dag(dag_id: str) -> DAG:
     """An example DAG, parsed from its file."""
-    from airflow.dag_processing.dagbag import DagBag
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag
 
     bag = DagBag(str(EXAMPLE_DAGS / f"{dag_id}.py"))
     if bag.import_errors:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_flowservice.client.ensure import SavedState
+from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.settings import Settings, settings_from
-from airflow_provider_flowservice.emulator.control import EmulatorCredential
+from airflow_provider_flowservice.emulator.control import EmulatorControl, EmulatorCredential
 
 T = TypeVar("T")
 
@@ -69,6 +70,18 @@ def open_client(transport: str, settings: Settings) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def client_of(control: EmulatorControl) -> Iterator[RequestsTransport]:
+    """A client of an emulator that leaves no token behind for the next one, in this process or a forked one."""
+    auth.forget_all()
+    client = RequestsTransport(emulator_settings(control.url, control.credential))
+    try:
+        yield client
+    finally:
+        client.close()
+        auth.forget_all()
 
 
 def emulator_settings(url: str, credential: EmulatorCredential, **changes: Any) -> Settings:
