@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-crash test-stack test-wheel bench lint format constraints clean
+.PHONY: help install demo emulator test test-faults test-crash test-stack test-floor test-matrix test-wheel bench lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,6 +36,12 @@ test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, carry t
 test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers, on PostgreSQL
 	@$(BIN)/python -m tests.support.postgresql
 	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m stack tests/crash tests/stack
+
+test-floor: $(READY) ## run the tests on the oldest Airflow and Python, with the packages of that Airflow's day
+	@$(BIN)/python -m tests.environments floor
+
+test-matrix: $(READY) ## run the tests on every version of Airflow and Python, and on the lowest versions allowed
+	@$(BIN)/python -m tests.environments
 
 test-wheel: $(READY) ## install the wheel into an environment of its own, and test a DAG there as README does
 	@$(BIN)/python -m pytest -m wheel tests/testing
