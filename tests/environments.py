@@ -1,7 +1,8 @@
 """``python -m tests.environments [NAME ...] [-- PYTEST_ARGUMENT ...]``: the suite with other versions.
 
-Without names, all environments, one after the other. They lie in ``build/environments``, each with the packages of its constraints file,
-beside the log of what was run in it last. Interpreters are those of this machine; none is downloaded.
+Without names, all environments, one after the other. They lie in ``build/environments``, each with the packages of
+its constraints file, beside the log of what was run in it last. Interpreters are those of this machine; none is
+downloaded.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ ENVIRONMENTS = {
 class Outcome:
     """What became of a run.
 
-    :param passed: whether pytest ran to its end and nothing failed; None if it was not run.
+    :param passed: whether pytest found tests and nothing failed; None if it was not run.
     :param text: one line.
     :param failures: what failed, a line each.
     """
@@ -121,8 +122,8 @@ def run_in(environment: Environment, arguments: Sequence[str]) -> Outcome:
     BUILD.mkdir(parents=True, exist_ok=True)
     log = BUILD / f"{environment.name}.log"
     log.unlink(missing_ok=True)
-    _say(f"{environment}: running, see {log.relative_to(ROOT)}")
-    if problem := _make(environment, interpreter, log):
+    _say(f"{environment}: running, see {log}")
+    if problem := make(environment, interpreter, log):
         return Outcome(False, problem)
     return run_pytest(environment.interpreter, arguments or environment.runs, log, show=bool(arguments))
 
@@ -154,7 +155,7 @@ def run_pytest(python: Path, arguments: Sequence[str], log: Path, *, show: bool 
     report = log.with_suffix(".xml")
     report.unlink(missing_ok=True)
     started = time.perf_counter()
-    _call([str(python), "-m", "pytest", f"--junit-xml={report}", *arguments], None if show else log)
+    status = _call([str(python), "-m", "pytest", f"--junit-xml={report}", *arguments], None if show else log)
     seconds = time.perf_counter() - started
     if not report.exists():
         return Outcome(False, f"pytest did not come to its end, see {log}")
@@ -165,23 +166,20 @@ def run_pytest(python: Path, arguments: Sequence[str], log: Path, *, show: bool 
     failed = failures + errors
     passed = tests - failed - skipped
     text = f"{passed:,} passed, {skipped} skipped, {seconds:.0f} s"
-    return Outcome(
-        passed > 0 and not failed, f"{failed} failed, {text}" if failed else text, tuple(_failures(suite))
-    )
+    return Outcome(status == 0, f"{failed} failed, {text}" if failed else text, tuple(_failures(suite)))
 
 
-def _make(environment: Environment, interpreter: str, log: Path) -> str | None:
+def make(environment: Environment, interpreter: str, log: Path) -> str | None:
     """Make an environment, unless it is newer than what it is made of; the problem if that fails."""
     ready = environment.folder / ".ready"
     sources = (ROOT / "pyproject.toml", ROOT / environment.constraints)
     if ready.exists() and all(ready.stat().st_mtime > source.stat().st_mtime for source in sources):
         return None
-    for command in (
-        ["venv", "--clear", "--no-python-downloads", "--python", interpreter, environment.folder],
-        ["pip", "install", "--python", environment.interpreter]
-        + ["--constraint", environment.constraints, "--editable", ".[emulator,test]"],
-    ):
-        if _call([*UV, *map(str, command)], log):
+    create = ["venv", "--clear", "--no-python-downloads", "--python", interpreter, str(environment.folder)]
+    install = ["pip", "install", "--python", str(environment.interpreter)]
+    packages = ["--constraint", environment.constraints, "--editable", ".[emulator,test]"]
+    for command in (create, install + packages):
+        if _call([*UV, *command], log):
             return f"uv {command[0]} failed, see {log}"
     ready.touch()
     return None
