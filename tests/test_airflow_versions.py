@@ -29,6 +29,13 @@ def test_every_feature_has_a_first_version() -> None:
     assert set(asdict(features())) == set(SINCE)
 
 
+@pytest.mark.usefixtures("airflow_database")
+def test_tasks_that_run_in_this_process_share_an_api_server() -> None:
+    from airflow.sdk.execution_time import supervisor
+
+    assert supervisor.in_process_api_server() is supervisor.in_process_api_server()
+
+
 def test_a_test_is_skipped_for_what_airflow_lacks_and_for_nothing_else() -> None:
     for feature, present in asdict(features()).items():
         mark = needs(feature)
