@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-crash test-stack test-wheel bench lint format constraints clean
+.PHONY: help install demo emulator test test-faults test-crash test-stack test-floor test-matrix test-wheel bench lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -39,6 +39,12 @@ test-stack: $(READY) ## the same at some points of a whole Airflow with its serv
 	@$(BIN)/python -m tests.support.postgresql
 	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m stack tests/crash tests/stack
 
+test-floor: $(READY) ## run the tests on the oldest Airflow and Python, with the packages of that Airflow's day
+	@$(BIN)/python -m tests.environments floor
+
+test-matrix: $(READY) ## run the tests on every version of Airflow and Python, and on the lowest versions allowed
+	@$(BIN)/python -m tests.environments
+
 test-wheel: $(READY) ## install the wheel into an environment of its own, and test a DAG there as README does
 	@$(BIN)/python -m pytest -m wheel tests/testing
 
@@ -55,8 +61,17 @@ format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-constraints: ## resolve constraints.txt anew; needs uv
-	uv pip compile --universal --python-version 3.11 --all-extras --upgrade --no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt pyproject.toml
+# What was newer than a date did not exist in that day's Airflow. The lowest versions go with an Airflow that was
+# installed with packages of its day: of a later day, some no longer work with it.
+RESOLVE := uv pip compile --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header --quiet --extra emulator pyproject.toml -
+IN_MARCH := --exclude-newer 2026-03-20
+IN_MAY := --exclude-newer 2026-05-30
+
+constraints: ## resolve the constraints files anew; needs uv
+	echo 'apache-airflow' | $(RESOLVE) --output-file constraints.txt --extra test --universal
+	echo 'apache-airflow==3.2.2' | $(RESOLVE) --output-file constraints-3.2.txt --extra test $(IN_MAY)
+	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-floor.txt --extra test $(IN_MARCH)
+	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-lowest.txt --resolution lowest-direct $(IN_MARCH)
 
 clean: ## remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

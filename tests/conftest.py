@@ -25,8 +25,9 @@ os.environ.update(support.environment(Path(_HOME.name)))
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Airflow's database, made once."""
+    """Airflow's database, made once, and what tasks that run in process need."""
     support.migrate()
+    support.share_api_server()
 
 
 @pytest.fixture(scope="session")

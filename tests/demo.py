@@ -64,6 +64,7 @@ def run(folder: Path) -> None:
         say("Airflow makes its database ...")
         with output_to(log):
             support.migrate()
+            support.share_api_server()
         try:
             onboard_destination_twice(server.control, log)
             onboard_source(server.control, log)

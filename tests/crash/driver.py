@@ -7,7 +7,6 @@ instance is tried again.
 
 from __future__ import annotations
 
-import functools
 import os
 import pkgutil
 import threading
@@ -15,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.support import airflow as support
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -47,15 +48,8 @@ def warm_up(folders: Sequence[Path], dag_ids: Iterable[str]) -> dict[str, WarmDa
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.sdk.execution_time import supervisor
 
-    # Airflow 3.1 has these elsewhere.
-    try:
-        from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
-        from airflow.serialization.serialized_objects import DagSerialization as Serializer
-    except ImportError:
-        from airflow.models.dagbag import BundleDagBag, sync_bag_to_db
-        from airflow.serialization.serialized_objects import SerializedDAG as Serializer
-
     import airflow_provider_flowservice.triggers.base  # noqa: F401
+    from tests.support.moved import BundleDagBag, DagSerialization, sync_bag_to_db
 
     DagBundlesManager().sync_bundles_to_db()
     bag = BundleDagBag(dag_folder=str(folders[0]), bundle_path=Path(os.path.commonpath(folders)))
@@ -68,22 +62,15 @@ def warm_up(folders: Sequence[Path], dag_ids: Iterable[str]) -> dict[str, WarmDa
             task.retries = RETRIES
             task.retry_delay = timedelta(0)
     sync_bag_to_db(bag, "dags-folder", None)
-    # Airflow 3.1 would build the API anew for each task; a later one keeps it, as this does.
-    supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
+    support.share_api_server()
     _ = supervisor.in_process_api_server().app
     return {
         dag_id: WarmDag(
-            bag.dags[dag_id], Serializer.deserialize_dag(Serializer.serialize_dag(bag.dags[dag_id]))
+            bag.dags[dag_id],
+            DagSerialization.deserialize_dag(DagSerialization.serialize_dag(bag.dags[dag_id])),
         )
         for dag_id in dag_ids
     }
-
-
-def has_store() -> bool:
-    """Whether this Airflow keeps for a task what it notes between its tries."""
-    from airflow.sdk import Context
-
-    return "task_state_store" in Context.__annotations__
 
 
 def create_run(warm: WarmDag, run_id: str, conf: Mapping[str, Any]) -> None:

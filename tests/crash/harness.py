@@ -19,11 +19,12 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash import child, findings
-from tests.crash.driver import WarmDag, has_store
+from tests.crash.driver import WarmDag
 from tests.crash.findings import Findings, Story
 from tests.crash.killing import KillPoint, Moment
 from tests.crash.scenarios import SCENARIOS, Mode, Scenario
 from tests.support import processes, secrets
+from tests.support.features import features
 from tests.support.thirds import Share
 
 LANES = 2
@@ -66,7 +67,7 @@ def ways() -> list[tuple[Mode, Moment]]:
 
     What a task does with its memory needs one.
     """
-    modes = (Mode(store=has_store(), deferrable=True), Mode(store=False, deferrable=False))
+    modes = (Mode(store=features().task_state_store, deferrable=True), Mode(store=False, deferrable=False))
     return [(mode, moment) for mode in modes for moment in Moment if mode.store or moment is not Moment.DONE]
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.crash import harness
 from tests.crash.conftest import Warm
-from tests.crash.driver import has_store
 from tests.crash.harness import Lane, Result
 from tests.crash.killing import KillPoint, Moment
 from tests.crash.scenarios import SCENARIOS, Mode
 from tests.support import secrets, thirds
+from tests.support.features import features
 from tests.support.thirds import Share
 
 pytestmark = pytest.mark.crash
@@ -34,7 +34,7 @@ def results(warm: Warm, folder: Path) -> list[Result]:
 
 
 def test_a_note_of_the_first_try_is_read_by_the_second(warm: Warm, folder: Path) -> None:
-    if not has_store():
+    if not features().task_state_store:
         pytest.skip("this Airflow has no task_state_store")
     lane = Lane(warm.controls[0], warm.dags, warm.template, folder / "guard", warm.planted)
     scenario, mode = SCENARIOS[0], Mode(store=True, deferrable=True)

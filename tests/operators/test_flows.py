@@ -120,7 +120,7 @@ def test_a_source_flow_has_a_page_of_its_own() -> None:
 
 
 def test_the_link_is_what_the_task_left(mocker: Any) -> None:
-    from airflow.sdk.types import TaskInstanceKey
+    from tests.support.moved import TaskInstanceKey
 
     left = mocker.patch("airflow.sdk.execution_time.xcom.XCom.get_value", side_effect=["https://aep", None])
     key = TaskInstanceKey(dag_id="d", task_id="t", run_id="r", try_number=1, map_index=-1)

@@ -86,7 +86,7 @@ def test_runs_of_an_attempt_that_was_lost_are_not_started_again_even_after_their
         RuntimeTaskInstance, name := "get_template_context", getattr(RuntimeTaskInstance, name)
     )
     child.hide_state_store()
-    warm = driver.warm_up(tmp_path, ["starts_runs"])["starts_runs"]
+    warm = driver.warm_up([tmp_path], ["starts_runs"])["starts_runs"]
     run_id = f"lost-{deferrable}"
     driver.create_run(warm, run_id, {})
     assert driver.Driver(warm, run_id).carry_on() == "success"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,12 +74,20 @@ def migrate() -> None:
     initdb()
 
 
+def share_api_server() -> None:
+    """Let all tasks that run in this process use one API server, as Airflow itself does from 3.3 on.
+
+    Before, each task makes one: that takes seconds, and its threads stay and slow down all that follows.
+    """
+    from airflow.sdk.execution_time import supervisor
+
+    if not hasattr(supervisor.in_process_api_server, "cache_info"):
+        supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
+
+
 def load_dag(dag_id: str) -> DAG:
     """An example DAG, parsed from its file."""
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ImportError:  # Airflow 3.1
-        from airflow.models.dagbag import DagBag
+    from tests.support.moved import DagBag
 
     bag = DagBag(str(EXAMPLE_DAGS / f"{dag_id}.py"))
     if bag.import_errors:

@@ -25,10 +25,10 @@ def run_scheduled(
 
 @contextmanager
 def _made_by_the_scheduler(dag: DAG, earliest: datetime, *, backfill: bool) -> Iterator[None]:
-    from airflow.serialization.definitions.dag import SerializedDAG
-    from airflow.serialization.encoders import coerce_to_core_timetable
     from airflow.timetables.base import TimeRestriction
     from airflow.utils.types import DagRunType
+
+    from tests.support.moved import SerializedDAG, coerce_to_core_timetable
 
     info = coerce_to_core_timetable(dag.timetable).next_dagrun_info(
         last_automated_data_interval=None,

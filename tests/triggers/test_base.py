@@ -107,13 +107,13 @@ def test_a_deadline_that_has_passed_still_looks_once(
 
 
 def test_it_survives_serialisation(control: EmulatorControl) -> None:
-    from airflow.sdk.serde import deserialize, serialize
+    from tests.support.moved import serde
 
     before = trigger(UNKNOWN, control.segments[:2], profile_attributes=("a",), sandbox="prod")
     path, arguments = before.serialize()
     assert path == "airflow_provider_flowservice.triggers.base.FlowServiceTrigger"
     through_json = json.loads(json.dumps(arguments))
-    through_serde = deserialize(json.loads(json.dumps(serialize(arguments))))
+    through_serde = serde.deserialize(json.loads(json.dumps(serde.serialize(arguments))))
     assert through_json == arguments == through_serde
     for way in (through_json, through_serde):
         assert FlowServiceTrigger(**way).serialize() == before.serialize()

@@ -74,11 +74,14 @@ def start_run(flow: str) -> str:
     ids=lambda trigger: trigger.wait["wait"],
 )
 def test_each_survives_serialisation(trigger: FlowServiceTrigger) -> None:
-    from airflow.sdk.serde import deserialize, serialize
+    from tests.support.moved import serde
 
     path, arguments = trigger.serialize()
     assert path == "airflow_provider_flowservice.triggers.base.FlowServiceTrigger"
-    for way in (json.loads(json.dumps(arguments)), deserialize(json.loads(json.dumps(serialize(arguments))))):
+    for way in (
+        json.loads(json.dumps(arguments)),
+        serde.deserialize(json.loads(json.dumps(serde.serialize(arguments)))),
+    ):
         assert type(trigger)(**way).serialize() == (path, arguments)
     assert set(BASE) < set(arguments)
 

@@ -24,8 +24,9 @@ def trigger(moment: float) -> FlowServiceTrigger:
 
 
 def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
-    from airflow.sdk import serde
     from airflow.sdk.module_loading import import_string
+
+    from tests.support.moved import serde
 
     path, arguments = trigger(1_700_000_300.25).serialize()
     stored = json.loads(json.dumps(serde.serialize(arguments)))
