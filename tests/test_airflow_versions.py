@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from airflow import __version__
 from packaging.version import Version
 
+from tests.environments import ENVIRONMENTS
 from tests.support.features import features, needs
 
+README = Path(__file__).parents[1] / "README.md"
 #: The first version that has it.
 SINCE = {
     "task_state_store": "3.3",
@@ -27,6 +30,37 @@ def test_a_feature_is_found_from_its_first_version_on(feature: str) -> None:
 
 def test_every_feature_has_a_first_version() -> None:
     assert set(asdict(features())) == set(SINCE)
+
+
+def readme_table() -> dict[str, dict[str, str]]:
+    """README's table of versions: by row, what it says by minor version of Airflow."""
+    section = README.read_text(encoding="utf-8").split("## Airflow versions\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|") and "---" not in line]
+    head, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    minors = [name.removeprefix("Airflow ") for name in head[1:]]
+    return {row[0]: dict(zip(minors, row[1:], strict=True)) for row in rows}
+
+
+def test_readme_names_the_versions_that_the_tests_run_on() -> None:
+    pythons: dict[str, list[str]] = {}
+    for environment in ENVIRONMENTS.values():
+        if not environment.runs:
+            pythons.setdefault(environment.airflow, []).append(environment.python)
+    assert set(readme_table()["`make test-matrix` runs the tests on"].values()) == {
+        f"{airflow} (Python {', '.join(found)})" for airflow, found in pythons.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "feature"),
+    [
+        ("Airflow keeps state for a task", "task_state_store"),
+        ("the connection form has a field for each extra", "conn_fields"),
+    ],
+)
+def test_readme_says_what_this_airflow_offers(row: str, feature: str) -> None:
+    said = readme_table()[row][".".join(__version__.split(".")[:2])]
+    assert said.startswith("yes") is getattr(features(), feature)
 
 
 @pytest.mark.usefixtures("airflow_database")

@@ -18,11 +18,12 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceTransientException,
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.flows import FlowServiceDeleteFlowOperator
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from tests.support.aep import ids, make, profile_store, writes
 from tests.support.airflow import AWS_SECRET
 from tests.support.faults import fault
-from tests.support.operators import create_kinesis, create_profile_store
+from tests.support.operators import create_kinesis, create_profile_store, onboard
 from tests.support.streaming import Source, open_source, people
 from tests.support.tasks import RecordingTaskInstance, TaskStateStore
 
@@ -132,6 +133,43 @@ def test_without_a_store_an_interrupted_attempts_work_is_found_by_its_name(
     with pytest.raises(Killed):
         execute(create_kinesis(NAME))
     assert [execute(create_kinesis(NAME))] == ids(control.state()["connections"])
+
+
+# README's table of Airflow versions says this of those without a store.
+
+
+def test_without_a_store_a_create_that_always_makes_one_makes_another(
+    control: EmulatorControl, die_after: Dying
+) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_profile_store(NAME, if_exists="create"))
+    execute(create_profile_store(NAME, if_exists="create"))
+    assert len(ids(control.state()["connections"])) == 2
+
+
+def test_without_a_store_a_create_that_may_find_nothing_fails(
+    control: EmulatorControl, die_after: Dying
+) -> None:
+    die_after("POST", "/connections")
+    with pytest.raises(Killed):
+        execute(create_profile_store(NAME, if_exists="fail"))
+    with pytest.raises(FlowServicePermanentException, match="exists"):
+        execute(create_profile_store(NAME, if_exists="fail"))
+
+
+@pytest.mark.parametrize("has_store", [True, False])
+def test_an_interrupted_deletion_goes_on_with_the_connections_if_there_is_a_store(
+    control: EmulatorControl, store: TaskStateStore, die_after: Dying, has_store: bool
+) -> None:
+    flow = onboard()["flows"]
+    delete = FlowServiceDeleteFlowOperator(task_id="delete", flow_id=flow, with_connections=True)
+    die_after("DELETE", "/flows/")
+    with pytest.raises(Killed):
+        execute(delete, store if has_store else None)
+    execute(delete, store if has_store else None)
+    left = [len(control.state()[kind]) for kind in ("flows", "targetConnections", "connections")]
+    assert left == ([0, 0, 0] if has_store else [0, 1, 2])
 
 
 def test_a_note_holds_no_secret(control: EmulatorControl, store: TaskStateStore, die_after: Dying) -> None:
