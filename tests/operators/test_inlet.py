@@ -436,7 +436,8 @@ def test_an_open_inlet_gets_no_token_and_an_authenticated_one_does(
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize(("age", "waits"), [(0, True), (120, True), (SETTLED + 1, False)])
+# The last age is well beyond: on a busy machine the emulator's clock moves by seconds while the source is opened.
+@pytest.mark.parametrize(("age", "waits"), [(0, True), (120, True), (SETTLED + 60, False)])
 def test_nothing_is_lost_with_the_default(
     control: EmulatorControl,
     hook: FlowServiceHook,
