@@ -135,7 +135,9 @@ def test_what_pytest_found_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
     bad = run_pytest(Path(sys.executable), [str(test)], log)
     assert bad.passed is False
     assert bad.text.startswith("1 failed, 1 passed, 1 skipped, ")
-    assert [failure.split(": ")[0] for failure in bad.failures] == ["test_small::test_failing"]
+    (failure,) = bad.failures
+    # What is before it says where the file lies, and depends on where the project lies.
+    assert failure.split(": ")[0].endswith("test_small::test_failing")
     assert log.read_text().count("test session starts") == 2
 
 
