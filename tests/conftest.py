@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_flowservice.testing.database import share_api_server
 from tests.support import airflow as support
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ os.environ.update(support.environment(Path(_HOME.name)))
 def airflow_database() -> None:
     """Airflow's database, made once, and what tasks that run in process need."""
     support.migrate()
-    support.share_api_server()
+    share_api_server()
 
 
 @pytest.fixture(scope="session")

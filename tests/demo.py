@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.testing.clock import VirtualClock
+from airflow_provider_flowservice.testing.database import share_api_server
 from tests.support import airflow as support
 from tests.support.processes import output_to
 
@@ -64,7 +65,7 @@ def run(folder: Path) -> None:
         say("Airflow makes its database ...")
         with output_to(log):
             support.migrate()
-            support.share_api_server()
+            share_api_server()
         try:
             onboard_destination_twice(server.control, log)
             onboard_source(server.control, log)

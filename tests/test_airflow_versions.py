@@ -9,6 +9,7 @@ import pytest
 from airflow import __version__
 from packaging.version import Version
 
+from airflow_provider_flowservice.testing.database import share_api_server
 from tests.environments import ENVIRONMENTS
 from tests.support.features import features, needs
 
@@ -63,10 +64,14 @@ def test_readme_says_what_this_airflow_offers(row: str, feature: str) -> None:
     assert said.startswith("yes") is getattr(features(), feature)
 
 
-@pytest.mark.usefixtures("airflow_database")
-def test_tasks_that_run_in_this_process_share_an_api_server() -> None:
+@pytest.mark.usefixtures("airflow_database", "flowservice_emulator")
+def test_tasks_that_run_in_this_process_share_an_api_server(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.sdk.execution_time import supervisor
 
+    assert supervisor.in_process_api_server() is supervisor.in_process_api_server()
+    own = supervisor.in_process_api_server.__wrapped__
+    monkeypatch.setattr(supervisor, "in_process_api_server", lambda: own())
+    share_api_server()
     assert supervisor.in_process_api_server() is supervisor.in_process_api_server()
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support import airflow as support
+from airflow_provider_flowservice.testing.database import share_api_server
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -62,7 +62,7 @@ def warm_up(folders: Sequence[Path], dag_ids: Iterable[str]) -> dict[str, WarmDa
             task.retries = RETRIES
             task.retry_delay = timedelta(0)
     sync_bag_to_db(bag, "dags-folder", None)
-    support.share_api_server()
+    share_api_server()
     _ = supervisor.in_process_api_server().app
     return {
         dag_id: WarmDag(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,17 +71,6 @@ def migrate() -> None:
     from airflow.utils.db import initdb
 
     initdb()
-
-
-def share_api_server() -> None:
-    """Let all tasks that run in this process use one API server, as Airflow itself does from 3.3 on.
-
-    Before, each task makes one: that takes seconds, and its threads stay and slow down all that follows.
-    """
-    from airflow.sdk.execution_time import supervisor
-
-    if not hasattr(supervisor.in_process_api_server, "cache_info"):
-        supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
 
 
 def load_dag(dag_id: str) -> DAG:
