@@ -119,6 +119,10 @@ class DriftError(FlowServiceError):
     """AEP's state differs from the desired state, and it cannot or must not be changed."""
 
 
+class RunFailedError(FlowServiceError):
+    """A run of a flow has failed in AEP. Another run may succeed."""
+
+
 class ApiError(FlowServiceError):
     """AEP responded with an error status.
 

@@ -18,7 +18,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import selectors
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_permanent
+from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError, is_permanent
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -147,7 +147,7 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
     def look(self, seen: Any = None) -> Steps:
         """Read the newest runs. The observed state is the best of them, or empty if there is none yet.
 
-        :raises DriftError: if the run has failed.
+        :raises RunFailedError: if the run has failed.
         """
         page = yield runs.newest_runs(self.flow_id)
         run = runs.best_after(page.items, self.started_after)
@@ -155,7 +155,7 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
             return Judgement(False, {})
         good = {RunState.SUCCESS, RunState.PARTIAL} if self.allow_partial else {RunState.SUCCESS}
         if run.state.is_terminal and run.state not in good:
-            raise DriftError(
+            raise RunFailedError(
                 f"run {run.id} of flow {self.flow_id} ended with status {run.state.value}. Check its errors in AEP."
             )
         return Judgement(run.state.is_terminal, {"run_id": run.id, "state": run.state.value})
@@ -233,7 +233,9 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
             failures += 1
             remaining = deadline - clock.current().wall()
             never_seen = seen is None and remaining <= 0
-            if is_permanent(error) or failures > TOLERATED_FAILURES or never_seen:
+            # A run that has failed stays failed, although another attempt of the task may wait for another run.
+            is_final = is_permanent(error) or isinstance(error, RunFailedError)
+            if is_final or failures > TOLERATED_FAILURES or never_seen:
                 raise
             pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
         else:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_flowservice.client import clock, waits
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
+from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError
+from airflow_provider_flowservice.client.flows import NewestRuns
 from airflow_provider_flowservice.client.model import RunState
 from airflow_provider_flowservice.client.waits import Judgement, RunsEnded, Wait
 from airflow_provider_flowservice.exceptions import (
@@ -130,12 +131,13 @@ class RunStartingOperator(FlowServiceFlowOperator):
     ) -> None:
         """Wait until runs have ended, or process the event of the trigger that has waited.
 
-        :param task_state: state of the task, which contains the runs. It is cleared when they have ended, successfully
-            or not, or cannot be read, so that a cleared task starts new runs. While they may still be running it is
-            kept, so that the next attempt waits for them.
+        :param task_state: state of the task, which contains the runs. It is cleared when they have succeeded or cannot
+            be read, so that a cleared task starts new runs. While they may still be running it is kept, so that the
+            next attempt waits for them. If one has failed, all are forgotten: the next attempt starts others, except
+            for exports that it finds to have succeeded.
         :param event: event of the trigger, if it has waited.
         :param next_kwargs: further arguments for ``execute_complete``.
-        :raises FlowServicePermanentException: if a run failed.
+        :raises FlowServiceTransientException: if a run failed.
         :raises FlowServiceWaitTimeout: if the runs have not ended in time.
         """
         wait = RunsEnded(run_ids=tuple(run_ids))
@@ -153,9 +155,12 @@ class RunStartingOperator(FlowServiceFlowOperator):
             raise
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
-        task_state.clear()
         failed = [f"{run} ({state})" for run, state in judged.seen.items() if state not in _SUCCESSFUL]
         if failed:
+            newest = NewestRuns.saved_in(task_state.load() or {})
+            task_state.save(newest.to_state() if newest else {})
+        task_state.clear()
+        if failed:
             message = f"{len(failed)} of {len(judged.seen)} flow runs did not succeed: {', '.join(failed)}."
-            message += " Check their errors in AEP, then clear the task to start new ones."
-            raise for_airflow(DriftError(message))
+            message += " Check their errors in AEP. A retry of the task, or clearing it, starts others."
+            raise for_airflow(RunFailedError(message))

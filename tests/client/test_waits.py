@@ -14,6 +14,7 @@ from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     NotFoundError,
     RateLimitError,
+    RunFailedError,
     ServerError,
 )
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, SpecRef
@@ -167,7 +168,7 @@ def test_a_run_that_ended_badly_is_an_error_of_the_look(
     assert next(look).params[0] == ("property", "flowId==f")
     page = Page(items=(run("r", status, made=100), run("old", "failed", made=99)))
     if isinstance(expected, str):
-        with pytest.raises(DriftError, match=f"run r of flow f {expected}"):
+        with pytest.raises(RunFailedError, match=f"run r of flow f {expected}"):
             look.send(page)
         return
     with pytest.raises(StopIteration) as end:

@@ -25,7 +25,7 @@ from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.files import exported, make_file_flow
 from tests.support.operators import activate
-from tests.support.tasks import TaskStateStore, rendered, run
+from tests.support.tasks import Attempts, TaskStateStore, rendered, run
 
 ADHOC = "/data/core/activation/disflowprovider/adhocrun"
 START, END = 1_700_000_000, 1_700_086_400
@@ -101,25 +101,33 @@ def test_without_waiting_the_run_is_only_started(
 
 
 @MODES
-@pytest.mark.parametrize("outcome", ["failed", "partialSuccess"])
-def test_a_run_that_fails_fails_the_task_and_a_cleared_task_starts_another(
-    control: EmulatorControl, source_flow: str, deferrable: bool, outcome: str
+@pytest.mark.parametrize("has_store", [True, False])
+def test_after_a_run_that_failed_a_retry_starts_another(
+    control: EmulatorControl, source_flow: str, deferrable: bool, has_store: bool
 ) -> None:
-    store = TaskStateStore()
+    attempts = Attempts(has_store)
     operator = run_flow(source_flow, deferrable=deferrable)
-    control.set_switches(run_outcome=outcome)
-    if outcome == "partialSuccess":
-        assert [run_to_end(operator, task_state_store=store)[0]] == runs(control)
-    else:
-        with pytest.raises(FlowServicePermanentException) as caught:
-            run_to_end(operator, task_state_store=store)
+    control.set_switches(run_outcome="failed")
+    for number in range(2):
+        with pytest.raises(FlowServiceTransientException) as caught:
+            run_to_end(operator, **attempts.another())
         assert str(caught.value) == (
-            f"1 of 1 flow runs did not succeed: {runs(control)[0]} (failed)."
-            " Check their errors in AEP, then clear the task to start new ones."
+            f"1 of 1 flow runs did not succeed: {runs(control)[number]} (failed)."
+            " Check their errors in AEP. A retry of the task, or clearing it, starts others."
         )
-    assert store == {}
     control.set_switches(run_outcome="success")
-    assert run_to_end(operator, task_state_store=store)[0] == runs(control)[1]
+    assert run_to_end(operator, **attempts.another())[0] == runs(control)[2]
+    # The worker was lost before Airflow recorded the success.
+    assert run_to_end(operator, **attempts.another())[0] == runs(control)[2]
+    assert run_to_end(operator, **attempts.cleared())[0] == runs(control)[3]
+
+
+@MODES
+def test_a_run_that_succeeds_partially_is_a_success(
+    control: EmulatorControl, source_flow: str, deferrable: bool
+) -> None:
+    control.set_switches(run_outcome="partialSuccess")
+    assert [run_to_end(run_flow(source_flow, deferrable=deferrable))[0]] == runs(control)
 
 
 @MODES
@@ -273,14 +281,23 @@ def test_without_waiting_the_exports_are_only_started(
 
 
 @MODES
-def test_an_export_that_fails_fails_the_task(
-    control: EmulatorControl, file_flow: str, deferrable: bool
+@pytest.mark.parametrize("has_store", [True, False])
+def test_after_exports_that_failed_a_retry_starts_others(
+    control: EmulatorControl, file_flow: str, deferrable: bool, has_store: bool
 ) -> None:
+    attempts = Attempts(has_store)
+    operator = export(file_flow, control.segments[:2], deferrable=deferrable)
     control.set_switches(run_outcome="failed")
-    store = TaskStateStore()
-    with pytest.raises(FlowServicePermanentException, match="2 of 2 flow runs did not succeed"):
-        run_to_end(export(file_flow, control.segments[:2], deferrable=deferrable), task_state_store=store)
-    assert store == {}
+    with pytest.raises(FlowServiceTransientException, match="2 of 2 flow runs did not succeed"):
+        run_to_end(operator, **attempts.another())
+    control.set_switches(run_outcome="success")
+    result, _ = run_to_end(operator, **attempts.another())
+    assert sorted(result.values()) == sorted(runs(control)[2:])
+    # The worker was lost before Airflow recorded the success.
+    assert run_to_end(operator, **attempts.another())[0] == result
+    assert len(runs(control)) == 4
+    run_to_end(operator, **attempts.cleared())
+    assert len(runs(control)) == 6
 
 
 def test_more_segments_than_one_call_takes_are_split(control: EmulatorControl, hook: FlowServiceHook) -> None:
@@ -375,7 +392,7 @@ def test_runs_that_have_ended_already_are_judged_without_a_trigger(
     control.set_switches(run_seconds=0, run_outcome=outcome)
     operator = export(file_flow, control.segments[:2])
     if failed:
-        with pytest.raises(FlowServicePermanentException, match="2 of 2 flow runs did not succeed"):
+        with pytest.raises(FlowServiceTransientException, match="2 of 2 flow runs did not succeed"):
             run(operator)
     else:
         assert sorted(run(operator)[0].values()) == sorted(runs(control))

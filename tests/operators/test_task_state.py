@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_flowservice.client.flows import NewestRuns
 from airflow_provider_flowservice.operators.task_state import TaskState
+from tests.support.tasks import Attempts
 
 
 class Store(dict[str, Any]):
@@ -84,22 +85,16 @@ def test_where_a_clear_cannot_be_told_from_another_attempt_nothing_stays(store: 
     assert store == {}
 
 
-class OldAirflow:
-    """What a task instance of Airflow 3.1 keeps: an attempt is told the keys of XComs that are deleted by then."""
+class OldAirflow(Attempts):
+    """Attempts in an Airflow without a store."""
 
     def __init__(self) -> None:
-        self.xcoms: set[str] = set()
+        super().__init__(has_store=False)
 
     def attempt(self, asked: str = "this", max_tries: int = 2) -> TaskState:
         """The state of a new attempt."""
-        told = SimpleNamespace(xcom_keys_to_clear=sorted(self.xcoms))
-        self.xcoms.clear()
-
-        def push(key: str, value: Any) -> None:
-            self.xcoms.add(key)
-
-        ti = SimpleNamespace(max_tries=max_tries, xcom_push=push, _ti_context_from_server=told)
-        return TaskState({"ti": ti}, asked)  # type: ignore[typeddict-unknown-key]
+        self.max_tries = max_tries
+        return TaskState(self.another(), asked)  # type: ignore[arg-type]
 
 
 NEWEST = NewestRuns(1_700_000_000_123, ("0a-1", "0b-2")).to_state()
@@ -107,16 +102,15 @@ NEWEST = NewestRuns(1_700_000_000_123, ("0a-1", "0b-2")).to_state()
 
 def test_without_a_store_only_the_newest_runs_are_kept_and_for_each_further_attempt() -> None:
     airflow = OldAirflow()
+    airflow.attempt().save({"known": ["x"]})
     first = airflow.attempt()
     assert first.load() is None
-    first.save({"known": ["x"]})
-    assert airflow.attempt().load() is None
     first.save({**NEWEST, "runs": {"s": "r"}})
     for _ in range(3):
         later = airflow.attempt()
         assert later.load() == NEWEST
         later.save({"run": "r"})
-        assert len(airflow.xcoms) == 1
+        assert len(airflow.pushed) == 1
 
 
 def test_without_a_store_an_attempt_that_only_looks_pushes_nothing() -> None:
@@ -125,7 +119,7 @@ def test_without_a_store_an_attempt_that_only_looks_pushes_nothing() -> None:
     task_state.load()
     task_state.save({"id": "x"})
     task_state.clear()
-    assert airflow.xcoms == set()
+    assert airflow.pushed == {}
 
 
 @pytest.mark.parametrize(("asked", "max_tries"), [("that", 2), ("this", 3)])
@@ -137,7 +131,7 @@ def test_without_a_store_other_work_and_a_cleared_task_begin_anew(asked: str, ma
     other = airflow.attempt(asked, max_tries)
     assert other.load() is None
     other.clear()
-    assert airflow.xcoms == set()
+    assert airflow.pushed == {}
 
 
 def test_without_a_store_a_kill_at_the_very_end_leaves_what_the_next_attempt_needs() -> None:
@@ -152,6 +146,6 @@ def test_the_key_of_an_xcom_has_room_for_the_state() -> None:
     airflow = OldAirflow()
     ids = tuple(str(uuid.UUID(int=number)) for number in range(3))
     airflow.attempt().save(NewestRuns(1_700_000_000_123, ids).to_state())
-    (key,) = airflow.xcoms
+    (key,) = airflow.pushed
     assert len(key) <= 512
     assert re.fullmatch(r"[\w.-]+", key)

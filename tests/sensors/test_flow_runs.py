@@ -10,7 +10,11 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
-from airflow_provider_flowservice.exceptions import FlowServicePermanentException, FlowServiceWaitTimeout
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+    FlowServiceWaitTimeout,
+)
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor, FlowServiceFlowStateSensor
 from airflow_provider_flowservice.testing.clock import START, VirtualClock
@@ -137,7 +141,7 @@ def test_a_run_that_ends_badly_fails_the_task_at_once(
     if ended is None:
         wait(operator)
         return
-    with pytest.raises(FlowServicePermanentException) as caught:
+    with pytest.raises(FlowServiceTransientException) as caught:
         wait(operator)
     assert str(caught.value) == (
         f"run {run_id} of flow {flow} ended with status {ended}. Check its errors in AEP."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -41,6 +42,45 @@ class TaskStateStore(dict[str, Any]):
 
     def delete(self, key: str) -> None:
         self.pop(key, None)
+
+
+@dataclass
+class TaskInstance(RecordingTaskInstance):
+    """What a task instance tells an attempt: above all, the keys of XComs that Airflow has deleted by then."""
+
+    max_tries: int = 2
+    earlier: Sequence[str] = ()
+
+    @property
+    def _ti_context_from_server(self) -> Any:
+        return SimpleNamespace(xcom_keys_to_clear=self.earlier)
+
+
+class Attempts:
+    """The contexts of the attempts of one task instance.
+
+    :param has_store: whether Airflow has a task state store.
+    """
+
+    def __init__(self, has_store: bool) -> None:
+        self.max_tries = 2
+        self._store = TaskStateStore() if has_store else None
+        self._ti = TaskInstance()
+
+    @property
+    def pushed(self) -> dict[str, Any]:
+        """The XComs of the current attempt."""
+        return self._ti.pushed
+
+    def another(self) -> dict[str, Any]:
+        """The context of a new attempt."""
+        self._ti = TaskInstance(max_tries=self.max_tries, earlier=tuple(self._ti.pushed))
+        return {"ti": self._ti, "task_state_store": self._store}
+
+    def cleared(self) -> dict[str, Any]:
+        """The context of the first attempt after the task was cleared."""
+        self.max_tries += 3
+        return self.another()
 
 
 def shown(text: str) -> str:

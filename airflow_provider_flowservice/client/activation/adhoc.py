@@ -20,7 +20,7 @@ from airflow_provider_flowservice.client.flows import NewestRuns
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import delay_after
-from airflow_provider_flowservice.client.model import FlowRun
+from airflow_provider_flowservice.client.model import FlowRun, RunState
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +93,9 @@ def export_segments(
 
 
 def _started(runs: Iterable[FlowRun], segments: Iterable[str]) -> dict[str, str]:
-    """Return which of the runs exports each segment; of several, the first."""
-    found = {
-        segment: run.id for run in reversed(tuple(runs)) for segment in run.segments.intersection(segments)
-    }
+    """Return which of the runs exports each segment and has not failed; of several, the first."""
+    usable = [run for run in runs if run.state is not RunState.FAILED]
+    found = {segment: run.id for run in reversed(usable) for segment in run.segments.intersection(segments)}
     for segment, run_id in found.items():
         log.info("An earlier attempt started run %s of segment %s; using it", run_id, segment)
     return found

@@ -105,7 +105,7 @@ def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = N
         earlier = NewestRuns.saved_in(state)
         newest = earlier or NewestRuns.read(sender, flow_id)
         saved.save(newest.to_state())
-        if earlier and (run_id := look_for_started(sender, flow_id, window, newest)):
+        if earlier and (run_id := look_for_started(sender, flow_id, window, newest, failed=False)):
             log.info("An earlier attempt started run %s of flow %s; using it", run_id, flow_id)
         run_id = run_id or start_run(sender, flow_id, window, newest)
     saved.save({"run": run_id})
@@ -135,19 +135,23 @@ def start_run(sender: Sender, flow_id: str, window: Window, newest: NewestRuns) 
         except FlowServiceError as error:
             if not is_ambiguous(error) or attempt == ATTEMPTS:
                 raise
-        if found := look_for_started(sender, flow_id, window, newest):
+        if found := look_for_started(sender, flow_id, window, newest, failed=True):
             return found
     raise AssertionError("the last attempt returns or raises")
 
 
-def look_for_started(sender: Sender, flow_id: str, window: Window, newest: NewestRuns) -> str | None:
+def look_for_started(
+    sender: Sender, flow_id: str, window: Window, newest: NewestRuns, *, failed: bool
+) -> str | None:
     """Search, for up to 15.5 s, for the oldest run over a window that was started after ``newest``.
 
     Newer ones belong to other tasks.
+
+    :param failed: whether the run may have failed.
     """
 
     def find() -> str | None:
-        later = newest.later(sender, flow_id)
+        later = (run for run in newest.later(sender, flow_id) if failed or run.state is not RunState.FAILED)
         return next((run.id for run in later if _reads(run.params or {}, window)), None)
 
     return look(find, until=bool)

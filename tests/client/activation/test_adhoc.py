@@ -127,6 +127,19 @@ def test_exports_of_an_interrupted_attempt_are_not_repeated_after_their_end(
     assert state.load() == {**newest.to_state(), "runs": found}
 
 
+def test_of_the_exports_of_an_earlier_attempt_only_those_that_failed_are_repeated(
+    plain_client: Client, control: EmulatorControl, flow: str
+) -> None:
+    control.set_switches(run_seconds=10)
+    state = KeptState(NewestRuns.read(plain_client, flow).to_state())
+    good = export(plain_client, flow, SEGMENTS[:1])
+    control.set_switches(run_outcome="failed")
+    export(plain_client, flow, SEGMENTS[1:2])
+    control.advance(11)
+    found = adhoc.export_segments(plain_client, flow, SEGMENTS[:2], state)
+    assert found == {**good, SEGMENTS[1]: control.state()["runs"][2]["id"]}
+
+
 def test_what_was_saved_before_each_request_is_enough_for_the_next_attempt(
     plain_client: Client, control: EmulatorControl, flow: str
 ) -> None:
