@@ -119,6 +119,10 @@ class DriftError(FlowServiceError):
     """AEP's state differs from the desired state, and it cannot or must not be changed."""
 
 
+class MissingConnectionError(FlowServiceError):
+    """Airflow has not found a connection. It does not tell whether it is missing or could not be looked up."""
+
+
 class RunFailedError(FlowServiceError):
     """A run of a flow has failed in AEP. Another run may succeed."""
 
@@ -222,6 +226,11 @@ _PERMANENT = (
 def is_permanent(error: FlowServiceError) -> bool:
     """Whether another attempt would fail with the same error."""
     return isinstance(error, _PERMANENT)
+
+
+def is_final(error: FlowServiceError) -> bool:
+    """Whether asking again would fail with the same error, although another attempt of the task may not."""
+    return is_permanent(error) or isinstance(error, (MissingConnectionError, RunFailedError))
 
 
 def is_ambiguous(error: FlowServiceError) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import selectors
-from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError, is_permanent
+from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError, is_final
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -233,9 +233,7 @@ def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
             failures += 1
             remaining = deadline - clock.current().wall()
             never_seen = seen is None and remaining <= 0
-            # A run that has failed stays failed, although another attempt of the task may wait for another run.
-            is_final = is_permanent(error) or isinstance(error, RunFailedError)
-            if is_final or failures > TOLERATED_FAILURES or never_seen:
+            if is_final(error) or failures > TOLERATED_FAILURES or never_seen:
                 raise
             pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
         else:

@@ -27,7 +27,12 @@ from airflow_provider_flowservice.client import (
     waits,
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, InvalidInputError
+from airflow_provider_flowservice.client.errors import (
+    DriftError,
+    FlowServiceError,
+    InvalidInputError,
+    MissingConnectionError,
+)
 from airflow_provider_flowservice.client.settings import Settings, active_emulator, in_test, settings_from
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
 from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params, dummy_connection
@@ -78,7 +83,7 @@ class FlowServiceHook(BaseHook):
         :raises InvalidInputError: if a field of the connection is missing or invalid.
         """
         connection = None
-        with missing_connection_is_invalid_input("flowservice_conn_id", self.flowservice_conn_id):
+        with reporting_missing_connection("flowservice_conn_id", self.flowservice_conn_id):
             connection = self.get_connection(self.flowservice_conn_id)
         settings = connection_settings(connection, self.sandbox)
         for secret in settings.secrets:
@@ -173,7 +178,7 @@ class FlowServiceHook(BaseHook):
         :raises InvalidInputError: if a parameter is missing, or the connection is unsuitable for the spec.
         """
         connection = dummy_connection(spec) if auth_conn_id and active_emulator() else None
-        with missing_connection_is_invalid_input("auth_conn_id", auth_conn_id):
+        with reporting_missing_connection("auth_conn_id", auth_conn_id):
             connection = self.get_connection(auth_conn_id) if auth_conn_id else None
         found = auth_params(spec, connection, auth)
         for name, value in found.params.items():
@@ -416,22 +421,30 @@ class FlowServiceHook(BaseHook):
 
 
 @contextmanager
-def missing_connection_is_invalid_input(field: str, conn_id: str | None) -> Iterator[None]:
-    """Raise a permanent error if Airflow has no such connection: a retry would not find it either.
+def reporting_missing_connection(field: str, conn_id: str | None) -> Iterator[None]:
+    """Report a connection that Airflow does not find.
 
     If a test's emulator is active, a missing connection is not an error: the value from before the block remains.
 
     :param field: name of the argument that contains the connection id.
-    :raises InvalidInputError: if Airflow raises ``AirflowNotFoundException``.
+    :raises MissingConnectionError: if Airflow raises ``AirflowNotFoundException``.
     """
     try:
         yield
     except AirflowNotFoundException:
-        if active_emulator() is not None:
-            return
-        raise InvalidInputError(
-            field, f"Airflow has no connection {conn_id!r}", "Create it, or use another one."
-        ) from None
+        if active_emulator() is None:
+            raise missing_connection(field, conn_id) from None
+
+
+def missing_connection(field: str, conn_id: str | None) -> MissingConnectionError:
+    """Return the error for a connection that Airflow does not find.
+
+    It is temporary, because Airflow says the same if its secrets backend or its database has failed for a moment.
+    """
+    return MissingConnectionError(
+        f"{field}: Airflow has found no connection {conn_id!r}. Either there is none: create it, or use another one."
+        " Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks again."
+    )
 
 
 def connection_settings(connection: Connection | None, sandbox: str | None) -> Settings:

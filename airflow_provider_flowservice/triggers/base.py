@@ -61,7 +61,7 @@ class FlowServiceTrigger(BaseTrigger):
                 nonlocal transport
                 if transport is None:
                     # Opened on first use: some waits do not send any requests and do not need the connection.
-                    session = sessions.transport(self.flowservice_conn_id, self.sandbox)
+                    session = sessions.transport(self.flowservice_conn_id, self.sandbox, self.deadline)
                     transport = await opened.enter_async_context(session)
                 return await transport.send(request)
 

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.hooks.flow_service import (
-    connection_settings,
-    missing_connection_is_invalid_input,
-)
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.settings import Settings, active_emulator
+from airflow_provider_flowservice.hooks.flow_service import connection_settings, missing_connection
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from airflow_provider_flowservice.client.http import AiohttpTransport
+
+
+log = logging.getLogger(__name__)
+
+#: How long a connection that Airflow does not find is looked up again, in seconds: a secrets backend that fails for a
+#: moment looks like a missing connection.
+PATIENCE = 600
+PAUSE = 30
 
 
 @dataclass
@@ -30,19 +41,19 @@ _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Transports] = weak
 
 
 @asynccontextmanager
-async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncIterator[AiohttpTransport]:
+async def transport(
+    flowservice_conn_id: str, sandbox: str | None, deadline: float
+) -> AsyncIterator[AiohttpTransport]:
     """Return the shared transport of a connection. It is closed when its last user exits the ``with`` block.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
+    :param deadline: absolute time after which the connection is not looked up again, in seconds since 1970-01-01 UTC.
+    :raises MissingConnectionError: if Airflow does not find the connection for ten minutes, or until the deadline.
     """
-    from airflow.providers.common.compat.connection import get_async_connection
-
     from airflow_provider_flowservice.client.http import AiohttpTransport
 
-    connection = None
-    with missing_connection_is_invalid_input("flowservice_conn_id", flowservice_conn_id):
-        connection = await get_async_connection(flowservice_conn_id)
+    connection = await _look_up(flowservice_conn_id, deadline)
     settings = connection_settings(connection, sandbox)
     transports = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = transports.get(settings)
@@ -56,3 +67,24 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
         if not shared.users:
             del transports[settings]
             await shared.transport.close()
+
+
+async def _look_up(conn_id: str, deadline: float) -> Connection | None:
+    """Return a connection; None if there is none and a test's emulator is active."""
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    async def in_thread(conn_id: str) -> Connection:
+        return await asyncio.to_thread(BaseHook.get_connection, conn_id)
+
+    last = min(deadline, clock.current().wall() + PATIENCE)
+    while True:
+        # Where a trigger runs within a task, as in dag.test(), only the second finds connections in the database.
+        for look in (get_async_connection, in_thread):
+            with suppress(AirflowNotFoundException):
+                return await look(conn_id)
+        if active_emulator() is not None:
+            return None
+        if clock.current().wall() + PAUSE > last:
+            raise missing_connection("flowservice_conn_id", conn_id)
+        log.warning("Airflow has found no connection %r; looking again in %d seconds", conn_id, PAUSE)
+        await clock.current().sleep_async(PAUSE)

@@ -8,7 +8,13 @@ import pytest
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.create import IfExists
-from airflow_provider_flowservice.client.errors import InvalidInputError, NotFoundError, PreconditionError
+from airflow_provider_flowservice.client.errors import (
+    InvalidInputError,
+    MissingConnectionError,
+    NotFoundError,
+    PreconditionError,
+    is_permanent,
+)
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -263,6 +269,13 @@ def test_nothing_is_read_before_it_is_needed(control: EmulatorControl) -> None:
     assert control.requests() == []
 
 
-def test_a_connection_that_airflow_does_not_have_is_named(emulator: EmulatorServer) -> None:
-    with pytest.raises(InvalidInputError, match="flowservice_conn_id: Airflow has no connection 'nobody'"):
+def test_a_connection_that_airflow_does_not_find_is_named_and_may_be_back_later(
+    emulator: EmulatorServer,
+) -> None:
+    with pytest.raises(MissingConnectionError) as caught:
         FlowServiceHook("nobody").count(request.FLOWS)
+    assert str(caught.value) == (
+        "flowservice_conn_id: Airflow has found no connection 'nobody'. Either there is none: create it, or use another"
+        " one. Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks again."
+    )
+    assert not is_permanent(caught.value)

@@ -195,7 +195,7 @@ def test_the_transports_reject_any_other_host_and_other_libraries_do_not(
 def test_without_the_fixture_connections_lead_where_they_say(production: EmulatorControl) -> None:
     count_flows("flowservice_default")
     assert [entry["headers"]["x-sandbox-name"] for entry in production.requests(method="GET")] == ["prod"]
-    with pytest.raises(errors.InvalidInputError, match="no connection 'not_defined'"):
+    with pytest.raises(errors.MissingConnectionError, match="no connection 'not_defined'"):
         count_flows("not_defined")
 
 

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseHook
 
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, SelectorsMapped
@@ -182,6 +183,38 @@ def test_what_will_not_pass_ends_the_wait_at_once(
     assert (event["error"]["permanent"], event["error"]["status"]) == (True, status)
     assert virtual_clock.sleeps == []
     assert json.loads(json.dumps(event)) == event
+
+
+@pytest.mark.usefixtures("airflow_database")
+@pytest.mark.parametrize(("seconds", "looks"), [(10_000, 21), (100, 4), (0, 1)])
+def test_a_connection_that_airflow_does_not_find_is_looked_up_for_ten_minutes_and_not_beyond_the_deadline(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, mocker: Any, seconds: int, looks: int
+) -> None:
+    looked = mocker.spy(BaseHook, "get_connection")
+    event = fire(
+        trigger(flow, control.segments[:1], flowservice_conn_id="not_defined", deadline=START + seconds)
+    )
+    assert event["status"] == "error"
+    assert event["error"]["permanent"] is False
+    assert event["error"]["message"].startswith(
+        "flowservice_conn_id: Airflow has found no connection 'not_defined'."
+    )
+    assert looked.call_count == looks
+    assert sum(virtual_clock.sleeps) <= min(600, seconds)
+    assert polls(control) == 0
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_a_connection_that_comes_back_is_used(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def come_back(_: float) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_AWAY", flowservice_connection(control.url, control.credential))
+
+    virtual_clock.follow(come_back)
+    event = fire(trigger(flow, control.segments[:1], flowservice_conn_id="away"))
+    assert event["status"] == "done"
+    assert virtual_clock.sleeps == [sessions.PAUSE]
 
 
 def test_triggers_of_one_loop_and_connection_share_one_transport(
