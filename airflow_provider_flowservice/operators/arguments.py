@@ -246,11 +246,14 @@ def mapping(field: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def items(field: str, value: Any) -> Sequence[Any]:
-    """Convert a list of any elements, or the output of an upstream task that behaves like a list."""
+def items(field: str, value: Any) -> list[Any]:
+    """Convert a list of any elements, or the output of a mapped task.
+
+    The latter fetches its elements whenever it is iterated over, and its representation does not contain them.
+    """
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise InvalidInputError(field, f"must be a list, not {type(value).__name__}", "Give a list.")
-    return value
+    return list(value)
 
 
 def list_of(kind: Kind[T], *, minimum: int = 0) -> Kind[list[T]]:

@@ -97,7 +97,7 @@ GOOD: Sequence[tuple[Kind[Any], Any, Any]] = [
     (choice(Colour), "blue", Colour.BLUE),
     (choice(Colour), Colour.RED, Colour.RED),
     (mapping, {"a": 1}, {"a": 1}),
-    (items, ("a", 1), ("a", 1)),
+    (items, ("a", 1), ["a", 1]),
     (list_of(string), ("a", 1), ["a", "1"]),
     (resource_ids(), "a", ["a"]),
     (resource_ids(minimum=0), [], []),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -256,10 +256,44 @@ def test_a_posting_that_failed_for_good_keeps_its_dead_letters(
     assert letters(tmp_path) == [2]
 
 
+class Mapped(Sequence[Any]):
+    """The output of a mapped task as Airflow gives it: fetched when it is read, and shown without its elements."""
+
+    def __init__(self, elements: list[Any]) -> None:
+        self._elements = elements
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._elements[index]
+
+    def __len__(self) -> int:
+        return len(self._elements)
+
+    def __repr__(self) -> str:
+        return "Mapped()"
+
+
+@pytest.mark.parametrize("kind", [list, Mapped])
 def test_a_posting_of_other_records_begins_anew(
+    control: EmulatorControl,
+    source: Source,
+    store: TaskStateStore,
+    die_after: Dying,
+    tmp_path: Path,
+    kind: Any,
+) -> None:
+    first, second = kind(people(6)), kind(people(6)[::-1])
+    die_after("POST", "/collection/", 2)
+    with pytest.raises(Killed):
+        execute(post(source, tmp_path, messages=first), store)
+    assert execute(post(source, tmp_path, messages=second), store)["accepted"] == 6
+
+
+def test_a_posting_of_the_same_records_of_a_mapped_task_goes_on(
     control: EmulatorControl, source: Source, store: TaskStateStore, die_after: Dying, tmp_path: Path
 ) -> None:
     die_after("POST", "/collection/", 2)
     with pytest.raises(Killed):
-        execute(post(source, tmp_path), store)
-    assert execute(post(source, tmp_path, count=8), store)["accepted"] == 8
+        execute(post(source, tmp_path, messages=Mapped(people(6))), store)
+    posted = len(control.requests("POST", "/collection/"))
+    execute(post(source, tmp_path, messages=Mapped(people(6))), store)
+    assert len(control.requests("POST", "/collection/")) == posted + 2
