@@ -18,6 +18,11 @@ T = TypeVar("T")
 JsonObject = dict[str, Any]
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a number and not a bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 class Frozen(msgspec.Struct, frozen=True):
     """Base class of all immutable values.
 
@@ -58,14 +63,12 @@ class SpecRef(Record, frozen=True, kw_only=True):
     version: str | float = "1.0"
 
 
-class AuthSpec(Record, frozen=True, kw_only=True):
-    """An authentication method of a connection spec.
+class ParameterSpec(Record, frozen=True, kw_only=True):
+    """A JSON schema of parameters.
 
-    :param name: value of ``auth.specName`` that selects the method.
-    :param spec: JSON schema of ``auth.params``.
+    :param spec: the schema.
     """
 
-    name: str
     spec: JsonObject = {}
 
     @property
@@ -79,6 +82,30 @@ class AuthSpec(Record, frozen=True, kw_only=True):
         """Names of the required parameters."""
         required = self.spec.get("required")
         return frozenset(required if isinstance(required, list) else ())
+
+    def with_strings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters in which a number is a string if the schema requires one.
+
+        Airflow's native rendering turns a string such as ``"20260101"`` into a number.
+        """
+        return {
+            name: str(value) if is_number(value) and self._is_string(name) else value
+            for name, value in params.items()
+        }
+
+    def _is_string(self, name: str) -> bool:
+        schema = self.properties.get(name)
+        return isinstance(schema, dict) and schema.get("type") == "string"
+
+
+class AuthSpec(ParameterSpec, frozen=True, kw_only=True):
+    """An authentication method of a connection spec.
+
+    :param name: value of ``auth.specName`` that selects the method.
+    :param spec: JSON schema of ``auth.params``.
+    """
+
+    name: str
 
     def is_secret(self, parameter: str) -> bool:
         """Whether a parameter is a credential, according to the spec or to its name."""
@@ -94,6 +121,8 @@ class ConnectionSpec(Record, frozen=True, kw_only=True):
     name: str = ""
     version: str | float = "1.0"
     auth_spec: tuple[AuthSpec, ...] = ()
+    source_spec: ParameterSpec | None = None
+    target_spec: ParameterSpec | None = None
     attributes: JsonObject = {}
 
 

@@ -88,9 +88,7 @@ def auth_params(
     given.update(auth or {})
     chosen = _choose(spec, given, connection)
     known = {k: v for k, v in given.items() if k in chosen.properties or k in (auth or {})}
-    if isinstance(known.get("port"), int) and chosen.properties.get("port", {}).get("type") == "string":
-        known["port"] = str(known["port"])
-    return AuthParams(chosen, known)
+    return AuthParams(chosen, chosen.with_strings(known))
 
 
 def dummy_connection(spec: ConnectionSpec) -> Connection:

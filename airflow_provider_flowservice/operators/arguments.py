@@ -23,6 +23,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.model import is_number
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -151,7 +152,7 @@ def _holds_template(value: Any) -> bool:
 
 def text(field: str, value: Any) -> str:
     """Convert a string that may be empty. Native rendering creates numbers, which are converted back to strings."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if is_number(value):
         return str(value)
     if not isinstance(value, str):
         raise InvalidInputError(field, f"must be a string, not {type(value).__name__}", "Give a string.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import (
@@ -15,6 +16,7 @@ from airflow_provider_flowservice.client import (
     DesiredTargetConnection,
     specs,
 )
+from airflow_provider_flowservice.client.model import is_number
 from airflow_provider_flowservice.client.streaming import inlet_of
 from airflow_provider_flowservice.operators.arguments import (
     choice,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice.client.ensure import EnsureResult
     from airflow_provider_flowservice.client.http import Kind
+    from airflow_provider_flowservice.client.model import ConnectionSpec, ParameterSpec
 
 #: Media type of the schema in target connections to the data lake.
 SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
@@ -123,6 +126,20 @@ class _CreateSourceOrTargetOperator(FlowServiceCreateResourceOperator):
             "data": self.data(),
         }
 
+    def with_strings(
+        self, params: Mapping[str, Any], of: Callable[[ConnectionSpec], ParameterSpec | None]
+    ) -> Mapping[str, Any]:
+        """Return the parameters, with strings where the connection spec requires them.
+
+        The spec is only looked up if there is a number, which native rendering may have created from a string.
+
+        :param of: returns the part of the spec that describes the parameters.
+        """
+        if not any(map(is_number, params.values())):
+            return params
+        found = of(self.hook.find_connection_spec(self.connection_spec))
+        return found.with_strings(params) if found else params
+
     def data(self) -> dict[str, Any] | None:
         """Return the ``data`` object."""
         return {"format": self.data_format} if self.data_format else None
@@ -142,7 +159,8 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
 
     def desired(self) -> DesiredSourceConnection:
         """Return the source connection."""
-        return DesiredSourceConnection(**self.settings(), params=self.source_params)
+        params = self.source_params and self.with_strings(self.source_params, attrgetter("source_spec"))
+        return DesiredSourceConnection(**self.settings(), params=params)
 
 
 class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
@@ -164,7 +182,8 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
 
     def desired(self) -> DesiredTargetConnection:
         """Return the target connection."""
-        return DesiredTargetConnection(**self.settings(), params=self.target_params)
+        params = self.with_strings(self.target_params, attrgetter("target_spec"))
+        return DesiredTargetConnection(**self.settings(), params=params)
 
     def data(self) -> dict[str, Any] | None:
         """Return the ``data`` object, with the schema or the format."""

@@ -169,6 +169,8 @@ def test_a_target_needs_its_base_and_its_params(api: Api) -> None:
         ({"baseConnectionId": "none"}, 404),
         ({"baseConnectionId": profile}, 400),
         ({"params": {"region": "r"}}, 400),
+        ({"params": {"stream": 20260101, "region": "r"}}, 400),
+        ({"description": 20260101}, 400),
         ({"baseConnection": kinesis}, 400),
     ):
         refused = api.call("POST", "/targetConnections", json={**good, **change})

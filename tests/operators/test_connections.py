@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.model import ParameterSpec
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import (
@@ -48,6 +49,25 @@ def refused(operator: Any) -> FlowServicePermanentException:
     with pytest.raises(FlowServicePermanentException) as caught:
         run(operator)
     return caught.value
+
+
+@pytest.mark.parametrize("stream_name", ["20260101", 20260101])
+def test_a_number_is_sent_as_the_string_that_the_connection_spec_requires(
+    control: EmulatorControl, stream_name: str | int
+) -> None:
+    base, _ = run(create_kinesis())
+    control.clear_requests()
+    run(create_target(base, target_params={"stream": stream_name, "region": "us-east-1"}))
+    assert only(control, "targetConnections")["params"]["stream"] == "20260101"
+    # The spec is read only if there is a number.
+    assert len(control.requests("GET", "/connectionSpecs/")) == isinstance(stream_name, int)
+
+
+def test_a_number_stays_one_where_the_connection_spec_does_not_require_a_string() -> None:
+    schema = {"properties": {"path": {"type": "string"}, "depth": {"type": "integer"}, "odd": 5}}
+    given = {"path": 7, "depth": 7, "odd": 7, "unknown": 7, "flag": True, "text": "7"}
+    assert ParameterSpec(spec=schema).with_strings(given) == {**given, "path": "7"}
+    assert ParameterSpec().with_strings(given) == given
 
 
 def test_a_base_connection_is_created_with_the_credentials_of_an_airflow_connection(

@@ -94,6 +94,8 @@ def check_resource(kind: Kind, body: dict[str, Any], sandbox: Sandbox, *, draft:
     name = body.get("name")
     if not isinstance(name, str) or not name:
         raise MissingFieldError("'name' is required")
+    if not isinstance(body.get("description", ""), str | None):
+        raise invalid("description must be a string.")
     if kind is Kind.FLOWS:
         _check_flow(body, sandbox, draft)
     else:
@@ -183,6 +185,8 @@ def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) 
     missing = next((name for name in spec.target_params if not params.get(name)), None)
     if missing:
         raise invalid(f"params.{missing} is required for connection spec {spec.id}.")
+    if wrong := next((name for name in spec.target_params if not isinstance(params[name], str)), None):
+        raise invalid(f"params.{wrong} must be a string.")
     if spec.id != DATA_LAKE:
         return
     if SchemaStore.of(sandbox).find(_schema_id(body)) is None:
