@@ -11,6 +11,7 @@ from airflow_provider_flowservice.client.activation.activation import MAX_ATTRIB
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make_flow, selected, writes
 from tests.support.faults import fault
 from tests.support.files import exported, make_file_flow
@@ -351,3 +352,18 @@ def test_what_a_sync_removes_does_not_count_towards_what_aep_supports(
     run(activate(flow, **others, activation_mode="sync", max_removals=MAX_SEGMENTS))
     assert now(control) == (others["segments"], others["profile_attributes"])
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+@pytest.mark.parametrize("mode", ["sync", "remove"])
+def test_what_somebody_else_adds_right_after_a_change_is_theirs(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, mode: str
+) -> None:
+    segments = many(3)
+    run(activate(flow, segments))
+    control.inject(fault("conflict", "GET", "flows/*", after=1))
+    run(activate(flow, segments[:1], activation_mode=mode, max_removals=2))
+    assert control.faults_left() == []
+    ours = {"sync": segments[:1], "remove": segments[1:]}[mode]
+    left, _ = now(control)
+    assert (left[: len(ours)], len(left)) == (ours, len(ours) + 1)
+    assert virtual_clock.sleeps == []

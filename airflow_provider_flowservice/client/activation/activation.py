@@ -104,7 +104,7 @@ def activate(
     def differences(flow: Flow) -> tuple[str, ...]:
         patch = selectors.compute_patch(flow, desired, mode)
         hint = "A destination that uses a mapping set takes its attributes from profile_mapping"
-        return (f"not applied: {patch}. {hint}",) if patch.operations else ()
+        return (f"not applied: {patch}. {hint}",) if patch.repeats(computed[-1]) else ()
 
     read = request.get(request.FLOWS, flow_id)
     flow = converge(sender, read, remaining, differences, what=f"flow {flow_id}").resource

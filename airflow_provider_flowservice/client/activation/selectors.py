@@ -88,6 +88,15 @@ class SelectorPatch(Frozen, frozen=True):
         }
         return "; ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
 
+    def repeats(self, sent: SelectorPatch) -> bool:
+        """Whether something that an earlier patch changed is still to be changed.
+
+        What others have added since is not, even if a sync would remove it: they came after the earlier patch.
+        """
+        removed = (*self.removed, *self.attributes_removed)
+        again = set(removed).intersection((*sent.removed, *sent.attributes_removed))
+        return bool(self.added or self.changed or self.attributes_added or self.settings_changed or again)
+
 
 class Missing(Frozen, frozen=True):
     """The given segments and attributes that a flow does not have."""
