@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_flowservice.client import ActivationMode
 from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -13,6 +14,7 @@ from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGM
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
+from airflow_provider_flowservice.operators.flows import FlowServiceUpdateFlowOperator
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
@@ -121,7 +123,14 @@ class Operation:
 
 def operations() -> list[Operation]:
     """Each operator and sensor; those that can wait in the triggerer also do."""
-    return [*_creates(), *_updates(), _activation(), *map(_posting, MODES), *map(_waiting, MODES)]
+    return [
+        *_creates(),
+        *_updates(),
+        *map(_activation, ActivationMode),
+        _rename(),
+        *map(_posting, MODES),
+        *map(_waiting, MODES),
+    ]
 
 
 MODES = (False, True)
@@ -279,20 +288,51 @@ def _updates() -> list[Operation]:
     ]
 
 
-def _activation() -> Operation:
+def _activation(mode: ActivationMode) -> Operation:
+    """Two segments and an attribute, where one segment was active before, or all but one."""
     path = f"{FLOW_SERVICE}/flows/*"
+    adds = mode is ActivationMode.ADD
+    before, given, wanted = {
+        ActivationMode.ADD: ([], SEGMENTS, SEGMENTS),
+        ActivationMode.REMOVE: (SEGMENTS, SEGMENTS[:2], SEGMENTS[2:]),
+        ActivationMode.SYNC: (SEGMENTS[:2], SEGMENTS[1:], SEGMENTS[1:]),
+    }[mode]
 
     def ours(sandbox: Sandbox, flow_id: str) -> tuple[list[str], list[str]]:
         segments, attributes = sandbox.selected(flow_id)
         return [segment for segment in segments if segment in SEEDED_SEGMENT_IDS], attributes
 
+    def prepare(sandbox: Sandbox) -> str:
+        flow = make_flow(sandbox.hook)
+        if before:
+            sandbox.hook.activate_segments(flow, before, profile_attributes=ATTRIBUTES)
+        return flow
+
     return Operation(
-        name="activate",
-        prepare=lambda sandbox: make_flow(sandbox.hook),
-        build=lambda flow: operators.activate(flow, SEGMENTS, profile_attributes=ATTRIBUTES),
+        name="activate" if adds else f"activate, {mode.value}",
+        prepare=prepare,
+        build=lambda flow: operators.activate(
+            flow,
+            given,
+            activation_mode=mode.value,
+            profile_attributes=None if mode is ActivationMode.REMOVE else ATTRIBUTES,
+            max_removals=100,  # what somebody else adds meanwhile is removed too
+        ),
         places={"look": ("GET", path), "write": ("PATCH", path), "check": ("GET", path)},
         left=ours,
-        wanted=(SEGMENTS, ATTRIBUTES),
+        wanted=(wanted, ATTRIBUTES),
+    )
+
+
+def _rename() -> Operation:
+    path = f"{FLOW_SERVICE}/flows/*"
+    return Operation(
+        name="rename",
+        prepare=lambda sandbox: make_flow(sandbox.hook),
+        build=lambda flow: FlowServiceUpdateFlowOperator(task_id="x", flow_id=flow, new_name=NAME),
+        places={"look": ("GET", path), "write": ("PATCH", path), "check": ("GET", path)},
+        left=lambda sandbox, _: len(sandbox.named(f"{FLOW_SERVICE}/flows")),
+        wanted=1,
     )
 
 
