@@ -50,6 +50,10 @@ class Response(Frozen, frozen=True):
         message = f"{self.method} {self.path}: {problem}"
         return kind(message, method=self.method, path=self.path, **details)
 
+    def with_body(self, body: bytes) -> Response:
+        """Return this response with a body."""
+        return msgspec.structs.replace(self, body=body)
+
     @property
     def is_success(self) -> bool:
         """Whether the status is 2xx. Redirects are failures: the token must not be sent to another server."""
