@@ -53,14 +53,21 @@ class RawServer:
 
 
 @contextmanager
-def serving(respond: Answer) -> Iterator[RawServer]:
-    """Serve each connection with one response, in a thread of its own."""
+def serving(respond: Answer, *, keep: bool = False) -> Iterator[RawServer]:
+    """Serve each connection in a thread of its own.
+
+    :param keep: whether a connection stays for further requests; otherwise it is closed after one response.
+    """
 
     class Handler(socketserver.StreamRequestHandler):
+        disable_nagle_algorithm = True
+
         def handle(self) -> None:
             with suppress(OSError):  # the client may have enough
-                _read_request(self.rfile, running.requests)
-                respond(self.connection)
+                while _read_request(self.rfile, running.requests):
+                    respond(self.connection)
+                    if not keep:
+                        break
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         running = RawServer(f"http://127.0.0.1:{server.server_address[1]}")
@@ -79,11 +86,15 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
 
 
-def _read_request(file: Any, seen: list[str]) -> None:
+def _read_request(file: Any, seen: list[str]) -> bool:
+    """Read a request to its end; whether there was one."""
     line = file.readline().decode()
+    if not line:
+        return False
     length = 0
     while header := file.readline().strip().lower():
         if header.startswith(b"content-length:"):
             length = int(header.partition(b":")[2])
     file.read(length)
     seen.append(line.rpartition(" ")[0])
+    return True
