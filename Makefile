@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-crash test-stack test-floor test-matrix test-wheel bench lint format constraints clean
+.PHONY: help install demo emulator test test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,9 +27,12 @@ emulator: $(READY) ## start an emulator that stays until Ctrl-C
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
 
-# THIRD=1 to 3 on the command line reaches the next two through the environment: they run that third.
+# THIRD=1 to 3 on the command line reaches test-faults and test-crash through the environment: they run that third.
 test-faults: $(READY) ## put every fault in the way of every operator and sensor; THIRD=1 to 3: a third of them
 	@$(BIN)/python -m pytest -m faults --quiet tests/faults
+
+test-fuzz: $(READY) ## let AEP send thousands of malformed responses to every request, operator and sensor
+	@$(BIN)/python -m pytest -m fuzz --quiet tests/fuzz
 
 test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, and count what is there then; or THIRD=1 to 3
 	@$(BIN)/python -m pytest -m crash --capture=no tests/crash

@@ -29,6 +29,7 @@ PERMANENT = [
     errors.InvalidInputError("field", "is wrong", "Change it."),
     errors.NotTheEmulatorError("https://platform.adobe.io", "http://127.0.0.1:1"),
     errors.UntrustedServerError("https://h", "self-signed"),
+    errors.ResponseTooLargeError("large"),
     errors.DriftError("differs"),
     errors.SandboxNotFoundError("no sandbox", status=404, code="FLOW-2100-404"),
     *(api_error(status) for status in (400, 401, 403, 404, 409, 422)),

@@ -58,6 +58,7 @@ def failures(row: str) -> list[errors.FlowServiceError]:
         "no connection": [errors.NotSentError("refused")],
         "certificate does not verify": [errors.UntrustedServerError("https://h", "self-signed")],
         "response lost, or invalid": [errors.ResponseLostError("x"), errors.InvalidResponseError("x")],
+        "response larger than 64 MB": [errors.ResponseTooLargeError("x")],
         "any other `4xx`": [api_error(status) for status in OTHER_4XX],
     }
     return named.get(row) or [api_error(int(status)) for status in re.findall(r"\b\d{3}\b", row)]

@@ -9,6 +9,7 @@
     │   └── NotTheEmulatorError    in a test: the request is for another host than the emulator
     ├── ResponseLostError          sent, but no complete response came back: it may have had an effect
     ├── InvalidResponseError       the response does not have the format of the endpoint
+    │   └── ResponseTooLargeError  the response is larger than the client reads
     ├── DriftError                 AEP's state differs from the desired state and cannot be changed
     └── ApiError                   AEP responded with an error status
         ├── BadRequestError        400, 409, 413, 415, 422 and other statuses for which a retry does not help
@@ -115,6 +116,10 @@ class InvalidResponseError(FlowServiceError):
     """The response is not JSON, or does not have the format of the endpoint."""
 
 
+class ResponseTooLargeError(InvalidResponseError):
+    """The response is larger than the client reads. Not retried; the request may have had an effect."""
+
+
 class DriftError(FlowServiceError):
     """AEP's state differs from the desired state, and it cannot or must not be changed."""
 
@@ -219,6 +224,7 @@ _PERMANENT = (
     NotFoundError,
     NotTheEmulatorError,
     PermissionDeniedError,
+    ResponseTooLargeError,
     UntrustedServerError,
 )
 

@@ -10,12 +10,16 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
+#: Milliseconds since 1970-01-01 UTC. Larger numbers than JSON can hold exactly are no times, and would overflow.
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+#: A version, which is sent back in a header: other characters than visible ASCII and spaces could not be.
+Etag = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z")]
 
 
 def is_number(value: object) -> bool:
@@ -73,15 +77,16 @@ class ParameterSpec(Record, frozen=True, kw_only=True):
 
     @property
     def properties(self) -> dict[str, JsonObject]:
-        """The JSON schema of each parameter, by name."""
+        """The JSON schema of each parameter, by name; empty for a schema that is not an object."""
         properties = self.spec.get("properties")
-        return properties if isinstance(properties, dict) else {}
+        given = properties.items() if isinstance(properties, dict) else ()
+        return {name: schema if isinstance(schema, dict) else {} for name, schema in given}
 
     @property
     def required(self) -> frozenset[str]:
         """Names of the required parameters."""
         required = self.spec.get("required")
-        return frozenset(required if isinstance(required, list) else ())
+        return frozenset(name for name in _list(required) if isinstance(name, str))
 
     def with_strings(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters in which a number is a string if the schema requires one.
@@ -110,8 +115,7 @@ class AuthSpec(ParameterSpec, frozen=True, kw_only=True):
     def is_secret(self, parameter: str) -> bool:
         """Whether a parameter is a credential, according to the spec or to its name."""
         schema = self.properties.get(parameter)
-        marked = isinstance(schema, dict) and schema.get("format") == "password"
-        return marked or looks_secret(parameter)
+        return (schema or {}).get("format") == "password" or looks_secret(parameter)
 
 
 class ConnectionSpec(Record, frozen=True, kw_only=True):
@@ -154,9 +158,9 @@ class Resource(Record, frozen=True, kw_only=True):
     name: str = ""
     description: str | None = None
     state: str | None = None
-    created_at: int = 0
-    updated_at: int = 0
-    etag: str | None = None
+    created_at: Milliseconds = 0
+    updated_at: Milliseconds = 0
+    etag: Etag | None = None
 
 
 class BaseConnection(Resource, frozen=True, kw_only=True):
@@ -295,8 +299,8 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
     id: str
     flow_id: str = ""
-    created_at: int = 0
-    updated_at: int = 0
+    created_at: Milliseconds = 0
+    updated_at: Milliseconds = 0
     metrics: JsonObject = {}
     params: JsonObject | None = None
 
@@ -325,25 +329,47 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
 def _objects(parent: JsonObject, name: str) -> list[JsonObject]:
     """Return the objects in a list that AEP may leave out."""
-    values = parent.get(name)
-    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+    return [each for each in _list(parent.get(name)) if isinstance(each, dict)]
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a value if it is a list, or else an empty list."""
+    return value if isinstance(value, list) else []
 
 
 class Created(Record, frozen=True, kw_only=True):
     """The response to a create or change request: the id and the new version."""
 
     id: str
-    etag: str | None = None
+    etag: Etag | None = None
+
+
+class Unreadable(Frozen, frozen=True):
+    """An object in a list that does not have the structure of the others.
+
+    :param id: its id; empty if that is not readable either.
+    :param name: its name; empty if it has none, None if it is not readable either.
+    :param problem: what is wrong with it.
+    """
+
+    id: str
+    name: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.id or 'an object without an id'} ({self.name!r}): {self.problem}"
 
 
 class Page(Record, Generic[T], frozen=True, kw_only=True):
     """A page of a list.
 
+    :param unreadable: what is on the page besides ``items``. Whoever would do harm by overlooking one must check them.
     :param next_cursor: argument for the request of the next page; None on the last page. Its meaning is specific to the
         list.
     """
 
     items: tuple[T, ...]
+    unreadable: tuple[Unreadable, ...] = ()
     next_cursor: str | None = None
 
 

@@ -107,7 +107,8 @@ def dummy_connection(spec: ConnectionSpec) -> Connection:
 
 
 def _dummy(name: str, schema: Mapping[str, Any]) -> Any:
-    if choices := schema.get("enum"):
+    choices = schema.get("enum")
+    if choices and isinstance(choices, list):
         return choices[0]
     return {"integer": 1, "number": 1, "boolean": True}.get(str(schema.get("type")), f"test-{name}")
 

@@ -6,19 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
-from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.outcomes import Outcomes
 from tests.support.aep import KINESIS_SECRET
 from tests.support.airflow import AWS_SECRET, SAS_KEY
-from tests.support.operations import Sandbox
+from tests.support.sandbox import control, sandbox, time  # noqa: F401 (fixtures)
 from tests.support.secrets import leaks
 from tests.support.tasks import forget_masked
 
@@ -79,27 +74,3 @@ def kept(evidence: Evidence, emulator: EmulatorServer, caplog: pytest.LogCapture
     evidence.keep(caplog.text)
     evidence.keep(json.dumps([emulator.control.requests(), emulator.control.state()]))
     forget_masked()
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
-@pytest.fixture
-def time(control: EmulatorControl, mocker: Any) -> Iterator[VirtualClock]:
-    """The client's and Airflow's waiting takes no time and moves the emulator's clock in step."""
-    virtual = VirtualClock.in_step_with(control)
-    airflow_time = mocker.patch("airflow.sdk.bases.sensor.time")
-    airflow_time.sleep.side_effect = virtual.sleep
-    airflow_time.monotonic.side_effect = virtual.monotonic
-    with clock.installed(virtual):
-        yield virtual
-
-
-@pytest.fixture
-def sandbox(control: EmulatorControl, time: VirtualClock) -> Iterator[Sandbox]:
-    """The emulator and another user of it."""
-    hook = FlowServiceHook()
-    yield Sandbox(hook, control)
-    hook.close()

@@ -15,6 +15,7 @@ from airflow_provider_flowservice.client.activation.selectors import (
 from airflow_provider_flowservice.client.converge import converge
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
 
@@ -122,7 +123,8 @@ def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tupl
 
 
 def _look_up(sender: Sender, segment: SegmentName) -> Segment:
-    named = [a for a in audiences.iterate_audiences(sender, name=segment.name) if a.name == segment.name]
+    containing = audiences.iterate_audiences(sender, name=segment.name, needed=could_be(segment.name))
+    named = [a for a in containing if a.name == segment.name]
     if len(named) != 1:
         candidates = ", ".join(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})" for a in named)
         problem = (

@@ -8,7 +8,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.pages import pages
+from airflow_provider_flowservice.client.http.pages import CouldBe, could_be_none, pages
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Page
@@ -49,7 +49,7 @@ class _SegmentPaging(model.Record, frozen=True, kw_only=True):
 
 
 class _SegmentPage(model.Record, frozen=True, kw_only=True):
-    segments: tuple[SegmentDefinition, ...] = ()
+    segments: tuple[msgspec.Raw, ...]
     page: _SegmentPaging = _SegmentPaging()
 
 
@@ -58,7 +58,7 @@ class _AudiencePaging(model.Record, frozen=True, kw_only=True):
 
 
 class _AudiencePage(model.Record, frozen=True, kw_only=True):
-    children: tuple[Audience, ...] = ()
+    children: tuple[msgspec.Raw, ...]
     page: _AudiencePaging = msgspec.field(name="_page", default=_AudiencePaging())
 
 
@@ -76,7 +76,9 @@ def segment_page(number: str | None = None) -> Request[Page[SegmentDefinition]]:
         more = following < found.page.total_pages or following * PAGE_LIMIT < found.page.total_count
         if found.page == _SegmentPaging():
             more = len(found.segments) >= PAGE_LIMIT
-        return Page(items=found.segments, next_cursor=str(following) if more else None)
+        return response.page_of(
+            received, SegmentDefinition, found.segments, next_cursor=str(following) if more else None
+        )
 
     params = (("limit", str(PAGE_LIMIT)), ("page", number or "0"), ("sort", "updateTime:desc"))
     return Request("GET", f"{PROFILE_SERVICE}/segment/definitions", parse, params=params)
@@ -92,7 +94,8 @@ def audience_page(start: str | None = None, *, name: str | None = None) -> Reque
     def parse(received: Response) -> Page[Audience]:
         found = response.decode(received, _AudiencePage)
         following = found.page.next
-        return Page(items=found.children, next_cursor=None if following is None else str(following))
+        cursor = None if following is None else str(following)
+        return response.page_of(received, Audience, found.children, next_cursor=cursor)
 
     params = [("start", start or "0"), ("limit", str(PAGE_LIMIT))]
     if name is not None:
@@ -105,9 +108,12 @@ def iterate_segments(sender: Sender) -> Iterator[SegmentDefinition]:
     return pages(sender, "segment definitions", segment_page)
 
 
-def iterate_audiences(sender: Sender, *, name: str | None = None) -> Iterator[Audience]:
+def iterate_audiences(
+    sender: Sender, *, name: str | None = None, needed: CouldBe = could_be_none
+) -> Iterator[Audience]:
     """Yield all audiences, each of them once.
 
     :param name: return only audiences whose name contains this string.
+    :param needed: which of the objects that cannot be read are an error; the others are skipped.
     """
-    return pages(sender, "audiences", lambda start: audience_page(start, name=name))
+    return pages(sender, "audiences", lambda start: audience_page(start, name=name), needed)

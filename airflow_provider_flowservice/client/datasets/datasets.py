@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import msgspec
 
@@ -12,8 +11,14 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.pages import next_offset, pages
-from airflow_provider_flowservice.client.http.request import Request, Sender, is_plain
+from airflow_provider_flowservice.client.http.pages import (
+    CouldBe,
+    could_be,
+    could_be_none,
+    next_offset,
+    pages,
+)
+from airflow_provider_flowservice.client.http.request import Request, Sender, is_plain, path_segment
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
 
@@ -34,9 +39,16 @@ class _SchemaRef(model.Record, frozen=True, kw_only=True):
 
 class _Body(model.Record, frozen=True, kw_only=True):
     name: str = ""
-    created: int = 0
+    created: model.Milliseconds = 0
     schema_ref: _SchemaRef | None = None
     tags: JsonObject = msgspec.field(default_factory=dict)
+
+
+class _Entry(model.Record, frozen=True, kw_only=True):
+    """A member of a list of datasets, which is an object."""
+
+    id: str
+    body: _Body
 
 
 class Dataset(Frozen, frozen=True):
@@ -63,8 +75,18 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[D
     """
 
     def parse(received: Response) -> Page[Dataset]:
-        found = _datasets(received)
-        return Page(items=found, next_cursor=next_offset(start, len(found), PAGE_LIMIT))
+        bodies = response.decode(received, dict[str, msgspec.Raw])
+        found = response.page_of(
+            received,
+            _Entry,
+            (msgspec.json.encode({"id": each, "body": body}) for each, body in bodies.items()),
+            name_at=("body", "name"),
+        )
+        return Page(
+            items=tuple(_dataset(entry.id, entry.body) for entry in found.items),
+            unreadable=found.unreadable,
+            next_cursor=next_offset(start, len(bodies), PAGE_LIMIT),
+        )
 
     params = [("limit", str(PAGE_LIMIT)), ("start", start or "0"), ("orderBy", "asc:created")]
     if name is not None:
@@ -72,9 +94,12 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[D
     return Request("GET", f"{CATALOG}/dataSets", parse, params=tuple(params))
 
 
-def iterate(sender: Sender, *, name: str | None = None) -> Iterator[Dataset]:
-    """Yield all datasets, each of them once."""
-    return pages(sender, "datasets", lambda start: page(start, name=name))
+def iterate(sender: Sender, *, name: str | None = None, needed: CouldBe = could_be_none) -> Iterator[Dataset]:
+    """Yield all datasets, each of them once.
+
+    :param needed: which of the objects that cannot be read are an error; the others are skipped.
+    """
+    return pages(sender, "datasets", lambda start: page(start, name=name), needed)
 
 
 class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
@@ -96,7 +121,8 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
 
     def candidates(self, sender: Sender) -> Iterator[Dataset]:
         """Return the datasets with this name (``GET /dataSets``)."""
-        return iterate(sender, name=self.name if is_plain(self.name) else None)
+        name = self.name if is_plain(self.name) else None
+        return iterate(sender, name=name, needed=could_be(self.name))
 
     def matches(self, found: Dataset) -> bool:
         """Whether name and schema are the same."""
@@ -141,28 +167,24 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
 
 
 def _path(dataset_id: str) -> str:
-    return f"{CATALOG}/dataSets/{quote(dataset_id, safe='')}"
+    return f"{CATALOG}/dataSets/{path_segment(dataset_id)}"
 
 
-def _datasets(received: Response) -> tuple[Dataset, ...]:
-    bodies = response.decode(received, dict[str, _Body])
-    return tuple(
-        Dataset(
-            id=dataset_id,
-            name=body.name,
-            created_at=body.created,
-            schema_id=body.schema_ref.id if body.schema_ref else None,
-            profile_enabled="enabled:true" in (body.tags.get("unifiedProfile") or ()),
-        )
-        for dataset_id, body in bodies.items()
+def _dataset(dataset_id: str, body: _Body) -> Dataset:
+    profile = body.tags.get("unifiedProfile")
+    return Dataset(
+        id=dataset_id,
+        name=body.name,
+        created_at=body.created,
+        schema_id=body.schema_ref.id if body.schema_ref else None,
+        profile_enabled=isinstance(profile, list) and "enabled:true" in profile,
     )
 
 
 def _one(received: Response) -> Dataset:
-    found = _datasets(received)
-    if not found:
-        raise received.error(NotFoundError, "the response contains no dataset", status=404)
-    return found[0]
+    for dataset_id, body in response.decode(received, dict[str, _Body]).items():
+        return _dataset(dataset_id, body)
+    raise received.error(NotFoundError, "the response contains no dataset", status=404)
 
 
 def _created(received: Response) -> model.Created:

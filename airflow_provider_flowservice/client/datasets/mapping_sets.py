@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
-from urllib.parse import quote
+
+import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.pages import next_offset, pages
-from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.http.pages import (
+    CouldBe,
+    could_be,
+    could_be_any,
+    could_be_none,
+    next_offset,
+    pages,
+)
+from airflow_provider_flowservice.client.http.request import Request, Sender, path_segment
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
 
@@ -96,7 +104,7 @@ class MappingSet(model.Record, frozen=True, kw_only=True):
 
 
 class _MappingSets(model.Record, frozen=True, kw_only=True):
-    data: tuple[MappingSet, ...] = ()
+    data: tuple[msgspec.Raw, ...]
 
 
 class _Problem(model.Record, frozen=True, kw_only=True):
@@ -149,7 +157,8 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[M
 
     def parse(received: Response) -> Page[MappingSet]:
         found = response.decode(received, _MappingSets).data
-        return Page(items=found, next_cursor=next_offset(start, len(found), PAGE_LIMIT))
+        following = next_offset(start, len(found), PAGE_LIMIT)
+        return response.page_of(received, MappingSet, found, next_cursor=following)
 
     params = [("limit", str(PAGE_LIMIT)), ("start", start or "0")]
     if name is not None:
@@ -157,9 +166,14 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[M
     return Request("GET", f"{DATA_PREP}/mappingSets", parse, params=tuple(params))
 
 
-def iterate(sender: Sender, *, name: str | None = None) -> Iterator[MappingSet]:
-    """Yield all mapping sets, each of them once."""
-    return pages(sender, "mapping sets", lambda start: page(start, name=name))
+def iterate(
+    sender: Sender, *, name: str | None = None, needed: CouldBe = could_be_none
+) -> Iterator[MappingSet]:
+    """Yield all mapping sets, each of them once.
+
+    :param needed: which of the objects that cannot be read are an error; the others are skipped.
+    """
+    return pages(sender, "mapping sets", lambda start: page(start, name=name), needed)
 
 
 class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
@@ -187,7 +201,9 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     def candidates(self, sender: Sender) -> Iterator[MappingSet]:
         """Return the mapping sets with this name or, without a name, all of them (``GET /mappingSets``)."""
-        return iterate(sender, name=self.name or None)
+        return iterate(
+            sender, name=self.name or None, needed=could_be(self.name) if self.name else could_be_any
+        )
 
     def matches(self, found: MappingSet) -> bool:
         """Whether schema and name or, without a name, schema and fields are the same."""
@@ -275,7 +291,7 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
 
 def _path(mapping_set_id: str) -> str:
-    return f"{DATA_PREP}/mappingSets/{quote(mapping_set_id, safe='')}"
+    return f"{DATA_PREP}/mappingSets/{path_segment(mapping_set_id)}"
 
 
 def _created(received: Response) -> model.Created:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
 from airflow_provider_flowservice.client.http import response
-from airflow_provider_flowservice.client.http.pages import pages
-from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.http.pages import CouldBe, could_be, could_be_none, pages
+from airflow_provider_flowservice.client.http.request import Request, Sender, path_segment
 from airflow_provider_flowservice.client.model import JsonObject, Page
 
 SCHEMA_REGISTRY = "/data/foundation/schemaregistry"
@@ -32,7 +31,7 @@ class Reference(model.Record, frozen=True, kw_only=True):
 
 
 class _Registry(model.Record, frozen=True, kw_only=True):
-    created: int = msgspec.field(name="repo:createdDate", default=0)
+    created: model.Milliseconds = msgspec.field(name="repo:createdDate", default=0)
 
 
 class Schema(model.Record, frozen=True, kw_only=True):
@@ -64,7 +63,7 @@ class _Paging(model.Record, frozen=True, kw_only=True):
 
 
 class _Schemas(model.Record, frozen=True, kw_only=True):
-    results: tuple[Schema, ...] = ()
+    results: tuple[msgspec.Raw, ...]
     page: _Paging = msgspec.field(name="_page", default=_Paging())
 
 
@@ -82,9 +81,12 @@ def page(start: str | None = None) -> Request[Page[Schema]]:
     )
 
 
-def iterate(sender: Sender) -> Iterator[Schema]:
-    """Yield all schemas of the tenant, each of them once."""
-    return pages(sender, "schemas", page)
+def iterate(sender: Sender, *, needed: CouldBe = could_be_none) -> Iterator[Schema]:
+    """Yield all schemas of the tenant, each of them once.
+
+    :param needed: which of the objects that cannot be read are an error; the others are skipped.
+    """
+    return pages(sender, "schemas", page, needed)
 
 
 class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
     def candidates(self, sender: Sender) -> Iterator[Schema]:
         """Return all schemas of the tenant (``GET /tenant/schemas``)."""
         # Titles are not unique and a page starts after a title, so only a complete list contains all candidates.
-        return iterate(sender)
+        return iterate(sender, needed=could_be(self.name))
 
     def matches(self, found: Schema) -> bool:
         """Whether the title is the same."""
@@ -149,12 +151,14 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
 
 
 def _path(schema_id: str) -> str:
-    return f"{SCHEMA_REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}"
+    return f"{SCHEMA_REGISTRY}/tenant/schemas/{path_segment(schema_id)}"
 
 
 def _page(received: response.Response) -> Page[Schema]:
     found = response.decode(received, _Schemas)
-    return Page(items=found.results, next_cursor=found.page.next)
+    return response.page_of(
+        received, Schema, found.results, next_cursor=found.page.next, id_at=("$id",), name_at=("title",)
+    )
 
 
 def _schema(received: response.Response) -> Schema:

@@ -162,7 +162,7 @@ def delete_unshared(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
 
     :returns: whether it no longer exists.
     """
-    users = [user.id for user in _users(sender, kind, resource_id)]
+    users = list(_users(sender, kind, resource_id))
     if users:
         log.warning("Not deleting %s %s, because it is used by %s", kind.label, resource_id, ", ".join(users))
         return False
@@ -176,8 +176,8 @@ def delete_unshared(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
     return True
 
 
-def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[Resource]:
-    """Yield the first resources that refer to a connection."""
+def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[str]:
+    """Yield the ids of the first resources that refer to a connection."""
     where: dict[str, tuple[tuple[Kind[Any], str], ...]] = {
         request.CONNECTIONS.path: (
             (request.SOURCE_CONNECTIONS, "baseConnectionId"),
@@ -189,7 +189,8 @@ def _users(sender: Sender, kind: Kind[Any], resource_id: str) -> Iterable[Resour
     for user_kind, path in where[kind.path]:
         # One user is enough to keep the connection; naming a few of them makes the warning more useful.
         page = sender.send(request.page(user_kind, filters=(request.equals(path, resource_id),), limit=5))
-        yield from page.items
+        # What cannot be read uses it nevertheless.
+        yield from (user.id for user in (*page.items, *page.unreadable))
 
 
 def publish_flow(sender: Sender, flow_id: str) -> None:

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.ensure import Desired, Difference, comp
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.lifecycle import text_changes, text_differences
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.pages import could_be, iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
 from airflow_provider_flowservice.client.model import JsonObject, Operation, member
 
@@ -59,7 +59,7 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
 
     def candidates(self, sender: Sender) -> Iterable[F]:
         """Return the resources with this name or, if it cannot be used in a filter, this parent (``GET /{kind}``)."""
-        return iterate(sender, self.kind, filters=self.filters)
+        return iterate(sender, self.kind, filters=self.filters, needed=could_be(self.name))
 
     def create(self) -> Request[model.Created]:
         """Return the request ``POST /{kind}``."""

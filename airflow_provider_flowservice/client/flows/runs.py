@@ -12,7 +12,7 @@ from airflow_provider_flowservice.client.converge import look
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState, compare
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.http import request, response
-from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.pages import could_be_any, iterate, send_for_page
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page, RunState
 
@@ -70,7 +70,7 @@ class NewestRuns(Frozen, frozen=True):
     @classmethod
     def read(cls, sender: Sender, flow_id: str) -> Self:
         """Read them from AEP (``GET /runs``)."""
-        runs = sender.send(newest_runs(flow_id)).items
+        runs = send_for_page(sender, newest_runs(flow_id), could_be_any).items
         created_at = max((run.created_at for run in runs), default=0)
         return cls(created_at, tuple(run.id for run in runs if run.created_at == created_at))
 
@@ -85,7 +85,9 @@ class NewestRuns(Frozen, frozen=True):
 
     def later(self, sender: Sender, flow_id: str) -> list[FlowRun]:
         """Return the runs of the flow that were started later, the oldest first (``GET /runs``)."""
-        newest_first = iterate(sender, request.RUNS, filters=_of_flow(flow_id), order_by="-createdAt")
+        newest_first = iterate(
+            sender, request.RUNS, filters=_of_flow(flow_id), order_by="-createdAt", needed=could_be_any
+        )
         later = takewhile(lambda run: run.created_at >= self.created_at, newest_first)
         fresh = (run for run in later if run.id not in self.ids)
         return sorted(fresh, key=lambda run: (run.created_at, run.id))

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.pages import could_be, iterate
 from airflow_provider_flowservice.client.http.request import Kind, Sender
 from airflow_provider_flowservice.client.model import (
     ConnectionSpec,
@@ -109,7 +109,8 @@ def find_spec(sender: Sender, kind: Kind[SPEC], name_or_id: str) -> SPEC:
         return sender.send(request.get(kind, name_or_id))
     argument = kind.label.replace(" ", "_")
     filters = (request.equals("name", name_or_id),) if request.is_plain(name_or_id) else ()
-    found = [spec for spec in iterate(sender, kind, filters=filters) if spec.name == name_or_id]
+    candidates = iterate(sender, kind, filters=filters, needed=could_be(name_or_id))
+    found = [spec for spec in candidates if spec.name == name_or_id]
     if len(found) == 1:
         return found[0]
     if found:

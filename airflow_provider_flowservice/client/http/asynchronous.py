@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from typing import TypeVar
 
 import aiohttp
@@ -15,12 +17,21 @@ from airflow_provider_flowservice.client.errors import (
     UntrustedServerError,
 )
 from airflow_provider_flowservice.client.http import auth, network
+from airflow_provider_flowservice.client.http.body import Body
 from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, exchange
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response, Token
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
+
+#: Maximum number of large bodies that all transports of an event loop read at once: many triggers share its memory.
+LARGE_AT_ONCE = 4
+#: Bodies up to this size in bytes, as received, are read without waiting for others. Nearly all are smaller, so that
+#: servers that send slowly cannot hold up the triggers of others.
+SMALL_BYTES = 64 * 1024
+
+_slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
 
 
 class AiohttpTransport:
@@ -34,7 +45,10 @@ class AiohttpTransport:
         self._tokens = auth.TokenSource(settings)
         self._ssl = network.ssl_context(settings)
         # Proxies and certificates are resolved in network.py, as in the other transport.
-        self._session = aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
+        # Body decompresses, with a limit.
+        self._session = aiohttp.ClientSession(
+            trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
 
     async def send(self, request: Request[T]) -> T:
         """Send a request with a token, and with retries.
@@ -75,6 +89,8 @@ class AiohttpTransport:
             return blocked
         try:
             return await self._exchange(step)
+        except FlowServiceError as problem:
+            return problem
         except aiohttp.ClientConnectorCertificateError as problem:
             return UntrustedServerError(step.origin, str(problem))
         except (
@@ -104,13 +120,27 @@ class AiohttpTransport:
             ssl=self._ssl,
             allow_redirects=False,
         ) as received:
-            return Response(
-                method=step.method,
-                path=step.path,
-                status=received.status,
-                headers={name.lower(): value for name, value in received.headers.items()},
-                body=await received.read(),
-            )
+            head = step.head(received.status, received.headers)
+            return head.with_body(await _read(received.content, Body(head)))
+
+
+async def _read(content: aiohttp.StreamReader, body: Body) -> bytes:
+    """Read a body. A large one waits until fewer than :data:`LARGE_AT_ONCE` others are being read."""
+    chunks = content.iter_any()
+    first = bytearray()
+    async for chunk in chunks:
+        first += chunk
+        if len(first) > SMALL_BYTES:
+            break
+    else:
+        # Nothing waits from here until the response is parsed, so there is only one such body at a time.
+        body.feed(bytes(first))
+        return body.complete()
+    async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LARGE_AT_ONCE)):
+        body.feed(bytes(first))
+        async for chunk in chunks:
+            body.feed(chunk)
+        return body.complete()
 
 
 def _reason(problem: aiohttp.ClientError) -> str:

@@ -16,7 +16,8 @@ from airflow_provider_flowservice.client.errors import (
     ResponseLostError,
     UntrustedServerError,
 )
-from airflow_provider_flowservice.client.http import auth, network
+from airflow_provider_flowservice.client.http import auth, deadline, network
+from airflow_provider_flowservice.client.http.body import Body
 from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, exchange
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response, Token
@@ -24,7 +25,7 @@ from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
 
-#: Bytes per read. Large enough for few reads, small enough to check the deadline of a slow response often.
+#: Maximum number of bytes per read.
 _CHUNK_BYTES = 65536
 
 
@@ -46,9 +47,11 @@ class RequestsTransport:
         self._settings = settings
         self._tokens = auth.TokenSource(settings, token_store)
         self._on_token = on_token
-        self._session = requests.Session()
+        self._session = _Session()
         # Proxies and certificates are resolved in network.py. A .netrc file must not replace the Authorization header.
         self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, deadline.DeadlineAdapter())
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.verify = network.ca_file(settings) or True
 
@@ -97,6 +100,8 @@ class RequestsTransport:
             return blocked
         try:
             return self._exchange(step)
+        except FlowServiceError as problem:
+            return problem
         except requests.exceptions.SSLError as problem:
             return _ssl_failure(problem, step)
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError) as problem:
@@ -110,36 +115,32 @@ class RequestsTransport:
 
     def _exchange(self, step: Send) -> Response:
         proxy = network.proxy_for(step.origin, self._settings)
-        deadline = clock.current().monotonic() + step.seconds
         timeout = (self._settings.connect_timeout, min(self._settings.read_timeout, step.seconds))
-        with self._session.request(
-            step.method,
-            step.url,
-            data=step.body,
-            headers=step.headers,
-            timeout=timeout,
-            proxies={"http": proxy, "https": proxy} if proxy else None,
-            allow_redirects=False,
-            stream=True,
-        ) as received:
-            body = b"".join(_chunks(received, deadline))
-            return Response(
-                method=step.method,
-                path=step.path,
-                status=received.status_code,
-                headers={name.lower(): value for name, value in received.headers.items()},
-                body=body,
-            )
+        with (
+            deadline.within(step.seconds),
+            self._session.request(
+                step.method,
+                step.url,
+                data=step.body,
+                headers=step.headers,
+                timeout=timeout,
+                proxies={"http": proxy, "https": proxy} if proxy else None,
+                allow_redirects=False,
+                stream=True,
+            ) as received,
+        ):
+            head = step.head(received.status_code, received.headers)
+            body = Body(head)
+            while chunk := received.raw.read1(_CHUNK_BYTES, decode_content=False):
+                body.feed(chunk)
+            return head.with_body(body.complete())
 
 
-def _chunks(received: requests.Response, deadline: float) -> list[bytes]:
-    """Read a body, but not beyond the deadline: a response that trickles in slowly would never time out by itself."""
-    chunks: list[bytes] = []
-    while chunk := received.raw.read1(_CHUNK_BYTES, decode_content=True):
-        chunks.append(chunk)
-        if clock.current().monotonic() > deadline:
-            raise requests.exceptions.Timeout("the response took too long")
-    return chunks
+class _Session(requests.Session):
+    """A session that ignores redirects. Even if it must not follow one, requests reads its body without a limit."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 def _ssl_failure(problem: Exception, step: Send) -> FlowServiceError:

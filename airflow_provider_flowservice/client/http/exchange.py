@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ import msgspec
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import ApiError, FlowServiceError
 from airflow_provider_flowservice.client.http import response, retry
+from airflow_provider_flowservice.client.http.body import ACCEPT_ENCODING
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
@@ -45,6 +46,11 @@ class Send(Frozen, frozen=True):
     def url(self) -> str:
         """The absolute URL."""
         return f"{self.origin}{self.path}" + (f"?{self.query}" if self.query else "")
+
+    def head(self, status: int, headers: Mapping[str, str]) -> Response:
+        """Return the response to this request, without its body."""
+        lower = {name.lower(): value for name, value in headers.items()}
+        return Response(method=self.method, path=self.path, status=status, headers=lower)
 
 
 class Pause(Frozen, frozen=True):
@@ -133,7 +139,11 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
 
 
 def _prepare(request: Request[Any], settings: Settings, token: str | None, seconds: float) -> Send:
-    headers = {"Accept": "application/json", "x-request-id": str(uuid.uuid4())}
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": ACCEPT_ENCODING,
+        "x-request-id": str(uuid.uuid4()),
+    }
     body: bytes | None = None
     if request.form is not None:
         body = urlencode(request.form).encode()

@@ -16,13 +16,36 @@ from airflow_provider_flowservice.client.http.request import Kind, Request, Send
 
 T = TypeVar("T")
 
+#: Whether an object that cannot be read could be one that is looked for.
+CouldBe = Callable[[model.Unreadable], bool]
+
 #: Maximum number of consecutive empty pages. An empty page that refers to a next one is not the end: a service that
 #: filters after splitting the list into pages returns empty pages. 100 pages represent 10,000 resources without a
 #: match, which is more than a sandbox contains; without a limit, a faulty service would be read forever.
 MAX_EMPTY_PAGES = 100
 
 
-def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[model.Page[T]]]) -> Iterator[T]:
+def could_be(name: str) -> CouldBe:
+    """Return whether an object that cannot be read could have a name."""
+    return lambda unreadable: unreadable.name is None or unreadable.name == name
+
+
+def could_be_any(_: model.Unreadable) -> bool:
+    """Whether an object that cannot be read could be the one that is looked for, if nothing tells them apart."""
+    return True
+
+
+def could_be_none(_: model.Unreadable) -> bool:
+    """Whether an object that cannot be read could be the one that is looked for, if none is."""
+    return False
+
+
+def pages(
+    sender: Sender,
+    name: str,
+    page_at: Callable[[str | None], Request[model.Page[T]]],
+    needed: CouldBe = could_be_none,
+) -> Iterator[T]:
     """Yield all items of a list, each id once. A page is only requested when the previous items have been consumed.
 
     A page may repeat items if it also contains new ones: if a list grows between two requests, its items move to later
@@ -31,7 +54,8 @@ def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[mod
 
     :param name: name of the items in error messages, in the plural.
     :param page_at: returns the request for the page at a cursor; None is the first page.
-    :raises InvalidResponseError: if the end of the list cannot be reached.
+    :param needed: which of the objects that cannot be read are an error; the others are skipped.
+    :raises InvalidResponseError: if the end of the list cannot be reached, or an object is needed and cannot be read.
     """
     seen: set[str] = set()
     cursors: set[str] = set()
@@ -39,13 +63,15 @@ def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[mod
     longest = empty = 0
     while True:
         asked = page_at(cursor)
-        page = sender.send(asked)
+        page = send_for_page(sender, asked, needed)
         new = {item.id: item for item in page.items if item.id not in seen}  # type: ignore[attr-defined]
         yield from new.values()
-        seen.update(new)
+        skipped = {each.id or each.problem for each in page.unreadable} - seen
+        seen.update(new, skipped)
         cursor = page.next_cursor
-        empty = 0 if page.items else empty + 1
-        if page.items and not new and (cursor is not None or len(page.items) == longest):
+        size = len(page.items) + len(page.unreadable)
+        empty = 0 if size else empty + 1
+        if size and not new and not skipped and (cursor is not None or size == longest):
             raise _unfinished(asked, name, "repeats a page")
         if cursor is None:
             return
@@ -54,22 +80,45 @@ def pages(sender: Sender, name: str, page_at: Callable[[str | None], Request[mod
         if cursor in cursors:
             raise _unfinished(asked, name, "refers to the same page twice")
         cursors.add(cursor)
-        longest = max(longest, len(page.items))
+        longest = max(longest, size)
+
+
+def send_for_page(sender: Sender, asked: Request[model.Page[T]], needed: CouldBe) -> model.Page[T]:
+    """Send the request for a page.
+
+    :raises InvalidResponseError: if an object on the page is needed and cannot be read.
+    """
+    page = sender.send(asked)
+    for unreadable in filter(needed, page.unreadable):
+        raise InvalidResponseError(
+            f"{unreadable}. It could be what is looked for, so nothing is done. Check it in AEP; if it is not needed,"
+            " delete it or give it another name.",
+            method=asked.method,
+            path=asked.path,
+        )
+    return page
 
 
 def iterate(
-    sender: Sender, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
+    sender: Sender,
+    kind: Kind[T],
+    *,
+    filters: Iterable[str] = (),
+    order_by: str | None = None,
+    needed: CouldBe = could_be_none,
 ) -> Iterator[T]:
     """Yield all resources of a kind (``GET /{kind}``), with :func:`pages`.
 
     :param filters: ``property`` expressions; resources must match all of them.
     :param order_by: field name, prefixed with ``-`` for descending order.
+    :param needed: which of the objects that cannot be read are an error; the others are skipped.
     """
     filters = tuple(filters)
     return pages(
         sender,
         f"{kind.label}s",
         lambda token: request.page(kind, filters=filters, order_by=order_by, continuation_token=token),
+        needed,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
@@ -216,10 +217,11 @@ def ims_token(client_id: str, client_secret: str, scopes: str) -> Request[respon
 def equals(path: str, value: str) -> str:
     """Return a ``property`` filter that matches one exact value.
 
-    :raises ValueError: if ``value`` has a special meaning in AEP's filter grammar; see :func:`is_plain`.
+    :raises InvalidInputError: if ``value`` has a special meaning in AEP's filter grammar; see :func:`is_plain`.
     """
     if not is_plain(value):
-        raise ValueError(f"{value!r} cannot be used in a filter: choose a value for which is_plain() is true")
+        remedy = "Give one that consists of letters, digits, spaces and -_./()."
+        raise InvalidInputError(path, f"{value!r} cannot be used in a filter", remedy)
     return f"{path}=={value}"
 
 
@@ -231,6 +233,16 @@ def is_plain(value: str) -> bool:
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -_./()")
 
 
+def path_segment(resource_id: str) -> str:
+    """Return an id, percent-encoded for use in a path.
+
+    :raises InvalidInputError: if it is empty, ``.`` or ``..``: the path would lead to another resource.
+    """
+    if resource_id in ("", ".", ".."):
+        raise InvalidInputError("id", f"{resource_id!r} is not an id", "Give the id that AEP shows.")
+    return quote(resource_id, safe="")
+
+
 def quoted_etag(etag: str) -> str:
     """Return an etag in the format of ``If-Match``: in double quotes, which AEP's values already have."""
     return etag if etag.startswith('"') and etag.endswith('"') and len(etag) > 1 else f'"{etag}"'
@@ -238,4 +250,4 @@ def quoted_etag(etag: str) -> str:
 
 def _path(kind: Kind[Any], resource_id: str | None = None) -> str:
     collection = f"{FLOW_SERVICE}/{kind.path}"
-    return collection if resource_id is None else f"{collection}/{quote(resource_id, safe='')}"
+    return collection if resource_id is None else f"{collection}/{path_segment(resource_id)}"

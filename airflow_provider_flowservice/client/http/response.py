@@ -7,10 +7,11 @@ body. Regardless of the bytes received, these functions only raise
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -26,8 +27,16 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.model import Frozen
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 E = TypeVar("E", bound=FlowServiceError)
+
+#: Maximum depth of nested JSON. AEP's documents have less than 20 levels; far more would exceed Python's recursion
+#: limit when they are compared or copied.
+MAX_DEPTH = 100
+#: Maximum number of characters of a server's text in an error message.
+_MAX_TEXT = 2000
 
 
 class Response(Frozen, frozen=True):
@@ -50,6 +59,10 @@ class Response(Frozen, frozen=True):
         message = f"{self.method} {self.path}: {problem}"
         return kind(message, method=self.method, path=self.path, **details)
 
+    def with_body(self, body: bytes) -> Response:
+        """Return this response with a body."""
+        return msgspec.structs.replace(self, body=body)
+
     @property
     def is_success(self) -> bool:
         """Whether the status is 2xx. Redirects are failures: the token must not be sent to another server."""
@@ -69,7 +82,8 @@ class Token(Frozen, frozen=True):
 
 
 class _Items(model.Record, frozen=True, kw_only=True):
-    items: tuple[msgspec.Raw, ...] = ()
+    # A response without a list is not an empty list: a create would then make a duplicate.
+    items: tuple[msgspec.Raw, ...]
     links: dict[str, Any] | None = msgspec.field(name="_links", default=None)
 
 
@@ -78,7 +92,8 @@ class _Count(model.Record, frozen=True, kw_only=True):
 
 
 class _Token(model.Record, frozen=True, kw_only=True, rename=None):
-    access_token: str
+    #: A token is sent in a header: other characters than visible ASCII could not be.
+    access_token: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]
     expires_in: float
 
 
@@ -87,7 +102,8 @@ def error(response: Response, *, token_rejections: frozenset[int] = frozenset({4
 
     :param token_rejections: statuses that mean that the token is invalid.
     """
-    document = _lenient_json(response.body)
+    decoded = _lenient_json(response.body)
+    document = decoded if isinstance(decoded, dict) else {}
     code = _error_code(document)
     text = _error_text(document) or _raw_text(response.body)
     token_is_rejected = response.status in token_rejections
@@ -117,8 +133,40 @@ def first_item(response: Response, kind: type[T]) -> T:
 def page(response: Response, kind: type[T]) -> model.Page[T]:
     """Return a page of resources, with the token of the next page."""
     wrapper = decode(response, _Items)
-    items = tuple(decode(response, kind, item) for item in wrapper.items)
-    return model.Page(items=items, next_cursor=_next_token(wrapper.links))
+    return page_of(response, kind, wrapper.items, next_cursor=_next_token(wrapper.links))
+
+
+def page_of(
+    response: Response,
+    kind: type[T],
+    parts: Iterable[bytes | msgspec.Raw],
+    *,
+    next_cursor: str | None = None,
+    id_at: Sequence[str] = ("id",),
+    name_at: Sequence[str] = ("name",),
+) -> model.Page[T]:
+    """Decode the objects of a page. One that cannot be decoded does not affect the others, and is logged.
+
+    :param id_at: path of the id in an object, for those that cannot be decoded.
+    :param name_at: path of the name in an object, for those that cannot be decoded.
+    """
+    items: list[T] = []
+    unreadable: list[model.Unreadable] = []
+    for part in parts:
+        try:
+            items.append(decode(response, kind, part))
+        except InvalidResponseError as error:
+            document = _lenient_json(part)
+            found, name = model.member(document, *id_at), model.member(document, *name_at)
+            has_none = name is None and isinstance(model.member(document, *name_at[:-1]), Mapping)
+            skipped = model.Unreadable(
+                id=found if isinstance(found, str) else "",
+                name="" if has_none else name if isinstance(name, str) else None,
+                problem=error.message,
+            )
+            log.warning("Skipping %s", skipped)
+            unreadable.append(skipped)
+    return model.Page(items=tuple(items), unreadable=tuple(unreadable), next_cursor=next_cursor)
 
 
 def count(response: Response) -> int:
@@ -173,10 +221,31 @@ def decode(response: Response, kind: type[T], part: bytes | msgspec.Raw | None =
     :raises InvalidResponseError: if it is not JSON or does not have the structure of the record.
     """
     try:
-        return msgspec.json.decode(response.body if part is None else part, type=kind)
+        decoded = msgspec.json.decode(response.body if part is None else part, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         text = f"HTTP {response.status}, invalid response: {problem}"
         raise response.error(InvalidResponseError, text) from problem
+    if _is_too_deep(decoded):
+        raise response.error(InvalidResponseError, f"invalid response: more than {MAX_DEPTH} nested levels")
+    return decoded
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether a decoded value has more than :data:`MAX_DEPTH` levels, found without recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.astuple(value)
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _next_token(links: dict[str, Any] | None) -> str | None:
@@ -192,23 +261,23 @@ def _next_token(links: dict[str, Any] | None) -> str | None:
     return values[0] if values else None
 
 
-def _lenient_json(body: bytes) -> Mapping[str, Any]:
+def _lenient_json(body: bytes | msgspec.Raw) -> Any:
     try:
-        document = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
 
 
 def _error_code(document: Mapping[str, Any]) -> str | None:
     """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
-    if document.get("error_code") is not None:
-        return str(document["error_code"])
+    code = document.get("error_code")
+    if isinstance(code, (str, int)):
+        return str(code)[:_MAX_TEXT]
     kind = document.get("type")
     if isinstance(kind, str) and "/errors/" in kind:
-        return kind.rpartition("/")[2]
+        return kind.rpartition("/")[2][:_MAX_TEXT]
     ims = document.get("error")
-    return ims if isinstance(ims, str) else None
+    return ims[:_MAX_TEXT] if isinstance(ims, str) else None
 
 
 def _error_text(document: Mapping[str, Any]) -> str | None:
@@ -223,7 +292,7 @@ def _error_text(document: Mapping[str, Any]) -> str | None:
         document.get("detail"),
         document.get("title"),
     )
-    return next((text for text in candidates if isinstance(text, str) and text), None)
+    return next((text[:_MAX_TEXT] for text in candidates if isinstance(text, str) and text), None)
 
 
 def _raw_text(body: bytes) -> str:
@@ -239,4 +308,4 @@ def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str 
         document.get("requestId"),
         headers.get("x-request-id"),
     )
-    return next((value for value in candidates if isinstance(value, str)), None)
+    return next((value[:_MAX_TEXT] for value in candidates if isinstance(value, str)), None)

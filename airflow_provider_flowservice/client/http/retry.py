@@ -14,6 +14,7 @@ from airflow_provider_flowservice.client.errors import (
     NotSentError,
     NotTheEmulatorError,
     RateLimitError,
+    ResponseTooLargeError,
     UntrustedServerError,
     is_ambiguous,
 )
@@ -89,7 +90,7 @@ def backoff(attempt: int, jitter: float, *, first: float = FIRST_DELAY, cap: flo
 
 
 def _is_temporary(error: FlowServiceError, idempotent: bool) -> bool:
-    if isinstance(error, (NotTheEmulatorError, UntrustedServerError)):
+    if isinstance(error, (NotTheEmulatorError, ResponseTooLargeError, UntrustedServerError)):
         return False
     if isinstance(error, (NotSentError, RateLimitError)):
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -45,10 +45,9 @@ class Inlet(Frozen, frozen=True):
     @property
     def id(self) -> str:
         """The id of the inlet, from its URL."""
-        match = _INLET_PATH.fullmatch(urlsplit(self.url).path)
+        match = _INLET_PATH.fullmatch(self._parts.path)
         if match is None:
-            remedy = "It must look like https://dcs.adobedc.net/collection/<id>."
-            raise InvalidInputError("inlet_url", f"{self.url!r} is not an inlet's URL", remedy)
+            raise self._invalid()
         return match["id"]
 
     def checked(self, collection_host: str) -> Inlet:
@@ -56,13 +55,26 @@ class Inlet(Frozen, frozen=True):
 
         :raises InvalidInputError: if its host differs from the connection's ``collection_host``.
         """
-        host = origin_of(urlsplit(self.url))
-        if host != collection_host or "@" in urlsplit(self.url).netloc:
+        host = origin_of(self._parts)
+        if host != collection_host or "@" in self._parts.netloc:
             problem = f"{self.url!r} is not on {collection_host}, the only host that receives the token"
             remedy = "Check the URL; if it is right, set the extra 'collection_host' of the connection."
             raise InvalidInputError("inlet_url", problem, remedy)
         _ = self.id
         return self
+
+    @property
+    def _parts(self) -> SplitResult:
+        try:
+            parts = urlsplit(self.url)
+            _ = parts.port
+        except ValueError as problem:
+            raise self._invalid() from problem
+        return parts
+
+    def _invalid(self) -> InvalidInputError:
+        remedy = "It must look like https://dcs.adobedc.net/collection/<id>."
+        return InvalidInputError("inlet_url", f"{self.url!r} is not an inlet's URL", remedy)
 
 
 def inlet_of(connection: BaseConnection) -> Inlet:
@@ -123,7 +135,7 @@ def is_xdm_message(raw: bytes) -> bool:
     """Whether a record is already an XDM message."""
     try:
         msgspec.json.decode(raw, type=_XdmMessage)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 
@@ -219,7 +231,7 @@ def _results(received: response.Response, count: int) -> tuple[MessageResult, ..
 def _read_element(element: msgspec.Raw) -> MessageResult:
     try:
         return _result(msgspec.json.decode(element, type=_Element))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # An invalid element does not affect the others, which must not be sent again because of it.
         return MessageResult(MessageStatus.UNKNOWN, message="its result in the response is invalid")
 
@@ -227,7 +239,8 @@ def _read_element(element: msgspec.Raw) -> MessageResult:
 def _result(element: _Element) -> MessageResult:
     """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too."""
     stated = element.status if element.status is not None else element.status_code
-    status = int(str(stated)) if str(stated).isdecimal() else None
+    text = str(stated)
+    status = int(text) if len(text) == 3 and text.isdecimal() else None
     if status is not None and status >= 400:
         outcome = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
     elif element.xaction_id is not None:

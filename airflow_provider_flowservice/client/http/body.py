@@ -1,0 +1,92 @@
+"""Reading of response bodies with bounded memory, in the same way for both transports.
+
+The transports pass on the bytes of a body as they come from the connection, because the libraries below decompress
+without a limit: some kilobytes of gzip can become gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+from airflow_provider_flowservice.client.errors import InvalidResponseError, ResponseTooLargeError
+from airflow_provider_flowservice.client.http.response import Response
+
+#: Maximum size of a body in bytes, both as received and decompressed. A page of 100 flows has less than one megabyte.
+MAX_BYTES = 64 * 1024 * 1024
+#: The compression that requests ask for.
+ACCEPT_ENCODING = "gzip"
+#: Maximum number of bytes that are decompressed at once.
+_PIECE_BYTES = 1024 * 1024
+
+#: Codings that :mod:`zlib` recognizes by their first bytes.
+_ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity"})
+
+
+class Body:
+    """Collects and decompresses the body of a response, piece by piece.
+
+    :param head: the response without its body.
+    :raises InvalidResponseError: if the body has a compression that was not asked for.
+    """
+
+    def __init__(self, head: Response) -> None:
+        self._head = head
+        coding = head.headers.get("content-encoding", "").strip().lower()
+        if coding not in _ZLIB | _PLAIN:
+            raise self._error(f"is compressed with {coding!r}, which was not asked for")
+        self._compressed = coding in _ZLIB
+        # 32 accepts the headers of both gzip and zlib.
+        self._stream = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+        self._received = 0
+        self._content = io.BytesIO()
+
+    def feed(self, chunk: bytes) -> None:
+        """Add bytes as they were received.
+
+        :raises ResponseTooLargeError: if the body exceeds :data:`MAX_BYTES`.
+        :raises InvalidResponseError: if it cannot be decompressed.
+        """
+        self._received += len(chunk)
+        # Compressed data can also be larger than its content, for example if it consists of empty blocks.
+        if self._received > MAX_BYTES:
+            raise self._too_large()
+        if self._compressed:
+            self._decompress(chunk)
+        else:
+            self._content.write(chunk)
+
+    def complete(self) -> bytes:
+        """Return the decompressed body.
+
+        :raises InvalidResponseError: if its compressed form ends too early.
+        """
+        if self._compressed and self._received and not self._stream.eof:
+            raise self._error("ends in the middle of its compressed data")
+        return self._content.getvalue()
+
+    def _decompress(self, data: bytes) -> None:
+        while True:
+            try:
+                piece = self._stream.decompress(data, _PIECE_BYTES)
+            except zlib.error as problem:
+                raise self._error(f"cannot be decompressed: {problem}") from problem
+            if self._content.tell() + len(piece) > MAX_BYTES:
+                raise self._too_large()
+            self._content.write(piece)
+            data = self._stream.unconsumed_tail or self._stream.unused_data
+            if data and self._stream.eof:
+                raise self._error("goes on after the end of its compressed data")
+            if not data and (self._stream.eof or len(piece) < _PIECE_BYTES):
+                return
+
+    def _error(self, problem: str) -> InvalidResponseError:
+        return self._head.error(InvalidResponseError, f"HTTP {self._head.status}, the response {problem}")
+
+    def _too_large(self) -> ResponseTooLargeError:
+        return self._head.error(
+            ResponseTooLargeError,
+            f"HTTP {self._head.status}, the response is larger than the limit of {MAX_BYTES // 2**20} MB. AEP does not"
+            " send such responses: check the hosts of the connection, and that no proxy answers instead of AEP.",
+        )

@@ -1,0 +1,39 @@
+"""Fixtures for tests of whole operations: an emulator, time that jumps, and another user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import VirtualClock
+from tests.support.operations import Sandbox
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer) -> EmulatorControl:
+    return emulator.control
+
+
+@pytest.fixture
+def time(control: EmulatorControl, mocker: Any) -> Iterator[VirtualClock]:
+    """The client's and Airflow's waiting takes no time and moves the emulator's clock in step."""
+    virtual = VirtualClock.in_step_with(control)
+    airflow_time = mocker.patch("airflow.sdk.bases.sensor.time")
+    airflow_time.sleep.side_effect = virtual.sleep
+    airflow_time.monotonic.side_effect = virtual.monotonic
+    with clock.installed(virtual):
+        yield virtual
+
+
+@pytest.fixture
+def sandbox(control: EmulatorControl, time: VirtualClock) -> Iterator[Sandbox]:
+    """The emulator and another user of it."""
+    hook = FlowServiceHook()
+    yield Sandbox(hook, control)
+    hook.close()
