@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import AuthenticationError, BadRequestError, FlowServiceError
+from airflow_provider_flowservice.client.errors import (
+    AuthenticationError,
+    BadRequestError,
+    FlowServiceError,
+    retyped,
+)
 from airflow_provider_flowservice.client.http.request import Request, ims_token
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.client.settings import Settings
@@ -146,14 +151,8 @@ def explain_rejection(error: FlowServiceError, settings: Settings) -> FlowServic
         "unauthorized_client": "the credential is not an OAuth server-to-server credential",
     }
     cause = causes.get(error.code, "IMS rejected the credential")
-    return AuthenticationError(
-        f"No token from {settings.ims_host}: {cause} (client id {settings.client_id}). {error.message}",
-        status=error.status or 400,
-        code=error.code,
-        request_id=error.request_id,
-        method=error.method,
-        path=error.path,
-    )
+    message = f"No token from {settings.ims_host}: {cause} (client id {settings.client_id}). {error.message}"
+    return retyped(error, AuthenticationError, message)
 
 
 def forget_all() -> None:

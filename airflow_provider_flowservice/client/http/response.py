@@ -25,6 +25,7 @@ from airflow_provider_flowservice.client.errors import (
     api_error_class,
 )
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.text import header_value, plain_text
 
 T = TypeVar("T")
 E = TypeVar("E", bound=FlowServiceError)
@@ -148,7 +149,13 @@ def token(response: Response) -> Token:
         # The decoder's message could quote the response, including the token.
         problem = "the response does not contain access_token and expires_in"
         raise response.error(InvalidResponseError, problem) from None
-    return Token(decoded.access_token, decoded.expires_in)
+    value = header_value(
+        "access_token in the response of IMS",
+        decoded.access_token,
+        "Check that the extra 'ims_host' of the connection is Adobe's identity service.",
+        secret=True,
+    )
+    return Token(value, decoded.expires_in)
 
 
 def retry_after(header: str | None) -> float | None:
@@ -203,12 +210,12 @@ def _lenient_json(body: bytes) -> Mapping[str, Any]:
 def _error_code(document: Mapping[str, Any]) -> str | None:
     """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
     if document.get("error_code") is not None:
-        return str(document["error_code"])
+        return plain_text(str(document["error_code"]))
     kind = document.get("type")
     if isinstance(kind, str) and "/errors/" in kind:
-        return kind.rpartition("/")[2]
+        return plain_text(kind.rpartition("/")[2])
     ims = document.get("error")
-    return ims if isinstance(ims, str) else None
+    return plain_text(ims) if isinstance(ims, str) else None
 
 
 def _error_text(document: Mapping[str, Any]) -> str | None:
@@ -228,8 +235,7 @@ def _error_text(document: Mapping[str, Any]) -> str | None:
 
 def _raw_text(body: bytes) -> str:
     # 300 bytes of a page that is not JSON, such as a proxy's, show its title without flooding the log.
-    text = body[:300].decode("utf-8", "replace").strip()
-    return " ".join(text.split()) or "no explanation"
+    return plain_text(body[:300].decode("utf-8", "replace")) or "no explanation"
 
 
 def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
@@ -239,4 +245,4 @@ def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str 
         document.get("requestId"),
         headers.get("x-request-id"),
     )
-    return next((value for value in candidates if isinstance(value, str)), None)
+    return next((plain_text(value) for value in candidates if isinstance(value, str)), None)
