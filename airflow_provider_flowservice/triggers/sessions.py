@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.hooks.flow_service import (
+from airflow_provider_flowservice.hooks.connection import (
     connection_settings,
     missing_connection_is_invalid_input,
 )

@@ -52,9 +52,9 @@ def check_can_run(flow: Flow) -> None:
     frequency = (flow.schedule_params or {}).get("frequency")
     if frequency != "once":
         raise DriftError(
-            f"flow {flow.id} ({flow.name!r}) has the schedule {plain_text(str(frequency or 'none'))}; only a source flow"
-            " that is scheduled once can be run manually. For a file destination, use FlowServiceAdHocActivationOperator;"
-            " a streaming flow has no runs to start."
+            f"flow {flow.id} ({flow.name!r}) has the schedule {plain_text(str(frequency or 'none'))}; only a source"
+            " flow that is scheduled once can be run manually. For a file destination, use"
+            " FlowServiceAdHocActivationOperator; a streaming flow has no runs to start."
         )
 
 
