@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,18 @@ class _Slot:
 
 _slots: dict[str, _Slot] = {}
 _slots_lock = threading.Lock()
+
+
+def _renew_locks() -> None:
+    """Replace all locks in a forked process, which has none of the threads that would release those that are held."""
+    global _slots_lock
+    _slots_lock = threading.Lock()
+    for slot in _slots.values():
+        slot.lock = threading.Lock()
+        slot.loop_locks = weakref.WeakKeyDictionary()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 class TokenStore(Protocol):
