@@ -41,6 +41,24 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.flows"]}],
         "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.base"]}],
         "extra-links": [f"{package}.links.FlowServiceLink"],
+        "config": {
+            "flowservice": {
+                "description": "Adobe Experience Platform Flow Service.",
+                "options": {
+                    "allowed_hosts": {
+                        "description": (
+                            "Host names, separated by commas, that connections of type flowservice and inlet URLs"
+                            " may have. A connection with another host, ims_host or collection_host is rejected"
+                            " before anything is sent. If empty, every host is allowed."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "platform.adobe.io,ims-na1.adobelogin.com,dcs.adobedc.net",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "flowservice",

@@ -38,6 +38,9 @@ TRANSIENT = [
     errors.NotSentError("refused"),
     errors.ResponseLostError("reset"),
     errors.InvalidResponseError("no JSON"),
+    errors.MissingConnectionError("no connection"),
+    errors.RunFailedError("failed"),
+    errors.RenewedTokenError("refused", status=401),
     *(api_error(status) for status in (412, 429, 500, 503)),
 ]
 

@@ -154,6 +154,16 @@ def test_the_entry_point_gives_it(info: dict[str, Any]) -> None:
     assert entry.dist.name == info["package-name"]
 
 
+def test_airflow_knows_its_options() -> None:
+    from airflow.providers_manager import ProvidersManager
+
+    options = dict(ProvidersManager().provider_configs)["airflow-provider-flowservice"]["flowservice"][
+        "options"
+    ]
+    assert list(options) == ["allowed_hosts"]
+    assert options["allowed_hosts"]["default"] == ""
+
+
 def test_airflow_discovers_it(connection_type: dict[str, Any]) -> None:
     from airflow.providers_manager import ProvidersManager
 

@@ -10,10 +10,13 @@
     ├── ResponseLostError          sent, but no complete response came back: it may have had an effect
     ├── InvalidResponseError       the response does not have the format of the endpoint
     │   └── ResponseTooLargeError  the response is larger than the client reads
+    ├── MissingConnectionError     Airflow has not found a connection, or could not look it up
+    ├── RunFailedError             a run of a flow has failed in AEP; another one may succeed
     ├── DriftError                 AEP's state differs from the desired state and cannot be changed
     └── ApiError                   AEP responded with an error status
         ├── BadRequestError        400, 409, 413, 415, 422 and other statuses for which a retry does not help
         ├── AuthenticationError    401, and the gateway's "token is missing"
+        │   └── RenewedTokenError  401 again, for a token that IMS has just issued: passes by itself
         ├── PermissionDeniedError  403
         │   └── SandboxNotFoundError   404 for the sandbox, not for a resource in it
         ├── NotFoundError          404
@@ -24,7 +27,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound="ApiError")
 
 
 class FlowServiceError(Exception):
@@ -168,6 +173,10 @@ class AuthenticationError(ApiError):
     """The token is missing, invalid or expired, or IMS rejected the credential (401)."""
 
 
+class RenewedTokenError(AuthenticationError):
+    """AEP rejected the renewed token, too, although IMS accepts the credential. Another attempt can succeed."""
+
+
 class PermissionDeniedError(ApiError):
     """The credential is valid but lacks a permission (403)."""
 
@@ -190,6 +199,19 @@ class RateLimitError(ApiError):
 
 class ServerError(ApiError):
     """AEP failed (5xx)."""
+
+
+def retyped(error: ApiError, kind: type[E], message: str) -> E:
+    """Return an error of another class, or with another message, about the same response."""
+    return kind(
+        message,
+        status=error.status or 400,
+        code=error.code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+        method=error.method,
+        path=error.path,
+    )
 
 
 #: Gateway codes for token errors. The status alone is misleading: the gateway returns 403 if the token is missing.
@@ -231,7 +253,7 @@ _PERMANENT = (
 
 def is_permanent(error: FlowServiceError) -> bool:
     """Whether another attempt would fail with the same error."""
-    return isinstance(error, _PERMANENT)
+    return isinstance(error, _PERMANENT) and not isinstance(error, RenewedTokenError)
 
 
 def is_final(error: FlowServiceError) -> bool:

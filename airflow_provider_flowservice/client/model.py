@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
@@ -398,3 +398,15 @@ def looks_secret(parameter: str) -> bool:
     """Whether the name of a parameter suggests a credential, for example ``secretKey`` or ``sasKey``."""
     folded = parameter.replace("_", "").replace("-", "").lower()
     return bool(_SECRET_NAME.fullmatch(folded) or _SECRET_PART.search(folded))
+
+
+def without_secrets(value: Any, secrets: Collection[str] = ()) -> Any:
+    """Return a copy of a JSON value for messages, with credentials replaced.
+
+    :param secrets: values to replace in addition to those whose names suggest a credential.
+    """
+    if isinstance(value, Mapping):
+        return {k: "***" if looks_secret(str(k)) else without_secrets(v, secrets) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(item, secrets) for item in value]
+    return "***" if str(value) in secrets else value

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.text import header_value
 
 DEFAULT_GATEWAY = "https://platform.adobe.io"
 DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
@@ -75,8 +76,10 @@ class Settings(Frozen, frozen=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must not appear in any log or error message."""
-        proxy_password = urlsplit(self.proxy).password if self.proxy else None
-        return tuple(value for value in (self.client_secret, self.access_token, proxy_password) if value)
+        password = urlsplit(self.proxy).password if self.proxy else None
+        # A URL has it percent-encoded, and the proxy gets it decoded.
+        passwords = {password, unquote(password)} if password else ()
+        return tuple(value for value in (self.client_secret, self.access_token, *passwords) if value)
 
 
 def active_emulator() -> Settings | None:
@@ -139,7 +142,7 @@ def settings_from(
         ),
         org_id=_org_id(_text("org_id", known, where), where),
         sandbox=_sandbox(sandbox or _text("sandbox", known, where), where),
-        client_id=_required("login", client_id, where, "Set it to the client id of the credential."),
+        client_id=_for_header("login", client_id, where, "Set it to the client id of the credential."),
         client_secret=client_secret or None,
         access_token=_access_token(_text("access_token", known, where), client_secret, where),
         scopes=(_text("scopes", known, where) or DEFAULT_SCOPES).replace(" ", ""),
@@ -166,6 +169,10 @@ def _required(name: str, value: str | None, where: str, remedy: str) -> str:
     return str(value).strip()
 
 
+def _for_header(name: str, value: str | None, where: str, remedy: str) -> str:
+    return header_value(f"{name} of {where}", _required(name, value, where, remedy), remedy)
+
+
 def _text(name: str, extras: Mapping[str, Any], where: str) -> str | None:
     value = extras.get(name)
     if value is not None and not isinstance(value, str):
@@ -175,7 +182,7 @@ def _text(name: str, extras: Mapping[str, Any], where: str) -> str | None:
 
 
 def _org_id(value: str | None, where: str) -> str:
-    org_id = _required(
+    org_id = _for_header(
         "extra 'org_id'", value, where, 'Set it to the organization id: {"org_id": "...@AdobeOrg"}.'
     )
     if not org_id.endswith("@AdobeOrg"):
@@ -185,7 +192,7 @@ def _org_id(value: str | None, where: str) -> str:
 
 
 def _sandbox(value: str | None, where: str) -> str:
-    return _required(
+    return _for_header(
         "extra 'sandbox'",
         value,
         where,
@@ -195,10 +202,12 @@ def _sandbox(value: str | None, where: str) -> str:
 
 
 def _access_token(token: str | None, client_secret: str | None, where: str) -> str | None:
+    token = token.strip() if token else None
     if not token and not client_secret:
         remedy = "Set it to the client secret, or set the extra 'access_token' to an existing token."
         raise InvalidInputError(f"password of {where}", "is empty", remedy)
-    return token
+    remedy = "Set it to the token alone, on one line."
+    return header_value(f"extra 'access_token' of {where}", token, remedy, secret=True) if token else None
 
 
 def _token_cache(value: str | None, where: str) -> str | None:
@@ -212,7 +221,9 @@ def _origin(name: str, value: str, where: str) -> str:
     url = _split(value, "https")
     if url is None or url.path.strip("/") or url.query or url.username:
         remedy = "Set it to a host name, or to an origin such as https://host."
-        raise InvalidInputError(f"{name} of {where}", f"{value!r} is not a host", remedy)
+        # What stands before an @ may be a password.
+        shown = repr(value) if "@" not in value else "what it contains"
+        raise InvalidInputError(f"{name} of {where}", f"{shown} is not a host", remedy)
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
         remedy = "Use https; plain http is accepted for loopback only."
         raise InvalidInputError(f"{name} of {where}", f"{value!r} does not use https", remedy)
@@ -220,13 +231,25 @@ def _origin(name: str, value: str, where: str) -> str:
 
 
 def _proxy(value: str | None, where: str) -> str | None:
-    if value is None:
-        return None
+    return None if value is None else proxy_url(f"extra 'proxy' of {where}", value, ("http", "https"))
+
+
+def proxy_url(field: str, value: str, schemes: tuple[str, ...] = ()) -> str:
+    """Validate the URL of a proxy, and add the scheme if there is none.
+
+    :param field: name of the setting, for the error, which never shows the value: it may contain a password.
+    :param schemes: the schemes that are accepted; empty for all.
+    :raises InvalidInputError: if it is not a URL of a proxy.
+    """
     url = _split(value, "http")
-    if url is None or url.scheme not in ("http", "https"):
-        # The value is not shown: it may contain a password.
-        remedy = "Set it to a URL such as http://proxy.example.com:3128."
-        raise InvalidInputError(f"extra 'proxy' of {where}", "is not a proxy URL", remedy)
+    # A path or a fragment is the rest of a password with characters that a URL must have percent-encoded.
+    ends_early = url is not None and (url.path.strip("/") or url.query or url.fragment)
+    if url is None or ends_early or (schemes and url.scheme not in schemes):
+        remedy = (
+            "Set it to a URL such as http://proxy.example.com:3128, with special characters of a password"
+            " percent-encoded."
+        )
+        raise InvalidInputError(field, "is not a proxy URL", remedy)
     return url.geturl()
 
 

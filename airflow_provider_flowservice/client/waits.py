@@ -24,6 +24,7 @@ from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, RunState
+from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class FlowInState(_Wait, frozen=True, kw_only=True):
 
     def describe(self, seen: Any) -> str:
         """Name the current and the desired state."""
-        return f"flow {self.flow_id} is {seen}, not {self.state}"
+        return f"flow {self.flow_id} is {plain_text(str(seen))}, not {self.state}"
 
 
 class RunsEnded(_Wait, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import AuthSpec, ConnectionSpec, Frozen
+from airflow_provider_flowservice.hooks.connection import extras_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -142,7 +143,7 @@ def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
 
 
 def _from_connection(spec: ConnectionSpec, connection: Connection) -> dict[str, Any]:
-    extras = connection.extra_dejson
+    extras = extras_of(connection)
     if short_lived := [key for key in _SHORT_LIVED if extras.get(key)]:
         problem = f"connection {connection.conn_id!r} has the extra {short_lived[0]!r}, which AEP cannot use"
         remedy = "AEP needs long-lived keys: set login to an access key id and password to its secret."

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
@@ -27,20 +25,19 @@ from airflow_provider_flowservice.client import (
     waits,
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
-from airflow_provider_flowservice.client.errors import (
-    DriftError,
-    FlowServiceError,
-    InvalidInputError,
-    MissingConnectionError,
-)
-from airflow_provider_flowservice.client.settings import Settings, active_emulator, in_test, settings_from
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
+from airflow_provider_flowservice.client.settings import active_emulator
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
+from airflow_provider_flowservice.hooks.connection import (
+    CONN_TYPE,
+    check_host,
+    connection_settings,
+    reporting_missing_connection,
+)
 from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params, dummy_connection
 from airflow_provider_flowservice.hooks.token_file import default_token_files
 
 if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
     from airflow_provider_flowservice.client import FlowState, RemovalLimits, Window
     from airflow_provider_flowservice.client.activation import (
         ActivationResult,
@@ -49,6 +46,7 @@ if TYPE_CHECKING:
     )
     from airflow_provider_flowservice.client.ensure import Desired, EnsureResult, PlannedCreate, SavedState
     from airflow_provider_flowservice.client.http import Kind, Request, RequestsTransport
+    from airflow_provider_flowservice.client.settings import Settings
     from airflow_provider_flowservice.client.streaming import InputRecord, PostSummary, UnreadableRecord
     from airflow_provider_flowservice.client.waits import Wait
 
@@ -68,7 +66,7 @@ class FlowServiceHook(BaseHook):
 
     conn_name_attr = "flowservice_conn_id"
     default_conn_name = "flowservice_default"
-    conn_type = "flowservice"
+    conn_type = CONN_TYPE
     hook_name = "Adobe Experience Platform Flow Service"
 
     def __init__(self, flowservice_conn_id: str = default_conn_name, sandbox: str | None = None) -> None:
@@ -80,15 +78,12 @@ class FlowServiceHook(BaseHook):
     def settings(self) -> Settings:
         """The validated settings of the connection.
 
-        :raises InvalidInputError: if a field of the connection is missing or invalid.
+        :raises InvalidInputError: if a field of the connection is missing or invalid, or a host is not allowed.
         """
         connection = None
         with reporting_missing_connection("flowservice_conn_id", self.flowservice_conn_id):
             connection = self.get_connection(self.flowservice_conn_id)
-        settings = connection_settings(connection, self.sandbox)
-        for secret in settings.secrets:
-            mask_secret(secret)
-        return settings
+        return connection_settings(connection, self.sandbox)
 
     @cached_property
     def transport(self) -> RequestsTransport:
@@ -153,6 +148,15 @@ class FlowServiceHook(BaseHook):
         :raises DriftError: if the connection has no inlet.
         """
         return inlet_of(self.get(CONNECTIONS, connection_id))
+
+    def checked_inlet(self, target: Inlet) -> Inlet:
+        """Return an inlet, if records and a token may be sent to its host.
+
+        :raises InvalidInputError: if the host is not allowed, or not the connection's ``collection_host``.
+        """
+        if active_emulator() is None:
+            check_host("inlet_url", target.url, self.flowservice_conn_id)
+        return target.checked(self.settings.collection_host)
 
     def find_connection_spec(self, name_or_id: str) -> model.ConnectionSpec:
         """Look up a connection spec by name or id (``GET /connectionSpecs``).
@@ -418,66 +422,3 @@ class FlowServiceHook(BaseHook):
         """Close the open connections. A later call opens new ones."""
         if transport := self.__dict__.pop("transport", None):
             transport.close()
-
-
-@contextmanager
-def reporting_missing_connection(field: str, conn_id: str | None) -> Iterator[None]:
-    """Report a connection that Airflow does not find.
-
-    If a test's emulator is active, a missing connection is not an error: the value from before the block remains.
-
-    :param field: name of the argument that contains the connection id.
-    :raises MissingConnectionError: if Airflow raises ``AirflowNotFoundException``.
-    """
-    try:
-        yield
-    except AirflowNotFoundException:
-        if active_emulator() is None:
-            raise missing_connection(field, conn_id) from None
-
-
-def missing_connection(field: str, conn_id: str | None) -> MissingConnectionError:
-    """Return the error for a connection that Airflow does not find.
-
-    It is temporary, because Airflow says the same if its secrets backend or its database has failed for a moment.
-    """
-    return MissingConnectionError(
-        f"{field}: Airflow has found no connection {conn_id!r}. Either there is none: create it, or use another one."
-        " Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks again."
-    )
-
-
-def connection_settings(connection: Connection | None, sandbox: str | None) -> Settings:
-    """Read and validate the settings of an Airflow connection. If a test's emulator is active, they lead there.
-
-    :param connection: None (Airflow has no such connection) only if a test's emulator is active.
-    :param sandbox: overrides the sandbox of the connection.
-    :raises InvalidInputError: if a field of the connection is missing or invalid.
-    """
-    settings = _settings_of(connection, sandbox) if connection is not None else None
-    emulator = active_emulator()
-    if emulator is not None:
-        return in_test(emulator, settings, sandbox)
-    if settings is None:
-        raise TypeError("connection must not be None without a test's emulator")
-    return settings
-
-
-def _settings_of(connection: Connection, sandbox: str | None) -> Settings:
-    where = f"connection {connection.conn_id!r}"
-    if connection.conn_type != FlowServiceHook.conn_type:
-        remedy = f"Use one of type {FlowServiceHook.conn_type!r}."
-        raise InvalidInputError("flowservice_conn_id", f"{where} is of type {connection.conn_type!r}", remedy)
-    host = connection.host
-    if host and connection.schema in ("http", "https") and "://" not in host:
-        host = f"{connection.schema}://{host}"
-    if host and connection.port:
-        host = f"{host}:{connection.port}"
-    return settings_from(
-        host=host,
-        client_id=connection.login,
-        client_secret=connection.password,
-        extras=connection.extra_dejson,
-        sandbox=sandbox,
-        where=where,
-    )

@@ -10,6 +10,7 @@ from airflow_provider_flowservice.client.activation import check_dataset_schedul
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import FlowResources, empty_flow, text_changes
+from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import (
     choice,
@@ -110,7 +111,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
     def plan(self, context: Context) -> str:
         """Log the change."""
         now = "planned" if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id).state
-        self.log.info("Flow %s is %s and would be %s", self.flow_id, now, self.state.value)
+        self.log.info("Flow %s is %s and would be %s", self.flow_id, plain_text(str(now)), self.state.value)
         return self.state.value
 
 

@@ -222,7 +222,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _inlet(self) -> Inlet:
         target = Inlet(self.inlet_url) if self.inlet_url else self.hook.inlet(str(self.connection_id))
-        return target.checked(self.hook.settings.collection_host)
+        return self.hook.checked_inlet(target)
 
     def _envelope(self) -> Envelope | None:
         if self.schema_id is None or self.dataset_id is None:

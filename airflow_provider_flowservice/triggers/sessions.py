@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.settings import Settings, active_emulator
-from airflow_provider_flowservice.hooks.flow_service import connection_settings, missing_connection
+from airflow_provider_flowservice.hooks.connection import connection_settings, missing_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

@@ -139,7 +139,18 @@ def test_a_text_that_is_no_text_is_refused(field: str) -> None:
         read(**{field: {"a": 1}})
 
 
-@pytest.mark.parametrize("proxy", ["ftp://me:pr0xy-pw@proxy:3128", "http://", "http://proxy:port", "a proxy"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "ftp://me:pr0xy-pw@proxy:3128",
+        "http://me:pr0xy-pw@proxy:port",
+        "http://me:12#pr0xy-pw@proxy:3128",
+        "http://me:12/pr0xy-pw@proxy:3128",
+        "http://",
+        "http://proxy:port",
+        "a proxy",
+    ],
+)
 def test_a_proxy_that_is_no_address_is_refused(proxy: str) -> None:
     with pytest.raises(InvalidInputError, match=r"extra 'proxy' of connection 'aep': ") as caught:
         read(proxy=proxy)
@@ -162,6 +173,46 @@ def test_secrets_are_known_and_not_shown() -> None:
     settings = read(access_token=TOKEN, proxy="http://user:pr0xy-pw@proxy:3128")
     assert set(settings.secrets) == {SECRET, TOKEN, "pr0xy-pw"}
     assert not [secret for secret in settings.secrets if secret in repr(settings)]
+
+
+def test_a_proxys_password_is_known_as_the_url_has_it_and_decoded() -> None:
+    assert set(read(proxy="http://user:pr0xy%2Fpw@proxy").secrets) == {SECRET, "pr0xy%2Fpw", "pr0xy/pw"}
+
+
+def test_what_stands_before_a_host_may_be_a_password_and_is_not_shown() -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"^host of connection 'aep': what it contains is not a host"
+    ) as caught:
+        read(host="https://me:h0st-pw@host")
+    assert "h0st-pw" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("access_token", TOKEN, "extra 'access_token'"),
+        ("client_id", "me", "login"),
+        ("org_id", "5C0FFEE@AdobeOrg", "extra 'org_id'"),
+        ("sandbox", "dev", "extra 'sandbox'"),
+    ],
+)
+def test_a_pasted_value_loses_the_white_space_around_it_and_must_have_none_of_lines(
+    field: str, value: str, name: str
+) -> None:
+    attribute = getattr(read(**{field: f"\r\n {value}\n"}), field)
+    assert attribute == value
+    for bad in ("\n", "\r", "\x00", "\x7f", "\u2013"):
+        with pytest.raises(InvalidInputError) as caught:
+            read(**{field: f"{value[:1]}{bad}{value[1:]}"})
+        assert caught.value.field == f"{name} of connection 'aep'"
+        assert f"(U+{ord(bad):04X}) at position 2" in caught.value.problem
+        assert caught.value.remedy
+        assert (value[1:] in caught.value.message) == (field != "access_token")
+
+
+def test_a_token_of_white_space_is_none() -> None:
+    with pytest.raises(InvalidInputError, match=r"^password of connection 'aep': is empty"):
+        read(client_secret=None, access_token=" \n")
 
 
 def test_settings_with_the_same_values_are_one_key() -> None:

@@ -123,6 +123,20 @@ def test_what_only_a_real_aep_refuses_is_told_with_its_likely_cause(
     assert cause in message
 
 
+def test_a_pasted_token_works_with_a_line_ending_and_is_not_shown_when_it_is_in_two_lines(
+    connect: Connect, control: EmulatorControl
+) -> None:
+    credential = control.credential
+    token = connect().send(request.ims_token(credential.client_id, credential.client_secret, "openid")).value
+    assert connect(password="", access_token=f"{token}\n").test_connection()[0]
+    control.clear_requests()
+    works, message = connect(password="", access_token=f"{token[:9]}\n{token[9:]}").test_connection()
+    assert not works
+    assert message.startswith("extra 'access_token' of connection 'aep': has a control character (U+000A) at")
+    assert not [part for part in (token[:9], token[9:]) if part in message]
+    assert control.requests() == []
+
+
 def test_an_aep_that_is_down_is_told(hook: FlowServiceHook, control: EmulatorControl) -> None:
     control.inject(fault("status", "GET", "flows", times=5, status=503))
     works, message = hook.test_connection()
@@ -146,7 +160,8 @@ def test_secrets_and_tokens_are_known_to_who_masks_them(
     assert hook.settings.access_token
     assert "ready.t0ken.of.tests" not in shown("Bearer ready.t0ken.of.tests")
     told: list[str] = []
-    monkeypatch.setattr("airflow_provider_flowservice.hooks.flow_service.mask_secret", told.append)
+    for module in ("connection", "flow_service"):
+        monkeypatch.setattr(f"airflow_provider_flowservice.hooks.{module}.mask_secret", told.append)
     connect().count(request.FLOWS)
     assert told[0] == control.credential.client_secret
     assert told[1].startswith("emulated.")

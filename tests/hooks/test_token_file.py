@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -15,9 +17,11 @@ from cryptography.fernet import Fernet
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import auth, request
+from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks import token_file
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.hooks.token_file import TokenFiles
 from airflow_provider_flowservice.testing.clock import VirtualClock
@@ -101,6 +105,115 @@ def test_a_folder_that_is_open_to_others_is_refused(folder: Path, others: int) -
     folder.chmod(others)
     with pytest.raises(InvalidInputError, match="accessible to other users"):
         TokenFiles(folder, Crypto(KEY))
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == token_file.__name__]
+
+
+def fetched(folder: Path, control: EmulatorControl) -> TokenFiles:
+    """Fetch a token twice over files that may not be usable, and return them."""
+    files = TokenFiles(folder, Crypto(KEY))
+    settings = emulator_settings(control.url, control.credential)
+    for _ in range(2):
+        auth.forget_all()
+        transport = RequestsTransport(settings, token_store=files)
+        assert transport.send(request.count(request.FLOWS)) == 0
+        transport.close()
+    return files
+
+
+@pytest.mark.parametrize("place", ["is a file", "is in a file", "cannot be made", "is read only"])
+def test_a_folder_that_cannot_be_used_costs_a_request_and_a_warning(
+    emulator: EmulatorServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    folders = {
+        "is a file": tmp_path / "file",
+        "is in a file": tmp_path / "file" / "flowservice-tokens",
+        "cannot be made": Path("/proc/flowservice-tokens"),
+        # It is this user's alone, and not even root can make a file in it.
+        "is read only": Path("/proc/self/fd"),
+    }
+    fetched(folders[place], emulator.control)
+    assert asked(emulator.control) == 2
+    (warning,) = warnings(caplog)
+    assert warning.startswith("This task does not share its token with others (token_cache): [Errno ")
+
+
+@pytest.mark.usefixtures("virtual_clock")
+def test_a_lock_that_is_held_for_ever_is_not_waited_for_for_ever(
+    emulator: EmulatorServer, folder: Path, files: TokenFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = emulator_settings(emulator.url, emulator.control.credential)
+    with files.locked(auth.TokenSource(settings)._key):
+        fetched(folder, emulator.control)
+    assert token_file.LOCK_SECONDS <= clock.current().monotonic() <= token_file.LOCK_SECONDS + 1
+    assert asked(emulator.control) == 2
+    (warning,) = warnings(caplog)
+    assert warning.endswith("another process has held its lock for 30 seconds")
+    assert fetched(folder, emulator.control).load(auth.TokenSource(settings)._key) is not None
+    assert asked(emulator.control) == 3
+
+
+def test_a_disk_that_is_full_costs_a_request_and_a_warning(
+    emulator: EmulatorServer, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_a_full_disk(dir: Path) -> tuple[int, str]:  # noqa: A002
+        (dir / "new").symlink_to("/dev/full")
+        return os.open(dir / "new", os.O_WRONLY), str(dir / "new")
+
+    monkeypatch.setattr("tempfile.mkstemp", on_a_full_disk)
+    fetched(folder, emulator.control)
+    assert asked(emulator.control) == 2
+    (warning,) = warnings(caplog)
+    assert "No space left on device" in warning
+    assert [path.suffix for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_file_that_cannot_be_opened_costs_a_request_and_a_warning(
+    emulator: EmulatorServer, folder: Path, files: TokenFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = auth.TokenSource(emulator_settings(emulator.url, emulator.control.credential))._key
+    (folder / key).mkdir()
+    fetched(folder, emulator.control)
+    assert asked(emulator.control) == 2
+    (warning,) = warnings(caplog)
+    assert "Is a directory" in warning
+
+
+def in_a_child(work: Callable[[], object]) -> int:
+    """Start a forked process, and return its id; it exits with 0 if ``work`` returns within ten seconds."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 (a child that goes on would run the rest of the tests)
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_child_that_is_forked_during_a_fetch_does_not_wait_for_its_parents_threads(
+    emulator: EmulatorServer, folder: Path, files: TokenFiles, shared: bool
+) -> None:
+    emulator.control.inject(fault("delay", "POST", IMS, seconds=1))
+    settings = emulator_settings(emulator.url, emulator.control.credential)
+    store = files if shared else None
+
+    def count() -> int:
+        return RequestsTransport(settings, token_store=store).send(request.count(request.FLOWS))
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    while not any(slot.lock.locked() for slot in auth._slots.values()):
+        clock.current().sleep(0.01)
+    children = [in_a_child(count) for _ in range(2)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    thread.join()
+    assert asked(emulator.control) == (1 if shared else 3)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from airflow_provider_flowservice.client.http.pages import (
 from airflow_provider_flowservice.client.http.request import Request, Sender, path_segment
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, Page
+from airflow_provider_flowservice.client.text import plain_text
 
 DATA_PREP = "/data/foundation/conversion"
 #: Mapping sets per page. A large page saves requests, since a mapping set without a name is found by reading them all.
@@ -283,7 +284,7 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
                 mapping = self.mappings[index] if index < len(self.mappings) else None
                 field = mapping.destination if mapping else f"#{index}"
                 reasons = "; ".join(p.exception or "rejected" for p in result.errors or ()) or "rejected"
-                problems.append(f"{field}: {reasons}")
+                problems.append(f"{field}: {plain_text(reasons)}")
         if problems:
             problem = f"AEP rejects {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}"
             remedy = "Check the paths against the schema."

@@ -6,6 +6,7 @@ except those that AEP adds, masks or does not return.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -14,9 +15,12 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import Versioned
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request, Sender
-from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.model import Frozen, looks_secret, without_secrets
+from airflow_provider_flowservice.client.text import plain_text
 
 R = TypeVar("R", bound="ExistingResource")
+#: The names in a path such as ``auth.params[0].password``.
+_NAMES = re.compile(r"[^.\[\]]+")
 
 
 class ExistingResource(Versioned, Protocol):
@@ -34,6 +38,8 @@ class ExistingResource(Versioned, Protocol):
 class Difference(Frozen, frozen=True):
     """A setting whose value in AEP is not the desired one.
 
+    As a string, it shows both values for a message, unless the name of the setting suggests a credential.
+
     :param setting: path of the setting, for example ``params.stream``.
     """
 
@@ -42,7 +48,10 @@ class Difference(Frozen, frozen=True):
     desired: Any
 
     def __str__(self) -> str:
-        return f"{self.setting} is {self.found!r}, expected {self.desired!r}"
+        if any(map(looks_secret, _NAMES.findall(self.setting))):
+            return f"{self.setting} is another one than expected (credentials are not shown)"
+        found, desired = (plain_text(repr(without_secrets(v))) for v in (self.found, self.desired))
+        return f"{self.setting} is {found}, expected {desired}"
 
 
 class Desired(Frozen, Generic[R], frozen=True, kw_only=True):

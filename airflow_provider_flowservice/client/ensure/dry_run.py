@@ -16,7 +16,7 @@ from airflow_provider_flowservice.client.ensure.create import IfExists, find_exi
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Sender
-from airflow_provider_flowservice.client.model import Frozen, looks_secret
+from airflow_provider_flowservice.client.model import Frozen, without_secrets
 
 R = TypeVar("R", bound=ExistingResource)
 
@@ -78,15 +78,7 @@ def pretty(value: Any, secrets: Collection[str] = ()) -> str:
 
     :param secrets: values to mask in addition to those whose names suggest a credential.
     """
-    return json.dumps(_without_secrets(value, secrets), indent=2, ensure_ascii=False)
-
-
-def _without_secrets(value: Any, secrets: Collection[str]) -> Any:
-    if isinstance(value, dict):
-        return {k: "***" if looks_secret(str(k)) else _without_secrets(v, secrets) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_secrets(item, secrets) for item in value]
-    return "***" if str(value) in secrets else value
+    return json.dumps(without_secrets(value, secrets), indent=2, ensure_ascii=False)
 
 
 def reject_planned(field: str, resource_id: Any) -> None:

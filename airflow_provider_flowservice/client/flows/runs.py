@@ -15,6 +15,7 @@ from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import could_be_any, iterate, send_for_page
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page, RunState
+from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,9 @@ def check_can_run(flow: Flow) -> None:
     frequency = (flow.schedule_params or {}).get("frequency")
     if frequency != "once":
         raise DriftError(
-            f"flow {flow.id} ({flow.name!r}) has the schedule {frequency or 'none'}; only a source flow that is"
-            " scheduled once can be run manually. For a file destination, use FlowServiceAdHocActivationOperator;"
-            " a streaming flow has no runs to start."
+            f"flow {flow.id} ({flow.name!r}) has the schedule {plain_text(str(frequency or 'none'))}; only a source"
+            " flow that is scheduled once can be run manually. For a file destination, use"
+            " FlowServiceAdHocActivationOperator; a streaming flow has no runs to start."
         )
 
 

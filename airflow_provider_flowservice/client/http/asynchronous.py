@@ -12,7 +12,6 @@ from yarl import URL
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
-    NotSentError,
     ResponseLostError,
     UntrustedServerError,
 )
@@ -98,7 +97,8 @@ class AiohttpTransport:
             aiohttp.ClientHttpProxyError,
             aiohttp.ConnectionTimeoutError,
         ) as problem:
-            return NotSentError(f"{step.method} {step.path}: no connection: {_reason(problem)}", **where)
+            status = problem.status if isinstance(problem, aiohttp.ClientHttpProxyError) else None
+            return network.not_reached(step, self._settings, problem, proxy_status=status)
         except (TimeoutError, aiohttp.ClientError) as problem:
             what = f"{type(problem).__name__} {problem}".rstrip()
             return ResponseLostError(f"{step.method} {step.path}: no complete response: {what}", **where)
@@ -141,10 +141,3 @@ async def _read(content: aiohttp.StreamReader, body: Body) -> bytes:
         async for chunk in chunks:
             body.feed(chunk)
         return body.complete()
-
-
-def _reason(problem: aiohttp.ClientError) -> str:
-    # aiohttp's message for an error of the proxy contains the proxy's URL, which may include a password.
-    if isinstance(problem, aiohttp.ClientHttpProxyError):
-        return f"the proxy responded {problem.status} {problem.message}"
-    return str(problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import AuthenticationError, BadRequestError, FlowServiceError
+from airflow_provider_flowservice.client.errors import (
+    AuthenticationError,
+    BadRequestError,
+    FlowServiceError,
+    retyped,
+)
 from airflow_provider_flowservice.client.http.request import Request, ims_token
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.client.settings import Settings
@@ -37,6 +43,18 @@ class _Slot:
 
 _slots: dict[str, _Slot] = {}
 _slots_lock = threading.Lock()
+
+
+def _renew_locks() -> None:
+    """Replace all locks in a forked process, which has none of the threads that would release those that are held."""
+    global _slots_lock
+    _slots_lock = threading.Lock()
+    for slot in _slots.values():
+        slot.lock = threading.Lock()
+        slot.loop_locks = weakref.WeakKeyDictionary()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 class TokenStore(Protocol):
@@ -146,14 +164,8 @@ def explain_rejection(error: FlowServiceError, settings: Settings) -> FlowServic
         "unauthorized_client": "the credential is not an OAuth server-to-server credential",
     }
     cause = causes.get(error.code, "IMS rejected the credential")
-    return AuthenticationError(
-        f"No token from {settings.ims_host}: {cause} (client id {settings.client_id}). {error.message}",
-        status=error.status or 400,
-        code=error.code,
-        request_id=error.request_id,
-        method=error.method,
-        path=error.path,
-    )
+    message = f"No token from {settings.ims_host}: {cause} (client id {settings.client_id}). {error.message}"
+    return retyped(error, AuthenticationError, message)
 
 
 def forget_all() -> None:

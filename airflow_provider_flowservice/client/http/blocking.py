@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import TypeVar
@@ -12,7 +13,6 @@ import urllib3
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
-    NotSentError,
     ResponseLostError,
     UntrustedServerError,
 )
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 #: Maximum number of bytes per read.
 _CHUNK_BYTES = 65536
+_TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (?P<status>\d{3})\b")
 
 
 class RequestsTransport:
@@ -104,11 +105,10 @@ class RequestsTransport:
             return problem
         except requests.exceptions.SSLError as problem:
             return _ssl_failure(problem, step)
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError) as problem:
-            return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
         except requests.exceptions.ConnectionError as problem:
             if _never_connected(problem):
-                return NotSentError(f"{step.method} {step.path}: no connection: {problem}", **where)
+                status = _proxy_status(problem)
+                return network.not_reached(step, self._settings, problem, proxy_status=status)
             return ResponseLostError(f"{step.method} {step.path}: the connection broke: {problem}", **where)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as problem:
             return ResponseLostError(f"{step.method} {step.path}: no complete response: {problem}", **where)
@@ -151,5 +151,13 @@ def _ssl_failure(problem: Exception, step: Send) -> FlowServiceError:
 
 
 def _never_connected(problem: requests.exceptions.ConnectionError) -> bool:
+    if isinstance(problem, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)):
+        return True
     reason = getattr(problem.args[0], "reason", None) if problem.args else None
     return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError))
+
+
+def _proxy_status(problem: requests.exceptions.ConnectionError) -> int | None:
+    """Return the status with which a proxy refused; the standard library has it only in its message."""
+    found = _TUNNEL_FAILED.search(str(problem))
+    return int(found["status"]) if found else None

@@ -15,13 +15,21 @@ from urllib.parse import urlencode
 import msgspec
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import ApiError, FlowServiceError
+from airflow_provider_flowservice.client.errors import (
+    ApiError,
+    AuthenticationError,
+    FlowServiceError,
+    InvalidInputError,
+    RenewedTokenError,
+    retyped,
+)
 from airflow_provider_flowservice.client.http import response, retry
 from airflow_provider_flowservice.client.http.body import ACCEPT_ENCODING
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.client.text import header_value, plain_text
 
 T = TypeVar("T")
 
@@ -90,13 +98,17 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
     """
     policy = retry.Policy(settings.retries, settings.retry_budget)
     start = clock.current().monotonic()
+    # Checked before a token is fetched for it.
+    headers = {name: _header(name, value) for name, value in request.headers}
     attempt, refreshed = 1, False
     token: str | None = None
     while True:
         if token is None and request.authorized:
             token = cast(str, (yield NeedToken()))
         elapsed = clock.current().monotonic() - start
-        result = yield _prepare(request, settings, token, max(policy.budget - elapsed, 0.001))
+        credentials = _credentials(request.host, settings, token) if token is not None else {}
+        headers_of_all = {**credentials, **headers}
+        result = yield _prepare(request, settings, headers_of_all, max(policy.budget - elapsed, 0.001))
         outcome = _read(request, result)
         if not isinstance(outcome, _Failure):
             return outcome
@@ -111,6 +123,8 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             jitter=random.random(),  # noqa: S311
         )
         if isinstance(decision, retry.GiveUp):
+            if refreshed and isinstance(error, AuthenticationError) and error.status == 401:
+                error = retyped(error, RenewedTokenError, error.message)
             secrets = (*settings.secrets, *request.secrets, *((token,) if token else ()))
             raise _explained(error, _advise(error, settings), secrets)
         if isinstance(decision, retry.RefreshToken):
@@ -138,7 +152,9 @@ def _read(request: Request[T], result: Result) -> T | _Failure:
         return _Failure(unreadable)
 
 
-def _prepare(request: Request[Any], settings: Settings, token: str | None, seconds: float) -> Send:
+def _prepare(
+    request: Request[Any], settings: Settings, given_headers: dict[str, str], seconds: float
+) -> Send:
     headers = {
         "Accept": "application/json",
         "Accept-Encoding": ACCEPT_ENCODING,
@@ -151,9 +167,7 @@ def _prepare(request: Request[Any], settings: Settings, token: str | None, secon
     elif request.content is not None or request.json is not None:
         body = request.content if request.content is not None else msgspec.json.encode(request.json)
         headers["Content-Type"] = "application/json"
-    if token is not None:
-        headers.update(_credentials(request.host, settings, token))
-    headers.update(request.headers)
+    headers.update(given_headers)
     return Send(
         method=request.method,
         origin=_origin(request.host, settings),
@@ -178,16 +192,37 @@ def _credentials(host: Host, settings: Settings, token: str) -> dict[str, str]:
     if host is Host.GATEWAY:
         headers["x-api-key"] = settings.client_id
         headers["x-sandbox-name"] = settings.sandbox
-    return headers
+    return {name: _header(name, value) for name, value in headers.items()}
+
+
+#: What a header is called where its value comes from.
+_FIELDS = {
+    "Authorization": "access token",
+    "x-gw-ims-org-id": "organization id",
+    "x-api-key": "client id",
+    "x-sandbox-name": "sandbox",
+    "x-adobe-flow-id": "flow_id",
+    "If-Match": "etag",
+}
+
+
+def _header(name: str, value: str) -> str:
+    remedy = "Give it as Adobe shows it, on one line."
+    return header_value(_FIELDS.get(name, name), value, remedy, secret=name == "Authorization")
 
 
 def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:
     """Add a remedy to an error, and remove secrets that the server may have echoed from its message."""
-    message = f"{error.message} {advice}".rstrip()
+    message = error.message
     for secret in secrets:
         # Replacing very short strings would garble the message.
         if len(secret) > 3:
             message = message.replace(secret, "***")
+    # After the secrets are replaced, because a secret that is cut would not be found. Invalid input is described by
+    # the client itself.
+    if not isinstance(error, InvalidInputError):
+        message = plain_text(message)
+    message = f"{message} {advice}".rstrip()
     error.message = message
     error.args = (message,)
     return error
@@ -201,6 +236,7 @@ _SANDBOX = (
     + _ROLE[1:]
 )
 _API_KEY = "Set the login of the connection ({client_id}) to the client id that the token was issued for."
+_RENEWED = "IMS accepts the credential: another attempt can succeed."
 _REJECTED = "Check that client id, client secret and organization of the connection belong together."
 
 #: Remedies by AEP's error code, without the HTTP status at the end of some codes.
@@ -235,4 +271,6 @@ def _advise(error: FlowServiceError, settings: Settings) -> str:
     code = error.code or ""
     stem = code if code in _BY_CODE else code.rpartition("-")[0]
     remedy = _BY_CODE.get(stem) or _BY_STATUS.get(error.status or 0, "")
+    if isinstance(error, RenewedTokenError):
+        remedy = f"{_RENEWED} {remedy}"
     return remedy.format(org_id=settings.org_id, sandbox=settings.sandbox, client_id=settings.client_id)

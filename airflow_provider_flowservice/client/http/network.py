@@ -8,14 +8,18 @@ to loopback addresses never use a proxy.
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from airflow_provider_flowservice.client.errors import InvalidInputError, NotTheEmulatorError
-from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings, active_emulator
+from airflow_provider_flowservice.client.errors import InvalidInputError, NotSentError, NotTheEmulatorError
+from airflow_provider_flowservice.client.http.exchange import Send
+from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings, active_emulator, proxy_url
+from airflow_provider_flowservice.client.text import plain_text
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -39,9 +43,68 @@ def proxy_for(origin: str, settings: Settings) -> str | None:
     if proxy_bypass(host):
         return None
     proxies = getproxies_environment()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    # Like curl, accept a proxy without a scheme; aiohttp does not.
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    for kind in (url.scheme, "all"):
+        if proxy := proxies.get(kind):
+            # Like curl, accept a proxy without a scheme; aiohttp does not.
+            return proxy_url(f"{kind.upper()}_PROXY", proxy)
+    return None
+
+
+def not_reached(
+    step: Send, settings: Settings, problem: BaseException, *, proxy_status: int | None = None
+) -> NotSentError:
+    """Return the error for a request without a connection, in words that do not depend on the transport.
+
+    :param problem: what the transport's library raised. It is not quoted: it may contain the URL of the proxy.
+    :param proxy_status: HTTP status with which the proxy refused; None if it did not respond.
+    """
+    proxy = proxy_for(step.origin, settings)
+    target = _host_and_port(proxy or step.origin)
+    place = f"the proxy {target}" if proxy else target
+    check = "Check the URL of the proxy in the" if proxy else "Check the host in the"
+    remedy = f"{check} connection{' or in HTTPS_PROXY' if proxy else ''}, and the network of this machine."
+    if proxy_status == 407:
+        what = f"{place} responds 407: it wants another user and password"
+        remedy = "Set them in the URL of the proxy, in the extra 'proxy' of the connection or in HTTPS_PROXY."
+    elif proxy_status is not None:
+        what = f"{place} responds {proxy_status} and does not connect to {_host_and_port(step.origin)}"
+        remedy = "Ask those who run the proxy to permit this host."
+    else:
+        what = f"{place} {_failure(problem, settings.connect_timeout)}"
+    message = f"{step.method} {step.path}: no connection: {what}. {remedy}"
+    return NotSentError(message, method=step.method, path=step.path)
+
+
+def _failure(problem: BaseException, seconds: float) -> str:
+    """Say why no connection was made, from the operating system's error behind that of a library."""
+    causes = tuple(_causes(problem))
+    system = [cause for cause in causes if isinstance(cause, OSError)]
+    if any(isinstance(cause, socket.gaierror) for cause in system):
+        return "is not known: its name cannot be resolved"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in system):
+        return "refuses the connection"
+    if any("timeout" in type(cause).__name__.lower() for cause in causes):
+        return f"did not accept the connection within {seconds:g} seconds"
+    reason = next((cause.strerror for cause in reversed(system) if cause.strerror), None)
+    return f"cannot be reached ({plain_text(reason or type(problem).__name__)})"
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those behind it, which each library keeps in another place."""
+    pending, seen = [problem], set[int]()
+    while pending:
+        cause = pending.pop()
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            behind = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+            pending.extend(other for other in behind if isinstance(other, BaseException))
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def ca_file(settings: Settings) -> str | None:

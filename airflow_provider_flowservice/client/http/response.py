@@ -26,6 +26,7 @@ from airflow_provider_flowservice.client.errors import (
     api_error_class,
 )
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.text import header_value, plain_text
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ E = TypeVar("E", bound=FlowServiceError)
 #: Maximum depth of nested JSON. AEP's documents have less than 20 levels; far more would exceed Python's recursion
 #: limit when they are compared or copied.
 MAX_DEPTH = 100
-#: Maximum number of characters of a server's text in an error message.
-_MAX_TEXT = 2000
 
 
 class Response(Frozen, frozen=True):
@@ -92,8 +91,7 @@ class _Count(model.Record, frozen=True, kw_only=True):
 
 
 class _Token(model.Record, frozen=True, kw_only=True, rename=None):
-    #: A token is sent in a header: other characters than visible ASCII could not be.
-    access_token: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]
+    access_token: Annotated[str, msgspec.Meta(min_length=1)]
     expires_in: float
 
 
@@ -196,7 +194,13 @@ def token(response: Response) -> Token:
         # The decoder's message could quote the response, including the token.
         problem = "the response does not contain access_token and expires_in"
         raise response.error(InvalidResponseError, problem) from None
-    return Token(decoded.access_token, decoded.expires_in)
+    value = header_value(
+        "access_token in the response of IMS",
+        decoded.access_token,
+        "Check that the extra 'ims_host' of the connection is Adobe's identity service.",
+        secret=True,
+    )
+    return Token(value, decoded.expires_in)
 
 
 def retry_after(header: str | None) -> float | None:
@@ -272,12 +276,12 @@ def _error_code(document: Mapping[str, Any]) -> str | None:
     """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
     code = document.get("error_code")
     if isinstance(code, (str, int)):
-        return str(code)[:_MAX_TEXT]
+        return plain_text(str(code))
     kind = document.get("type")
     if isinstance(kind, str) and "/errors/" in kind:
-        return kind.rpartition("/")[2][:_MAX_TEXT]
+        return plain_text(kind.rpartition("/")[2])
     ims = document.get("error")
-    return ims[:_MAX_TEXT] if isinstance(ims, str) else None
+    return plain_text(ims) if isinstance(ims, str) else None
 
 
 def _error_text(document: Mapping[str, Any]) -> str | None:
@@ -292,13 +296,12 @@ def _error_text(document: Mapping[str, Any]) -> str | None:
         document.get("detail"),
         document.get("title"),
     )
-    return next((text[:_MAX_TEXT] for text in candidates if isinstance(text, str) and text), None)
+    return next((plain_text(text) for text in candidates if isinstance(text, str) and text), None)
 
 
 def _raw_text(body: bytes) -> str:
     # 300 bytes of a page that is not JSON, such as a proxy's, show its title without flooding the log.
-    text = body[:300].decode("utf-8", "replace").strip()
-    return " ".join(text.split()) or "no explanation"
+    return plain_text(body[:300].decode("utf-8", "replace")) or "no explanation"
 
 
 def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
@@ -308,4 +311,4 @@ def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str 
         document.get("requestId"),
         headers.get("x-request-id"),
     )
-    return next((value[:_MAX_TEXT] for value in candidates if isinstance(value, str)), None)
+    return next((plain_text(value) for value in candidates if isinstance(value, str)), None)

@@ -19,6 +19,7 @@ from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.model import BaseConnection, Frozen
 from airflow_provider_flowservice.client.settings import origin_of
+from airflow_provider_flowservice.client.text import plain_text
 
 #: Maximum size of a request in bytes. AEP documents 1 MB without saying whether it means 10**6 or 2**20; this is safe.
 MAX_REQUEST_BYTES = 1_000_000
@@ -247,4 +248,5 @@ def _result(element: _Element) -> MessageResult:
         outcome = MessageStatus.ACCEPTED
     else:
         outcome = MessageStatus.UNKNOWN
-    return MessageResult(outcome, element.xaction_id, status, element.message)
+    message = plain_text(element.message) if element.message is not None else None
+    return MessageResult(outcome, element.xaction_id, status, message)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,43 @@ def test_each_difference_is_given_with_both_values() -> None:
     found = compare("", {"a": 1, "b": {"c": "x", "d": 3}}, {"a": 2, "b": {"d": 3}})
     assert found == (Difference("a", 2, 1), Difference("b.c", None, "x"))
     assert str(found[0]) == "a is 2, expected 1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "secretKey",
+        "sasToken",
+        "sasKey",
+        "accessKey",
+        "access_token",
+        "connectionString",
+        "sshKey",
+    ],
+)
+@pytest.mark.parametrize(
+    ("desired", "held"),
+    [
+        ({"p": {"NAME": "n3w-value"}}, {"p": {"NAME": "0ld-value"}}),
+        ({"NAME": [{"a": "n3w-value"}]}, {"NAME": [{"a": "0ld-value"}]}),
+        ({"NAME": {"a": "n3w-value"}}, {"NAME": {"a": "0ld-value"}}),
+        ({"p": {"NAME": "n3w-value"}}, {"p": None}),
+        ({"p": None}, {"p": [{"q": {"NAME": "0ld-value"}}]}),
+    ],
+)
+def test_a_difference_of_a_credential_shows_no_value(name: str, desired: Any, held: Any) -> None:
+    desired, held = (json.loads(json.dumps(value).replace("NAME", name)) for value in (desired, held))
+    (difference,) = compare("params", desired, held)
+    assert "-value" in repr((difference.found, difference.desired))
+    assert str(difference).startswith("params.")
+    assert "-value" not in str(difference)
+
+
+def test_a_difference_is_short_and_on_one_line() -> None:
+    (difference,) = compare("a", "x", "line one\nline two\x1b[31m" + "y" * 5000)
+    assert len(str(difference)) < 1100
+    assert str(difference).isprintable()
 
 
 @pytest.mark.parametrize(

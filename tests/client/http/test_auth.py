@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.errors import AuthenticationError, ServerError
+from airflow_provider_flowservice.client.errors import (
+    AuthenticationError,
+    RenewedTokenError,
+    ServerError,
+    is_permanent,
+)
 from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
@@ -115,9 +120,11 @@ def test_a_create_that_was_refused_is_sent_again_with_the_new_token(
 def test_a_second_refusal_is_the_answer(client: Client, control: EmulatorControl) -> None:
     refuse_tokens(control, times=2)
     with pytest.raises(
-        AuthenticationError, match="client secret and organization of the connection belong together"
-    ):
+        RenewedTokenError, match=r"IMS accepts the credential: .* Check that client id, client secret and org"
+    ) as caught:
         client.send(COUNT)
+    assert (caught.value.status, caught.value.code) == (401, "401013")
+    assert not is_permanent(caught.value)
     assert tokens_fetched(control) == 2
     assert control.faults_left() == []
 

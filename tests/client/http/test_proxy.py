@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from airflow_provider_flowservice.client.errors import NotSentError, UntrustedServerError
+from airflow_provider_flowservice.client.errors import InvalidInputError, NotSentError, UntrustedServerError
 from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -154,7 +154,10 @@ def test_a_proxy_that_refuses_was_not_passed_and_its_password_is_not_shown(
             monkeypatch.setenv("HTTPS_PROXY", url)
         extras = {"proxy": url} if place == "connection" else {}
         own = settings(control, ca_file=str(folder / "ca.pem"), retries=0, **extras)
-        with pytest.raises(NotSentError, match="407") as caught:
+        said = (
+            f"the proxy {proxy.address} responds 407: it wants another user and password. Set them in the URL"
+        )
+        with pytest.raises(NotSentError, match=said) as caught:
             count_flows(transport, own)
     assert "pr0xy-pw" not in str(caught.value)
     assert control.requests() == []
@@ -164,8 +167,40 @@ def test_a_proxy_that_is_not_there_was_not_passed(
     transport: str, control: EmulatorControl, folder: Path
 ) -> None:
     own = settings(control, proxy="http://127.0.0.1:1", ca_file=str(folder / "ca.pem"), retries=0)
-    with pytest.raises(NotSentError):
+    with pytest.raises(
+        NotSentError, match=r"the proxy 127\.0\.0\.1:1 refuses the connection\. Check the URL of"
+    ):
         count_flows(transport, own)
+
+
+def test_a_proxy_whose_name_nobody_knows_is_named(
+    transport: str, control: EmulatorControl, folder: Path
+) -> None:
+    url = f"http://{LOGIN}@proxy.invalid:3128"
+    own = settings(control, proxy=url, ca_file=str(folder / "ca.pem"), retries=0)
+    with pytest.raises(NotSentError, match=r"the proxy proxy\.invalid:3128 is not known: its name") as caught:
+        count_flows(transport, own)
+    assert "pr0xy-pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:pr0xy-pw#1@proxy:3128",
+        "http://me:12#pr0xy-pw@proxy:3128",
+        "http://me:12/pr0xy-pw@proxy:3128",
+        "http://me:pr0xy-pw@proxy:port",
+        "http://me:pr0xy-pw@",
+    ],
+)
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_that_is_no_url_is_refused_and_not_shown(
+    transport: str, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(InvalidInputError, match=f"^{variable}: is not a proxy URL") as caught:
+        count_flows(transport, settings(control))
+    assert "pr0xy" not in str(caught.value)
 
 
 @pytest.mark.parametrize("no_proxy", [HOST, ".adobe.test", "*"])

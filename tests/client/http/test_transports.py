@@ -182,13 +182,19 @@ def test_a_server_that_does_not_listen_was_not_reached(open_to_emulator: Opener,
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     client = open_to_emulator(transport, ims_host=f"http://127.0.0.1:{port}", retries=1)
-    with pytest.raises(NotSentError, match="no connection"):
+    said = (
+        rf"no connection: 127\.0\.0\.1:{port} refuses the connection\. Check the host in the connection, and"
+    )
+    with pytest.raises(NotSentError, match=said):
         client.send(COUNT)
 
 
 def test_a_name_that_nobody_knows_was_not_reached(open_to_emulator: Opener, transport: str) -> None:
     client = open_to_emulator(transport, ims_host="https://ims.invalid", retries=0)
-    with pytest.raises(NotSentError, match="no connection"):
+    said = (
+        r"no connection: ims\.invalid:443 is not known: its name cannot be resolved\. Check the host in the"
+    )
+    with pytest.raises(NotSentError, match=said):
         client.send(COUNT)
 
 
@@ -264,3 +270,29 @@ def test_requests_of_one_loop_run_side_by_side(
     control.inject(fault("reset", "GET", "flows", times=5), fault("status", "GET", "flows", status=503))
     assert asyncio.run(work()) == [0] * 20
     assert control.faults_left() == []
+
+
+def test_what_aep_says_comes_short_and_on_one_line(client: Client, control: EmulatorControl) -> None:
+    said = "first\r\nsecond\x1b[31m " + "long " * 1000
+    body = {"error_code": "40\n1", "message": said, "requestId": "r\x00"}
+    control.inject(fault("status", "GET", "flows", status=403, body=body))
+    with pytest.raises(
+        PermissionDeniedError, match=r"HTTP 403 40 1: first second \[31m long .*\.\.\. Add the"
+    ) as caught:
+        client.send(COUNT)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 1200
+    assert (caught.value.code, caught.value.request_id) == ("40 1", "r")
+
+
+def test_a_secret_is_not_shown_even_where_a_long_text_is_cut(
+    client: Client, control: EmulatorControl
+) -> None:
+    client.send(COUNT)
+    secret = control.credential.client_secret
+    for before in range(900, 1000, 5):
+        body = {"message": "x" * before + secret}
+        control.inject(fault("status", "GET", "flows", status=400, body=body))
+        with pytest.raises(BadRequestError) as caught:
+            client.send(COUNT)
+        assert secret[:5] not in caught.value.message

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.text import MAX_CHARACTERS, header_value, plain_text
+from tests.support.properties import examples
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("", ""),
+        ("  as it is ", "as it is"),
+        ("one\r\n\ttwo", "one two"),
+        ("red \x1b[31m text\x07", "red [31m text"),
+        ("a\u2028b\u202ec\ud800d", "a b c d"),
+        ("größer 漢字", "größer 漢字"),
+        ("x" * 1000, "x" * 1000),
+        ("x" * 1001, "x" * 997 + "..."),
+        (" " * 900 + "x", "x"),
+    ],
+)
+def test_text_is_put_on_one_line_of_bounded_length(text: str, plain: str) -> None:
+    assert plain_text(text) == plain
+
+
+@given(st.text(max_size=3000))
+@examples(200)
+def test_any_text_becomes_printable_and_short(text: str) -> None:
+    plain = plain_text(text)
+    assert plain.isprintable()
+    assert len(plain) <= MAX_CHARACTERS
+    assert plain_text(plain) == plain
+
+
+@given(st.text(max_size=50))
+@examples(200)
+def test_a_header_carries_a_value_or_refuses_it(text: str) -> None:
+    try:
+        value = header_value("field", text, "Do so.")
+    except InvalidInputError:
+        return
+    assert value == text.strip()
+    assert value.encode("latin-1").decode("latin-1").splitlines() in ([value], [])
+
+
+def test_a_value_in_latin_1_is_carried() -> None:
+    assert header_value("field", " é ÿ\n", "Do so.") == "é ÿ"
