@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from airflow_provider_flowservice.client import clock
 
 #: The monotonic time at which the current request ends. urllib3 has no way to pass it to a connection.
-_deadline: ContextVar[float] = ContextVar("_deadline", default=float("inf"))
+_deadline: ContextVar[float] = ContextVar("_deadline")
 
 
 @contextmanager
@@ -49,6 +49,14 @@ class DeadlineAdapter(requests.adapters.HTTPAdapter):
         return manager
 
 
+def _seconds_left() -> float:
+    left = _deadline.get() - clock.current().monotonic()
+    if left <= 0:
+        # Not a TimeoutError: urllib3 would replace its message.
+        raise ConnectionAbortedError("the response took too long")
+    return left
+
+
 class _Reader(io.RawIOBase):
     """Reads from a socket, whose timeout it shortens to the time that is left."""
 
@@ -62,12 +70,13 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = _deadline.get() - clock.current().monotonic()
-        if left <= 0:
-            raise TimeoutError("the response took too long")
-        limits = [seconds for seconds in (self._timeout, left) if seconds not in (None, float("inf"))]
-        self._socket.settimeout(min(limits, default=None))
-        return self._file.readinto(buffer)
+        left = _seconds_left()
+        self._socket.settimeout(left if self._timeout is None else min(left, self._timeout))
+        try:
+            return self._file.readinto(buffer)
+        except TimeoutError:
+            _seconds_left()
+            raise
 
     def close(self) -> None:
         self._file.close()
@@ -97,12 +106,17 @@ class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+# The names of these two classes appear in error messages.
+class HTTPConnectionPool(urllib3.HTTPConnectionPool):
+    """Direct or proxied connections without TLS."""
+
     ConnectionCls = _Connection
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
+    """Direct or proxied connections with TLS."""
+
     ConnectionCls = _SecureConnection
 
 
-_POOLS = {"http": _Pool, "https": _SecurePool}
+_POOLS = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}

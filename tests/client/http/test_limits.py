@@ -174,8 +174,9 @@ def test_a_response_that_comes_byte_by_byte_ends_at_the_deadline(
 ) -> None:
     given_up = threading.Event()
     with serving(lambda connection: dripping(connection, head, drip, given_up)) as server:
-        with pytest.raises(ResponseLostError, match="GET /data/foundation/flowservice/flows"):
+        with pytest.raises(ResponseLostError, match="GET /data/foundation/flowservice/flows") as caught:
             send(transport, server, retry_budget=0.3, read_timeout=60)
+        assert "took too long" in str(caught.value) or transport == "aiohttp"
         assert given_up.wait(10)
 
 
