@@ -37,6 +37,7 @@ TRANSIENT = [
     errors.NotSentError("refused"),
     errors.ResponseLostError("reset"),
     errors.InvalidResponseError("no JSON"),
+    errors.RenewedTokenError("again", status=401, code="401013"),
     *(api_error(status) for status in (412, 429, 500, 503)),
 ]
 

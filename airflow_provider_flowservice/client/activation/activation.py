@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client.errors import DriftError, InvalidInputE
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
+from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,9 @@ def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tupl
 def _look_up(sender: Sender, segment: SegmentName) -> Segment:
     named = [a for a in audiences.iterate_audiences(sender, name=segment.name) if a.name == segment.name]
     if len(named) != 1:
-        candidates = ", ".join(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})" for a in named)
+        candidates = ", ".join(
+            plain_text(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})") for a in named
+        )
         problem = (
             f"{len(named)} are named {segment.name!r}" if named else f"AEP has none named {segment.name!r}"
         )
