@@ -40,7 +40,7 @@ TRANSIENT = [
     errors.InvalidResponseError("no JSON"),
     errors.MissingConnectionError("no connection"),
     errors.RunFailedError("failed"),
-    errors.RenewedTokenError("refused", status=401),
+    errors.RenewedTokenError("again", status=401, code="401013"),
     *(api_error(status) for status in (412, 429, 500, 503)),
 ]
 

@@ -102,11 +102,12 @@ def check_host(field: str, url: str, conn_id: str) -> None:
     except ValueError:
         host = url
     if allowed and host not in allowed:
-        raise InvalidInputError(
-            f"{field} of connection {conn_id!r}",
-            f"the host {host!r} is not permitted by Airflow's option [flowservice] allowed_hosts",
-            "Use a host that it names, or have it added there.",
+        # Without brackets, which Airflow's command line takes for markup and leaves out.
+        problem = (
+            f"the host {host!r} is not permitted by allowed_hosts in section flowservice of Airflow's options"
         )
+        remedy = "Use a host that it names, or have it added there."
+        raise InvalidInputError(f"{field} of connection {conn_id!r}", problem, remedy)
 
 
 def _settings_of(connection: Connection, sandbox: str | None) -> Settings:

@@ -54,7 +54,7 @@ class TokenFiles:
     def __init__(self, folder: Path, fernet: FernetProtocol) -> None:
         if not fernet.is_encrypted:
             problem = "'file' requires Airflow's Fernet key, which is not set"
-            remedy = "Set [core] fernet_key, or remove token_cache."
+            remedy = "Set fernet_key in section core of Airflow's options, or remove token_cache."
             raise InvalidInputError("extra 'token_cache'", problem, remedy)
         self._folder = folder
         self._fernet = fernet

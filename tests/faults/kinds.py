@@ -144,7 +144,7 @@ def tries(kind: Kind, operation: Operation, place: str) -> int | None:
     if not kind.applies(operation, place):
         return None
     if kind.kind == "expire_token":
-        return 2
+        return 2 * (TOLERATED_FAILURES + 1) if operation.name == "wait, deferred" else 2
     if kind.kind == "rate_limit" and place == WRITE:
         return REQUEST_TRIES
     if place != WRITE:

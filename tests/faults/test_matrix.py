@@ -11,7 +11,11 @@ import pytest
 
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
-from airflow_provider_flowservice.exceptions import FlowServiceException, FlowServicePermanentException
+from airflow_provider_flowservice.exceptions import (
+    FlowServiceException,
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+)
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.conftest import Evidence
 from tests.faults.kinds import (
@@ -246,7 +250,7 @@ def test_a_fault_that_stays(
     assert error is not None
     evidence.keep("".join(traceback.format_exception(error)))
     assert_clear(error, run, place)
-    assert isinstance(error, FlowServicePermanentException) is (kind.kind == "expire_token")
+    assert isinstance(error, FlowServiceTransientException)
     assert sandbox.control.faults_left() == []
     assert [entry["fault"] for entry in run.journal if entry["fault"]] == [kind.kind] * times
     assert run.seconds <= staying_bound(kind, operation, place)

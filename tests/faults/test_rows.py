@@ -71,10 +71,12 @@ def test_row_1_a_token_that_expires_is_renewed_once(control: EmulatorControl, ti
     assert time.monotonic() <= 5
 
 
-def test_row_1_a_second_refusal_is_permanent(control: EmulatorControl, time: VirtualClock) -> None:
+def test_row_1_a_second_refusal_is_left_to_airflows_retries(
+    control: EmulatorControl, time: VirtualClock
+) -> None:
     control.inject(fault("expire_token", "POST", "sourceConnections", times=2))
     ran = run("row_1_twice", onboarding)
-    assert isinstance(ran.error, FlowServicePermanentException)
+    assert isinstance(ran.error, FlowServiceTransientException)
     assert (ran.error.status, ran.error.code) == (401, "401013")
     assert ran.states["source"] == "failed"
     assert ran.states["activate"] == "upstream_failed"

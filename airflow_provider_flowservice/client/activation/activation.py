@@ -18,6 +18,7 @@ from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
+from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,9 @@ def _look_up(sender: Sender, segment: SegmentName) -> Segment:
     containing = audiences.iterate_audiences(sender, name=segment.name, needed=could_be(segment.name))
     named = [a for a in containing if a.name == segment.name]
     if len(named) != 1:
-        candidates = ", ".join(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})" for a in named)
+        candidates = ", ".join(
+            plain_text(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})") for a in named
+        )
         problem = (
             f"{len(named)} are named {segment.name!r}" if named else f"AEP has none named {segment.name!r}"
         )

@@ -79,7 +79,8 @@ def _failure(problem: BaseException, seconds: float) -> str:
     """Say why no connection was made, from the operating system's error behind that of a library."""
     causes = tuple(_causes(problem))
     system = [cause for cause in causes if isinstance(cause, OSError)]
-    if any(isinstance(cause, socket.gaierror) for cause in system):
+    # aiohttp has a class of its own for what aiodns, which may be installed, does not resolve.
+    if any(isinstance(c, socket.gaierror) or "DNSError" in type(c).__name__ for c in causes):
         return "is not known: its name cannot be resolved"
     if any(isinstance(cause, ConnectionRefusedError) for cause in system):
         return "refuses the connection"
