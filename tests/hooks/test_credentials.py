@@ -7,7 +7,7 @@ from airflow.sdk import Connection
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import AuthSpec, ConnectionSpec
-from airflow_provider_flowservice.hooks.credentials import auth_params
+from airflow_provider_flowservice.hooks.credentials import auth_params, dummy_connection
 
 SECRET = "top/s3cret+key"
 
@@ -233,3 +233,18 @@ def test_a_parameter_that_its_spec_marks_is_a_credential_whatever_its_name() -> 
 
 def test_nothing_shows_the_parameters() -> None:
     assert SECRET not in repr(auth_params(KINESIS, aws(), None))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"properties": {"region": 5, "accessKeyId": [], "port": None}, "required": [["region"], {}, 5]},
+        {"properties": {"region": {"enum": {"a": 1}}}, "required": {"region": True}},
+        {"properties": [], "required": "region"},
+        {},
+    ],
+)
+def test_a_spec_of_another_shape_requires_nothing_that_it_does_not_name(spec: dict[str, Any]) -> None:
+    odd = ConnectionSpec(id="o", name="Odd", auth_spec=(AuthSpec(name="Basic", spec=spec),))
+    found = auth_params(odd, dummy_connection(odd), {"port": 5})
+    assert found.params["port"] == 5

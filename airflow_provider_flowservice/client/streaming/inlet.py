@@ -241,7 +241,8 @@ def _result(element: _Element) -> MessageResult:
     """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too."""
     stated = element.status if element.status is not None else element.status_code
     text = str(stated)
-    status = int(text) if len(text) == 3 and text.isdecimal() else None
+    # A status has three digits; Python refuses to read numbers of thousands.
+    status = int(text[:9]) if text.isdecimal() else None
     if status is not None and status >= 400:
         outcome = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
     elif element.xaction_id is not None:

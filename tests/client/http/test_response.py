@@ -193,6 +193,43 @@ def test_the_next_page_is_named_by_the_token_in_the_link(links: dict[str, Any], 
     assert page.next_cursor == token
 
 
+@pytest.mark.parametrize("etag", ["1\r\nX: y", "1\n", "\N{SNOWMAN}", 5])
+def test_a_version_that_no_header_can_carry_is_unreadable(etag: object) -> None:
+    with pytest.raises(InvalidResponseError):
+        response.first_item(answer(body={"items": [{**FLOW, "etag": etag}]}), model.Flow)
+    with pytest.raises(InvalidResponseError):
+        response.created(answer(body={"id": "f", "etag": etag}))
+
+
+@pytest.mark.parametrize("created", [-1, 2**53 + 1, 10**400, 1.5, "2023-01-01", None])
+def test_a_number_that_is_no_time_is_unreadable(created: object) -> None:
+    with pytest.raises(InvalidResponseError):
+        response.first_item(answer(body={"items": [{**FLOW, "createdAt": created}]}), model.Flow)
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(response.MAX_DEPTH - 10, True), (response.MAX_DEPTH, False)])
+def test_what_is_nested_too_deeply_is_unreadable(depth: int, fits: bool) -> None:
+    params = json.loads('{"a": ' * depth + "[]" + "}" * depth)
+    reply = answer(body={"items": [{**FLOW, "scheduleParams": params}]})
+    if fits:
+        assert response.first_item(reply, model.Flow).schedule_params == params
+    else:
+        with pytest.raises(InvalidResponseError, match="nested"):
+            response.first_item(reply, model.Flow)
+
+
+def test_no_part_of_an_error_is_endless() -> None:
+    endless = "x" * 10**6
+    for body in (
+        {"title": endless},
+        {"error": endless},
+        {"error_code": endless, "requestId": endless},
+        {"type": f"/errors/{endless}"},
+    ):
+        error = response.error(answer(400, body))
+        assert len(f"{error} {error.code} {error.request_id}") < 10_000
+
+
 def test_a_count_is_a_number() -> None:
     assert response.count(answer(body={"count": 95})) == 95
     with pytest.raises(InvalidResponseError):
@@ -258,7 +295,16 @@ def test_the_token_of_ims_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"access_token": TOKEN}, {"access_token": TOKEN, "expires_in": "x"}, [TOKEN], TOKEN]
+    "body",
+    [
+        {"access_token": TOKEN},
+        {"access_token": TOKEN, "expires_in": "x"},
+        # No header could carry these.
+        {"access_token": f"{TOKEN}\r\n", "expires_in": 1},
+        {"access_token": f"{TOKEN}\N{SNOWMAN}", "expires_in": 1},
+        [TOKEN],
+        TOKEN,
+    ],
 )
 def test_an_unreadable_token_answer_is_not_quoted(body: object) -> None:
     with pytest.raises(InvalidResponseError) as caught:

@@ -44,6 +44,8 @@ def test_the_id_is_the_end_of_the_url() -> None:
         "https://dcs.adobedc.net/collection/",
         "https://dcs.adobedc.net/collection/batch/abc",
         "https://dcs.adobedc.net/other/abc",
+        "http://[",
+        "https://dcs.adobedc.net:port/collection/abc",
         "abc",
     ],
 )
@@ -84,6 +86,11 @@ def test_one_odd_element_of_an_answer_says_nothing_about_the_others() -> None:
 def test_an_inlet_elsewhere_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match="the only host that receives the token"):
         Inlet(url).checked("https://dcs.adobedc.net")
+
+
+def test_what_is_no_url_at_all_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="is not an inlet's URL"):
+        Inlet("http://[").checked("https://dcs.adobedc.net")
 
 
 def test_what_is_on_the_host_but_no_inlet_is_refused() -> None:
@@ -177,6 +184,7 @@ def test_a_receipt_is_an_acceptance() -> None:
         ({"xactionId": "1-0", "status": "400"}, MessageResult(MessageStatus.REJECTED, "1-0", 400)),
         ({"xactionId": "1-0", "statusCode": "413"}, MessageResult(MessageStatus.REJECTED, "1-0", 413)),
         ({"xactionId": "1-0", "status": 503}, MessageResult(MessageStatus.BUSY, "1-0", 503)),
+        ({"status": "9" * 5000}, MessageResult(MessageStatus.BUSY, None, 999_999_999)),
         ({"statusCode": 500}, MessageResult(MessageStatus.BUSY, None, 500)),
         ({"statusCode": 429, "message": "slow"}, MessageResult(MessageStatus.BUSY, None, 429, "slow")),
         ({}, MessageResult(MessageStatus.UNKNOWN)),
