@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow.sdk.log import mask_secret
+
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.hooks.connection import (
     connection_settings,
@@ -47,7 +49,7 @@ async def transport(flowservice_conn_id: str, sandbox: str | None) -> AsyncItera
     transports = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = transports.get(settings)
     if shared is None:
-        shared = transports[settings] = _Shared(AiohttpTransport(settings))
+        shared = transports[settings] = _Shared(AiohttpTransport(settings, on_token=mask_secret))
     shared.users += 1
     try:
         yield shared.transport
