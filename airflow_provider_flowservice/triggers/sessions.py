@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.settings import Settings, active_emulator
@@ -58,7 +59,7 @@ async def transport(
     transports = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = transports.get(settings)
     if shared is None:
-        shared = transports[settings] = _Shared(AiohttpTransport(settings))
+        shared = transports[settings] = _Shared(AiohttpTransport(settings, on_token=mask_secret))
     shared.users += 1
     try:
         yield shared.transport

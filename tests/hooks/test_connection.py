@@ -12,7 +12,7 @@ from airflow.sdk import Connection
 from airflow.sdk._shared.secrets_masker import SecretsMasker
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.streaming import Inlet
 from airflow_provider_flowservice.client.waits import FlowInState
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -74,6 +74,17 @@ def test_secrets_are_masked_for_hooks_and_triggers(connect: Callable[..., None],
     assert "access token" in problem()
     for secret in (TOKEN, "client/s3cret", "pr0xy-pw"):
         assert secret not in shown(f"x {secret} y")
+
+
+def test_fetched_tokens_are_masked_for_hooks_and_triggers(
+    connect: Callable[..., None], problem: Problem
+) -> None:
+    connect()
+    forget_masked()
+    problem()
+    token = auth.TokenSource(FlowServiceHook("aep").settings).cached()
+    assert token
+    assert token not in shown(f"Authorization: Bearer {token}")
 
 
 def test_only_secrets_are_masked(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

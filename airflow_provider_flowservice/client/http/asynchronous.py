@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Callable
 from typing import TypeVar
 
 import aiohttp
@@ -37,10 +38,12 @@ class AiohttpTransport:
     """Sends requests concurrently. Create one instance per event loop and connection.
 
     :param settings: the servers and the credential.
+    :param on_token: called with every token that is fetched before it is used, so that it can be masked in logs.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, on_token: Callable[[str], None] | None = None) -> None:
         self._settings = settings
+        self._on_token = on_token
         self._tokens = auth.TokenSource(settings)
         self._ssl = network.ssl_context(settings)
         # Proxies and certificates are resolved in network.py, as in the other transport.
@@ -78,9 +81,12 @@ class AiohttpTransport:
 
     async def _fetch_token(self) -> Token:
         try:
-            return await self.send(self._tokens.request())
+            token = await self.send(self._tokens.request())
         except FlowServiceError as error:
             raise auth.explain_rejection(error, self._settings) from error
+        if self._on_token:
+            self._on_token(token.value)
+        return token
 
     async def _attempt(self, step: Send) -> Response | FlowServiceError:
         where = {"method": step.method, "path": step.path}

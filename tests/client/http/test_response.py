@@ -299,9 +299,7 @@ def test_the_token_of_ims_is_read() -> None:
     [
         {"access_token": TOKEN},
         {"access_token": TOKEN, "expires_in": "x"},
-        # No header could carry these.
-        {"access_token": f"{TOKEN}\r\n", "expires_in": 1},
-        {"access_token": f"{TOKEN}\N{SNOWMAN}", "expires_in": 1},
+        {"access_token": "", "expires_in": 1},
         [TOKEN],
         TOKEN,
     ],
