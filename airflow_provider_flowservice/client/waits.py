@@ -18,12 +18,12 @@ import msgspec
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import selectors
-from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError, is_final
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, RunFailedError, is_final
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
-from airflow_provider_flowservice.client.model import Frozen, JsonObject, RunState
+from airflow_provider_flowservice.client.model import FlowRun, Frozen, JsonObject, RunState
 from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
@@ -148,17 +148,14 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
     def look(self, seen: Any = None) -> Steps:
         """Read the newest runs. The observed state is the best of them, or empty if there is none yet.
 
-        :raises RunFailedError: if the run has failed.
+        :raises RunFailedError: if the run has failed. Another one may be created and succeed.
         """
         page = yield runs.newest_runs(self.flow_id)
         run = runs.best_after(page.items, self.started_after)
         if run is None:
             return Judgement(False, {})
-        good = {RunState.SUCCESS, RunState.PARTIAL} if self.allow_partial else {RunState.SUCCESS}
-        if run.state.is_terminal and run.state not in good:
-            raise RunFailedError(
-                f"run {run.id} of flow {self.flow_id} ended with status {run.state.value}. Check its errors in AEP."
-            )
+        if failure := _failure_of(run, self.flow_id, self.allow_partial):
+            raise RunFailedError(failure)
         return Judgement(run.state.is_terminal, {"run_id": run.id, "state": run.state.value})
 
     def describe(self, seen: Any) -> str:
@@ -166,6 +163,44 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
         if not seen:
             return f"flow {self.flow_id} has no run that was created after {self.started_after:.0f}"
         return f"run {seen['run_id']} of flow {self.flow_id} is {seen['state']}"
+
+
+class ThisRunSucceeded(_Wait, frozen=True, kw_only=True):
+    """Wait until one run has succeeded (``GET /runs/{id}``).
+
+    :param allow_partial: whether a partial success is sufficient.
+    """
+
+    flow_id: str
+    run_id: str
+    allow_partial: bool = False
+
+    def look(self, seen: Any = None) -> Steps:
+        """Read the run. The observed state is the state of the run.
+
+        :raises DriftError: if the run has failed, which it never changes, or is a run of another flow.
+        """
+        run = yield request.get(request.RUNS, self.run_id)
+        if run.flow_id and run.flow_id != self.flow_id:
+            raise DriftError(
+                f"run {self.run_id} is a run of flow {plain_text(run.flow_id)}, not of flow {self.flow_id}. Correct"
+                " flow_id or run_id."
+            )
+        if failure := _failure_of(run, self.flow_id, self.allow_partial):
+            raise DriftError(failure)
+        return Judgement(run.state.is_terminal, run.state.value)
+
+    def describe(self, seen: Any) -> str:
+        """Name the run and its state."""
+        return f"run {self.run_id} of flow {self.flow_id} is {seen}"
+
+
+def _failure_of(run: FlowRun, flow_id: str, allow_partial: bool) -> str | None:
+    """Return the error message for a run that has ended without success, or None."""
+    good = {RunState.SUCCESS, RunState.PARTIAL} if allow_partial else {RunState.SUCCESS}
+    if not run.state.is_terminal or run.state in good:
+        return None
+    return f"run {run.id} of flow {flow_id} ended with status {run.state.value}. Check its errors in AEP."
 
 
 class FlowSettled(_Wait, frozen=True, kw_only=True):
@@ -204,7 +239,7 @@ class FlowSettled(_Wait, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, changed_at=judged.seen)
 
 
-Wait = SelectorsMapped | FlowInState | RunsEnded | RunSucceeded | FlowSettled
+Wait = SelectorsMapped | FlowInState | RunsEnded | RunSucceeded | ThisRunSucceeded | FlowSettled
 
 
 def from_json(document: JsonObject) -> Wait:

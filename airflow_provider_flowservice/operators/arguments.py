@@ -127,6 +127,15 @@ class TakesArguments:
             return True
         return self._is_from_mapped and name in getattr(self, "_BaseOperator__init_kwargs", ())
 
+    def require_one_of(self, one: str, other: str) -> None:
+        """Reject two arguments of which not exactly one is given.
+
+        :raises InvalidInputError: if both are given, or none.
+        """
+        if self.is_given(one) == self.is_given(other):
+            problem = "are both given" if self.is_given(one) else "is missing"
+            raise InvalidInputError(f"{one} or {other}", problem, "Give exactly one of them.")
+
     def check_arguments(self) -> None:
         """Validate the combination of arguments. Values may still be templates.
 

@@ -128,10 +128,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def check_arguments(self) -> None:
         """Reject arguments that exclude or require each other."""
-        for one, other in (("connection_id", "inlet_url"), ("messages", "path")):
-            if self.is_given(one) == self.is_given(other):
-                problem = "are both given" if self.is_given(one) else "is missing"
-                raise InvalidInputError(f"{one} or {other}", problem, "Give exactly one of them.")
+        self.require_one_of("connection_id", "inlet_url")
+        self.require_one_of("messages", "path")
         for one, other in (("schema_id", "dataset_id"), ("dataset_id", "schema_id")):
             if self.is_given(one) and not self.is_given(other):
                 raise InvalidInputError(other, "is missing", "Give both, or neither.")

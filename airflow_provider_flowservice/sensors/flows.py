@@ -7,8 +7,21 @@ from typing import Any
 
 from airflow_provider_flowservice.client import FlowState
 from airflow_provider_flowservice.client.activation import read_attributes
-from airflow_provider_flowservice.client.waits import FlowInState, RunSucceeded, SelectorsMapped
-from airflow_provider_flowservice.operators.arguments import choice, flag, items, moment, required
+from airflow_provider_flowservice.client.waits import (
+    FlowInState,
+    RunSucceeded,
+    SelectorsMapped,
+    ThisRunSucceeded,
+)
+from airflow_provider_flowservice.operators.arguments import (
+    choice,
+    flag,
+    items,
+    moment,
+    optional,
+    required,
+    resource_id,
+)
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
 
@@ -59,25 +72,42 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
 
 
 class FlowServiceFlowRunSensor(FlowServiceSensor):
-    """Wait until a flow has a successful run that was created after a given time (``GET /runs``).
+    """Wait until a run of a flow has succeeded (``GET /runs``): a given one, or one created after a given time.
 
-    Streaming flows have no runs to wait for.
+    Streaming flows have no runs to wait for. If a given run fails, the task is not retried, because the run never
+    changes; otherwise a retry waits for another run.
 
-    :param started_after: seconds since 1970-01-01 UTC, for example the beginning of the data interval.
+    :param started_after: seconds since 1970-01-01 UTC, for example the beginning of the data interval. Mutually
+        exclusive with ``run_id``.
+    :param run_id: id of the run.
     :param allow_partial: whether a partially successful run is sufficient.
     """
 
-    started_after = required(moment)
+    started_after = optional(moment)
+    run_id = optional(resource_id)
     allow_partial = required(flag)
 
     def __init__(
-        self, *, started_after: float | str, allow_partial: bool | str = False, **kwargs: Any
+        self,
+        *,
+        started_after: float | str | None = None,
+        run_id: str | None = None,
+        allow_partial: bool | str = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
 
-    def waits_for(self) -> RunSucceeded:
+    def check_arguments(self) -> None:
+        """Reject arguments that exclude each other."""
+        self.require_one_of("started_after", "run_id")
+
+    def waits_for(self) -> RunSucceeded | ThisRunSucceeded:
         """Return the condition."""
-        return RunSucceeded(
-            flow_id=self.flow_id, started_after=self.started_after, allow_partial=self.allow_partial
+        if self.started_after is not None:
+            return RunSucceeded(
+                flow_id=self.flow_id, started_after=self.started_after, allow_partial=self.allow_partial
+            )
+        return ThisRunSucceeded(
+            flow_id=self.flow_id, run_id=str(self.run_id), allow_partial=self.allow_partial
         )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -189,6 +190,73 @@ def test_a_moment_that_is_none_is_refused(control: EmulatorControl, moment: Any,
             )
         )
     assert control.requests() == []
+
+
+# One run
+
+
+@MODES
+def test_a_given_run_is_waited_for_to_its_end(
+    control: EmulatorControl, flow: str, virtual_clock: VirtualClock, deferrable: bool
+) -> None:
+    run_id = start_run(flow)
+    meanwhile(virtual_clock, control, lambda: start_run(flow), after=1)
+    wait(sensor(FlowServiceFlowRunSensor, flow, run_id=run_id, deferrable=deferrable))
+    assert 100 <= virtual_clock.wall() - START < 140
+    assert {entry["path"].rpartition("/")[2] for entry in control.requests("GET", "/runs")} == {run_id}
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("outcome", "allow_partial", "ended"),
+    [("failed", True, "failed"), ("partialSuccess", False, "partialSuccess"), ("partialSuccess", True, None)],
+)
+def test_a_given_run_that_failed_is_not_waited_for_again(
+    control: EmulatorControl,
+    flow: str,
+    deferrable: bool,
+    outcome: str,
+    allow_partial: bool,
+    ended: str | None,
+) -> None:
+    control.set_switches(run_outcome=outcome)
+    run_id = start_run(flow)
+    operator = sensor(
+        FlowServiceFlowRunSensor, flow, run_id=run_id, deferrable=deferrable, allow_partial=allow_partial
+    )
+    if ended is None:
+        wait(operator)
+        return
+    with pytest.raises(FlowServicePermanentException, match=f"run {run_id} .* ended with status {ended}"):
+        wait(operator)
+
+
+@MODES
+def test_a_given_run_must_belong_to_the_flow(control: EmulatorControl, flow: str, deferrable: bool) -> None:
+    run_id = start_run(flow)
+    message = f"run {run_id} is a run of flow {flow}, not of flow {UNKNOWN}"
+    with pytest.raises(FlowServicePermanentException, match=message):
+        wait(sensor(FlowServiceFlowRunSensor, UNKNOWN, run_id=run_id, deferrable=deferrable))
+
+
+@MODES
+def test_a_given_run_that_does_not_end_is_named_when_the_time_is_up(
+    control: EmulatorControl, flow: str, deferrable: bool
+) -> None:
+    control.set_switches(run_seconds=10_000)
+    run_id = start_run(flow)
+    with pytest.raises(FlowServiceWaitTimeout, match=f"run {run_id} of flow {flow} is running"):
+        wait(sensor(FlowServiceFlowRunSensor, flow, run_id=run_id, deferrable=deferrable))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [({}, "is missing"), ({"run_id": "r", "started_after": 0}, "are both given")],
+    ids=["none", "both"],
+)
+def test_the_runs_are_given_in_one_way(arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"started_after or run_id: {problem}"):
+        sensor(FlowServiceFlowRunSensor, UNKNOWN, **arguments)
 
 
 # States
