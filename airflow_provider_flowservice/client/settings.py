@@ -134,6 +134,8 @@ def settings_from(
     if unknown:
         remedy = f"Choose one of: {', '.join(sorted(_EXTRAS))}."
         raise InvalidInputError(f"extra {unknown[0]!r} of {where}", "is not supported", remedy)
+    # Pasting leaves a line ending, with which IMS does not know the secret.
+    client_secret = (client_secret or "").strip() or None
     return Settings(
         gateway=_origin("host", host or DEFAULT_GATEWAY, where),
         ims_host=_origin("ims_host", _text("ims_host", known, where) or DEFAULT_IMS_HOST, where),
@@ -143,7 +145,7 @@ def settings_from(
         org_id=_org_id(_text("org_id", known, where), where),
         sandbox=_sandbox(sandbox or _text("sandbox", known, where), where),
         client_id=_for_header("login", client_id, where, "Set it to the client id of the credential."),
-        client_secret=client_secret or None,
+        client_secret=client_secret,
         access_token=_access_token(_text("access_token", known, where), client_secret, where),
         scopes=(_text("scopes", known, where) or DEFAULT_SCOPES).replace(" ", ""),
         proxy=_proxy(_text("proxy", known, where), where),

@@ -34,6 +34,7 @@ def test_what_is_left_out_has_adobes_values() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "attribute", "read_as"),
     [
+        ("client_secret", f"{SECRET}\n", "client_secret", SECRET),
         ("host", "platform.adobe.io", "gateway", "https://platform.adobe.io"),
         ("host", "https://Platform.Adobe.IO/", "gateway", "https://platform.adobe.io"),
         ("host", "https://gateway:8443", "gateway", "https://gateway:8443"),
@@ -77,6 +78,7 @@ def test_a_value_is_read(field: str, value: object, attribute: str, read_as: obj
         ("sandbox", "", "to use prod, name it"),
         ("client_id", None, "login of connection 'aep': is empty. Set it to the client id of the credential"),
         ("client_id", "  ", "login of connection 'aep': is empty"),
+        ("client_secret", " \n", "password of connection 'aep': is empty. Set it to the client secret, or"),
         ("client_secret", None, "password of connection 'aep': is empty. Set it to the client secret, or"),
         (
             "host",
