@@ -14,10 +14,14 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
+from airflow_provider_flowservice.client.text import plain_text
+
 T = TypeVar("T")
 JsonObject = dict[str, Any]
 #: Milliseconds since 1970-01-01 UTC. Larger numbers than JSON can hold exactly are no times, and would overflow.
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+#: An id, which enters paths, messages and logs.
+Id = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]+\Z", max_length=1000)]
 #: A version, which is sent back in a header: other characters than visible ASCII and spaces could not be.
 Etag = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z")]
 
@@ -63,7 +67,7 @@ class SpecRef(Record, frozen=True, kw_only=True):
     :param version: version of the spec: ``"1.0"``, or the number 1 in old resources.
     """
 
-    id: str
+    id: Id
     version: str | float = "1.0"
 
 
@@ -121,7 +125,7 @@ class AuthSpec(ParameterSpec, frozen=True, kw_only=True):
 class ConnectionSpec(Record, frozen=True, kw_only=True):
     """A type of system that AEP can connect to (``/connectionSpecs``)."""
 
-    id: str
+    id: Id
     name: str = ""
     version: str | float = "1.0"
     auth_spec: tuple[AuthSpec, ...] = ()
@@ -133,7 +137,7 @@ class ConnectionSpec(Record, frozen=True, kw_only=True):
 class FlowSpec(Record, frozen=True, kw_only=True):
     """A type of dataflow (``/flowSpecs``)."""
 
-    id: str
+    id: Id
     name: str = ""
     version: str | float = "1.0"
     attributes: JsonObject = {}
@@ -154,7 +158,7 @@ class Resource(Record, frozen=True, kw_only=True):
     :param etag: version for ``If-Match``, as returned by AEP.
     """
 
-    id: str
+    id: Id
     name: str = ""
     description: str | None = None
     state: str | None = None
@@ -297,7 +301,7 @@ _RUN_STATES = {
 class FlowRun(Record, frozen=True, kw_only=True):
     """One run of a flow (``/runs``)."""
 
-    id: str
+    id: Id
     flow_id: str = ""
     created_at: Milliseconds = 0
     updated_at: Milliseconds = 0
@@ -340,7 +344,7 @@ def _list(value: Any) -> list[Any]:
 class Created(Record, frozen=True, kw_only=True):
     """The response to a create or change request: the id and the new version."""
 
-    id: str
+    id: Id
     etag: Etag | None = None
 
 
@@ -357,7 +361,8 @@ class Unreadable(Frozen, frozen=True):
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.id or 'an object without an id'} ({self.name!r}): {self.problem}"
+        named = plain_text(self.id) or "an object without an id"
+        return f"{named} ({plain_text(repr(self.name))}): {self.problem}"
 
 
 class Page(Record, Generic[T], frozen=True, kw_only=True):

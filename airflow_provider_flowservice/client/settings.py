@@ -233,20 +233,19 @@ def _origin(name: str, value: str, where: str) -> str:
 
 
 def _proxy(value: str | None, where: str) -> str | None:
-    return None if value is None else proxy_url(f"extra 'proxy' of {where}", value, ("http", "https"))
+    return None if value is None else proxy_url(f"extra 'proxy' of {where}", value)
 
 
-def proxy_url(field: str, value: str, schemes: tuple[str, ...] = ()) -> str:
+def proxy_url(field: str, value: str) -> str:
     """Validate the URL of a proxy, and add the scheme if there is none.
 
     :param field: name of the setting, for the error, which never shows the value: it may contain a password.
-    :param schemes: the schemes that are accepted; empty for all.
     :raises InvalidInputError: if it is not a URL of a proxy.
     """
     url = _split(value, "http")
     # A path or a fragment is the rest of a password with characters that a URL must have percent-encoded.
     ends_early = url is not None and (url.path.strip("/") or url.query or url.fragment)
-    if url is None or ends_early or (schemes and url.scheme not in schemes):
+    if url is None or ends_early or url.scheme not in ("http", "https"):
         remedy = (
             "Set it to a URL such as http://proxy.example.com:3128, with special characters of a password"
             " percent-encoded."
@@ -261,6 +260,7 @@ def _split(value: str, scheme: str) -> SplitResult | None:
     try:
         url = urlsplit(text if "://" in text else f"{scheme}://{text}")
         port_is_a_number = url.port is None or url.port > 0
+        (url.hostname or "").encode("idna")  # no library can look up another name
     except ValueError:
         return None
     return url if url.hostname and port_is_a_number and not set(url.netloc) & set(" \t\\") else None

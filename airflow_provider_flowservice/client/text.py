@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 
 #: Maximum length of AEP's text in a message. Its explanations are shorter; what is longer is a page or an echo.
 MAX_CHARACTERS = 1000
+#: Number of characters of AEP's text that are looked at: many times what a message shows, even with an echo before it.
+_READ_CHARACTERS = 64 * 1024
+#: Secrets of fewer characters are not replaced, because that would garble the text.
+_MIN_SECRET = 4
 #: What a header cannot carry: control characters, which could end it, and what Latin-1 does not have.
 _NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 
@@ -30,12 +36,29 @@ def header_value(field: str, value: str, remedy: str, *, secret: bool = False) -
     raise InvalidInputError(field, problem, remedy)
 
 
-def plain_text(text: str, limit: int = MAX_CHARACTERS) -> str:
+def plain_text(text: str, limit: int = MAX_CHARACTERS, secrets: Iterable[str] = ()) -> str:
     """Return AEP's text for a message: on one line, without control characters, and of bounded length.
 
     :param limit: maximum number of characters.
+    :param secrets: values to replace. This comes first: a secret that is cut, or that has lost its line endings, would
+        not be found.
     """
+    known = without(text[:_READ_CHARACTERS], secrets)
     # Far more than the limit need not be looked at, even if much of it is white space.
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * limit])
+    printable = "".join(c if c.isprintable() else " " for c in known[: 4 * limit])
     line = " ".join(printable.split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return text in which secrets are replaced, also where they are percent-encoded as in a URL or a form."""
+    long_enough = [secret for secret in secrets if len(secret) >= _MIN_SECRET]
+    forms = {form for secret in long_enough for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def visible(text: str) -> str:
+    """Return text of several lines with an escape sequence for each character that a terminal would not print."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)

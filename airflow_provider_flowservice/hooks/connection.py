@@ -101,7 +101,7 @@ def check_host(field: str, url: str, conn_id: str) -> None:
         host = urlsplit(url).hostname or ""
     except ValueError:
         host = url
-    if allowed and host not in allowed:
+    if option.strip() and host not in allowed:
         # Without brackets, which Airflow's command line takes for markup and leaves out.
         problem = (
             f"the host {host!r} is not permitted by allowed_hosts in section flowservice of Airflow's options"

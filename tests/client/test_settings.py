@@ -93,6 +93,8 @@ def test_a_value_is_read(field: str, value: object, attribute: str, read_as: obj
             "is not a host. Set it to a host name, or to an origin such as",
         ),
         ("host", "https://host?x=1", "is not a host"),
+        ("host", "https://a..b", "'https://a..b' is not a host"),
+        ("ims_host", f"{'a' * 64}.test", "is not a host"),
         ("host", "https://me:pw@host", "is not a host"),
         ("host", "https://", "is not a host"),
         ("ims_host", "http://ims", "ims_host of connection 'aep': 'http://ims' does not use https"),

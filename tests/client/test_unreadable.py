@@ -214,3 +214,21 @@ def test_no_id_leads_to_another_resource(resource_id: str) -> None:
     ):
         with pytest.raises(InvalidInputError, match="is not an id"):
             build()
+
+
+@pytest.mark.parametrize("odd", ["\x1b[31mX\nERROR forged", "\u202eevil", "", "x" * 1001], ids=ascii)
+def test_an_id_that_could_forge_a_log_is_none(
+    plain_client: Client, control: EmulatorControl, caplog: pytest.LogCaptureFixture, odd: str
+) -> None:
+    path, page, read = LISTS["connections"]
+    document = page("n" * 2000)
+    document["items"][1] = {"id": odd, "name": f"n{odd}"}
+    answering(control, path, document, times=1)
+    assert len(list(read(plain_client))) == 1
+    (warning,) = caplog.records
+    assert warning.message.isprintable()
+    assert len(warning.message) < 3000
+    control.inject(fault("status", "POST", "connections", status=201, body={"id": odd}))
+    with pytest.raises(InvalidResponseError) as caught:
+        plain_client.send(kinesis("mine").create())
+    assert caught.value.message.isprintable()

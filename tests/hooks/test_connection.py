@@ -139,7 +139,7 @@ def test_the_extras_of_every_connection_are_read_alike(
 
 
 @pytest.mark.parametrize(
-    "allowed", ["", " , ", "127.0.0.1", "platform.adobe.io, 127.0.0.1", "127.0.0.1,LOCALHOST"]
+    "allowed", ["", " ", "127.0.0.1", "platform.adobe.io, 127.0.0.1", "127.0.0.1,LOCALHOST"]
 )
 def test_a_host_that_is_allowed_is_used(
     connect: Callable[..., None], emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch, allowed: str
@@ -172,6 +172,14 @@ def test_a_host_that_is_not_allowed_is_refused_before_anything_is_sent(
         " flowservice of Airflow's options. Use a host that it names, or have it added there."
     )
     assert emulator.control.requests() == []
+
+
+def test_a_list_of_no_hosts_allows_none(
+    connect: Callable[..., None], problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ALLOWED, " , ")
+    connect()
+    assert problem().startswith("host of connection 'aep': the host '127.0.0.1' is not permitted")
 
 
 def test_adobes_own_hosts_are_checked_too(

@@ -21,7 +21,7 @@ PAGE_LIMIT = 100
 class SegmentDefinition(model.Record, frozen=True, kw_only=True):
     """A segment definition (``/segment/definitions``)."""
 
-    id: str
+    id: model.Id
     name: str = ""
     description: str | None = None
 
@@ -34,7 +34,7 @@ class Audience(model.Record, frozen=True, kw_only=True):
     :param type: ``SegmentDefinition`` or ``ExternalSegment``.
     """
 
-    id: str
+    id: model.Id
     audience_id: str | None = None
     name: str = ""
     description: str | None = None

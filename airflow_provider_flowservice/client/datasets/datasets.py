@@ -47,7 +47,7 @@ class _Body(model.Record, frozen=True, kw_only=True):
 class _Entry(model.Record, frozen=True, kw_only=True):
     """A member of a list of datasets, which is an object."""
 
-    id: str
+    id: model.Id
     body: _Body
 
 

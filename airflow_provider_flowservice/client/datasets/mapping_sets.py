@@ -71,7 +71,7 @@ class _Mapping(model.Record, frozen=True, kw_only=True):
 class MappingSet(model.Record, frozen=True, kw_only=True):
     """A mapping set in either of the two formats."""
 
-    id: str
+    id: model.Id
     version: int = 0
     name: str | None = None
     created_date: int | str = 0

@@ -41,7 +41,7 @@ class Schema(model.Record, frozen=True, kw_only=True):
     :param parts: references to its class and field groups.
     """
 
-    id: str = msgspec.field(name="$id")
+    id: model.Id = msgspec.field(name="$id")
     title: str = ""
     schema_class: str | None = msgspec.field(name="meta:class", default=None)
     parts: tuple[Reference, ...] = msgspec.field(name="allOf", default=())

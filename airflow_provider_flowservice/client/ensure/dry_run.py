@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client.ensure.desired import Desired, Existing
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import Frozen, without_secrets
+from airflow_provider_flowservice.client.text import visible
 
 R = TypeVar("R", bound=ExistingResource)
 
@@ -78,7 +79,7 @@ def pretty(value: Any, secrets: Collection[str] = ()) -> str:
 
     :param secrets: values to mask in addition to those whose names suggest a credential.
     """
-    return json.dumps(without_secrets(value, secrets), indent=2, ensure_ascii=False)
+    return visible(json.dumps(without_secrets(value, secrets), indent=2, ensure_ascii=False))
 
 
 def reject_planned(field: str, resource_id: Any) -> None:

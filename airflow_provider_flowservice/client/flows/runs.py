@@ -108,8 +108,12 @@ def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = N
         earlier = NewestRuns.saved_in(state)
         newest = earlier or NewestRuns.read(sender, flow_id)
         saved.save(newest.to_state())
-        if earlier and (run_id := look_for_started(sender, flow_id, window, newest, failed=False)):
-            log.info("An earlier attempt started run %s of flow %s; using it", run_id, flow_id)
+        if earlier:
+            if run_id := look_for_started(sender, flow_id, window, newest, failed=False):
+                log.info("An earlier attempt started run %s of flow %s; using it", run_id, flow_id)
+            else:
+                # The runs of earlier attempts, which have failed, must not be taken for the one that is started now.
+                newest = NewestRuns.read(sender, flow_id)
         run_id = run_id or start_run(sender, flow_id, window, newest)
     saved.save({"run": run_id})
     return run_id

@@ -106,7 +106,9 @@ class AiohttpTransport:
             status = problem.status if isinstance(problem, aiohttp.ClientHttpProxyError) else None
             return network.not_reached(step, self._settings, problem, proxy_status=status)
         except (TimeoutError, aiohttp.ClientError) as problem:
-            what = f"{type(problem).__name__} {problem}".rstrip()
+            # The text of this one has the URL of the proxy, with its password.
+            said = problem.message if isinstance(problem, aiohttp.ClientResponseError) else str(problem)
+            what = f"{type(problem).__name__} {said}".rstrip()
             return ResponseLostError(f"{step.method} {step.path}: no complete response: {what}", **where)
 
     async def _exchange(self, step: Send) -> Response:

@@ -171,4 +171,5 @@ def explain_rejection(error: FlowServiceError, settings: Settings) -> FlowServic
 def forget_all() -> None:
     """Drop every cached token of this process."""
     with _slots_lock:
-        _slots.clear()
+        for slot in _slots.values():
+            slot.value = None

@@ -28,13 +28,15 @@ class Body:
     """Collects and decompresses the body of a response, piece by piece.
 
     :param head: the response without its body.
-    :raises InvalidResponseError: if the body has a compression that was not asked for.
+    :raises InvalidResponseError: if the body has a compression that was not asked for. Of a failure, the status says
+        enough: its body is then read as empty.
     """
 
     def __init__(self, head: Response) -> None:
         self._head = head
         coding = head.headers.get("content-encoding", "").strip().lower()
-        if coding not in _ZLIB | _PLAIN:
+        self._ignored = coding not in _ZLIB | _PLAIN
+        if self._ignored and head.is_success:
             raise self._error(f"is compressed with {coding!r}, which was not asked for")
         self._compressed = coding in _ZLIB
         # 32 accepts the headers of both gzip and zlib.
@@ -54,7 +56,7 @@ class Body:
             raise self._too_large()
         if self._compressed:
             self._decompress(chunk)
-        else:
+        elif not self._ignored:
             self._content.write(chunk)
 
     def complete(self) -> bytes:

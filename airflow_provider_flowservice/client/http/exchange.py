@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.client.text import header_value, plain_text
+from airflow_provider_flowservice.client.text import header_value, plain_text, without
 
 T = TypeVar("T")
 
@@ -102,14 +102,16 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
     headers = {name: _header(name, value) for name, value in request.headers}
     attempt, refreshed = 1, False
     token: str | None = None
+    secrets = (*settings.secrets, *request.secrets)
     while True:
         if token is None and request.authorized:
             token = cast(str, (yield NeedToken()))
+            secrets += (token,)
         elapsed = clock.current().monotonic() - start
         credentials = _credentials(request.host, settings, token) if token is not None else {}
         headers_of_all = {**credentials, **headers}
         result = yield _prepare(request, settings, headers_of_all, max(policy.budget - elapsed, 0.001))
-        outcome = _read(request, result)
+        outcome = _read(request, result, secrets)
         if not isinstance(outcome, _Failure):
             return outcome
         error = outcome.error
@@ -125,11 +127,11 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         if isinstance(decision, retry.GiveUp):
             if refreshed and isinstance(error, AuthenticationError) and error.status == 401:
                 error = retyped(error, RenewedTokenError, error.message)
-            secrets = (*settings.secrets, *request.secrets, *((token,) if token else ()))
             raise _explained(error, _advise(error, settings), secrets)
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
             token = cast(str, (yield NeedToken(rejected=token)))
+            secrets += (token,)
         else:
             attempt += 1
             yield Pause(decision.delay)
@@ -139,11 +141,12 @@ class _Failure(Frozen, frozen=True):
     error: FlowServiceError
 
 
-def _read(request: Request[T], result: Result) -> T | _Failure:
+def _read(request: Request[T], result: Result, secrets: tuple[str, ...]) -> T | _Failure:
     if isinstance(result, FlowServiceError):
         return _Failure(result)
     if not isinstance(result, Response):
         raise TypeError(f"the result of Send must be a response or an error, not {type(result).__name__}")
+    result = msgspec.structs.replace(result, secrets=secrets)
     if not result.is_success:
         return _Failure(response.error(result, token_rejections=_TOKEN_REJECTIONS[request.host]))
     try:
@@ -212,16 +215,10 @@ def _header(name: str, value: str) -> str:
 
 
 def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:
-    """Add a remedy to an error, and remove secrets that the server may have echoed from its message."""
-    message = error.message
-    for secret in secrets:
-        # Replacing very short strings would garble the message.
-        if len(secret) > 3:
-            message = message.replace(secret, "***")
-    # After the secrets are replaced, because a secret that is cut would not be found. Invalid input is described by
-    # the client itself.
-    if not isinstance(error, InvalidInputError):
-        message = plain_text(message)
+    """Add a remedy to an error, and remove secrets from its message, which can be that of a library."""
+    # Invalid input is described by the client itself.
+    shown = without if isinstance(error, InvalidInputError) else plain_text
+    message = shown(error.message, secrets=secrets)
     message = f"{message} {advice}".rstrip()
     error.message = message
     error.args = (message,)

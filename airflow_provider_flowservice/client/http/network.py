@@ -68,7 +68,11 @@ def not_reached(
         remedy = "Set them in the URL of the proxy, in the extra 'proxy' of the connection or in HTTPS_PROXY."
     elif proxy_status is not None:
         what = f"{place} responds {proxy_status} and does not connect to {_host_and_port(step.origin)}"
-        remedy = "Ask those who run the proxy to permit this host."
+        remedy = (
+            "Try again later, or ask those who run the proxy."
+            if proxy_status >= 500
+            else "Ask those who run the proxy to permit this host."
+        )
     else:
         what = f"{place} {_failure(problem, settings.connect_timeout)}"
     message = f"{step.method} {step.path}: no connection: {what}. {remedy}"

@@ -43,15 +43,21 @@ class Response(Frozen, frozen=True):
 
     :param headers: headers by name in lower case.
     :param body: the decompressed body.
+    :param secrets: what was sent and must not appear in a message, although the server may echo it.
     """
 
-    hidden: ClassVar = frozenset({"body"})
+    hidden: ClassVar = frozenset({"body", "secrets"})
 
     method: str
     path: str
     status: int
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
+    secrets: tuple[str, ...] = ()
+
+    def said(self, text: str) -> str:
+        """Return the server's text for a message: on one line, bounded, and without secrets."""
+        return plain_text(text, secrets=self.secrets)
 
     def error(self, kind: type[E], problem: str, **details: Any) -> E:
         """Return an error about this response."""
@@ -102,8 +108,8 @@ def error(response: Response, *, token_rejections: frozenset[int] = frozenset({4
     """
     decoded = _lenient_json(response.body)
     document = decoded if isinstance(decoded, dict) else {}
-    code = _error_code(document)
-    text = _error_text(document) or _raw_text(response.body)
+    code = _error_code(response, document)
+    text = _error_text(response, document) or _raw_text(response)
     token_is_rejected = response.status in token_rejections
     kind = AuthenticationError if token_is_rejected else api_error_class(response.status, code)
     label = f"HTTP {response.status}" + (f" {code}" if code else "")
@@ -112,7 +118,7 @@ def error(response: Response, *, token_rejections: frozenset[int] = frozenset({4
         f"{label}: {text}",
         status=response.status,
         code=code,
-        request_id=_request_id(document, response.headers),
+        request_id=_request_id(response, document),
         retry_after=retry_after(response.headers.get("retry-after")),
     )
 
@@ -272,19 +278,19 @@ def _lenient_json(body: bytes | msgspec.Raw) -> Any:
         return None
 
 
-def _error_code(document: Mapping[str, Any]) -> str | None:
+def _error_code(response: Response, document: Mapping[str, Any]) -> str | None:
     """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
     code = document.get("error_code")
     if isinstance(code, (str, int)):
-        return plain_text(str(code))
+        return response.said(str(code))
     kind = document.get("type")
     if isinstance(kind, str) and "/errors/" in kind:
-        return plain_text(kind.rpartition("/")[2])
+        return response.said(kind).rpartition("/")[2]
     ims = document.get("error")
-    return plain_text(ims) if isinstance(ims, str) else None
+    return response.said(ims) if isinstance(ims, str) else None
 
 
-def _error_text(document: Mapping[str, Any]) -> str | None:
+def _error_text(response: Response, document: Mapping[str, Any]) -> str | None:
     report = document.get("report")
     details = report if isinstance(report, dict) else {}
     candidates = (
@@ -296,19 +302,20 @@ def _error_text(document: Mapping[str, Any]) -> str | None:
         document.get("detail"),
         document.get("title"),
     )
-    return next((plain_text(text) for text in candidates if isinstance(text, str) and text), None)
+    return next((response.said(text) for text in candidates if isinstance(text, str) and text), None)
 
 
-def _raw_text(body: bytes) -> str:
-    # 300 bytes of a page that is not JSON, such as a proxy's, show its title without flooding the log.
-    return plain_text(body[:300].decode("utf-8", "replace")) or "no explanation"
+def _raw_text(response: Response) -> str:
+    # Of a page that is not JSON, such as a proxy's, the beginning shows the title without flooding the log.
+    text = response.body[: 64 * 1024].decode("utf-8", "replace")
+    return plain_text(text, limit=300, secrets=response.secrets) or "no explanation"
 
 
-def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+def _request_id(response: Response, document: Mapping[str, Any]) -> str | None:
     report = document.get("report")
     candidates: Iterable[Any] = (
         report.get("request-id") if isinstance(report, dict) else None,
         document.get("requestId"),
-        headers.get("x-request-id"),
+        response.headers.get("x-request-id"),
     )
-    return next((plain_text(value) for value in candidates if isinstance(value, str)), None)
+    return next((response.said(value) for value in candidates if isinstance(value, str)), None)

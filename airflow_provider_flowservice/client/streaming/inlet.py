@@ -19,7 +19,6 @@ from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.model import BaseConnection, Frozen
 from airflow_provider_flowservice.client.settings import origin_of
-from airflow_provider_flowservice.client.text import plain_text
 
 #: Maximum size of a request in bytes. AEP documents 1 MB without saying whether it means 10**6 or 2**20; this is safe.
 MAX_REQUEST_BYTES = 1_000_000
@@ -218,7 +217,7 @@ def _headers(flow_id: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def _receipt(received: response.Response) -> tuple[MessageResult, ...]:
-    return (_result(response.decode(received, _Element)),)
+    return (_result(received, response.decode(received, _Element)),)
 
 
 def _results(received: response.Response, count: int) -> tuple[MessageResult, ...]:
@@ -226,18 +225,18 @@ def _results(received: response.Response, count: int) -> tuple[MessageResult, ..
     missing = (MessageResult(MessageStatus.UNKNOWN, message="the response contains no result for it"),) * (
         count - len(elements)
     )
-    return (*map(_read_element, elements), *missing)
+    return (*(_read_element(received, element) for element in elements), *missing)
 
 
-def _read_element(element: msgspec.Raw) -> MessageResult:
+def _read_element(received: response.Response, element: msgspec.Raw) -> MessageResult:
     try:
-        return _result(msgspec.json.decode(element, type=_Element))
+        return _result(received, msgspec.json.decode(element, type=_Element))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # An invalid element does not affect the others, which must not be sent again because of it.
         return MessageResult(MessageStatus.UNKNOWN, message="its result in the response is invalid")
 
 
-def _result(element: _Element) -> MessageResult:
+def _result(received: response.Response, element: _Element) -> MessageResult:
     """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too."""
     stated = element.status if element.status is not None else element.status_code
     text = str(stated)
@@ -249,5 +248,5 @@ def _result(element: _Element) -> MessageResult:
         outcome = MessageStatus.ACCEPTED
     else:
         outcome = MessageStatus.UNKNOWN
-    message = plain_text(element.message) if element.message is not None else None
+    message = received.said(element.message) if element.message is not None else None
     return MessageResult(outcome, element.xaction_id, status, message)

@@ -109,3 +109,7 @@ def test_a_difference_shows_the_lines_that_change() -> None:
     assert shown[:2] == ["--- before", "+++ after"]
     assert [line for line in shown[2:] if line[0] in "+-"] == ["-    2", "+    3"]
     assert dry_run.difference({"a": 1}, {"a": 1}) == ""
+
+
+def test_a_plan_has_no_character_that_a_terminal_would_not_print() -> None:
+    assert dry_run.pretty("é \x9b31m \u202e") == '"é \\u009b31m \\u202e"'

@@ -108,6 +108,21 @@ def test_an_interrupted_attempts_run_is_used_and_not_started_again(
     assert state.load() == {"run": run_id}
 
 
+def test_a_failed_run_is_not_taken_for_the_one_that_is_started_after_it(
+    plain_client: Client, control: EmulatorControl
+) -> None:
+    flow = make_batch_flow(plain_client)
+    state = KeptState(NewestRuns.read(plain_client, flow).to_state())
+    control.set_switches(run_outcome="failed", run_seconds=0)
+    failed = plain_client.send(runs.create_run(flow, WINDOW)).id
+    control.advance(1)
+    control.set_switches(run_outcome="success")
+    control.inject(fault("reset_after", "POST", "runs"))
+    run_id = runs.run_flow(plain_client, flow, WINDOW, state)
+    assert {each["id"] for each in control.state()["runs"]} == {failed, run_id}
+    assert run_id != failed
+
+
 def test_a_long_history_costs_one_page(plain_client: Client, control: EmulatorControl) -> None:
     flow = make_batch_flow(plain_client)
     for _ in range(25):

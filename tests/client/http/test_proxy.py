@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from airflow_provider_flowservice.client.errors import InvalidInputError, NotSentError, UntrustedServerError
+from airflow_provider_flowservice.client.errors import (
+    FlowServiceError,
+    InvalidInputError,
+    NotSentError,
+    UntrustedServerError,
+)
 from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -16,6 +22,7 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.clients import emulator_settings, open_client
 from tests.support.proxy import ConnectProxy
+from tests.support.raw import answer, serving
 
 HOST = "platform.adobe.test"
 ORIGIN = f"https://{HOST}"
@@ -163,6 +170,42 @@ def test_a_proxy_that_refuses_was_not_passed_and_its_password_is_not_shown(
     assert control.requests() == []
 
 
+@pytest.mark.parametrize(
+    "response",
+    [b"junk\r\n\r\n", b"HTTP/1.1 200 OK\r\nbad line\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"a" * 99_999],
+)
+@pytest.mark.parametrize("place", ["connection", "environment"])
+def test_a_proxy_that_does_not_speak_http_does_not_make_us_show_its_password(
+    transport: str, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch, place: str, response: bytes
+) -> None:
+    def respond(connection: socket.socket) -> None:
+        connection.sendall(response)
+
+    with serving(respond) as server:
+        url = server.url.replace("http://", "http://me:p%2fw@")
+        if place == "environment":
+            monkeypatch.setenv("HTTPS_PROXY", url)
+        extras = {"proxy": url} if place == "connection" else {}
+        with pytest.raises(FlowServiceError) as caught:
+            count_flows(transport, settings(control, retries=0, **extras))
+    assert not [form for form in ("p%2fw", "p%2Fw", "p/w", "me:") if form in str(caught.value)]
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [("403 Forbidden", "Ask those who run the proxy to permit this host"), ("503 Busy", "Try again later")],
+)
+def test_a_proxy_that_does_not_connect_gets_the_remedy_that_fits(
+    transport: str, control: EmulatorControl, status: str, remedy: str
+) -> None:
+    def respond(connection: socket.socket) -> None:
+        connection.sendall(answer(b"", status=status))
+
+    said = f"responds {status[:3]} and does not connect to .* {remedy}"
+    with serving(respond) as server, pytest.raises(NotSentError, match=said):
+        count_flows(transport, settings(control, proxy=server.url, retries=0))
+
+
 def test_a_proxy_that_is_not_there_was_not_passed(
     transport: str, control: EmulatorControl, folder: Path
 ) -> None:
@@ -191,6 +234,8 @@ def test_a_proxy_whose_name_nobody_knows_is_named(
         "http://me:12/pr0xy-pw@proxy:3128",
         "http://me:pr0xy-pw@proxy:port",
         "http://me:pr0xy-pw@",
+        "socks5://me:pr0xy-pw@127.0.0.1:1080",
+        "http://me:pr0xy-pw@a..b:3128",
     ],
 )
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -14,6 +15,7 @@ from airflow_provider_flowservice.client.errors import (
     NotSentError,
     PermissionDeniedError,
     RateLimitError,
+    RenewedTokenError,
     ResponseLostError,
     ServerError,
 )
@@ -25,8 +27,9 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import FLOW_SERVICE, kinesis, make, profile_store
-from tests.support.clients import Client, emulator_settings
+from tests.support.clients import Client, emulator_settings, open_client
 from tests.support.faults import fault
+from tests.support.raw import answer, serving
 
 COUNT = request.count(request.FLOWS)
 
@@ -296,3 +299,58 @@ def test_a_secret_is_not_shown_even_where_a_long_text_is_cut(
         with pytest.raises(BadRequestError) as caught:
             client.send(COUNT)
         assert secret[:5] not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>" + "x" * 280 + "{}",
+        {"message": "x" * 900 + "{}" * 5},
+        {"message": "bad form: client_secret={quoted}&scope=openid"},
+        {"error_code": "{}", "message": "no", "report": {"request-id": "{}"}},
+        {"type": "https://ns.adobe.com/aep/errors/{}", "title": "no"},
+    ],
+    ids=["page", "long", "form", "code", "type"],
+)
+def test_a_secret_that_aep_echoes_is_shown_nowhere(
+    open_to_emulator: Opener, transport: str, control: EmulatorControl, body: Any
+) -> None:
+    secret = "line one  of a/secret\nline two=="
+    client = open_to_emulator(transport, client_secret=secret, access_token="ready.token")
+
+    def echo(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: echo(member) for name, member in value.items()}
+        return value.replace("{quoted}", quote_plus(secret)).replace("{}", secret)
+
+    control.inject(fault("status", "GET", "flows", status=400, body=echo(body)))
+    with pytest.raises(BadRequestError) as caught:
+        client.send(COUNT)
+    error = caught.value
+    shown = f"{error.message} {error.args} {error.code} {error.request_id}"
+    assert "***" in shown
+    assert not [part for part in ("line one", "line+one", "line%20one", "line two") if part in shown]
+
+
+def test_a_token_that_was_renewed_is_not_shown_either(client: Client, control: EmulatorControl) -> None:
+    client.send(COUNT)
+    (entry,) = control.requests("POST", "/ims")
+    first = control.requests("GET")[-1]["headers"]["authorization"]
+    assert entry
+    control.inject(fault("status", "GET", "flows", times=2, status=401, body={"message": f"bad {first}"}))
+    with pytest.raises(RenewedTokenError, match=r"401: bad Bearer \*\*\*"):
+        client.send(COUNT)
+
+
+def test_what_fails_in_an_unknown_compression_is_known_by_its_status(transport: str) -> None:
+    head = ("Content-Encoding: br", "Content-Type: text/html")
+
+    def respond(connection: socket.socket) -> None:
+        connection.sendall(answer(b"\x0b\x02\x80page\x03", *head, status="404 Not Found"))
+
+    with (
+        serving(respond) as server,
+        open_client(transport, server.settings(retries=0)) as client,
+        pytest.raises(NotFoundError, match="HTTP 404: no explanation"),
+    ):
+        client.send(request.get(request.FLOWS, "f"))
