@@ -106,7 +106,7 @@ def in_test(emulator: Settings, settings: Settings | None, sandbox: str | None) 
     :param sandbox: sandbox to use if Airflow has no such connection; None means the emulator's own.
     """
     if settings is None:
-        return msgspec.structs.replace(emulator, sandbox=sandbox or emulator.sandbox)
+        return msgspec.structs.replace(emulator, sandbox=emulator.sandbox if sandbox is None else sandbox)
     return msgspec.structs.replace(emulator, **{name: getattr(settings, name) for name in _KEPT_IN_TESTS})
 
 
@@ -143,7 +143,7 @@ def settings_from(
             "collection_host", _text("collection_host", known, where) or DEFAULT_COLLECTION_HOST, where
         ),
         org_id=_org_id(_text("org_id", known, where), where),
-        sandbox=_sandbox(sandbox or _text("sandbox", known, where), where),
+        sandbox=_sandbox(_text("sandbox", known, where) if sandbox is None else sandbox, where),
         client_id=_for_header("login", client_id, where, "Set it to the client id of the credential."),
         client_secret=client_secret,
         access_token=_access_token(_text("access_token", known, where), client_secret, where),

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.model import is_number
+from airflow_provider_flowservice.client.text import plain_text
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -63,14 +63,21 @@ class Argument(Generic[T]):
         """
         if value is None and not (self.is_required or is_given):
             return None
-        if value is None or (isinstance(value, str) and value.strip() in _NOTHING and self.kind is not text):
-            raise InvalidInputError(
-                field,
-                f"is {value!r}, although it was given",
-                "Check the template or the upstream task that it comes from (was it skipped?)"
-                + (", and give a value." if self.is_required else ", or omit the argument."),
+        if _is_nothing(value) and not (self.kind is text and value == ""):
+            raise _given_as_nothing(
+                field, value, "and give a value" if self.is_required else "or omit the argument"
             )
         return self.kind(field, value)
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip() in _NOTHING)
+
+
+def _given_as_nothing(field: str, value: Any, remedy: str) -> InvalidInputError:
+    problem = f"is {value!r}, although it was given"
+    cause = "Check the template or the upstream task that it comes from (was it skipped?)"
+    return InvalidInputError(field, problem, f"{cause}, {remedy}.")
 
 
 def required(kind: Kind[T]) -> Argument[T]:
@@ -102,12 +109,14 @@ class TakesArguments:
             nothing is validated before :meth:`read_arguments`.
         """
         given = self.__dict__.setdefault("_given", set())
+        templates = self.__dict__.setdefault("_templates", {})
         for name in filter(values.__contains__, self.arguments):
             value = values[name]
             setattr(self, name, value)
             if value is not None:
                 given.add(name)
-            if not self._is_from_mapped and not _holds_template(value):
+            templates[name] = tuple(_templates_in(value))
+            if not self._is_from_mapped and not templates[name]:
                 self.arguments[name].read(name, value, is_given=False)
         if not self._is_from_mapped and self.arguments.keys() <= self.__dict__.keys():
             self.check_arguments()
@@ -118,7 +127,10 @@ class TakesArguments:
         :raises InvalidInputError: if an argument is invalid.
         """
         for name, argument in self.arguments.items():
-            setattr(self, name, argument.read(name, getattr(self, name), is_given=self.is_given(name)))
+            value = getattr(self, name)
+            for place in self.__dict__["_templates"].get(name, ()):
+                _check_rendered(name, value, place)
+            setattr(self, name, argument.read(name, value, is_given=self.is_given(name)))
         self.check_arguments()
 
     def is_given(self, name: str) -> bool:
@@ -147,22 +159,50 @@ class TakesArguments:
         return bool(getattr(self, "_BaseOperator__from_mapped", False))
 
 
-def _holds_template(value: Any) -> bool:
-    """Whether a value contains a template, so that it changes before execution."""
-    if isinstance(value, str):
-        return any(mark in value for mark in ("{{", "{%", "{#"))
+def _templates_in(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the keys and indexes that lead to each template in a value. It changes before execution."""
     if isinstance(value, Mapping):
-        return any(map(_holds_template, value.values()))
-    if isinstance(value, (list, tuple, set)):
-        return any(map(_holds_template, value))
+        for key, member in value.items():
+            yield from _templates_in(member, (*place, key))
+    elif isinstance(value, (list, tuple)):
+        for index, member in enumerate(value):
+            yield from _templates_in(member, (*place, index))
+    elif isinstance(value, set):
+        if any(True for member in value for _ in _templates_in(member)):
+            yield place
+    elif isinstance(value, str):
+        if any(mark in value for mark in ("{{", "{%", "{#")):
+            yield place
     # An XComArg, or another object that Airflow resolves. Paths also have a method named resolve.
-    return hasattr(value, "resolve") and not isinstance(value, os.PathLike)
+    elif hasattr(value, "resolve") and not isinstance(value, os.PathLike):
+        yield place
+
+
+def _check_rendered(field: str, value: Any, place: tuple[Any, ...]) -> None:
+    """Reject what a template within a list or mapping has become, if that is nothing.
+
+    :param place: the keys and indexes that lead to it; empty for the value itself, which its kind checks.
+    """
+    for step in place:
+        if isinstance(value, (str, bytes)) or not isinstance(value, (Mapping, Sequence)):
+            return
+        try:
+            value = value[step]
+        except LookupError:
+            return
+        field = f"{field}[{step!r}]"
+    if place and _is_nothing(value):
+        raise _given_as_nothing(field, value, "or leave it out")
 
 
 def text(field: str, value: Any) -> str:
-    """Convert a string that may be empty. Native rendering creates numbers, which are converted back to strings."""
-    if is_number(value):
+    """Convert a string that may be empty. Native rendering creates whole numbers, which become strings again."""
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, float):
+        # 1.1 may have been "1.10", and 100000.0 may have been "1e5".
+        remedy = "If a template gives it, let it give a string: native rendering makes numbers of strings."
+        raise InvalidInputError(field, f"is the number {value}, not a string", remedy)
     if not isinstance(value, str):
         raise InvalidInputError(field, f"must be a string, not {type(value).__name__}", "Give a string.")
     return value
@@ -186,7 +226,7 @@ def flag(field: str, value: Any) -> bool:
         return _BOOLEANS[value.strip().lower()]
     except (AttributeError, KeyError):
         raise InvalidInputError(
-            field, f"{value!r} is neither true nor false", "Give true or false."
+            field, f"{_shown(value)} is neither true nor false", "Give true or false."
         ) from None
 
 
@@ -194,12 +234,14 @@ def whole_number(minimum: int = 0) -> Kind[int]:
     """Return a converter for whole numbers of at least ``minimum``."""
 
     def read(field: str, value: Any) -> int:
-        number = _number(value)
-        if number is None or number != int(number) or number < minimum:
+        number = _whole(value)
+        if number is None or number < minimum:
             raise InvalidInputError(
-                field, f"{value!r} is not a whole number of {minimum} or more", "Give a number such as 10."
+                field,
+                f"{_shown(value)} is not a whole number of {minimum} or more",
+                "Give a number such as 10.",
             )
-        return int(number)
+        return number
 
     return read
 
@@ -211,7 +253,9 @@ def seconds(minimum: float = 0) -> Kind[float]:
         number = value.total_seconds() if isinstance(value, timedelta) else _number(value)
         if number is None or number < minimum:
             raise InvalidInputError(
-                field, f"{value!r} is not a duration of {minimum} or more", "Give seconds or a timedelta."
+                field,
+                f"{_shown(value)} is not a duration of {minimum} or more",
+                "Give seconds or a timedelta.",
             )
         return float(number)
 
@@ -222,7 +266,7 @@ def epoch_seconds(field: str, value: Any) -> int:
     """Convert a time in seconds since 1970-01-01 UTC. It has ten digits; other lengths suggest another unit."""
     number = _number(value)
     if number is None or not 10**9 <= number < 10**10:
-        raise InvalidInputError(field, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
+        raise InvalidInputError(field, f"{_shown(value)} is not a time", "Give seconds since 1970-01-01 UTC.")
     return int(number)
 
 
@@ -230,7 +274,7 @@ def moment(field: str, value: Any) -> float:
     """Convert a time in seconds since 1970-01-01 UTC. Unlike :func:`epoch_seconds`, it may be 0 or negative."""
     number = _number(value)
     if number is None:
-        raise InvalidInputError(field, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
+        raise InvalidInputError(field, f"{_shown(value)} is not a time", "Give seconds since 1970-01-01 UTC.")
     return number
 
 
@@ -242,7 +286,7 @@ def choice(options: Iterable[E]) -> Kind[E]:
         found = by_value.get(value) if isinstance(value, str) else None
         if found is None:
             raise InvalidInputError(
-                field, f"{value!r} is not supported", f"Choose one of: {', '.join(by_value)}."
+                field, f"{_shown(value)} is not supported", f"Choose one of: {', '.join(by_value)}."
             )
         return found
 
@@ -273,7 +317,11 @@ def list_of(kind: Kind[T], *, minimum: int = 0) -> Kind[list[T]]:
     """
 
     def read(field: str, value: Any) -> list[T]:
-        found = [kind(f"{field}[{position}]", item) for position, item in enumerate(items(field, value))]
+        element = required(kind)
+        found = [
+            element.read(f"{field}[{position}]", item, is_given=True)
+            for position, item in enumerate(items(field, value))
+        ]
         if len(found) < minimum:
             raise InvalidInputError(field, "is empty", "Give at least one.")
         return found
@@ -285,13 +333,9 @@ def resource_ids(minimum: int = 1) -> Kind[list[str]]:
     """Return a converter for an id, or for a list of at least ``minimum`` ids."""
 
     def read(field: str, value: Any) -> list[str]:
-        return list_of(_element_id, minimum=minimum)(field, [value] if isinstance(value, str) else value)
+        return list_of(resource_id, minimum=minimum)(field, [value] if isinstance(value, str) else value)
 
     return read
-
-
-def _element_id(field: str, value: Any) -> str:
-    return str(Argument(resource_id, is_required=True).read(field, value, is_given=True))
 
 
 def storage_path(field: str, value: Any) -> str | ObjectStoragePath:
@@ -300,16 +344,36 @@ def storage_path(field: str, value: Any) -> str | ObjectStoragePath:
     if hasattr(value, "storage_options"):
         return cast("ObjectStoragePath", value)
     if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
+        return os.fsdecode(value)
     return string(field, value)
 
 
 def _number(value: Any) -> float | None:
     """Convert a finite number, or a string that contains one; None for other values."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, bytes)):
         return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _whole(value: Any) -> int | None:
+    """Convert a whole number of any size, or a string that contains one; None for other values."""
+    number = _number(value)
+    if number is None or number != int(number):
+        return None
+    try:
+        # A float would round a large one.
+        return int(value)
+    except ValueError:
+        return int(number)
+
+
+def _shown(value: Any) -> str:
+    """Return a value for an error message, shortened."""
+    try:
+        return plain_text(repr(value), limit=200)
+    except ValueError:
+        return f"an {type(value).__name__} of thousands of digits"

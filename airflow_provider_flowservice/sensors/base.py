@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.ensure import is_planned
 from airflow_provider_flowservice.client.waits import Wait
 from airflow_provider_flowservice.exceptions import raise_for_airflow
-from airflow_provider_flowservice.operators.arguments import flag, required, resource_id
+from airflow_provider_flowservice.operators.arguments import flag, required, resource_id, seconds
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
 from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, timed_out, wait_for
 
@@ -25,6 +26,8 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     """Base class of the provider's sensors.
 
     :param flow_id: id of the flow.
+    :param timeout: seconds, or ``timedelta``, after which the sensor fails. Like ``poke_interval``, it belongs to
+        Airflow's sensors and is not a template field.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``.
     :param plan_only: whether to succeed without waiting, because the upstream tasks only plan their changes.
@@ -42,6 +45,11 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         plan_only: bool | str = False,
         **kwargs: Any,
     ) -> None:
+        # In a mapped task, these are checked on the worker, where Airflow's own error would be retried.
+        with raise_for_airflow() if getattr(self, "_BaseOperator__from_mapped", False) else nullcontext():
+            kwargs |= {
+                name: seconds()(name, kwargs[name]) for name in ("timeout", "poke_interval") if name in kwargs
+            }
         super().__init__(**kwargs)
         deferrable = is_deferrable(deferrable)
         self.set_arguments(locals())

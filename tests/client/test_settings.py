@@ -169,6 +169,13 @@ def test_the_operators_sandbox_comes_before_the_connections() -> None:
     assert settings.sandbox == "onboarding"
 
 
+@pytest.mark.parametrize("sandbox", ["", " "])
+def test_an_empty_sandbox_is_not_replaced_by_the_connections(sandbox: str) -> None:
+    extras = {"org_id": "5C0FFEE@AdobeOrg", "sandbox": "prod"}
+    with pytest.raises(InvalidInputError, match="extra 'sandbox' of connection: is empty"):
+        settings_from(host=None, client_id="me", client_secret=SECRET, extras=extras, sandbox=sandbox)
+
+
 def test_a_ready_token_stands_for_a_client_secret() -> None:
     assert read(client_secret=None, access_token=TOKEN).access_token == TOKEN
 

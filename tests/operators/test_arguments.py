@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +32,11 @@ from airflow_provider_flowservice.operators.arguments import (
     text,
     whole_number,
 )
+
+
+class BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"/data/a.csv"
 
 
 class Colour(StrEnum):
@@ -91,6 +97,9 @@ GOOD: Sequence[tuple[Kind[Any], Any, Any]] = [
     (whole_number(), "10", 10),
     (whole_number(), 10.0, 10),
     (whole_number(), 0, 0),
+    (whole_number(), "9007199254740993", 9007199254740993),
+    (whole_number(), "10.0", 10),
+    (whole_number(), Decimal(10), 10),
     (seconds(), "2.5", 2.5),
     (seconds(), timedelta(minutes=5), 300.0),
     (epoch_seconds, "1700000000", 1700000000),
@@ -103,10 +112,17 @@ GOOD: Sequence[tuple[Kind[Any], Any, Any]] = [
     (resource_ids(minimum=0), [], []),
     (storage_path, "s3://bucket/a.csv", "s3://bucket/a.csv"),
     (storage_path, PurePosixPath("/data/a.csv"), "/data/a.csv"),
+    (storage_path, BytesPath(), "/data/a.csv"),
 ]
-BAD: Sequence[tuple[Kind[Any], Any, str]] = [
+BAD: Sequence[Any] = [
     (string, {"secret": 1}, "x: must be a string, not dict"),
     (string, True, "x: must be a string, not bool"),
+    (string, 1.1, "x: is the number 1.1, not a string. If a template gives it, let it give a string"),
+    (whole_number(), b"10", "x: b'10' is not a whole number"),
+    (whole_number(), "9" * 5000, "9... is not a whole number"),
+    pytest.param(seconds(), 10**5000, "x: an int of thousands of digits is not a duration", id="huge"),
+    (list_of(string), ["a", ""], "x[1]: is '', although it was given"),
+    (list_of(string), ["None"], "x[0]: is 'None', although it was given"),
     (flag, "yes", "x: 'yes' is neither true nor false"),
     (flag, 1, "x: 1 is neither true nor false"),
     (whole_number(), True, "x: True is not a whole number"),
@@ -204,8 +220,45 @@ def test_an_empty_text_keeps_its_meaning_and_none_has_none() -> None:
     operator.note = ""
     operator.read_arguments()
     assert operator.note == ""
-    operator.note = None
-    with pytest.raises(InvalidInputError, match="note: is None, although it was given"):
+    for nothing in (None, "None"):
+        operator.note = nothing
+        with pytest.raises(InvalidInputError, match=r"note: is '?None'?, although it was given"):
+            operator.read_arguments()
+
+
+class WithParts(TakesArguments, BaseOperator):
+    parts = required(mapping)
+    lines = required(items)
+
+    def __init__(self, *, parts: Any, lines: Any = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.set_arguments(locals())
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+@pytest.mark.parametrize("from_mapped", [False, True])
+def test_what_was_given_within_a_mapping_or_a_list_must_not_turn_out_to_be_nothing(
+    nothing: Any, from_mapped: bool
+) -> None:
+    operator = WithParts(
+        task_id="x",
+        parts={"stream": {"name": "{{ params.a }}"}, "empty": nothing},
+        lines=["a", {"b": ["{{ params.b }}"]}],
+        **({"_airflow_from_mapped": True} if from_mapped else {}),
+    )
+    good = {"stream": {"name": "s"}, "empty": nothing}
+    operator.parts, operator.lines = good, ["a", {"b": ["b"]}]
+    operator.read_arguments()
+    operator.lines = ["a", {"b": [nothing]}]
+    with pytest.raises(
+        InvalidInputError, match=r"^lines\[1\]\['b'\]\[0\]: is .*although it was given.*leave it out"
+    ):
+        operator.read_arguments()
+    operator.parts = {**good, "stream": {"name": nothing}}
+    with pytest.raises(InvalidInputError, match=r"^parts\['stream'\]\['name'\]: is .*although it was given"):
+        operator.read_arguments()
+    operator.parts = "5"
+    with pytest.raises(InvalidInputError, match=r"^parts: must be a mapping, not str"):
         operator.read_arguments()
 
 

@@ -259,6 +259,18 @@ def test_the_runs_are_given_in_one_way(arguments: dict[str, Any], problem: str) 
         sensor(FlowServiceFlowRunSensor, UNKNOWN, **arguments)
 
 
+# Airflow's own arguments
+
+
+@pytest.mark.parametrize("name", ["timeout", "poke_interval"])
+def test_a_time_that_is_none_is_named_and_not_tried_again(name: str) -> None:
+    assert getattr(run_sensor(UNKNOWN, **{name: "60"}), name) == 60
+    with pytest.raises(InvalidInputError, match=f"{name}: 'sixty' is not a duration"):
+        run_sensor(UNKNOWN, **{name: "sixty"})
+    with pytest.raises(FlowServicePermanentException, match=f"{name}: 'sixty' is not a duration"):
+        run_sensor(UNKNOWN, **{name: "sixty"}, _airflow_from_mapped=True)
+
+
 # States
 
 

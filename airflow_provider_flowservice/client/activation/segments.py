@@ -90,7 +90,9 @@ def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | Segme
         raise InvalidInputError(where, f"has the unknown key {unknown[0]!r}", remedy)
     check_export(value, where)
     if "id" not in value and value.get("name"):
-        return SegmentName(str(value["name"]), value)
+        if not isinstance(value["name"], str):
+            raise InvalidInputError(where, f"the name {value['name']!r} is not a string", "Put it in quotes.")
+        return SegmentName(value["name"], value)
     if "systemSegmentId" in value:
         value["systemSegmentId"] = _canonical(value["systemSegmentId"], f"{where}.systemSegmentId")
         if not isinstance(value.get("id"), str) or not value.get("namespace"):

@@ -138,8 +138,8 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
             raise InvalidInputError(where, f"{entry!r} is not a mapping", "Give source and destination.")
         source = entry.get("source") or entry.get("sourceAttribute")
         destination = entry.get("destination") or entry.get("destinationXdmPath")
-        if not source or not destination:
-            problem = f"{dict(entry)!r} lacks source or destination"
+        if not (source and isinstance(source, str) and destination and isinstance(destination, str)):
+            problem = f"{dict(entry)!r} lacks source or destination, or one is not a string"
             raise InvalidInputError(where, problem, "Give both, as strings.")
         if destination in found:
             raise InvalidInputError(where, f"{destination!r} is mapped twice", "Remove one of the mappings.")

@@ -58,6 +58,7 @@ def test_what_is_given_is_left_as_it_is() -> None:
         ({**EXTERNAL, "namespace": ""}, "segments[1]", "has a systemSegmentId but lacks id or namespace"),
         ({**EXTERNAL, "id": None}, "segments[1]", "has a systemSegmentId but lacks id or namespace"),
         ({**EXTERNAL, "id": 9001}, "segments[1]", "has a systemSegmentId but lacks id or namespace"),
+        ({"name": ["x"]}, "segments[1]", "the name ['x'] is not a string"),
         ({"name": ""}, "segments[1]", "None is not a segment id"),
         ({"id": FIRST, "frequency": "DAILY"}, "segments[1]", "has the unknown key 'frequency'"),
         (exported(FIRST, frequency="HOURLY"), "segments[1].schedule.frequency", "'HOURLY' is not supported"),

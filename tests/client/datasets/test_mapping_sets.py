@@ -54,6 +54,8 @@ def test_both_wordings_are_read() -> None:
     ("mappings", "message"),
     [
         ([], "mappings: is empty"),
+        ([{"source": ["a"], "destination": ["b"]}], r"mappings\[0\]: .* or one is not a string"),
+        ([{"source": 1, "destination": "b"}], r"mappings\[0\]: .* or one is not a string"),
         ([{"source": "a"}], r"mappings\[0\]: .* lacks source or destination"),
         (
             [{"source": "a", "destination": "b"}, {"destination": "c"}],
