@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 
 
 class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
-    """Base class of the provider's sensors.
+    """Base class of the provider's sensors. Their ``timeout`` and ``poke_interval`` are Airflow's: no template fields.
 
     :param flow_id: id of the flow.
-    :param timeout: seconds, or ``timedelta``, after which the sensor fails. Like ``poke_interval``, it belongs to
-        Airflow's sensors and is not a template field.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``.
     :param plan_only: whether to succeed without waiting, because the upstream tasks only plan their changes.

@@ -5,24 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from airflow_provider_flowservice.client import converge
-from airflow_provider_flowservice.client.ensure import create
-from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.client.streaming import posting
 from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
 from tests.faults.outcomes import Outcome
 from tests.support.aep import FLOW_SERVICE
-from tests.support.operations import Operation
+from tests.support.operation import REQUEST_TRIES, Operation, Repeats
 
 LOOK, WRITE, CHECK = PLACES = ("look", "write", "check")
 #: Seconds after which a client of these tests takes an answer for lost, where an answer is late.
 PATIENCE = 0.5
 #: Seconds for which a create looks for what it may have made, and a change for what AEP has confirmed.
 SEARCH = sum(converge.LOOKS)
-#: How often a request is sent that may be sent again freely, and the longest that the waits between may take.
-REQUEST_TRIES = {field.name: field.default for field in msgspec.structs.fields(Settings)}["retries"] + 1
+#: The longest that the waits between the tries of a request may take.
 BACKOFF = float(sum(2**attempt for attempt in range(REQUEST_TRIES - 1)))
 _SLACK = 1.0
 
@@ -67,13 +61,16 @@ class Kind:
         method, path = operation.places[place]
         of_flow_service = path.startswith(FLOW_SERVICE)
         if self.kind == "conflict":
-            return of_flow_service and path.endswith("/*")
+            # What is run or deleted has no version that somebody else could change.
+            return of_flow_service and path.endswith("/*") and "/runs" not in path and method != "DELETE"
+        if self.kind in ("truncate", "slow_body"):
+            return method != "DELETE"  # its response has no body
         if self.kind in ("noop", "stale_etag"):
             return of_flow_service and method == "PATCH"
         if self.kind == "eventual":
-            return operation.creates and place == WRITE
+            return operation.repeats is Repeats.LOOK and place == WRITE
         if self.kind == "page_shift":
-            return of_flow_service and method == "GET" and not path.endswith("/*")
+            return of_flow_service and method == "GET" and path.rpartition("/")[2] not in ("*", "runs")
         return True
 
 
@@ -113,8 +110,8 @@ def writes(kind: Kind, operation: Operation, place: str) -> int:
         return 0
     if place != WRITE:
         return 1
-    if operation.posts and not kind.answered:
-        return 2  # an inlet cannot be asked whether it took the records
+    if operation.repeats is Repeats.SEND and not kind.answered:
+        return 2
     return 1 if kind.applied else 2
 
 
@@ -125,7 +122,7 @@ def bound(kind: Kind, operation: Operation, place: str) -> float:
         return seconds + SEARCH / 2
     if kind.kind == "noop":
         return seconds + SEARCH  # it could be a change that shows late
-    if operation.creates and place == WRITE and not kind.applied and not kind.answered:
+    if operation.repeats is Repeats.LOOK and place == WRITE and not kind.applied and not kind.answered:
         return seconds + SEARCH
     return seconds + kind.asks + 1.0
 
@@ -143,30 +140,27 @@ def tries(kind: Kind, operation: Operation, place: str) -> int | None:
     """After how many such faults an operation gives up; None where it does not come to that."""
     if not kind.applies(operation, place):
         return None
+    polls = TOLERATED_FAILURES + 1 if place == operation.polled else 1
     if kind.kind == "expire_token":
-        return 2 * (TOLERATED_FAILURES + 1) if operation.name == "wait, deferred" else 2
-    if kind.kind == "rate_limit" and place == WRITE:
-        return REQUEST_TRIES
+        return 2 * polls
     if place != WRITE:
-        rounds = 1
-        if operation.name == "wait, deferred":
-            # When a connection breaks, aiohttp sends what is safe to repeat once more by itself.
-            rounds = (TOLERATED_FAILURES + 1) * (2 if kind.kind == "reset" else 1)
-        return None if kind.kind == "conflict" else rounds * REQUEST_TRIES
-    if operation.posts:
-        return posting.ATTEMPTS
-    if kind.applied:
+        # When a connection breaks, aiohttp sends what is safe to repeat once more by itself.
+        twice = operation.deferred and place == operation.polled and kind.kind == "reset"
+        return None if kind.kind == "conflict" else polls * REQUEST_TRIES * (2 if twice else 1)
+    if kind.kind == "rate_limit":
+        return REQUEST_TRIES
+    if kind.applied and not operation.posts:
         return None  # found by looking
-    return create.ATTEMPTS if operation.creates else converge.ATTEMPTS
+    return operation.tries
 
 
 def staying_bound(kind: Kind, operation: Operation, place: str) -> float:
     """Seconds after which an operation has given up."""
     one = (REQUEST_TRIES - 1) * kind.asks + BACKOFF
-    if operation.name == "wait, deferred":
-        return (TOLERATED_FAILURES + 1) * one + TOLERATED_FAILURES * 33.0
-    if operation.creates and place == WRITE and not kind.answered:
-        return create.ATTEMPTS * SEARCH + _SLACK
-    if place == WRITE and not operation.posts:
-        return one + converge.ATTEMPTS * converge.MAX_DELAY
+    if place == operation.polled:
+        return operation.waits + (TOLERATED_FAILURES + 1) * one + TOLERATED_FAILURES * 33.0
+    if operation.repeats is Repeats.LOOK and place == WRITE and not kind.answered:
+        return operation.tries * SEARCH + _SLACK
+    if operation.repeats is Repeats.READ and place == WRITE:
+        return one + operation.tries * converge.MAX_DELAY
     return operation.waits + one + _SLACK

@@ -16,7 +16,7 @@ from tests.support import operators
 from tests.support.aep import ids, make_flow, writes
 from tests.support.crowd import all_at_once
 from tests.support.faults import fault
-from tests.support.operations import NAME, Sandbox
+from tests.support.operation import NAME, Sandbox
 from tests.support.tasks import run
 
 pytestmark = pytest.mark.faults

@@ -27,7 +27,7 @@ from tests.support.aep import FLOW_SERVICE, ids, make, make_flow, profile_store,
 from tests.support.airflow import flowservice_connection
 from tests.support.dags import Ran, run
 from tests.support.faults import fault
-from tests.support.operations import NAME, SEGMENTS, Sandbox
+from tests.support.operation import NAME, SEGMENTS, Sandbox
 from tests.support.tasks import run as run_operator
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("airflow_database")]

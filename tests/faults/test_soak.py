@@ -17,7 +17,7 @@ from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletO
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.faults.outcomes import Outcomes
 from tests.support import operators
-from tests.support.operations import ATTRIBUTES, SEGMENTS, Sandbox
+from tests.support.operation import ATTRIBUTES, SEGMENTS, Sandbox
 from tests.support.streaming import open_source, people
 from tests.support.tasks import RecordingTaskInstance, TaskStateStore
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, ClassVar
@@ -16,24 +15,14 @@ from airflow_provider_flowservice.emulator.faults import queue
 from airflow_provider_flowservice.emulator.faults.base import Fault, InterceptedRequest
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_NAMES
 from airflow_provider_flowservice.exceptions import FlowServiceException, FlowServiceWaitTimeout
-from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
-from airflow_provider_flowservice.operators.connections import FlowServiceDeleteConnectionOperator
-from airflow_provider_flowservice.operators.flows import (
-    FlowServiceDeleteFlowOperator,
-    FlowServicePublishFlowOperator,
-    FlowServiceRunFlowOperator,
-    FlowServiceSetFlowStateOperator,
-    FlowServiceUpdateFlowOperator,
-)
 from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from tests.fuzz.mutations import mutated
 from tests.support import operators
-from tests.support.aep import kinesis, make, make_ends, make_flow, profile_flow
-from tests.support.batch import make_batch_flow
+from tests.support.aep import make_flow
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
-from tests.support.files import exported, make_file_flow
-from tests.support.operations import SEGMENTS, Operation, Sandbox, operations
+from tests.support.operation import SEGMENTS, Operation, Sandbox
+from tests.support.operations import operations
 from tests.support.tasks import forget_masked
 
 ROUNDS = [10, pytest.param(200, marks=pytest.mark.fuzz)]
@@ -56,69 +45,18 @@ class MalformedFault(Fault):
         return replace(response, body=body, headers=[*headers, length])
 
 
-def _other(name: str, prepare: Callable[[Sandbox], Any], build: Callable[[Any], Any]) -> Operation:
-    """An operation of which only the exceptions matter."""
-    return Operation(name, prepare, build, places={}, left=lambda *_: None, wanted=None)
+def _activation_by_name() -> Operation:
+    return Operation(
+        "activate by name",
+        lambda sandbox: make_flow(sandbox.hook),
+        lambda flow: operators.activate(flow, [{"name": SEEDED_SEGMENT_NAMES[SEGMENTS[0]]}]),
+        places={},
+        left=lambda *_: None,
+        wanted=None,
+    )
 
 
-def _file_flow(sandbox: Sandbox) -> str:
-    flow = make_file_flow(sandbox.hook)
-    sandbox.hook.activate_segments(flow, [exported(segment) for segment in SEGMENTS])
-    return flow
-
-
-def _draft(sandbox: Sandbox) -> str:
-    ends = make_ends(sandbox.hook)
-    return sandbox.hook.send(profile_flow(*ends, draft=True).create()).id
-
-
-def _others() -> list[Operation]:
-    """What :func:`operations` does not have."""
-
-    def flow(sandbox: Sandbox) -> str:
-        return make_flow(sandbox.hook)
-
-    def run(flow: str) -> Any:
-        return FlowServiceRunFlowOperator(
-            task_id="x", flow_id=flow, window_start=WINDOW[0], window_end=WINDOW[1]
-        )
-
-    def named(flow: str) -> Any:
-        return operators.activate(flow, [{"name": SEEDED_SEGMENT_NAMES[SEGMENTS[0]]}])
-
-    return [
-        _other("run", lambda sandbox: make_batch_flow(sandbox.hook), run),
-        _other(
-            "export",
-            _file_flow,
-            lambda flow: FlowServiceAdHocActivationOperator(task_id="x", flow_id=flow, segments=SEGMENTS),
-        ),
-        _other("activate by name", flow, named),
-        _other(
-            "delete",
-            flow,
-            lambda flow: FlowServiceDeleteFlowOperator(task_id="x", flow_id=flow, with_connections=True),
-        ),
-        _other(
-            "delete connection",
-            lambda sandbox: make(sandbox.hook, kinesis()),
-            lambda base: FlowServiceDeleteConnectionOperator(task_id="x", connection_id=base, kind="base"),
-        ),
-        _other("publish", _draft, lambda flow: FlowServicePublishFlowOperator(task_id="x", flow_id=flow)),
-        _other(
-            "disable",
-            flow,
-            lambda flow: FlowServiceSetFlowStateOperator(task_id="x", flow_id=flow, state="disabled"),
-        ),
-        _other(
-            "rename",
-            flow,
-            lambda flow: FlowServiceUpdateFlowOperator(task_id="x", flow_id=flow, new_description="new"),
-        ),
-    ]
-
-
-OPERATIONS = [*operations(), *_others()]
+OPERATIONS = [*operations(), _activation_by_name()]
 
 
 @dataclass

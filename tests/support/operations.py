@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_flowservice.client import ActivationMode
-from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
+from airflow_provider_flowservice.client.ensure import create
+from airflow_provider_flowservice.client.streaming import posting
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
-from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
 from airflow_provider_flowservice.operators.flows import FlowServiceUpdateFlowOperator
@@ -27,98 +26,28 @@ from tests.support.aep import (
     make_flow,
     profile_flow,
     profile_store,
-    selected,
     stream,
 )
-from tests.support.streaming import (
-    CATALOG,
-    DATA_PREP,
-    PERSON,
-    SCHEMA_REGISTRY,
-    WORK,
-    customers,
-    mapping_set,
-    numbers,
-    open_source,
-    people,
+from tests.support.lifecycle import lifecycle_operations
+from tests.support.operation import (
+    ATTRIBUTES,
+    DATASETS,
+    MAPPING_SETS,
+    NAME,
+    POLL,
+    RECORDS,
+    SCHEMAS,
+    SEGMENTS,
+    Operation,
+    Repeats,
+    Sandbox,
 )
+from tests.support.streaming import PERSON, WORK, customers, mapping_set, numbers, open_source, people
 
-NAME = "mine"
-SEGMENTS = list(SEEDED_SEGMENT_IDS[:3])
-ATTRIBUTES = ["person.name.firstName"]
-RECORDS = 3
-#: Seconds between two polls.
-POLL = 30.0
 MAPPINGS = [
     {"source": "first", "destination": "person.name.firstName"},
     {"source": "mail", "destination": "workEmail.address"},
 ]
-SCHEMAS = f"{SCHEMA_REGISTRY}/tenant/schemas"
-DATASETS = f"{CATALOG}/dataSets"
-MAPPING_SETS = f"{DATA_PREP}/mappingSets"
-#: A request: method and path, or glob of paths.
-Place = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """An emulator, and somebody who looks into it."""
-
-    hook: FlowServiceHook
-    control: EmulatorControl
-
-    def named(self, path: str, name: str = NAME) -> list[Any]:
-        """The objects of a collection with a name, oldest first."""
-        if path == SCHEMAS:
-            return [found for found in schemas.iterate(self.hook) if found.title == name]
-        if path == DATASETS:
-            return [found for found in datasets.iterate(self.hook) if found.name == name]
-        if path == MAPPING_SETS:
-            return [found for found in mapping_sets.iterate(self.hook) if found.name == name]
-        held = self.control.state()[path.rpartition("/")[2]]
-        return [found for found in held if found["name"] == name]
-
-    def selected(self, flow_id: str) -> tuple[list[str], list[str]]:
-        """Segments and attributes of a flow."""
-        (flow,) = [flow for flow in self.control.state()["flows"] if flow["id"] == flow_id]
-        return selected(flow)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One thing that the provider does.
-
-    :param prepare: makes in AEP what it needs, and returns what the other functions are told.
-    :param build: the operator or sensor.
-    :param places: the request that looks, the one that writes, and the one that checks, where it has them.
-    :param left: what AEP holds afterwards, in a form that is compared with ``wanted``.
-    :param waits: seconds that it waits by itself.
-    :param meanwhile: what somebody else does while it waits, without which its wait does not end.
-    """
-
-    name: str
-    prepare: Callable[[Sandbox], Any]
-    build: Callable[[Any], Any]
-    places: Mapping[str, Place]
-    left: Callable[[Sandbox, Any], Any]
-    wanted: Any
-    waits: float = 0.0
-    meanwhile: Callable[[Sandbox, Any], object] | None = None
-
-    @property
-    def posts(self) -> bool:
-        """Whether it writes by sending records."""
-        return self.places.get("write", ("", ""))[1].startswith("/collection")
-
-    @property
-    def creates(self) -> bool:
-        """Whether it writes by making an object."""
-        return self.places.get("write", ("", ""))[0] == "POST" and not self.posts
-
-    @property
-    def deferred(self) -> bool:
-        """Whether it waits in the triggerer."""
-        return self.name.endswith("deferred")
 
 
 def operations() -> list[Operation]:
@@ -130,6 +59,7 @@ def operations() -> list[Operation]:
         _rename(),
         *map(_posting, MODES),
         *map(_waiting, MODES),
+        *lifecycle_operations(),
     ]
 
 
@@ -150,6 +80,8 @@ def _create(
         places={"look": ("GET", path), "write": ("POST", path), "check": ("GET", path)},
         left=lambda sandbox, _: len(sandbox.named(path)),
         wanted=1,
+        repeats=Repeats.LOOK,
+        tries=create.ATTEMPTS,
     )
 
 
@@ -351,6 +283,8 @@ def _posting(deferrable: bool) -> Operation:
         left=lambda sandbox, source: sorted(set(kept(sandbox.control, source))),
         wanted=list(range(RECORDS)),
         waits=301.0,
+        repeats=Repeats.SEND,
+        tries=posting.ATTEMPTS,
     )
 
 
@@ -379,4 +313,5 @@ def _waiting(deferrable: bool) -> Operation:
         wanted=True,
         waits=POLL * 1.1 if deferrable else 0.0,
         meanwhile=activated if deferrable else None,
+        polled="look" if deferrable else None,
     )

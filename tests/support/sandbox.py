@@ -12,7 +12,7 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from tests.support.operations import Sandbox
+from tests.support.operation import Sandbox
 
 
 @pytest.fixture

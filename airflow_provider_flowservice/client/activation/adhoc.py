@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
 from airflow_provider_flowservice.client import clock, model
+from airflow_provider_flowservice.client.converge import look
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
@@ -20,15 +22,14 @@ from airflow_provider_flowservice.client.flows import NewestRuns
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import delay_after
-from airflow_provider_flowservice.client.model import FlowRun, RunState
+from airflow_provider_flowservice.client.model import RunState
 
 log = logging.getLogger(__name__)
 
 #: Maximum number of audiences in an ad-hoc request; AEP rejects more (a documented guardrail).
 MAX_AUDIENCES = 80
-#: Maximum number of times that a request is sent if its response is lost. The next attempt attaches to the runs that a
-#: lost one has started, so repeating is safe. Five attempts bridge brief disturbances; longer ones are left to the
-#: retries of the Airflow task.
+#: Maximum number of times that a request is sent if its response is lost. Five attempts bridge brief disturbances;
+#: longer ones are left to the retries of the Airflow task.
 ATTEMPTS = 5
 
 _ADHOC = "/data/core/activation/disflowprovider/adhocrun"
@@ -68,8 +69,8 @@ def export_segments(
 ) -> dict[str, str]:
     """Export segments now (``POST /adhocrun``), at most 80 per request, and only once if an attempt is repeated.
 
-    If a segment is already being exported, the existing run is returned for it. A request whose response was lost is
-    sent again: AEP then reports the runs that it has started as already running.
+    If a segment is already being exported, the existing run is returned for it. After a lost response, the runs that it
+    may have started are looked for; only what has none is sent again.
 
     :param saved: state of an earlier attempt: the runs that it started, and the newest runs before it.
     :returns: run ids by segment id.
@@ -83,25 +84,29 @@ def export_segments(
     newest = earlier or NewestRuns.read(sender, flow_id)
     saved.save({**newest.to_state(), "runs": runs})
     if earlier and (missing := set(segments) - set(runs)):
-        runs.update(_started(newest.later(sender, flow_id), missing))
+        runs.update(_find_started(sender, flow_id, missing, newest))
     pending = [segment for segment in segments if segment not in runs]
     for start in range(0, len(pending), MAX_AUDIENCES):
-        for started in _activate_chunk(sender, flow_id, pending[start : start + MAX_AUDIENCES]):
+        for started in _activate_chunk(sender, flow_id, pending[start : start + MAX_AUDIENCES], newest):
             runs.update(started)
             saved.save({**newest.to_state(), "runs": runs})
-    return runs
+    return {segment: runs[segment] for segment in segments}
 
 
-def _started(runs: Iterable[FlowRun], segments: Iterable[str]) -> dict[str, str]:
-    """Return which of the runs exports each segment and has not failed; of several, the first."""
-    usable = [run for run in runs if run.state is not RunState.FAILED]
+def _find_started(
+    sender: Sender, flow_id: str, segments: Collection[str], newest: NewestRuns
+) -> dict[str, str]:
+    """Return which run after the newest ones exports each segment and has not failed; of several, the first."""
+    usable = [run for run in newest.later(sender, flow_id) if run.state is not RunState.FAILED]
     found = {segment: run.id for run in reversed(usable) for segment in run.segments.intersection(segments)}
     for segment, run_id in found.items():
-        log.info("An earlier attempt started run %s of segment %s; using it", run_id, segment)
+        log.info("Run %s of segment %s was started before; using it", run_id, segment)
     return found
 
 
-def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterator[dict[str, str]]:
+def _activate_chunk(
+    sender: Sender, flow_id: str, pending: list[str], newest: NewestRuns
+) -> Iterator[dict[str, str]]:
     failures = 0
     while pending:
         try:
@@ -120,6 +125,10 @@ def _activate_chunk(sender: Sender, flow_id: str, pending: list[str]) -> Iterato
             if not is_ambiguous(error) or failures == ATTEMPTS:
                 raise
             clock.current().sleep(delay_after(error, failures))
+            # AEP reports a run that is still going on as busy, but would start a second one after a short one.
+            found = look(partial(_find_started, sender, flow_id, pending, newest), until=bool)
+            yield found
+            pending = [segment for segment in pending if segment not in found]
         else:
             yield started
             if left := ", ".join(sorted(set(pending) - set(started))):

@@ -98,13 +98,16 @@ def export(client: Client, flow: str, segments: list[str]) -> dict[str, str]:
     return client.send(adhoc.adhoc(flow, segments))
 
 
-def test_exports_that_are_started_while_the_answer_is_cut_off_are_attached_to(
-    plain_client: Client, control: EmulatorControl, flow: str
+@pytest.mark.parametrize("seconds", [0, 1000])
+def test_exports_that_are_started_while_the_answer_is_cut_off_are_not_started_again(
+    plain_client: Client, control: EmulatorControl, flow: str, seconds: int
 ) -> None:
+    control.set_switches(run_seconds=seconds)
     control.inject(fault("truncate", "POST", ADHOC))
     found = adhoc.export_segments(plain_client, flow, SEGMENTS)
     assert list(found) == SEGMENTS
     assert set(found.values()) == {each["id"] for each in control.state()["runs"]}
+    assert len(control.requests("POST", ADHOC)) == 1
 
 
 def test_exports_of_an_interrupted_attempt_are_not_repeated_after_their_end(
