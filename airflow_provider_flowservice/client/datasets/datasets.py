@@ -79,7 +79,7 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[D
         found = response.page_of(
             received,
             _Entry,
-            (msgspec.json.encode({"id": each, "body": body}) for each, body in bodies.items()),
+            [msgspec.json.encode({"id": each, "body": body}) for each, body in bodies.items()],
             name_at=("body", "name"),
         )
         return Page(

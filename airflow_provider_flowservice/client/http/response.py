@@ -23,6 +23,7 @@ from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     InvalidResponseError,
     NotFoundError,
+    ResponseTooLargeError,
     api_error_class,
 )
 from airflow_provider_flowservice.client.model import Frozen
@@ -36,6 +37,8 @@ E = TypeVar("E", bound=FlowServiceError)
 #: Maximum depth of nested JSON. AEP's documents have less than 20 levels; far more would exceed Python's recursion
 #: limit when they are compared or copied.
 MAX_DEPTH = 100
+#: Maximum number of objects on a page. Pages of at most 100 are requested.
+MAX_OBJECTS = 10_000
 
 
 class Response(Frozen, frozen=True):
@@ -101,6 +104,18 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
+def too_large(response: Response, problem: str) -> ResponseTooLargeError:
+    """Return the error for a response that exceeds a limit.
+
+    :param problem: the limit, and what exceeds it.
+    """
+    return response.error(
+        ResponseTooLargeError,
+        f"HTTP {response.status}, the response {problem}. AEP does not send such responses: check the hosts of the"
+        " connection, and that no proxy answers instead of AEP.",
+    )
+
+
 def error(response: Response, *, token_rejections: frozenset[int] = frozenset({401})) -> ApiError:
     """Return the error for an unsuccessful response of the gateway or of any service.
 
@@ -143,7 +158,7 @@ def page(response: Response, kind: type[T]) -> model.Page[T]:
 def page_of(
     response: Response,
     kind: type[T],
-    parts: Iterable[bytes | msgspec.Raw],
+    parts: Sequence[bytes | msgspec.Raw],
     *,
     next_cursor: str | None = None,
     id_at: Sequence[str] = ("id",),
@@ -153,7 +168,10 @@ def page_of(
 
     :param id_at: path of the id in an object, for those that cannot be decoded.
     :param name_at: path of the name in an object, for those that cannot be decoded.
+    :raises ResponseTooLargeError: if there are more than :data:`MAX_OBJECTS`.
     """
+    if len(parts) > MAX_OBJECTS:
+        raise too_large(response, f"has {len(parts):,} objects, more than the limit of {MAX_OBJECTS:,}")
     items: list[T] = []
     unreadable: list[model.Unreadable] = []
     for part in parts:

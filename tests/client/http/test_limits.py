@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import socket
 import threading
-import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -24,16 +23,12 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import body, request
 from airflow_provider_flowservice.client.http.asynchronous import LARGE_AT_ONCE, SMALL_BYTES, AiohttpTransport
+from airflow_provider_flowservice.client.http.response import MAX_OBJECTS
 from tests.support.clients import open_client
+from tests.support.hostile import GZIP, MB, bomb, memory, objects, repeating, sending
 from tests.support.raw import Answer, RawServer, answer, endless, serving
 
 COUNT = request.count(request.FLOWS)
-GZIP = "Content-Encoding: gzip"
-MB = 2**20
-
-
-def sending(*parts: bytes) -> Answer:
-    return lambda connection: connection.sendall(b"".join(parts))
 
 
 def send(transport: str, server: RawServer, **extras: object) -> int:
@@ -53,19 +48,8 @@ def failure(transport: str, respond: Answer, **extras: object) -> FlowServiceErr
 @pytest.fixture
 def peak() -> Iterator[Callable[[], float]]:
     """The most memory that was in use since the test began, in MB."""
-    tracemalloc.start()
-    yield lambda: tracemalloc.get_traced_memory()[1] / MB
-    tracemalloc.stop()
-
-
-def bomb(megabytes: int) -> bytes:
-    """The beginning of a gzip stream of zeros, a thousand times as large as it looks."""
-    stream = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
-    zeros = bytes(MB)
-    first = stream.compress(zeros) + stream.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush, the same block comes again byte for byte.
-    block = stream.compress(zeros) + stream.flush(zlib.Z_FULL_FLUSH)
-    return first + block * (megabytes - 1)
+    with memory() as most:
+        yield most
 
 
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "503 Service Unavailable"])
@@ -90,12 +74,7 @@ def test_a_body_without_end_is_given_up_at_the_limit(
 ) -> None:
     empty_gzip = gzip.compress(b"")[:10] if headers else b""
 
-    def respond(connection: socket.socket) -> None:
-        connection.sendall(endless(*headers) + empty_gzip)
-        for each in repeat(piece):
-            connection.sendall(each)
-
-    error = failure(transport, respond)
+    error = failure(transport, repeating(endless(*headers) + empty_gzip, piece))
     assert isinstance(error, ResponseTooLargeError)
     assert peak() < 1.5 * body.MAX_BYTES / MB
 
@@ -116,6 +95,31 @@ def test_the_limit_is_exact(transport: str, size: int, fits: bool) -> None:
         else:
             with pytest.raises(ResponseTooLargeError):
                 send(transport, server)
+
+
+@pytest.mark.parametrize(("zeros", "fits"), [(body.MAX_VALUES - 2, True), (body.MAX_VALUES - 1, False)])
+def test_so_is_that_of_the_values_in_a_body(transport: str, zeros: int, fits: bool) -> None:
+    values = b'{"count": 7, "x": [' + b",".join([b"0"] * zeros) + b"]}"
+    with serving(sending(answer(gzip.compress(values, compresslevel=1), GZIP))) as server:
+        if fits:
+            assert send(transport, server) == 7
+        else:
+            with pytest.raises(ResponseTooLargeError, match="more values than the limit of 1,000,000"):
+                send(transport, server)
+
+
+@pytest.mark.parametrize(("count", "fits"), [(MAX_OBJECTS, True), (MAX_OBJECTS + 1, False)])
+def test_so_is_that_of_the_objects_on_a_page(transport: str, count: int, fits: bool) -> None:
+    page = request.page(request.CONNECTION_SPECS)
+    with (
+        serving(sending(answer(objects(count, b'{"id":"i"}'), GZIP))) as server,
+        open_client(transport, server.settings()) as client,
+    ):
+        if fits:
+            assert len(client.send(page).items) == count
+        else:
+            with pytest.raises(ResponseTooLargeError, match=r"10,001 objects, more than the limit of 10,000"):
+                client.send(page)
 
 
 @pytest.mark.parametrize(
