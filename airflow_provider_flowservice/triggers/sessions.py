@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from airflow.sdk.log import mask_secret
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: How long a connection that Airflow does not find is looked up again, in seconds: a secrets backend that fails for a
-#: moment looks like a missing connection.
+#: moment looks like a missing connection. One that does not answer is not waited for any longer either.
 PATIENCE = 600
 PAUSE = 30
+#: Look-ups without an answer so far. Those that nobody waits for any more are not cancelled: Airflow would take their
+#: answer for that of the next one.
+_unanswered: set[asyncio.Task[Connection]] = set()
 
 
 @dataclass
@@ -50,7 +53,8 @@ async def transport(
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
     :param deadline: absolute time after which the connection is not looked up again, in seconds since 1970-01-01 UTC.
-    :raises MissingConnectionError: if Airflow does not find the connection for ten minutes, or until the deadline.
+    :raises MissingConnectionError: if Airflow does not find the connection, or does not answer, for ten minutes or
+        until the deadline.
     """
     from airflow_provider_flowservice.client.http import AiohttpTransport
 
@@ -82,10 +86,30 @@ async def _look_up(conn_id: str, deadline: float) -> Connection | None:
         # Where a trigger runs within a task, as in dag.test(), only the second finds connections in the database.
         for look in (get_async_connection, in_thread):
             with suppress(AirflowNotFoundException):
-                return await look(conn_id)
+                return await _answer(conn_id, look(conn_id), max(PAUSE, last - clock.current().wall()))
         if active_emulator() is not None:
             return None
         if clock.current().wall() + PAUSE > last:
             raise missing_connection("flowservice_conn_id", conn_id)
         log.warning("Airflow has found no connection %r; looking again in %d seconds", conn_id, PAUSE)
         await clock.current().sleep_async(PAUSE)
+
+
+async def _answer(conn_id: str, look: Coroutine[Any, Any, Connection], seconds: float) -> Connection:
+    """Return what a look-up returns.
+
+    :raises MissingConnectionError: if it takes longer than ``seconds``.
+    """
+    answer = asyncio.create_task(look)
+    _unanswered.add(answer)
+    answer.add_done_callback(_answered)
+    await asyncio.wait({answer}, timeout=seconds)
+    if answer.done():
+        return answer.result()
+    raise missing_connection("flowservice_conn_id", conn_id)
+
+
+def _answered(answer: asyncio.Task[Connection]) -> None:
+    _unanswered.discard(answer)
+    if not answer.cancelled():
+        answer.exception()  # asyncio logs those that nobody asks for
