@@ -42,11 +42,15 @@ class Argument(Generic[T]):
 
     :param kind: validates and converts a value, or raises :class:`InvalidInputError`.
     :param is_required: whether the value must not be None.
+    :param default: returns the value of an argument that is not given, if it is only known when the task is created.
     """
 
-    def __init__(self, kind: Kind[Any], *, is_required: bool) -> None:
+    def __init__(
+        self, kind: Kind[Any], *, is_required: bool, default: Callable[[], Any] | None = None
+    ) -> None:
         self.kind = kind
         self.is_required = is_required
+        self.default = default
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -80,9 +84,12 @@ def _given_as_nothing(field: str, value: Any, remedy: str) -> InvalidInputError:
     return InvalidInputError(field, problem, f"{cause}, {remedy}.")
 
 
-def required(kind: Kind[T]) -> Argument[T]:
-    """Declare an argument that must not be None: it has no default, or its default is not None."""
-    return Argument(kind, is_required=True)
+def required(kind: Kind[T], *, default: Callable[[], T] | None = None) -> Argument[T]:
+    """Declare an argument that must not be None: it has no default, or its default is not None.
+
+    :param default: returns the default, if it is only known when the task is created.
+    """
+    return Argument(kind, is_required=True, default=default)
 
 
 def optional(kind: Kind[T]) -> Argument[T | None]:
@@ -112,9 +119,11 @@ class TakesArguments:
         templates = self.__dict__.setdefault("_templates", {})
         for name in filter(values.__contains__, self.arguments):
             value = values[name]
-            setattr(self, name, value)
             if value is not None:
                 given.add(name)
+            elif (default := self.arguments[name].default) and not self._is_from_mapped:
+                value = default()
+            setattr(self, name, value)
             templates[name] = tuple(_templates_in(value))
             if not self._is_from_mapped and not templates[name]:
                 self.arguments[name].read(name, value, is_given=False)
@@ -128,6 +137,8 @@ class TakesArguments:
         """
         for name, argument in self.arguments.items():
             value = getattr(self, name)
+            if value is None and argument.default and not self.is_given(name):
+                value = argument.default()
             for place in self.__dict__["_templates"].get(name, ()):
                 _check_rendered(name, value, place)
             setattr(self, name, argument.read(name, value, is_given=self.is_given(name)))

@@ -39,7 +39,7 @@ from airflow_provider_flowservice.operators.arguments import (
 )
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
-from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, wait_for
+from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -99,7 +99,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     skip_records = required(whole_number())
     allow_empty = required(flag)
     settle_seconds = required(seconds())
-    deferrable = required(flag)
+    deferrable = required(flag, default=default_deferrable)
 
     def __init__(
         self,
@@ -123,7 +123,6 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        deferrable = is_deferrable(deferrable)
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:

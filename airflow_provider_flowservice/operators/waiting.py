@@ -32,15 +32,13 @@ log = logging.getLogger(__name__)
 _SUCCESSFUL = (RunState.SUCCESS, RunState.PARTIAL)
 
 
-def is_deferrable(deferrable: bool | str | None) -> bool | str:
-    """Return the ``deferrable`` argument of a task or, if it is None, ``[operators] default_deferrable``.
+def default_deferrable() -> bool:
+    """Return ``[operators] default_deferrable``, for tasks without the argument ``deferrable``.
 
     The setting is read when a task is created and not when the class is, so that a changed setting also applies in a
     process that has already imported the class.
     """
-    if deferrable is None:
-        deferrable = bool(conf.getboolean("operators", "default_deferrable", fallback=False))
-    return deferrable
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
 def wait_for(
@@ -111,7 +109,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
     wait_for_completion = required(flag)
     poll_interval = required(seconds(minimum=1))
     wait_timeout = required(seconds())
-    deferrable = required(flag)
+    deferrable = required(flag, default=default_deferrable)
 
     def __init__(
         self,
@@ -123,7 +121,6 @@ class RunStartingOperator(FlowServiceFlowOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        deferrable = is_deferrable(deferrable)
         self.set_arguments(locals())
 
     def wait_for_runs(

@@ -16,7 +16,12 @@ from airflow_provider_flowservice.client.waits import Wait
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.arguments import flag, required, resource_id, seconds
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
-from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, timed_out, wait_for
+from airflow_provider_flowservice.operators.waiting import (
+    default_deferrable,
+    judgement_of,
+    timed_out,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,7 +37,7 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     """
 
     flow_id = required(resource_id)
-    deferrable = required(flag)
+    deferrable = required(flag, default=default_deferrable)
     plan_only = required(flag)
 
     def __init__(
@@ -49,7 +54,6 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
                 name: seconds()(name, kwargs[name]) for name in ("timeout", "poke_interval") if name in kwargs
             }
         super().__init__(**kwargs)
-        deferrable = is_deferrable(deferrable)
         self.set_arguments(locals())
         self._seen: Any = None
 
