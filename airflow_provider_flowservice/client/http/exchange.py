@@ -127,7 +127,12 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         if isinstance(decision, retry.GiveUp):
             if refreshed and isinstance(error, AuthenticationError) and error.status == 401:
                 error = retyped(error, RenewedTokenError, error.message)
-            raise _explained(error, _advise(error, settings), secrets)
+            try:
+                raise _explained(error, _advise(error, settings), secrets)
+            finally:
+                # An error's traceback holds the response. If this frame held the error in turn, both would stay in
+                # memory until the garbage collector comes, and so would those of all further attempts.
+                del error, outcome
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
             token = cast(str, (yield NeedToken(rejected=token)))

@@ -22,6 +22,7 @@ from airflow_provider_flowservice.client.errors import (
     InvalidInputError,
     ServerError,
     is_ambiguous,
+    is_permanent,
 )
 from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.http.retry import backoff, delay_after
@@ -186,7 +187,7 @@ class Poster:
                     return
                 if not is_ambiguous(error):
                     raise
-                if last:
+                if last or is_permanent(error):
                     self.summary.unknown += len(pending)
                     raise
                 log.warning("No response to %d records; sending them again: %s", len(pending), error)
