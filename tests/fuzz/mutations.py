@@ -75,7 +75,7 @@ def mutated(document: Any, random: Random) -> bytes:
 
 
 def _change(holder: list[Any], random: Random) -> None:
-    parent, key = random.choice(list(_places(holder)))
+    parent, key = random.choice(list(places(holder)))
     kind = random.random()
     if kind < 0.1 and isinstance(parent, dict):
         del parent[key]
@@ -89,11 +89,11 @@ def _change(holder: list[Any], random: Random) -> None:
         parent[key] = copy.deepcopy(random.choice(VALUES))
 
 
-def _places(parent: Any) -> Any:
+def places(parent: Any) -> Any:
     """Each value of a document, as the object or list that holds it and its key."""
     keys = list(parent) if isinstance(parent, dict) else range(len(parent))
     for key in keys:
         yield parent, key
         # What a change put there is changed as a whole: it may be too deep.
         if isinstance(parent[key], (dict, list)) and not any(parent[key] == value for value in VALUES):
-            yield from _places(parent[key])
+            yield from places(parent[key])

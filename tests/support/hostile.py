@@ -54,7 +54,7 @@ def bomb(megabytes: int) -> bytes:
 
 def objects(count: int, each: bytes = b"{}") -> bytes:
     """A compressed page of this many objects."""
-    return gzip.compress(b'{"items":[' + b",".join([each] * count) + b"]}", compresslevel=1)
+    return gzip.compress(b'{"items":[' + (each + b",") * (count - 1) + each + b"]}", compresslevel=1)
 
 
 def chunk(content: bytes) -> bytes:
@@ -69,5 +69,8 @@ TOO_MUCH: dict[str, Callable[[], Answer]] = {
     "chunks without end": lambda: repeating(endless("Transfer-Encoding: chunked"), chunk(bytes(MB))),
     "a bomb": lambda: sending(answer(bomb(1024), GZIP)),
     "values": lambda: sending(answer(objects(15 * MB, b"[]"), GZIP)),
-    "objects": lambda: sending(answer(objects(300_000), GZIP)),
 }
+#: A response of which no more than the head ever comes.
+TOO_MANY_HEADERS: Answer = repeating(
+    b"HTTP/1.1 200 OK\r\n", b"".join(b"x-%d: %s\r\n" % (n, b"x" * 4000) for n in range(250))
+)
