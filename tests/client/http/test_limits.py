@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import socket
 import threading
-import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -25,15 +24,11 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http import body, request
 from airflow_provider_flowservice.client.http.asynchronous import LARGE_AT_ONCE, SMALL_BYTES, AiohttpTransport
 from tests.support.clients import open_client
-from tests.support.raw import Answer, RawServer, answer, endless, serving
+from tests.support.memory import MB, bomb, peak_megabytes
+from tests.support.raw import Answer, RawServer, answer, endless, sending, serving
 
 COUNT = request.count(request.FLOWS)
 GZIP = "Content-Encoding: gzip"
-MB = 2**20
-
-
-def sending(*parts: bytes) -> Answer:
-    return lambda connection: connection.sendall(b"".join(parts))
 
 
 def send(transport: str, server: RawServer, **extras: object) -> int:
@@ -53,19 +48,8 @@ def failure(transport: str, respond: Answer, **extras: object) -> FlowServiceErr
 @pytest.fixture
 def peak() -> Iterator[Callable[[], float]]:
     """The most memory that was in use since the test began, in MB."""
-    tracemalloc.start()
-    yield lambda: tracemalloc.get_traced_memory()[1] / MB
-    tracemalloc.stop()
-
-
-def bomb(megabytes: int) -> bytes:
-    """The beginning of a gzip stream of zeros, a thousand times as large as it looks."""
-    stream = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
-    zeros = bytes(MB)
-    first = stream.compress(zeros) + stream.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush, the same block comes again byte for byte.
-    block = stream.compress(zeros) + stream.flush(zlib.Z_FULL_FLUSH)
-    return first + block * (megabytes - 1)
+    with peak_megabytes() as peak:
+        yield peak
 
 
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "503 Service Unavailable"])
