@@ -16,7 +16,7 @@ from tests.support.tasks import rendered, run
 
 @pytest.fixture
 def schema_id(hook: FlowServiceHook) -> str:
-    return hook.send(customers().create()).id
+    return hook.send(customers(enable_for_profile=True).create()).id
 
 
 def create(schema_id: str, **changes: Any) -> FlowServiceCreateDatasetOperator:

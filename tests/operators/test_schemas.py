@@ -75,7 +75,7 @@ def test_other_parts_are_refused_with_the_difference(control: EmulatorControl, i
 def test_one_field_group_may_be_given_as_a_text(control: EmulatorControl, hook: FlowServiceHook) -> None:
     made, _ = run(create(field_groups=PERSON))
     (found,) = schemas.iterate(hook)
-    assert [part.ref for part in found.parts][1:] == [PERSON]
+    assert [part.ref for part in found.references][1:] == [PERSON]
     assert run(create(field_groups=[PERSON]))[0] == made
 
 
