@@ -181,8 +181,10 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
             )
 
     def data(self) -> dict[str, Any] | None:
-        """Return the ``data`` object. Newer pages of Adobe have all properties of files in ``data.properties``."""
-        properties = dict(self.data_properties or {})
+        """Return the ``data`` object. Adobe's current pages have all properties of files in ``data.properties``."""
+        # All of them are strings, of which native rendering may have made a number.
+        given = (self.data_properties or {}).items()
+        properties = {name: str(value) if is_number(value) else value for name, value in given}
         if self.compression_type is not None:
             properties["compressionType"] = self.compression_type
         return {**(super().data() or {}), "properties": properties} if properties else super().data()

@@ -83,6 +83,18 @@ def test_a_dataset_is_enabled_for_profile_later(
     assert [each["method"] for each in writes(control)] == ["POST", "PATCH"]
 
 
+def test_it_is_not_enabled_for_profile_if_its_schema_is_not(
+    control: EmulatorControl, hook: FlowServiceHook, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = hook.send(customers("plain").create()).id
+    with pytest.raises(FlowServicePermanentException, match="Set enable_for_profile=True for the schema too"):
+        run(create(plain, enable_for_profile=True))
+    assert writes(control) == []
+    planned, _ = run(create(plain, enable_for_profile=True, plan_only=True))
+    assert planned == "plan:dataset:customers"
+    assert "is not enabled for Profile" in caplog.text
+
+
 def test_a_schema_that_does_not_exist_is_refused(control: EmulatorControl) -> None:
     with pytest.raises(FlowServicePermanentException, match=r"schemaRef\.id .*none is not found"):
         run(create("https://ns.adobe.com/emulator/schemas/none"))

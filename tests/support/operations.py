@@ -113,8 +113,9 @@ class Operation:
 
     @property
     def creates(self) -> bool:
-        """Whether it writes by making an object."""
-        return self.places.get("write", ("", ""))[0] == "POST" and not self.posts
+        """Whether it writes by making an object, other than a part of one."""
+        makes = self.places.get("write", ("", ""))[0] == "POST" and not self.posts
+        return makes and not self.name.startswith("change ")
 
     @property
     def deferred(self) -> bool:
