@@ -182,7 +182,7 @@ def test_fail_and_create_do_as_they_say(plain_client: Client) -> None:
     assert ensure(plain_client, customers(), IfExists.CREATE).id != made
 
 
-def test_a_twin_made_at_the_same_moment_is_taken_back(plain_client: Client) -> None:
+def test_a_twin_made_at_the_same_moment_is_taken_back(plain_client: Client, control: EmulatorControl) -> None:
     desired = customers()
     others: list[str] = []
 
@@ -192,6 +192,8 @@ def test_a_twin_made_at_the_same_moment_is_taken_back(plain_client: Client) -> N
         def send(self, request: Any) -> Any:
             if request.method == "POST" and not others:
                 others.append(make(plain_client, desired))
+                # In the same millisecond, the ids would decide which of the two is older.
+                control.advance(1)
             return plain_client.send(request)
 
     ensured = ensure(Racing(), desired)
