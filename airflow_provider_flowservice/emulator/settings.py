@@ -116,6 +116,14 @@ class Switches:
         doc="a failed message of a batch has statusCode and no xactionId, or status and an xactionId",
     )
     sync_validation: str = _choice("supported", "unsupported", doc="synchronous validation, or 501")
+    union_without_identity: str = _choice(
+        "accept",
+        "refuse",
+        doc="a schema without a primary identity is enabled for Profile, as in the streaming tutorials, or 400",
+    )
+    profile_without_union: str = _choice(
+        "refuse", "accept", doc="a dataset is enabled for Profile whose schema is not: 400, or it is"
+    )
     gzip: str = _choice("refuse", "accept", doc="a body with Content-Encoding gzip: 415, or decompressed")
     inlet_bad_token: str = _choice(
         "401", "403", doc="status for an invalid or expired token at an authenticated inlet"

@@ -16,6 +16,7 @@ from airflow_provider_flowservice.client import (
     DesiredTargetConnection,
     specs,
 )
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import is_number
 from airflow_provider_flowservice.client.streaming import inlet_of
 from airflow_provider_flowservice.operators.arguments import (
@@ -149,13 +150,44 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     """Create a source connection, which defines the data that a flow reads (``POST /sourceConnections``).
 
     :param source_params: parameters of the connection spec.
+    :param data_properties: properties of files, for example ``{"columnDelimiter": ";", "encoding": "ISO-8859-1"}``.
+    :param compression_type: compression of files, for example ``gzip``.
     """
 
     source_params = optional(mapping)
+    data_properties = optional(mapping)
+    compression_type = optional(string)
 
-    def __init__(self, *, source_params: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        source_params: Mapping[str, Any] | None = None,
+        data_properties: Mapping[str, Any] | None = None,
+        compression_type: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def check_arguments(self) -> None:
+        """Reject a compression that is given twice."""
+        if (
+            self.compression_type is not None
+            and isinstance(self.data_properties, Mapping)
+            and "compressionType" in self.data_properties
+        ):
+            raise InvalidInputError(
+                "compression_type", "is also in data_properties, as compressionType", "Give one of them."
+            )
+
+    def data(self) -> dict[str, Any] | None:
+        """Return the ``data`` object. Adobe's current pages have all properties of files in ``data.properties``."""
+        # All of them are strings, of which native rendering may have made a number.
+        given = (self.data_properties or {}).items()
+        properties = {name: str(value) if is_number(value) else value for name, value in given}
+        if self.compression_type is not None:
+            properties["compressionType"] = self.compression_type
+        return {**(super().data() or {}), "properties": properties} if properties else super().data()
 
     def desired(self) -> DesiredSourceConnection:
         """Return the source connection."""

@@ -156,6 +156,33 @@ def test_an_empty_create_is_refused(api: Api) -> None:
     assert code_of(api.call("POST", "/connections", json={})) == "FLOW-1405-400"
 
 
+@pytest.mark.parametrize(
+    ("data", "refused"),
+    [
+        ({"format": "delimited", "properties": {"columnDelimiter": "\t", "encoding": "UTF-8"}}, None),
+        ({"format": "json", "properties": {"compressionType": "zipDeflate"}}, None),
+        ({"format": "delimited", "columnDelimiter": "|"}, None),
+        ({"format": "delimited", "properties": {"other": 5}}, None),
+        ({"columnDelimiter": 5}, "data.columnDelimiter must be a string"),
+        ({"properties": {"columnDelimiter": 5}}, "data.properties.columnDelimiter must be a string"),
+        (
+            {"properties": {"columnDelimiter": ";;"}},
+            "data.properties.columnDelimiter must be a single character",
+        ),
+        ({"properties": {"encoding": "latin1"}}, "data.properties.encoding must be one of UTF-8"),
+        ({"properties": {"compressionType": "gz"}}, "data.properties.compressionType must be one of bzip2"),
+        ({"properties": []}, "data.properties must be objects"),
+        ("delimited", "data.properties must be objects"),
+    ],
+)
+def test_how_a_source_reads_files_is_checked(api: Api, data: Any, refused: str | None) -> None:
+    base = api.profile_base()["id"]
+    body = {"name": "files", "baseConnectionId": base, "connectionSpec": UNIFIED_PROFILE, "data": data}
+    answer = api.call("POST", "/sourceConnections", json=body)
+    assert answer.status_code == (400 if refused else 201)
+    assert refused is None or refused in answer.text
+
+
 def test_a_target_needs_its_base_and_its_params(api: Api) -> None:
     kinesis, profile = api.kinesis_base()["id"], api.profile_base()["id"]
     good = {

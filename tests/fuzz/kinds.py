@@ -11,7 +11,14 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.activation import adhoc, audiences, selectors
 from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
-from airflow_provider_flowservice.client.datasets import DesiredSchema, datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.datasets import (
+    DesiredSchema,
+    PrimaryIdentity,
+    datasets,
+    identities,
+    mapping_sets,
+    schemas,
+)
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.datasets.mapping_sets import DesiredMappingSet, FieldMapping
 from airflow_provider_flowservice.client.ensure.dry_run import pretty
@@ -113,7 +120,16 @@ SCHEMA = {
     "title": "n",
     "meta:class": "c",
     "allOf": [{"$ref": "c"}],
+    "meta:immutableTags": ["union"],
     "meta:registryMetadata": {"repo:createdDate": 1},
+}
+IDENTITY = {
+    "@id": "i",
+    "@type": "xdm:descriptorIdentity",
+    "xdm:sourceSchema": "s",
+    "xdm:sourceProperty": "/p",
+    "xdm:namespace": "Email",
+    "xdm:isPrimary": True,
 }
 MAPPING_SET = {
     "id": "m",
@@ -187,7 +203,7 @@ def _of_flow_service() -> list[RequestKind]:
 
 
 def _of_other_services() -> list[RequestKind]:
-    wanted_schema = DesiredSchema(name="n", schema_class="c")
+    wanted_schema = DesiredSchema(name="n", schema_class="c", enable_for_profile=True)
     wanted_dataset = DesiredDataset(name="n", schema_id="s", enable_for_profile=True)
     wanted_mapping = DesiredMappingSet(name="n", schema_id="s", mappings=(MAPPING,))
     target = inlet.Inlet("https://dcs.adobedc.net/collection/abc")
@@ -203,6 +219,9 @@ def _of_other_services() -> list[RequestKind]:
         RequestKind("list of schemas", schemas.page(), {"results": [SCHEMA] * 2, "_page": {"next": "n"}}),
         RequestKind("schema", wanted_schema.read("s"), SCHEMA, _compared_by(wanted_schema)),
         RequestKind("create schema", wanted_schema.create(), SCHEMA),
+        RequestKind(
+            "identities", identities.identities_of("s"), {IDENTITY["@type"]: [IDENTITY]}, _use_identities
+        ),
         RequestKind("list of mapping sets", mapping_sets.page(), {"data": [MAPPING_SET] * 2}),
         RequestKind("mapping set", wanted_mapping.read("m"), MAPPING_SET, _compared_by(wanted_mapping)),
         RequestKind("create mapping set", wanted_mapping.create(), MAPPING_SET),
@@ -229,6 +248,11 @@ def _compared_by(desired: Any) -> Callable[[Any], object]:
         repr(found)
 
     return use
+
+
+def _use_identities(found: Any) -> None:
+    with suppress(FlowServiceError):
+        identities.primary_identity_of("s", PrimaryIdentity("/p", "Email")).update(found)
 
 
 def _use_created(created: model.Created) -> None:

@@ -64,6 +64,12 @@ SERVER_FIELDS = frozenset(
     }
 )
 _IGNORED_FIELDS = frozenset({"baseConnection", "providerId"})
+#: The properties of files and their documented values; None stands for any single character.
+_DATA_PROPERTIES = {
+    "columnDelimiter": None,
+    "encoding": ("UTF-8", "ISO-8859-1"),
+    "compressionType": ("bzip2", "gzip", "deflate", "zipDeflate", "tarGzip", "tar"),
+}
 _SPEC_VERSIONS = frozenset({"1.0", "1"})
 
 
@@ -124,6 +130,8 @@ def _check_connection(kind: Kind, body: dict[str, Any], sandbox: Sandbox, draft:
     _check_base(body.get("baseConnectionId"), spec, FlowStore.of(sandbox), draft)
     if kind is Kind.TARGET_CONNECTIONS:
         _check_target(body, spec, sandbox)
+    else:
+        _check_data(body.get("data"))
 
 
 def _connection_spec(body: dict[str, Any]) -> ConnectionSpec:
@@ -176,6 +184,23 @@ def _check_base(base_id: object, spec: ConnectionSpec, store: FlowStore, draft: 
     if base.body["connectionSpec"]["id"] != spec.id:
         raise invalid(f"The base connection {base.id} has another connection spec than {spec.id}.")
     _check_published(base, draft)
+
+
+def _check_data(data: Any) -> None:
+    """Check how files are to be read. Old pages of Adobe have the delimiter in ``data``, not in its properties."""
+    if data is None:
+        return
+    if not isinstance(data, dict) or not isinstance(data.get("properties", {}), dict):
+        raise invalid("data and data.properties must be objects.")
+    places = {"data": data, "data.properties": data.get("properties", {})}
+    for where, name in ((where, name) for where in places for name in _DATA_PROPERTIES):
+        value = places[where].get(name)
+        if value is not None and not isinstance(value, str):
+            raise invalid(f"{where}.{name} must be a string.")
+        allowed = _DATA_PROPERTIES[name]
+        if value is not None and (len(value) != 1 if allowed is None else value not in allowed):
+            expected = f"one of {', '.join(allowed)}" if allowed else "a single character"
+            raise invalid(f"{where}.{name} must be {expected}.")
 
 
 def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) -> None:
