@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import Versioned
@@ -87,6 +87,10 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
         """Return the changes of an update that an object does not show; by default, its differences."""
         return self.differences(found)
 
+    def completed(self, sender: Sender) -> Self:
+        """Return the object with the settings that its create requires and that depend on others in AEP."""
+        return self
+
     @abstractmethod
     def create(self) -> Request[model.Created]:
         """Return the request that creates the object."""
@@ -105,6 +109,11 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     @abstractmethod
     def delete(self, found_id: str) -> Request[None]:
         """Return the request that deletes the object."""
+
+    @property
+    def planned_name(self) -> str:
+        """The name in the placeholder id that stands for the object in a dry run."""
+        return self.name
 
     @property
     def secrets(self) -> tuple[str, ...]:

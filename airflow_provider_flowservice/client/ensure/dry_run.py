@@ -51,15 +51,13 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
 
     :raises DriftError: if the create would raise it.
     """
-    planned = planned_id(desired.label, desired.name)
-    create = desired.create()
-    would_create = f"{create.method} {create.path}\n{pretty(create.json, desired.secrets)}"
-    if any(map(is_planned, desired.parents)):
-        # An object whose parent does not exist does not exist either.
-        return PlannedCreate(planned, would_create)
-    found = find_existing(sender, desired, if_exists)
+    # An object whose parent does not exist does not exist either.
+    is_new = any(map(is_planned, desired.parents))
+    found = None if is_new else find_existing(sender, desired, if_exists)
     if found is None:
-        return PlannedCreate(planned, would_create)
+        create = desired.completed(sender).create()
+        would_create = f"{create.method} {create.path}\n{pretty(create.json, desired.secrets)}"
+        return PlannedCreate(planned_id(desired.label, desired.planned_name), would_create)
     update = desired.update(found) if if_exists is IfExists.UPDATE else None
     change = f"{update.method} {update.path}\n{pretty(update.json, desired.secrets)}" if update else None
     return PlannedCreate(found.id, change, found)
