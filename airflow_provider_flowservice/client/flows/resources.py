@@ -263,7 +263,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         body = self._body()
         body["sourceConnectionIds"] = list(self.source_connection_ids)
         body["targetConnectionIds"] = list(self.target_connection_ids)
-        if self.transformations:
+        if self.transformations is not None:
             body["transformations"] = [dict(transformation) for transformation in self.transformations]
         if self.schedule_params:
             body["scheduleParams"] = dict(self.schedule_params)
@@ -288,10 +288,11 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
             log.info("What flow %r requires is not known before its source connection exists", self.name)
         if source is FlowSource.DATASETS:
             check_dataset_schedule(self.schedule_params or {})
-        if source is not FlowSource.PROFILES:
-            return self
-        required = specs.required_transformation(sender, self.spec_id)
-        return msgspec.structs.replace(self, transformations=[required])
+            return msgspec.structs.replace(self, transformations=[])
+        if source is FlowSource.PROFILES:
+            required = specs.required_transformation(sender, self.spec_id)
+            return msgspec.structs.replace(self, transformations=[required])
+        return self
 
     def matches(self, found: model.Flow) -> bool:
         """Whether name, spec and connections are the same."""
