@@ -117,9 +117,8 @@ def activate(
         without = [each.id for each in desired.segments if each.id in added and "schedule" not in each.value]
         if not without:
             raise
-        problem = (
-            f"{', '.join(without)} have no exportMode and schedule, and AEP rejects the change: {rejected}"
-        )
+        reason = str(rejected).rstrip(".")
+        problem = f"no exportMode and schedule for {', '.join(without)}, and AEP rejects the change: {reason}"
         remedy = 'If the flow exports files, give {"id": ..., "exportMode": ..., "schedule": {...}}.'
         raise InvalidInputError("segments", problem, remedy) from rejected
     return ActivationResult(flow.id, computed[0], flow.etag)

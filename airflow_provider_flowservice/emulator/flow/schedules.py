@@ -219,7 +219,7 @@ def _recurrences(flow: Resource) -> Iterator[Recurrence]:
     spec = FLOW_SPECS[flow.body["flowSpec"]["id"]]
     created = flow.created_at / 1000
     schedule = flow.body.get("scheduleParams")
-    if isinstance(schedule, dict) and (spec.scheduled or "timeUnit" in schedule):
+    if isinstance(schedule, dict) and schedule and (spec.scheduled or "timeUnit" in schedule):
         yield _of_schedule(schedule, created)
         return
     for selector in selector_list(flow.body, SEGMENTS) or []:
