@@ -85,6 +85,23 @@ class Switches:
     legacy_base_connection: str = _choice(
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or ignored"
     )
+    unknown_specs: str = _choice(
+        "refuse",
+        "accept",
+        doc="the id of a spec that is not in the catalogue: 400, or it is taken for that of a partner's destination",
+    )
+    dataset_24_hours: str = _choice(
+        "accept", "refuse", doc="datasets can be exported every 24 hours, or every 12 at most"
+    )
+    chained_frequency: str = _choice(
+        "refuse", "accept", doc="frequency CHAINED of an audience, which is in one sample and in no list"
+    )
+    file_name_macros: str = _choice(
+        "required",
+        "optional",
+        doc="file names must contain the destination (as %DESTINATION_NAME% or %DESTINATION%) and %SEGMENT_ID%, or need"
+        " not",
+    )
 
     scheduled_runs: bool = _flag(True, "flows run by themselves, according to their schedules")
     run_outcome: str = _choice(

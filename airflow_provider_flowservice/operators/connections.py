@@ -45,9 +45,10 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     """Create a base connection, which contains the credentials for a system (``POST /connections``).
 
     :param connection_spec: name or id of the connection spec, for example ``Amazon Kinesis``.
-    :param auth_conn_id: Airflow connection that contains the credentials. Type ``aws`` for Amazon Kinesis
-        (login, password, and ``region_name`` or ``connectionUrl`` in the extras), ``generic`` for Azure Event
-        Hubs (login = SAS key name, password = SAS key, host = namespace).
+    :param auth_conn_id: Airflow connection that contains the credentials. For Amazon Kinesis of type ``aws``, or
+        ``generic`` without the Amazon provider (login, password, and ``region_name`` or ``connectionUrl`` in the
+        extras); for Azure Event Hubs of type ``generic`` (login = SAS key name, password = SAS key, host = namespace;
+        or the connection string alone, as the password).
     :param auth: parameters that are not credentials, for example ``{"dataType": "xdm"}`` for ``HTTP API``.
         The URL of the inlet of such a connection is pushed to the XCom key ``inlet_url``.
     """

@@ -151,6 +151,19 @@ def test_a_bad_spec_id_has_a_bare_message_in_the_old_shape(api: Api) -> None:
     assert refused.json() == {"message": "Please provide a valid spec id"}
 
 
+def test_an_unknown_spec_is_refused_or_taken_for_a_partners(api: Api) -> None:
+    spec_id = "b0ab1a5e-0000-4000-8000-000000000001"
+    body = {"name": "x", "connectionSpec": {"id": spec_id, "version": "1.0"}}
+    assert code_of(api.call("POST", "/connections", json=body)) == "FLOW-1413-400"
+    assert api.get(f"/connectionSpecs/{spec_id}").status_code == 404
+    api.control.set_switches(unknown_specs="accept")
+    base = api.create("/connections", body)["id"]
+    assert api.item(f"/connections/{base}")["connectionSpec"]["id"] == spec_id
+    assert api.get(f"/connectionSpecs/{spec_id}").json()["items"][0]["attributes"]["isDestination"] is True
+    body["connectionSpec"]["id"] = "no id"  # type: ignore[index]
+    assert code_of(api.call("POST", "/connections", json=body)) == "FLOW-1413-400"
+
+
 def test_an_empty_create_is_refused(api: Api) -> None:
     assert code_of(api.call("POST", "/connections")) == "FLOW-1405-400"
     assert code_of(api.call("POST", "/connections", json={})) == "FLOW-1405-400"

@@ -100,6 +100,7 @@ def _ensure_itself(
     known = _matching(sender, desired)
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
+    desired = desired.completed(sender)
     known_ids = sorted(found.id for found in known)
     saved.save({"known": known_ids})
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import Versioned
@@ -105,6 +105,10 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
         """Return the changes of an update that an object does not show; by default, its differences."""
         return self.differences(found)
 
+    def completed(self, sender: Sender) -> Self:
+        """Return the object with the settings that its create requires and that depend on others in AEP."""
+        return self
+
     @abstractmethod
     def create(self) -> Request[model.Created]:
         """Return the request that creates the object."""
@@ -133,6 +137,11 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     def parts(self, found_id: str) -> tuple[Part[Any], ...]:
         """Return the parts that have requests of their own, in the order in which they are changed."""
         return ()
+
+    @property
+    def planned_name(self) -> str:
+        """The name in the placeholder id that stands for the object in a dry run."""
+        return self.name
 
     @property
     def secrets(self) -> tuple[str, ...]:

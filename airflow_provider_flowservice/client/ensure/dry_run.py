@@ -60,8 +60,11 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
         _warn_about_parents(sender, desired)
         found = find_existing(sender, desired, if_exists)
     if found is None:
-        planned = planned_id(desired.label, desired.name)
-        requests = [desired.create(), *(part.update(part.absent) for part in desired.parts(planned))]
+        planned = planned_id(desired.label, desired.planned_name)
+        requests = [
+            desired.completed(sender).create(),
+            *(part.update(part.absent) for part in desired.parts(planned)),
+        ]
         return PlannedCreate(planned, _shown(requests, desired))
     parts = [(part, sender.send(part.read)) for part in desired.parts(found.id)]
     if if_exists is IfExists.UPDATE:

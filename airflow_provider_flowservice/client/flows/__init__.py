@@ -22,4 +22,5 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredTargetConnection,
 )
 from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow, runs_of
-from airflow_provider_flowservice.client.flows.specs import empty_flow, find_spec
+from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
+from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec
