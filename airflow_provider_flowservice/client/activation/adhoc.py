@@ -16,11 +16,11 @@ from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.flows import NewestRuns
+from airflow_provider_flowservice.client.flows import MaxFailedRecords, NewestRuns, outcome_of
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import delay_after
-from airflow_provider_flowservice.client.model import FlowRun, RunState
+from airflow_provider_flowservice.client.model import FlowRun
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,11 @@ def adhoc(flow_id: str, segments: Sequence[str]) -> Request[dict[str, str]]:
 
 
 def export_segments(
-    sender: Sender, flow_id: str, segments: Sequence[str], saved: SavedState = NOTHING_SAVED
+    sender: Sender,
+    flow_id: str,
+    segments: Sequence[str],
+    saved: SavedState = NOTHING_SAVED,
+    max_failed_records: MaxFailedRecords = 0,
 ) -> dict[str, str]:
     """Export segments now (``POST /adhocrun``), at most 80 per request, and only once if an attempt is repeated.
 
@@ -72,6 +76,7 @@ def export_segments(
     sent again: AEP then reports the runs that it has started as already running.
 
     :param saved: state of an earlier attempt: the runs that it started, and the newest runs before it.
+    :param max_failed_records: how many records may fail in a run of an earlier attempt; with more, another is started.
     :returns: run ids by segment id.
     :raises DriftError: if AEP does not return a run for a segment.
     """
@@ -83,7 +88,9 @@ def export_segments(
     newest = earlier or NewestRuns.read(sender, flow_id)
     saved.save({**newest.to_state(), "runs": runs})
     if earlier and (missing := set(segments) - set(runs)):
-        runs.update(_started(newest.later(sender, flow_id), missing))
+        later = newest.later(sender, flow_id)
+        usable = [run for run in later if not outcome_of(run, max_failed_records).is_bad]
+        runs.update(_started(usable, missing))
     pending = [segment for segment in segments if segment not in runs]
     for start in range(0, len(pending), MAX_AUDIENCES):
         for started in _activate_chunk(sender, flow_id, pending[start : start + MAX_AUDIENCES]):
@@ -92,10 +99,9 @@ def export_segments(
     return runs
 
 
-def _started(runs: Iterable[FlowRun], segments: Iterable[str]) -> dict[str, str]:
-    """Return which of the runs exports each segment and has not failed; of several, the first."""
-    usable = [run for run in runs if run.state is not RunState.FAILED]
-    found = {segment: run.id for run in reversed(usable) for segment in run.segments.intersection(segments)}
+def _started(runs: Sequence[FlowRun], segments: Iterable[str]) -> dict[str, str]:
+    """Return which of the runs exports each segment; of several, the first."""
+    found = {segment: run.id for run in reversed(runs) for segment in run.segments.intersection(segments)}
     for segment, run_id in found.items():
         log.info("An earlier attempt started run %s of segment %s; using it", run_id, segment)
     return found
