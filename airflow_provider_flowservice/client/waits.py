@@ -138,8 +138,10 @@ class RunsEnded(_RunWait, frozen=True, kw_only=True):
         for run_id in self.open_runs(known):
             run = yield request.get(request.RUNS, run_id)
             outcome = self.outcome_of(run)
-            explained = sum(bool(other.errors) for other in known.values())
-            known[run_id] = outcome if explained < outcomes.MAX_EXPLAINED else outcome.without_explanations()
+            # The observed state is sent as an event, so it must not grow with the number of runs too much.
+            alike = (other for other in known.values() if other.is_bad == outcome.is_bad)
+            has_room = sum(bool(other.errors) for other in alike) < outcomes.MAX_EXPLAINED
+            known[run_id] = outcome if has_room else outcome.without_explanations()
             if seen is None and not outcome.state.is_terminal:
                 break
         return Judgement(not self.open_runs(known), {run: each.to_json() for run, each in known.items()})

@@ -158,7 +158,8 @@ def outcome_of(run: FlowRun, max_failed_records: MaxFailedRecords = 0) -> RunOut
 def failure_of(outcomes: Iterable[RunOutcome]) -> str | None:
     """Return the message about the runs that are bad, with AEP's errors; None if all are good."""
     every = list(outcomes)
-    bad = [outcome for outcome in every if outcome.is_bad]
+    # Those that were left without explanations come last.
+    bad = sorted((outcome for outcome in every if outcome.is_bad), key=lambda outcome: not outcome.errors)
     if not bad:
         return None
     explained = " ".join(map(str, bad[:MAX_EXPLAINED]))
