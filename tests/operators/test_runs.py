@@ -161,6 +161,23 @@ def test_after_a_run_with_too_many_failed_records_a_retry_starts_another(
     assert run_to_end(operator, **attempts.another())[0] == runs(control)[1]
 
 
+@pytest.mark.parametrize("limit", [1, None])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_runs_with_as_many_failed_records_as_may_are_not_started_again(
+    control: EmulatorControl, source_flow: str, file_flow: str, limit: Any, has_store: bool
+) -> None:
+    """The worker was lost before Airflow recorded the success."""
+    control.set_switches(run_outcome="partialSuccess")
+    for operator in (
+        run_flow(source_flow, max_failed_records=limit),
+        export(file_flow, control.segments[:2], max_failed_records=limit),
+    ):
+        attempts = Attempts(has_store)
+        first, _ = run_to_end(operator, **attempts.another())
+        assert run_to_end(operator, **attempts.another())[0] == first
+    assert len(runs(control)) == 3
+
+
 def test_a_limit_of_a_mapped_task_that_is_none_is_refused(control: EmulatorControl, source_flow: str) -> None:
     known = {"task_id": "x", "flow_id": source_flow, "window_start": START, "window_end": END}
 
