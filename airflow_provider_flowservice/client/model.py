@@ -319,41 +319,45 @@ _RUN_STATES = {
 
 
 class FlowRun(Record, frozen=True, kw_only=True):
-    """One run of a flow (``/runs``)."""
+    """One run of a flow (``/runs``).
+
+    Whether it succeeded is decided in :mod:`airflow_provider_flowservice.client.flows.outcomes`.
+
+    :param metrics: counts, state and errors; malformed parts of it are ignored.
+    :param activities: the steps of the run, each with its own metrics; malformed parts of it are ignored.
+    """
 
     id: Id
     flow_id: str = ""
     created_at: Milliseconds = 0
     updated_at: Milliseconds = 0
     metrics: JsonObject = {}
+    activities: Any = None
     params: JsonObject | None = None
+    sandbox_name: Any = None
 
     @property
     def state(self) -> RunState:
         """The run's state."""
-        summary = self.metrics.get("statusSummary")
-        status = summary.get("status") if isinstance(summary, dict) else None
+        status = member(self.metrics, "statusSummary", "status")
         return RunState.from_text(status if isinstance(status, str) else None)
 
     @property
     def segments(self) -> frozenset[str]:
         """The ids of the segments that the run exports; empty if AEP does not show them."""
-        records = self.metrics.get("recordSummary")
-        if not isinstance(records, dict):
-            return frozenset()
         entities = (
             str(entity.get("id"))
             for side in ("sourceSummaries", "targetSummaries")
-            for summary in _objects(records, side)
-            for entity in _objects(summary, "entitySummaries")
+            for summary in objects(self.metrics, "recordSummary", side)
+            for entity in objects(summary, "entitySummaries")
         )
         prefix = "segment:"
         return frozenset(each.removeprefix(prefix) for each in entities if each.startswith(prefix))
 
 
-def _objects(parent: JsonObject, name: str) -> list[JsonObject]:
-    """Return the objects in a list that AEP may leave out."""
-    return [each for each in _list(parent.get(name)) if isinstance(each, dict)]
+def objects(document: Any, *names: str) -> list[JsonObject]:
+    """Return the objects in a list at a path in a JSON document, which AEP may leave out."""
+    return [each for each in _list(member(document, *names)) if isinstance(each, dict)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Self, TypeVar, cast, overload
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.text import plain_text
@@ -32,6 +32,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 Kind = Callable[[str, Any], T]
 
+#: What an argument that limits something is set to so that it does not.
+ANY: Final = "any"
 _BOOLEANS = {"true": True, "false": False}
 #: What a template without a value renders to: Jinja converts None to a string.
 _NOTHING = ("", "None")
@@ -154,6 +156,13 @@ class TakesArguments:
         :raises InvalidInputError: if the combination is invalid.
         """
 
+    def any_if_none(self, value: Any) -> Any:
+        """Return ``"any"`` for a limit that is the literal None, which means that there is no limit.
+
+        In a mapped task, None may also be the output of a skipped task. It is left as it is and therefore rejected.
+        """
+        return ANY if value is None and not self._is_from_mapped else value
+
     @property
     def _is_from_mapped(self) -> bool:
         return bool(getattr(self, "_BaseOperator__from_mapped", False))
@@ -244,6 +253,27 @@ def whole_number(minimum: int = 0) -> Kind[int]:
         return number
 
     return read
+
+
+def number_or_ratio(field: str, value: Any) -> int | float | Literal["any"]:
+    """Convert the limit of a number: a whole number, a ratio below 1, or ``"any"``."""
+    if isinstance(value, str) and value.strip().lower() == ANY:
+        return ANY
+    number = _number(value)
+    if number is not None and number == int(number) and 0 <= number <= 2**53:
+        return int(number)
+    if number is None or not 0 < number < 1:
+        raise InvalidInputError(
+            field,
+            f"{value!r} is neither a whole number nor a ratio below 1",
+            "Give a number such as 10, a ratio such as 0.01, or 'any'.",
+        )
+    return number
+
+
+def failure_limit(limit: int | float | Literal["any"]) -> int | float | None:
+    """Return a value of :func:`number_or_ratio` as the client takes it: None instead of ``"any"``."""
+    return None if limit == ANY else limit
 
 
 def seconds(minimum: float = 0) -> Kind[float]:

@@ -19,6 +19,7 @@ from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink,
 from airflow_provider_flowservice.operators.arguments import (
     choice,
     epoch_seconds,
+    failure_limit,
     flag,
     list_of,
     mapping,
@@ -227,7 +228,11 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
     :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
     :param delta_column: timestamp column that identifies new data, if the source requires one.
-    :param wait_for_completion: whether to wait until the run has ended, and fail if it failed.
+    :param wait_for_completion: whether to wait until the run has ended, and fail if it failed or too many of its
+        records did.
+    :param max_failed_records: how many records of the run may fail: a whole number; a ratio such as 0.01, of the
+        records read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected
+        there). A partial success of which AEP does not say how many records failed is only accepted with None.
     :param poll_interval: seconds between two polls.
     :param wait_timeout: maximum time to wait, in seconds.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
@@ -255,7 +260,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         :returns: the id of the run.
         """
         task_state = self._task_state(context)
-        run_id = self.hook.run_flow(self.flow_id, self._window(), task_state)
+        run_id = self.hook.run_flow(
+            self.flow_id, self._window(), task_state, failure_limit(self.max_failed_records)
+        )
         push(context, run_id=run_id)
         if self.wait_for_completion:
             self.wait_for_runs([run_id], task_state, run_id=run_id)

@@ -27,6 +27,7 @@ from airflow_provider_flowservice.client.flows import (
     DesiredBaseConnection,
     DesiredFlow,
     DesiredTargetConnection,
+    outcomes,
     runs,
 )
 from airflow_provider_flowservice.client.http import request
@@ -105,9 +106,29 @@ RUN = {
     "updatedAt": 2,
     "params": {"windowStartTime": 1, "windowEndTime": 2},
     "metrics": {
-        "statusSummary": {"status": "success"},
-        "recordSummary": {"targetSummaries": [{"entitySummaries": [{"id": f"segment:{SEGMENT}"}]}]},
+        "statusSummary": {
+            "status": "partialSuccess",
+            "errors": [{"code": "c", "message": "m"}],
+            "extensions": {},
+        },
+        "recordSummary": {
+            "inputRecordCount": 9,
+            "failedRecordCount": 1,
+            "failedInfo": [{"code": "c", "message": "m"}],
+            "targetSummaries": [{"entitySummaries": [{"id": f"segment:{SEGMENT}"}]}],
+        },
     },
+    "activities": [
+        {
+            "id": "a",
+            "statusSummary": {
+                "status": "success",
+                "errors": [],
+                "extensions": {"errors": [{"code": "d"}], "manifest": {"failedRecords": "https://h/p?sig=s"}},
+            },
+        }
+    ],
+    "sandboxName": "dev",
 }
 DATASET = {
     "name": "n",
@@ -304,5 +325,11 @@ def _use_flow(flow: model.Flow) -> None:
 
 
 def _use_run(run: model.FlowRun) -> None:
-    repr((run.state, run.segments))
-    runs.best_after([run], 0.0)
+    for limit in (0, 0.5, 10, None):
+        outcome = outcomes.outcome_of(run, limit)
+        assert len(str(outcome)) < 10_000
+        assert outcomes.RunOutcome.from_json(outcome.to_json()) == outcome
+        is_partial = run.state is model.RunState.PARTIAL
+        assert not (outcome.is_good and is_partial and limit is not None and not outcome.counts.failed)
+        runs.best_after([run], 0.0, limit)
+        outcomes.failure_of([outcome])

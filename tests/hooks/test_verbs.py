@@ -113,8 +113,9 @@ def test_a_run_is_started_waited_for_and_read(hook: FlowServiceHook, control: Em
     control.set_switches(run_seconds=0)
     flow = make_batch_flow(hook)
     run = hook.run_flow(flow, Window(start=1_700_000_000, end=1_700_086_400))
-    states = hook.wait(waits.RunsEnded(run_ids=(run,)), timeout=60)
-    assert states == {run: RunState.SUCCESS}
+    wait = waits.RunsEnded(run_ids=(run,))
+    outcome = wait.outcomes(hook.wait(wait, timeout=60))[run]
+    assert (outcome.state, outcome.is_good, outcome.counts.failed) == (RunState.SUCCESS, True, 0)
     assert [each.id for each in hook.runs(flow)] == [run]
 
 

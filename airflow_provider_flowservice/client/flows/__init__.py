@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
 from airflow_provider_flowservice.client.flows.lifecycle import (
     DeleteResult,
     FlowResources,
@@ -14,6 +15,12 @@ from airflow_provider_flowservice.client.flows.lifecycle import (
     rename,
     set_state,
     text_changes,
+)
+from airflow_provider_flowservice.client.flows.outcomes import (
+    MaxFailedRecords,
+    RunOutcome,
+    failure_of,
+    outcome_of,
 )
 from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,
