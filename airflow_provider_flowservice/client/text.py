@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 
@@ -28,6 +29,18 @@ def header_value(field: str, value: str, remedy: str, *, secret: bool = False) -
     shown = "" if secret else f"{plain_text(repr(stripped))} "
     problem = f"{shown}has {kind} (U+{code:04X}) at position {found.start() + 1}"
     raise InvalidInputError(field, problem, remedy)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Replace secrets that a server may have echoed. A text must not be cut before: a part of a secret is not found.
+
+    Very short secrets are kept, because replacing them would garble the text.
+    """
+    # A secret may contain another one, such as the part before a character that is percent-encoded.
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) > 3:
+            text = text.replace(secret, "***")
+    return text
 
 
 def plain_text(text: str, limit: int = MAX_CHARACTERS) -> str:

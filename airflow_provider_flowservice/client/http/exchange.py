@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.client.text import header_value, plain_text
+from airflow_provider_flowservice.client.text import header_value, plain_text, without_secrets
 
 T = TypeVar("T")
 
@@ -106,10 +106,10 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         if token is None and request.authorized:
             token = cast(str, (yield NeedToken()))
         elapsed = clock.current().monotonic() - start
-        credentials = _credentials(request.host, settings, token) if token is not None else {}
-        headers_of_all = {**credentials, **headers}
+        headers_of_all = {**_headers(request.host, settings, token), **headers}
         result = yield _prepare(request, settings, headers_of_all, max(policy.budget - elapsed, 0.001))
-        outcome = _read(request, result)
+        secrets = (*settings.secrets, *request.secrets, *((token,) if token else ()))
+        outcome = _read(request, result, secrets)
         if not isinstance(outcome, _Failure):
             return outcome
         error = outcome.error
@@ -125,7 +125,6 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         if isinstance(decision, retry.GiveUp):
             if refreshed and isinstance(error, AuthenticationError) and error.status == 401:
                 error = retyped(error, RenewedTokenError, error.message)
-            secrets = (*settings.secrets, *request.secrets, *((token,) if token else ()))
             raise _explained(error, _advise(error, settings), secrets)
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
@@ -139,13 +138,16 @@ class _Failure(Frozen, frozen=True):
     error: FlowServiceError
 
 
-def _read(request: Request[T], result: Result) -> T | _Failure:
+def _read(request: Request[T], result: Result, secrets: tuple[str, ...]) -> T | _Failure:
     if isinstance(result, FlowServiceError):
         return _Failure(result)
     if not isinstance(result, Response):
         raise TypeError(f"the result of Send must be a response or an error, not {type(result).__name__}")
     if not result.is_success:
-        return _Failure(response.error(result, token_rejections=_TOKEN_REJECTIONS[request.host]))
+        rejections = _TOKEN_REJECTIONS[request.host]
+        return _Failure(
+            response.error(result, token_rejections=rejections, secrets=secrets, record=request.content)
+        )
     try:
         return request.parse(result)
     except FlowServiceError as unreadable:
@@ -187,10 +189,14 @@ def _origin(host: Host, settings: Settings) -> str:
     }[host]
 
 
-def _credentials(host: Host, settings: Settings, token: str) -> dict[str, str]:
-    headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
-    if host is Host.GATEWAY:
+def _headers(host: Host, settings: Settings, token: str | None) -> dict[str, str]:
+    """Return the headers that all requests to a host have, with the token if there is one."""
+    headers = {}
+    if token is not None:
+        headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
+    if token is not None and host is Host.GATEWAY:
         headers["x-api-key"] = settings.client_id
+    if host is not Host.IMS:
         headers["x-sandbox-name"] = settings.sandbox
     return {name: _header(name, value) for name, value in headers.items()}
 
@@ -213,13 +219,8 @@ def _header(name: str, value: str) -> str:
 
 def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:
     """Add a remedy to an error, and remove secrets that the server may have echoed from its message."""
-    message = error.message
-    for secret in secrets:
-        # Replacing very short strings would garble the message.
-        if len(secret) > 3:
-            message = message.replace(secret, "***")
-    # After the secrets are replaced, because a secret that is cut would not be found. Invalid input is described by
-    # the client itself.
+    message = without_secrets(error.message, secrets)
+    # Invalid input is described by the client itself.
     if not isinstance(error, InvalidInputError):
         message = plain_text(message)
     message = f"{message} {advice}".rstrip()

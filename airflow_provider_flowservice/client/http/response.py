@@ -1,7 +1,7 @@
 """Responses, and pure functions that parse them.
 
-Errors have three different formats, resources are wrapped in ``items``, and changes are confirmed with or without a
-body. Regardless of the bytes received, these functions only raise
+Resources are wrapped in ``items``, and changes are confirmed with or without a body. Regardless of the bytes received,
+these functions only raise
 :class:`~airflow_provider_flowservice.client.errors.FlowServiceError`.
 """
 
@@ -25,8 +25,9 @@ from airflow_provider_flowservice.client.errors import (
     NotFoundError,
     api_error_class,
 )
+from airflow_provider_flowservice.client.http import problem
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.client.text import header_value, plain_text
+from airflow_provider_flowservice.client.text import header_value, plain_text, without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -95,23 +96,30 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
-def error(response: Response, *, token_rejections: frozenset[int] = frozenset({401})) -> ApiError:
+def error(
+    response: Response,
+    *,
+    token_rejections: frozenset[int] = frozenset({401}),
+    secrets: tuple[str, ...] = (),
+    record: bytes | None = None,
+) -> ApiError:
     """Return the error for an unsuccessful response of the gateway or of any service.
 
     :param token_rejections: statuses that mean that the token is invalid.
+    :param secrets: values that must not appear.
+    :param record: the record that was sent, encoded as JSON. What AEP quotes of it does not appear.
     """
-    decoded = _lenient_json(response.body)
-    document = decoded if isinstance(decoded, dict) else {}
-    code = _error_code(document)
-    text = _error_text(document) or _raw_text(response.body)
+    document = lenient_json(response.body)
+    said = problem.read(document, secrets=secrets, record=record)
+    text = said.text or _raw_text(response.body, secrets)
     token_is_rejected = response.status in token_rejections
-    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, code)
-    label = f"HTTP {response.status}" + (f" {code}" if code else "")
+    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, said.code)
+    label = f"HTTP {response.status}" + (f" {said.code}" if said.code else "")
     return response.error(
         kind,
         f"{label}: {text}",
         status=response.status,
-        code=code,
+        code=said.code,
         request_id=_request_id(document, response.headers),
         retry_after=retry_after(response.headers.get("retry-after")),
     )
@@ -154,7 +162,7 @@ def page_of(
         try:
             items.append(decode(response, kind, part))
         except InvalidResponseError as error:
-            document = _lenient_json(part)
+            document = lenient_json(part)
             found, name = model.member(document, *id_at), model.member(document, *name_at)
             has_none = name is None and isinstance(model.member(document, *name_at[:-1]), Mapping)
             skipped = model.Unreadable(
@@ -265,50 +273,23 @@ def _next_token(links: dict[str, Any] | None) -> str | None:
     return values[0] if values else None
 
 
-def _lenient_json(body: bytes | msgspec.Raw) -> Any:
+def lenient_json(body: bytes | msgspec.Raw) -> Any:
+    """Decode JSON; None if it is invalid."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _error_code(document: Mapping[str, Any]) -> str | None:
-    """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
-    code = document.get("error_code")
-    if isinstance(code, (str, int)):
-        return plain_text(str(code))
-    kind = document.get("type")
-    if isinstance(kind, str) and "/errors/" in kind:
-        return plain_text(kind.rpartition("/")[2])
-    ims = document.get("error")
-    return plain_text(ims) if isinstance(ims, str) else None
+def _raw_text(body: bytes, secrets: tuple[str, ...]) -> str:
+    # 300 characters of a page that is not JSON, such as a proxy's, show its title without flooding the log.
+    return plain_text(without_secrets(body.decode("utf-8", "replace"), secrets), 300) or "no explanation"
 
 
-def _error_text(document: Mapping[str, Any]) -> str | None:
-    report = document.get("report")
-    details = report if isinstance(report, dict) else {}
-    candidates = (
-        details.get("detailed-message"),
-        document.get("errorMessage"),
-        details.get("message"),
-        document.get("error_description"),
-        document.get("message"),
-        document.get("detail"),
-        document.get("title"),
-    )
-    return next((plain_text(text) for text in candidates if isinstance(text, str) and text), None)
-
-
-def _raw_text(body: bytes) -> str:
-    # 300 bytes of a page that is not JSON, such as a proxy's, show its title without flooding the log.
-    return plain_text(body[:300].decode("utf-8", "replace")) or "no explanation"
-
-
-def _request_id(document: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
-    report = document.get("report")
+def _request_id(document: Any, headers: Mapping[str, str]) -> str | None:
     candidates: Iterable[Any] = (
-        report.get("request-id") if isinstance(report, dict) else None,
-        document.get("requestId"),
+        model.member(document, "report", "request-id"),
+        model.member(document, "requestId"),
         headers.get("x-request-id"),
     )
     return next((plain_text(value) for value in candidates if isinstance(value, str)), None)
