@@ -96,10 +96,7 @@ class Inlet(Frozen, frozen=True):
 
     @property
     def _query(self) -> list[tuple[str, str]]:
-        try:
-            return parse_qsl(self._parts.query, keep_blank_values=True)
-        except ValueError as problem:
-            raise self._invalid() from problem
+        return parse_qsl(self._parts.query, keep_blank_values=True)
 
     @property
     def _parts(self) -> SplitResult:
