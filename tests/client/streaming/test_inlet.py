@@ -58,6 +58,7 @@ def test_a_url_that_is_no_inlet_has_no_id(url: str) -> None:
     ("query", "flow_id", "validates"),
     [
         ("", None, False),
+        (" \n", None, False),
         ("?x-adobe-flow-id=f1", "f1", False),
         (
             "?x-adobe-flow-id=8256cfb4-17e6-432c-a469-6aedafb16cd5",
