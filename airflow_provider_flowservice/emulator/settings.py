@@ -146,6 +146,14 @@ class Switches:
         "401", "403", doc="status for an invalid or expired token at an authenticated inlet"
     )
     inlet_org_header: str = _choice("optional", "required", doc="x-gw-ims-org-id at an authenticated inlet")
+    inlet_sandbox_header: str = _choice(
+        "optional",
+        "required",
+        doc="x-sandbox-name at an inlet; if required, it must name the inlet's sandbox",
+    )
+    plain_xdm: str = _choice(
+        "refuse", "accept", doc="an XDM record without envelope, and with x-adobe-flow-id: 400, or taken"
+    )
     inlet_limit_bytes: int = _number(
         1_000_000, "a larger body gets 413 (1 MB, in its smaller meaning)", minimum=1
     )

@@ -381,15 +381,25 @@ class FlowServiceHook(BaseHook):
         self,
         target: Inlet,
         records: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
+        *,
+        flow_id: str | None = None,
+        sync_validation: bool = False,
         **options: Any,
     ) -> PostSummary:
         """Post records to an inlet (``POST /collection/batch/{inlet}``), and track the result of each record.
 
         :param target: the inlet, for example from :meth:`inlet`.
         :param records: the records, as JSON objects.
-        :param options: options of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        :param flow_id: id of the flow that ingests the records. Default: the one in the URL of the inlet, if any.
+        :param sync_validation: validate each record against the schema. Default: if the URL of the inlet asks for it.
+        :param options: other options of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        :raises InvalidInputError: if ``flow_id`` differs from the flow in the URL.
         :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
         """
+        options |= {
+            "flow_id": target.flow_for(flow_id),
+            "sync_validation": sync_validation or target.validates,
+        }
         return Poster(self, target, **options).post(from_messages(records))
 
     # --- raw requests ------------------------------------------------------------------------------------

@@ -61,8 +61,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     lost, records are sent again and may arrive twice. With a stable ``_id`` in each record, AEP removes duplicates.
 
     :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
-    :param inlet_url: URL of the inlet.
-    :param flow_id: id of the flow that ingests the records.
+    :param inlet_url: URL of the inlet. It may contain the flow (``?x-adobe-flow-id=<id>``) and ``syncValidation=true``.
+    :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any.
     :param messages: records in memory, as a list or the output of an upstream task. Mutually exclusive with ``path``.
     :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl``, ``.json``
         (an array) or ``.csv``, each optionally followed by ``.gz``.
@@ -164,11 +164,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _settle(self, deadline: float | None = None) -> None:
         """Wait until the last change of the flow is old enough, which is checked immediately before posting."""
-        if self.flow_id is None or not self.settle_seconds:
+        flow_id = self._flow()
+        if flow_id is None or not self.settle_seconds:
             return
         if deadline is None:
             deadline = clock.current().wall() + _MAX_WAITS * self.settle_seconds
-        wait = FlowSettled(flow_id=self.flow_id, settle_seconds=self.settle_seconds)
+        wait = FlowSettled(flow_id=flow_id, settle_seconds=self.settle_seconds)
         judged = wait_for(self, wait, _POLL_INTERVAL, deadline, "execute_settled", {"deadline": deadline})
         if not judged.done:
             raise DriftError(
@@ -186,7 +187,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 self.hook.post(
                     target,
                     islice(records, summary.settled, None),
-                    flow_id=self.flow_id,
+                    flow_id=self._flow(),
                     envelope=self._envelope(),
                     batch_size=self.batch_size,
                     sync_validation=self.sync_validation,
@@ -229,8 +230,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             schema_id=self.schema_id,
             dataset_id=self.dataset_id,
             org_id=self.hook.settings.org_id,
-            flow_id=self.flow_id,
+            flow_id=self._flow(),
         )
+
+    def _flow(self) -> str | None:
+        """Return the flow that ingests the records, which may be in the URL of the inlet."""
+        return self.flow_id if self.inlet_url is None else Inlet(self.inlet_url).flow_for(self.flow_id)
 
     def _file(self) -> ObjectStoragePath | None:
         if self.path is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_flowservice.client import (
     FLOWS,
@@ -127,6 +128,14 @@ def test_a_wait_that_is_in_vain_ends_and_says_what_is_missing(
     with pytest.raises(errors.DriftError, match=f"Timed out after 300 seconds: flow {flow} is enabled"):
         hook.wait(waits.FlowInState(flow_id=flow, state="disabled"), timeout=300)
     assert 300 <= virtual_clock.wall() - before < 360
+
+
+def test_records_are_posted_to_the_flow_in_an_inlets_url(hook: FlowServiceHook) -> None:
+    source = open_source(hook)
+    target = replace(source.inlet, url=f"{source.inlet.url}?x-adobe-flow-id={source.flow_id}")
+    assert hook.post(target, [{"n": 1}]).accepted == 1
+    with pytest.raises(errors.InvalidInputError, match=r"^flow_id: 'other' is not "):
+        hook.post(target, [{"n": 1}], flow_id="other")
 
 
 def test_records_are_posted_from_memory(hook: FlowServiceHook) -> None:

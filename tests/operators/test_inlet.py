@@ -128,7 +128,7 @@ def test_raw_records_for_an_xdm_inlet_are_refused_unsent(
 ) -> None:
     xdm = open_source(hook, "xdm")
     control.clear_requests()
-    message = refused(post(xdm, messages=people(2)))
+    message = refused(post(xdm, flow_id=None, messages=people(2)))
     assert (
         "record 0: is not an XDM message, which this inlet requires; pass schema_id and dataset_id" in message
     )
@@ -158,6 +158,8 @@ def test_synchronous_validation_names_the_record(control: EmulatorControl, hook:
     message = refused(operator)
     assert "1 records were accepted, 1 rejected" in message
     assert "record 1: " in message
+    assert "HTTP 400 data-collection-service/inlet: " in message
+    assert "#/_id: expected type: String, found: Long" in message
     assert [each["query"] for each in posts(control)] == [{"syncValidation": "true"}] * 2
 
 
@@ -385,6 +387,76 @@ def test_an_inlet_that_fails_for_good_is_worth_a_retry(control: EmulatorControl,
 
 
 # Where it goes
+
+
+def in_url(source: Source, query: str = "", flow_id: str | None = None) -> str:
+    """The inlet's URL with the flow, as it stands in a variable."""
+    return f"{source.inlet.url}?{query}x-adobe-flow-id={flow_id or source.flow_id}\n"
+
+
+@pytest.mark.parametrize("batch_size", [1, 500])
+@pytest.mark.parametrize("given", [True, False])
+def test_the_flow_in_the_url_is_used(
+    control: EmulatorControl, source: Source, batch_size: int, given: bool
+) -> None:
+    flow = {"flow_id": source.flow_id} if given else {}
+    operator = post(inlet_url=in_url(source), messages=people(2), batch_size=batch_size, **flow)
+    assert run(operator)[0]["accepted"] == 2
+    assert {each["headers"]["x-adobe-flow-id"] for each in posts(control)} == {source.flow_id}
+    assert numbers(control.messages(source.inlet.id)) == [0, 1]
+
+
+@pytest.mark.parametrize("settle_seconds", [0, SETTLED])
+def test_two_different_flows_are_refused_before_anything_is_sent(
+    control: EmulatorControl, source: Source, settle_seconds: float
+) -> None:
+    operator = post(
+        inlet_url=in_url(source, flow_id="other"),
+        flow_id=source.flow_id,
+        messages=people(1),
+        settle_seconds=settle_seconds,
+    )
+    assert f"flow_id: '{source.flow_id}' is not 'other', the flow in inlet_url" in refused(operator)
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_the_flow_in_the_url_is_waited_for(
+    in_step: VirtualClock, control: EmulatorControl, hook: FlowServiceHook, deferrable: bool
+) -> None:
+    opened = open_source(hook)
+    operator = post(
+        inlet_url=in_url(opened), messages=people(2), settle_seconds=SETTLED, deferrable=deferrable
+    )
+    result, pauses = run_to_end(operator)
+    assert (result["accepted"], len(pauses)) == (2, 1 if deferrable else 0)
+    assert [each["dropped"] for each in control.messages(opened.inlet.id)] == [False, False]
+
+
+def test_the_flow_in_the_url_is_in_the_envelope(control: EmulatorControl, hook: FlowServiceHook) -> None:
+    xdm = open_source(hook, "xdm")
+    control.advance(SETTLED)
+    operator = post(
+        inlet_url=in_url(xdm), messages=[{"_id": "1"}], schema_id=xdm.schema_id, dataset_id=xdm.dataset_id
+    )
+    assert run(operator)[0]["accepted"] == 1
+    assert control.messages(xdm.inlet.id)[0]["message"]["header"]["flowId"] == xdm.flow_id
+
+
+@pytest.mark.parametrize("name", ["syncValidation", "synchronousValidation"])
+def test_a_url_that_asks_for_validation_gets_it(
+    control: EmulatorControl, hook: FlowServiceHook, name: str
+) -> None:
+    xdm = open_source(hook, "xdm")
+    control.advance(SETTLED)
+    operator = post(
+        inlet_url=in_url(xdm, f"{name}=true&"),
+        messages=[{"_id": 1}],
+        schema_id=xdm.schema_id,
+        dataset_id=xdm.dataset_id,
+    )
+    assert "#/_id: expected type: String, found: Long" in refused(operator)
+    assert posts(control)[0]["query"] == {"syncValidation": "true"}
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:9", "https://evil.example", "https://dcs.adobedc.net"])

@@ -1,7 +1,7 @@
 """Responses, and pure functions that parse them.
 
-Errors have three different formats, resources are wrapped in ``items``, and changes are confirmed with or without a
-body. Regardless of the bytes received, these functions only raise
+Resources are wrapped in ``items``, and changes are confirmed with or without a body. Regardless of the bytes received,
+these functions only raise
 :class:`~airflow_provider_flowservice.client.errors.FlowServiceError`.
 """
 
@@ -25,6 +25,7 @@ from airflow_provider_flowservice.client.errors import (
     NotFoundError,
     api_error_class,
 )
+from airflow_provider_flowservice.client.http import problem
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.text import header_value, plain_text
 
@@ -101,23 +102,28 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
-def error(response: Response, *, token_rejections: frozenset[int] = frozenset({401})) -> ApiError:
+def error(
+    response: Response,
+    *,
+    token_rejections: frozenset[int] = frozenset({401}),
+    record: bytes | None = None,
+) -> ApiError:
     """Return the error for an unsuccessful response of the gateway or of any service.
 
     :param token_rejections: statuses that mean that the token is invalid.
+    :param record: the record that was sent, encoded as JSON. What AEP quotes of it does not appear.
     """
-    decoded = _lenient_json(response.body)
-    document = decoded if isinstance(decoded, dict) else {}
-    code = _error_code(response, document)
-    text = _error_text(response, document) or _raw_text(response)
+    document = lenient_json(response.body)
+    said = problem.read(document, secrets=response.secrets, record=record)
+    text = said.text or _raw_text(response)
     token_is_rejected = response.status in token_rejections
-    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, code)
-    label = f"HTTP {response.status}" + (f" {code}" if code else "")
+    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, said.code)
+    label = f"HTTP {response.status}" + (f" {said.code}" if said.code else "")
     return response.error(
         kind,
         f"{label}: {text}",
         status=response.status,
-        code=code,
+        code=said.code,
         request_id=_request_id(response, document),
         retry_after=retry_after(response.headers.get("retry-after")),
     )
@@ -160,7 +166,7 @@ def page_of(
         try:
             items.append(decode(response, kind, part))
         except InvalidResponseError as error:
-            document = _lenient_json(part)
+            document = lenient_json(part)
             found, name = model.member(document, *id_at), model.member(document, *name_at)
             has_none = name is None and isinstance(model.member(document, *name_at[:-1]), Mapping)
             skipped = model.Unreadable(
@@ -271,38 +277,12 @@ def _next_token(links: dict[str, Any] | None) -> str | None:
     return values[0] if values else None
 
 
-def _lenient_json(body: bytes | msgspec.Raw) -> Any:
+def lenient_json(body: bytes | msgspec.Raw) -> Any:
+    """Decode JSON; None if it is invalid."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _error_code(response: Response, document: Mapping[str, Any]) -> str | None:
-    """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
-    code = document.get("error_code")
-    if isinstance(code, (str, int)):
-        return response.said(str(code))
-    kind = document.get("type")
-    if isinstance(kind, str) and "/errors/" in kind:
-        return response.said(kind).rpartition("/")[2]
-    ims = document.get("error")
-    return response.said(ims) if isinstance(ims, str) else None
-
-
-def _error_text(response: Response, document: Mapping[str, Any]) -> str | None:
-    report = document.get("report")
-    details = report if isinstance(report, dict) else {}
-    candidates = (
-        details.get("detailed-message"),
-        document.get("errorMessage"),
-        details.get("message"),
-        document.get("error_description"),
-        document.get("message"),
-        document.get("detail"),
-        document.get("title"),
-    )
-    return next((response.said(text) for text in candidates if isinstance(text, str) and text), None)
 
 
 def _raw_text(response: Response) -> str:
@@ -311,11 +291,10 @@ def _raw_text(response: Response) -> str:
     return plain_text(text, limit=300, secrets=response.secrets) or "no explanation"
 
 
-def _request_id(response: Response, document: Mapping[str, Any]) -> str | None:
-    report = document.get("report")
+def _request_id(response: Response, document: Any) -> str | None:
     candidates: Iterable[Any] = (
-        report.get("request-id") if isinstance(report, dict) else None,
-        document.get("requestId"),
+        model.member(document, "report", "request-id"),
+        model.member(document, "requestId"),
         response.headers.get("x-request-id"),
     )
     return next((response.said(value) for value in candidates if isinstance(value, str)), None)

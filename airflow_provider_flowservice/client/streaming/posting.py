@@ -37,7 +37,8 @@ T = TypeVar("T")
 #: up to 1, 2, 4 and 8 s in between, that bridges brief overload; messages still not accepted then count as rejected.
 ATTEMPTS = 5
 _NOT_XDM = (
-    "is not an XDM message, which this inlet requires; pass schema_id and dataset_id to wrap plain records"
+    "is not an XDM message, which this inlet requires; pass schema_id and dataset_id to wrap plain records, or flow_id"
+    " to let AEP decide"
 )
 
 
@@ -166,7 +167,8 @@ class Poster:
         content = self.envelope.wrap(record.raw) if self.envelope else record.raw
         if len(content) + inlet.batch_overhead(1) > inlet.MAX_REQUEST_BYTES:
             return f"has {len(content)} bytes, but the limit for a request is {inlet.MAX_REQUEST_BYTES}"
-        if self.target.data_type == "xdm" and not self.envelope and not inlet.is_xdm_message(content):
+        can_be_plain = self.target.data_type != "xdm" or self.envelope or self.flow_id
+        if not can_be_plain and not inlet.is_xdm_message(content):
             return _NOT_XDM
         return _Message(record, content)
 
