@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import asdict
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import (
-    DriftError,
-    FlowServiceError,
-    InvalidInputError,
-    is_permanent,
-)
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import (
     DeadLetters,
     Envelope,
     Inlet,
+    Mark,
     PostSummary,
-    file_format,
+    SettledRecords,
+    begins_with_dead_letter,
     from_file,
     from_messages,
+    lines_of_letters,
+    unwrapped,
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import (
@@ -38,19 +39,45 @@ from airflow_provider_flowservice.operators.arguments import (
     whole_number,
 )
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
-from airflow_provider_flowservice.operators.task_state import TaskState
+from airflow_provider_flowservice.operators.letter_files import LetterFile, Part, is_same_file, letter_file
+from airflow_provider_flowservice.operators.task_state import TaskState, is_last_attempt
 from airflow_provider_flowservice.operators.waiting import is_deferrable, judgement_of, wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_flowservice.client.streaming import InputRecord, Progress, UnreadableRecord
+    from airflow_provider_flowservice.client.streaming import Failure, InputRecord, Progress, UnreadableRecord
 
 #: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
 #: multiple of ``settle_seconds``: a few edits delay the post, but a flow that is edited all the time is an error.
 _MAX_WAITS = 3
 #: Seconds between two attempts to read a flow, after the retries of a request have failed.
 _POLL_INTERVAL = 60
+
+
+class _Note(Frozen, frozen=True):
+    """What an attempt notes for the next one. It has nothing of the content of records but hashes.
+
+    :param summary: summary of the settled records.
+    :param sending_below: records before this index may have been sent.
+    :param marks: hashes of the settled records.
+    :param letters: where their dead letters are.
+    """
+
+    summary: PostSummary
+    sending_below: int = 0
+    marks: tuple[Mark, ...] = ()
+    letters: Part | None = None
+
+    @classmethod
+    def loaded(cls, task_state: TaskState, skip_records: int) -> _Note:
+        """Return the note of an earlier attempt, or an empty one."""
+        saved = task_state.load()
+        return msgspec.convert(saved, cls) if saved else cls(PostSummary(settled=skip_records))
+
+    def save(self, task_state: TaskState) -> None:
+        """Replace the saved note."""
+        task_state.save(msgspec.to_builtins(self))
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
@@ -142,6 +169,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         """
         if self.inlet_url is not None:
             self._inlet()  # Reject an invalid URL before anything is sent or waited for.
+        self._reject_same_file()
         self._settle()
         return self._post(context)
 
@@ -177,23 +205,49 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             )
 
     def _post(self, context: Context) -> dict[str, Any]:
-        target, file = self._inlet(), self._file()
-        task_state = TaskState(context, self._fingerprint(target, file))
-        earlier = task_state.load() or {}
-        summary = PostSummary(**earlier.get("summary", {"settled": self.skip_records}))
-        with self._records(file) as records, self._dead_letters(append=bool(earlier)) as dead_letters:
+        target = self._inlet()
+        task_state = self.task_state(context, self._work(target))
+        note = _Note.loaded(task_state, self.skip_records)
+        settled = SettledRecords(self.skip_records, note.marks)
+        with ExitStack() as opened:
+            letters = opened.enter_context(self._letter_file(context, note))
+            records = opened.enter_context(self._records())
+            while not settled.check(records):
+                self.log.warning(
+                    "The input has changed since the interrupted attempt: posting it from record %d on, although some"
+                    " of the records that follow may have been sent",
+                    settled.end,
+                )
+                records = opened.enter_context(self._records())
+            summary = settled.summary(note.summary)
+            if letters:
+                letters.open(summary.failures)
+            dead_letters = DeadLetters(letters.write if letters else None)
+
+            def fail(failure: Failure) -> None:
+                settled.fail(failure)
+                dead_letters.add(failure)
+
+            def save(progress: Progress) -> None:
+                if progress.settled.settled > settled.end:
+                    # Another attempt does not report the failures of settled records again.
+                    dead_letters.settle()
+                    settled.settle(progress.settled.settled)
+                part = letters.part if letters else None
+                _Note(progress.settled, progress.sending_below, settled.marks, part).save(task_state)
+
             try:
                 self.hook.post(
                     target,
-                    islice(records, summary.settled, None),
+                    settled.reading(records),
                     flow_id=self.flow_id,
                     envelope=self._envelope(),
                     batch_size=self.batch_size,
                     sync_validation=self.sync_validation,
-                    on_failure=dead_letters.add,
-                    on_progress=lambda progress: self._save(task_state, dead_letters, progress),
+                    on_failure=fail,
+                    on_progress=save,
                     summary=summary,
-                    maybe_sent_below=earlier.get("sending_below", 0),
+                    maybe_sent_below=note.sending_below,
                 )
             finally:
                 self._log(summary)
@@ -201,12 +255,6 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         task_state.clear()
         self._check_result(summary, dead_letters)
         return {"inlet_id": target.id, **{k: v for k, v in asdict(summary).items() if k != "settled"}}
-
-    def _save(self, task_state: TaskState, dead_letters: DeadLetters, progress: Progress) -> None:
-        if progress.settled.settled == progress.sending_below:
-            # Another attempt does not report the failures of settled records again.
-            dead_letters.write()
-        task_state.save({"summary": asdict(progress.settled), "sending_below": progress.sending_below})
 
     def _log(self, summary: PostSummary) -> None:
         self.log.info(
@@ -232,33 +280,14 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             flow_id=self.flow_id,
         )
 
-    def _file(self) -> ObjectStoragePath | None:
-        if self.path is None:
-            return None
-        path = self._storage(self.path)
-        file_format(path.name)
-        if not path.exists():
-            raise InvalidInputError(
-                "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
-            )
-        return path
+    def _work(self, target: Inlet) -> str:
+        """Return a string that identifies what is posted to which inlet.
 
-    @contextmanager
-    def _records(self, file: ObjectStoragePath | None) -> Iterator[Iterable[InputRecord | UnreadableRecord]]:
-        if file is None:
-            yield from_messages(self.messages or ())
-            return
-        with file.open("rb") as stream:
-            yield from_file(stream, file.name)
-
-    def _fingerprint(self, target: Inlet, file: ObjectStoragePath | None) -> str:
-        """Return a string that identifies the input and the inlet; it changes with the size of the file."""
-        size = file.stat().st_size if file else 0
+        The content of the records is not part of it: an attempt that continues compares it with what is settled.
+        """
         arguments = (
             self.flow_id,
-            self.path,
-            size,
-            self.messages,
+            self.path and str(self.path),
             self.schema_id,
             self.dataset_id,
             self.skip_records,
@@ -266,23 +295,56 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         return f"{target.url} {arguments!r}"
 
     @contextmanager
-    def _dead_letters(self, *, append: bool) -> Iterator[DeadLetters]:
+    def _records(self) -> Iterator[Iterator[InputRecord | UnreadableRecord]]:
+        """Read the input from the first record on that is not skipped."""
+        with ExitStack() as opened:
+            if self.path is None:
+                records: Iterable[InputRecord | UnreadableRecord] = from_messages(self.messages or ())
+            else:
+                records = self._records_of(self._storage(self.path), opened)
+            yield islice(unwrapped(records), self.skip_records, None)
+
+    def _records_of(
+        self, path: ObjectStoragePath, opened: ExitStack
+    ) -> Iterator[InputRecord | UnreadableRecord]:
+        if not path.exists():
+            raise InvalidInputError(
+                "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
+            )
+        with path.open("rb") as file:
+            are_letters = begins_with_dead_letter(file)
+        file = opened.enter_context(path.open("rb"))
+        return lines_of_letters(file) if are_letters else from_file(file, path.name)
+
+    @contextmanager
+    def _letter_file(self, context: Context, note: _Note) -> Iterator[LetterFile | None]:
+        """Provide the file of dead letters, if there shall be one; at the end it has those of all settled records."""
         if self.dead_letter_path is None:
-            yield DeadLetters(None, self.batch_size)
+            yield None
             return
         path = self._storage(self.dead_letter_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Lone surrogates, which are valid in JSON but not in UTF-8, are written as escape sequences.
-        with path.open("a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
-            dead_letters = DeadLetters(file, self.batch_size)
-            try:
-                yield dead_letters
-            except FlowServiceError as error:
-                # After a temporary error, the next attempt sends the unsettled records again and writes their failures.
-                if is_permanent(error):
-                    dead_letters.write()
-                raise
-            dead_letters.write()
+        file = letter_file(path, context, note.letters, note.summary.failures)
+        try:
+            yield file
+        except Exception as error:
+            if is_last_attempt(context, error):
+                file.finish(failed=True)
+            raise
+        else:
+            file.finish(failed=False)
+        finally:
+            file.close()
+
+    def _reject_same_file(self) -> None:
+        if self.path is None or self.dead_letter_path is None:
+            return
+        if is_same_file(self._storage(self.path), self._storage(self.dead_letter_path)):
+            raise InvalidInputError(
+                "dead_letter_path",
+                f"{str(self.dead_letter_path)!r} refers to the same file as path {str(self.path)!r}, which would be"
+                " overwritten",
+                "Give another file.",
+            )
 
     def _storage(self, path: str | ObjectStoragePath) -> ObjectStoragePath:
         from airflow.sdk import ObjectStoragePath
@@ -299,6 +361,6 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             kept = f" They are saved in {self.dead_letter_path}." if self.dead_letter_path else ""
             raise DriftError(
                 f"{summary.accepted} records were accepted, {summary.rejected} rejected, {summary.unknown} got no"
-                f" result; max_failures is {self.max_failures}. {dead_letters.summary()}{kept} Fix the rejected records"
-                " and post only those again."
+                f" result; max_failures is {self.max_failures}. {dead_letters.describe(summary.failures)}{kept} Fix the"
+                " rejected records and post only those again."
             )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client.streaming.dead_letters import DeadLetters
+from airflow_provider_flowservice.client.streaming.dead_letters import (
+    DeadLetters,
+    begins_with_dead_letter,
+    lines_of_letters,
+    unwrapped,
+)
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
 from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
 from airflow_provider_flowservice.client.streaming.records import (
@@ -12,3 +17,4 @@ from airflow_provider_flowservice.client.streaming.records import (
     from_file,
     from_messages,
 )
+from airflow_provider_flowservice.client.streaming.settled import Mark, SettledRecords

@@ -35,6 +35,13 @@ class InputRecord(Frozen, frozen=True):
     line: int | None = None
 
 
+class CsvLayout(Frozen, frozen=True):
+    """Stub."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+
+
 class UnreadableRecord(Frozen, frozen=True):
     """An invalid record.
 
@@ -47,6 +54,7 @@ class UnreadableRecord(Frozen, frozen=True):
     raw: bytes
     line: int | None
     problem: str
+    csv: CsvLayout | None = None
 
 
 class FileFormat(StrEnum):
@@ -120,7 +128,7 @@ def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | Unreada
         raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
         if not raw:
             continue
-        problem = _problem_of(raw)
+        problem = problem_of(raw)
         yield (
             InputRecord(position, raw, number)
             if not problem
@@ -129,7 +137,8 @@ def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | Unreada
         position += 1
 
 
-def _problem_of(raw: bytes) -> str | None:
+def problem_of(raw: bytes) -> str | None:
+    """Stub."""
     try:
         raw.decode()
         document = msgspec.json.decode(raw)
@@ -186,7 +195,7 @@ def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecor
             yield InputRecord(position, record, reader.line_num)
         else:
             raw = "".join(row_text).rstrip("\r\n").encode("utf-8", "surrogateescape")
-            yield UnreadableRecord(position, raw, reader.line_num, record)
+            yield UnreadableRecord(position, raw, reader.line_num, record, CsvLayout(tuple(header), ","))
         position += 1
 
 
@@ -204,3 +213,12 @@ def _csv_record(header: list[str], row: list[str]) -> bytes | str:
         return msgspec.json.encode(dict(zip(header, row, strict=True)))
     except UnicodeEncodeError:
         return "is not UTF-8"
+
+
+def record_of_row(text: str, layout: CsvLayout) -> bytes | str:
+    """Stub."""
+    try:
+        (row,) = csv.reader([text], strict=True, delimiter=layout.delimiter)
+    except (csv.Error, ValueError) as error:
+        return str(error)
+    return _csv_record(list(layout.columns), row)
