@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -35,12 +35,16 @@ MAX_LETTER_BYTES = 16_000_000
 _SHOWN = 10
 _MARKER = MARKER.encode()
 _GZIP = b"\x1f\x8b"
+_NULL = msgspec.Raw(b"null")
 #: Values that are shorter would mask parts of AEP's own words.
 _MIN_MASKED = 2
 
 
 class _Marked(Frozen, frozen=True):
-    version: msgspec.Raw = msgspec.field(name=MARKER)
+    """What makes an object a dead letter: the marker, whatever else is wrong."""
+
+    version: Any = msgspec.field(name=MARKER)
+    record: msgspec.Raw = _NULL
 
 
 class _Letter(Frozen, frozen=True):
@@ -53,9 +57,12 @@ class _Letter(Frozen, frozen=True):
 
     version: int = msgspec.field(name=MARKER)
     position: int
-    record: msgspec.Raw
+    record: msgspec.Raw = _NULL
     line: int | None = None
     csv: CsvLayout | None = None
+
+
+L = TypeVar("L", _Marked, _Letter)
 
 
 class DeadLetters:
@@ -121,10 +128,26 @@ def is_dead_letter(raw: bytes) -> bool:
     if _MARKER not in raw:
         return False
     try:
-        msgspec.json.decode(raw, type=_Marked)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        _decode(raw, _Marked)
+    except (ValueError, msgspec.MsgspecError, RecursionError):
         return False
     return True
+
+
+def _decode(raw: bytes, kind: type[L]) -> tuple[L, str | None]:
+    """Decode a letter.
+
+    :returns: the letter, and its record if that is a string.
+    """
+    try:
+        letter = msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # msgspec reads no lone surrogates, which are only in the text of a record.
+        document = json.loads(raw)
+        text = document.pop("record", None) if isinstance(document, dict) else None
+        return msgspec.convert(document, kind), text
+    content = bytes(letter.record)
+    return letter, json.loads(content) if content.startswith(b'"') else None
 
 
 def begins_with_dead_letter(file: IO[bytes]) -> bool:
@@ -178,26 +201,20 @@ def unwrapped(records: Iterable[InputRecord | UnreadableRecord]) -> Iterator[Inp
 
 def _record_in(raw: bytes, place: str) -> InputRecord | UnreadableRecord:
     try:
-        letter = msgspec.json.decode(raw, type=_Letter)
-        record = json.loads(bytes(letter.record)) if letter.record[:1] == b'"' else None
+        letter, text = _decode(raw, _Letter)
+        content = bytes(letter.record) if text is None else text.encode("utf-8", "surrogateescape")
     except (ValueError, msgspec.MsgspecError, RecursionError):
-        remedy = f"It needs the keys {MARKER!r}, 'position' and 'record', as they were written."
+        remedy = f"It needs the keys {MARKER!r}, 'position' and 'record' as they were written."
         raise InvalidInputError("path or messages", f"{place} is no valid dead letter", remedy) from None
     if letter.version != VERSION:
         problem = f"{place} is a dead letter of version {letter.version}, but only {VERSION} is known"
         raise InvalidInputError("path or messages", problem, "Post it with the version that wrote it.")
-    content = bytes(letter.record)
-    if isinstance(record, str):
-        content = record.encode("utf-8", "surrogateescape")
-        if letter.csv is not None:
-            row = record_of_row(record, letter.csv)
-            if isinstance(row, bytes):
-                return InputRecord(letter.position, row, letter.line)
-            return UnreadableRecord(letter.position, content, letter.line, row, letter.csv)
-    problem_found = problem_of(content)
-    if problem_found is None:
-        return InputRecord(letter.position, content, letter.line)
-    return UnreadableRecord(letter.position, content, letter.line, problem_found)
+    csv = None if text is None else letter.csv
+    record = record_of_row(content.decode("utf-8", "surrogateescape"), csv) if csv else content
+    problem_found = record if isinstance(record, str) else problem_of(record)
+    if isinstance(record, bytes) and problem_found is None:
+        return InputRecord(letter.position, record, letter.line)
+    return UnreadableRecord(letter.position, content, letter.line, problem_found or "", csv)
 
 
 def _without_values(failure: Failure) -> str:

@@ -116,10 +116,13 @@ def _until_truncated(
         for record in records:
             yield record
             given += 1
-    except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        problem = f"{name!r} ends prematurely after {given} records: {' '.join(str(error).split())}"
-        remedy = f"Fix the file, then post the rest with skip_records={given}."
-        raise InvalidInputError("path", problem, remedy) from error
+        return
+    except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error):
+        pass
+    # Outside of the handler: these errors quote the input, and an error shows those that it comes from.
+    problem = f"{name!r} ends prematurely after {given} records"
+    remedy = f"Fix the file, then post the rest with skip_records={given}."
+    raise InvalidInputError("path", problem, remedy)
 
 
 def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:

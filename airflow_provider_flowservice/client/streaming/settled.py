@@ -136,10 +136,12 @@ class SettledRecords:
         if self.end == earlier.settled:
             return earlier
         accepted = self.end - self._begin - self.failures
+        rejected = min(self.failures, earlier.rejected)
         return PostSummary(
             settled=self.end,
             accepted=accepted,
-            rejected=self.failures,
+            rejected=rejected,
+            unknown=self.failures - rejected,
             maybe_duplicated=min(earlier.maybe_duplicated, accepted),
             first_xaction_id=earlier.first_xaction_id if accepted else None,
             last_xaction_id=earlier.last_xaction_id if accepted else None,
