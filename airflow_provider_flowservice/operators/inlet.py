@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec.structs import asdict
 
 from airflow_provider_flowservice.client import clock
@@ -73,11 +72,7 @@ class _Note(Frozen, frozen=True):
     def loaded(cls, task_state: TaskState, skip_records: int) -> _Note:
         """Return the note of an earlier attempt, or an empty one."""
         saved = task_state.load()
-        return msgspec.convert(saved, cls) if saved else cls(PostSummary(settled=skip_records))
-
-    def save(self, task_state: TaskState) -> None:
-        """Replace the saved note."""
-        task_state.save(msgspec.to_builtins(self))
+        return cls.from_json(saved) if saved else cls(PostSummary(settled=skip_records))
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
@@ -234,7 +229,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                     dead_letters.settle()
                     settled.settle(progress.settled.settled)
                 part = letters.part if letters else None
-                _Note(progress.settled, progress.sending_below, settled.marks, part).save(task_state)
+                note = _Note(progress.settled, progress.sending_below, settled.marks, part)
+                task_state.save(note.to_json())
 
             try:
                 self.hook.post(
