@@ -96,7 +96,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
         most 60 per minute.
     :param max_failures: maximum number of records that may be rejected without failing the task.
-    :param dead_letter_path: file for the rejected records, as JSON lines.
+    :param dead_letter_path: file for the rejected records, as JSON lines. If it is given as ``path``, with or without
+        corrections, the records in it are posted. It is replaced when the task is done or has failed for good.
     :param skip_records: number of records to skip at the beginning of the input, to continue after a failure.
     :param allow_empty: whether an input without records is a success.
     :param settle_seconds: minimum age of the last change of the flow, in seconds, before anything is sent. Requires
