@@ -22,6 +22,7 @@ from airflow_provider_flowservice.client.streaming.records import (
     CsvLayout,
     InputRecord,
     UnreadableRecord,
+    checked,
     problem_of,
     record_of_row,
 )
@@ -114,7 +115,7 @@ def _letter(failure: Failure) -> bytes:
         # The text of the record stays as it is, with all its digits; line ends occur only between its tokens.
         content = record.raw.translate(bytes.maketrans(b"\r\n", b"  "))
     else:
-        content = _as_json(record.raw.decode("utf-8", "surrogateescape"))
+        content = _as_json(csv.decode(record.raw) if csv else record.raw.decode("utf-8", "surrogateescape"))
     return b"".join((_as_json(head)[:-1], b', "record": ', content, b"}\n"))
 
 
@@ -202,19 +203,22 @@ def unwrapped(records: Iterable[InputRecord | UnreadableRecord]) -> Iterator[Inp
 def _record_in(raw: bytes, place: str) -> InputRecord | UnreadableRecord:
     try:
         letter, text = _decode(raw, _Letter)
-        content = bytes(letter.record) if text is None else text.encode("utf-8", "surrogateescape")
+        if text is None:
+            content = bytes(letter.record)
+        else:
+            content = letter.csv.encode(text) if letter.csv else text.encode("utf-8", "surrogateescape")
     except (ValueError, msgspec.MsgspecError, RecursionError):
         remedy = f"It needs the keys {MARKER!r}, 'position' and 'record' as they were written."
         raise InvalidInputError("path or messages", f"{place} is no valid dead letter", remedy) from None
     if letter.version != VERSION:
         problem = f"{place} is a dead letter of version {letter.version}, but only {VERSION} is known"
         raise InvalidInputError("path or messages", problem, "Post it with the version that wrote it.")
-    csv = None if text is None else letter.csv
-    record = record_of_row(content.decode("utf-8", "surrogateescape"), csv) if csv else content
-    problem_found = record if isinstance(record, str) else problem_of(record)
-    if isinstance(record, bytes) and problem_found is None:
-        return InputRecord(letter.position, record, letter.line)
-    return UnreadableRecord(letter.position, content, letter.line, problem_found or "", csv)
+    if text is None or letter.csv is None:
+        return checked(letter.position, content, letter.line)
+    row = record_of_row(text, letter.csv)
+    if isinstance(row, bytes):
+        return InputRecord(letter.position, row, letter.line)
+    return UnreadableRecord(letter.position, content, letter.line, row, letter.csv)
 
 
 def _without_values(failure: Failure) -> str:

@@ -36,10 +36,22 @@ class InputRecord(Frozen, frozen=True):
 
 
 class CsvLayout(Frozen, frozen=True):
-    """Stub."""
+    """How the rows of a CSV file are read.
+
+    :param columns: names of the columns, in the order of the file.
+    :param delimiter: the character between two fields.
+    """
 
     columns: tuple[str, ...]
     delimiter: str
+
+    def decode(self, raw: bytes) -> str:
+        """Return the text of a row. Bytes that are invalid in the encoding become lone surrogates."""
+        return raw.decode("utf-8", "surrogateescape")
+
+    def encode(self, text: str) -> bytes:
+        """Return the bytes of a row, as they were before :meth:`decode`."""
+        return text.encode("utf-8", "surrogateescape")
 
 
 class UnreadableRecord(Frozen, frozen=True):
@@ -55,6 +67,14 @@ class UnreadableRecord(Frozen, frozen=True):
     line: int | None
     problem: str
     csv: CsvLayout | None = None
+
+
+def checked(position: int, raw: bytes, line: int | None = None) -> InputRecord | UnreadableRecord:
+    """Return the record for JSON text from a file."""
+    problem = problem_of(raw)
+    if problem is None:
+        return InputRecord(position, raw, line)
+    return UnreadableRecord(position, raw, line, problem)
 
 
 class FileFormat(StrEnum):
@@ -141,7 +161,7 @@ def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | Unreada
 
 
 def problem_of(raw: bytes) -> str | None:
-    """Stub."""
+    """Return what is wrong with JSON text from a file, or None."""
     try:
         raw.decode()
         document = msgspec.json.decode(raw)
@@ -219,7 +239,7 @@ def _csv_record(header: list[str], row: list[str]) -> bytes | str:
 
 
 def record_of_row(text: str, layout: CsvLayout) -> bytes | str:
-    """Stub."""
+    """Return the text of a row as a JSON object, or a description of the problem."""
     try:
         (row,) = csv.reader([text], strict=True, delimiter=layout.delimiter)
     except (csv.Error, ValueError) as error:
