@@ -306,6 +306,32 @@ def test_only_its_owner_may_read_it_and_a_link_to_it_stays(source: Source, tmp_p
     assert positions((tmp_path / "real.jsonl").read_bytes()) == [3]
 
 
+def test_letters_are_on_disk_before_the_note_that_counts_them(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+
+    def watched(file: int) -> None:
+        sync(file)
+        synced.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fsync", watched)
+
+    class Watched(TaskStateStore):
+        def set(self, key: str, value: Any) -> None:
+            super().set(key, value)
+            rejected = value["state"]["summary"]["rejected"]
+            if rejected and "done_in" not in value:
+                (part,) = tmp_path.glob("*.parts-*/*")
+                assert len(part.read_bytes().splitlines()) == rejected
+                assert part.stat().st_size in synced
+
+    task = Task(source, Local(tmp_path), messages=["no record", *people(3), "no record", "no record"])
+    task.store = Watched()
+    assert task.attempt()["rejected"] == 3
+
+
 def test_a_run_that_fails_at_once_leaves_the_letters_of_the_run_before(
     control: EmulatorControl, source: Source, place: Local | InStore
 ) -> None:
@@ -475,6 +501,7 @@ SECRET = "Zebediah"
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("a.jsonl", b'{"name": "Zebediah"}\n'),
         ("a.jsonl", b'{"name": "Zebediah\n'),
         ("a.jsonl", b'{"name": "Zebediah", Zebediah: 1}\n'),
         ("a.jsonl", b'{"name": "Zebediah\xff"}\n'),
