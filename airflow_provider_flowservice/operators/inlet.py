@@ -54,6 +54,24 @@ _MAX_WAITS = 3
 _POLL_INTERVAL = 60
 
 
+#: Arguments that may change between the attempts of a task. The others decide which records are posted, and as what.
+_NOT_THE_WORK = frozenset(
+    {
+        "connection_id",
+        "inlet_url",
+        "messages",
+        "batch_size",
+        "sync_validation",
+        "max_failures",
+        "dead_letter_path",
+        "allow_empty",
+        "settle_seconds",
+        "deferrable",
+        "plan_only",
+    }
+)
+
+
 class _Note(Frozen, frozen=True):
     """What an attempt notes for the next one. It has nothing of the content of records but hashes.
 
@@ -282,13 +300,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
         The content of the records is not part of it: an attempt that continues compares it with what is settled.
         """
-        arguments = (
-            self.flow_id,
-            self.path and str(self.path),
-            self.schema_id,
-            self.dataset_id,
-            self.skip_records,
-        )
+        arguments = {name: str(getattr(self, name)) for name in self.arguments if name not in _NOT_THE_WORK}
         return f"{target.url} {arguments!r}"
 
     @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from airflow.sdk.io.store import _STORE_CACHE
 from fsspec.implementations.memory import MemoryFileSystem
@@ -232,6 +233,9 @@ def test_one_local_file_is_not_read_and_overwritten(
     path: str,
     dead_letter_path: str,
 ) -> None:
+    is_relative = not all("{0}" in given for given in (path, dead_letter_path))
+    if is_relative and ObjectStoragePath("a").path == "/a":
+        pytest.skip("in this Airflow, relative paths are in the root directory")
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "a.jsonl"
     file.write_bytes(lines(5))

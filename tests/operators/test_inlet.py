@@ -230,7 +230,9 @@ def test_a_record_over_the_limit_is_named_and_the_rest_arrives(
     assert "record 2: has " in message
     assert len(message) < 1_000
     assert numbers(control.messages(source.inlet.id)) == [0, 1, 3]
-    assert [letter["record"] for letter in letters(dead)] == [records[2]]
+    (letter,) = letters(dead)
+    assert letter["is_beginning"]
+    assert json.dumps(records[2]).startswith(letter["record"])
 
 
 def test_a_ragged_row_is_named_and_the_rest_arrives(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import io
 import json
 import re
 import zlib
@@ -17,6 +16,8 @@ import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.streaming.blocks import opened
+from airflow_provider_flowservice.client.streaming.csv_files import CsvOptions, record_of_row
 from airflow_provider_flowservice.client.streaming.posting import Failure
 from airflow_provider_flowservice.client.streaming.records import (
     CsvLayout,
@@ -24,7 +25,6 @@ from airflow_provider_flowservice.client.streaming.records import (
     UnreadableRecord,
     checked,
     problem_of,
-    record_of_row,
 )
 
 #: The key that marks a dead letter; its value is the version of the format.
@@ -35,7 +35,9 @@ MAX_LETTER_BYTES = 16_000_000
 #: Number of failures in an error message: enough to recognize the cause, few enough to read.
 _SHOWN = 10
 _MARKER = MARKER.encode()
-_GZIP = b"\x1f\x8b"
+_BEGINNING = (
+    "is only the beginning of a record that was too long; if it is complete now, remove 'is_beginning'"
+)
 _NULL = msgspec.Raw(b"null")
 #: Values that are shorter would mask parts of AEP's own words.
 _MIN_MASKED = 2
@@ -54,6 +56,7 @@ class _Letter(Frozen, frozen=True):
     :param record: an object if the record is one; otherwise its text as a string, in which a byte that is not UTF-8
         is a lone surrogate.
     :param csv: columns and delimiter of the file that the record is a row of.
+    :param is_beginning: whether the text is only the beginning of a record that is too long.
     """
 
     version: int = msgspec.field(name=MARKER)
@@ -61,6 +64,7 @@ class _Letter(Frozen, frozen=True):
     record: msgspec.Raw = _NULL
     line: int | None = None
     csv: CsvLayout | None = None
+    is_beginning: bool = False
 
 
 L = TypeVar("L", _Marked, _Letter)
@@ -102,7 +106,9 @@ class DeadLetters:
 def _letter(failure: Failure) -> bytes:
     """Return the letter of a record, as a line."""
     record = failure.record
-    csv = record.csv if isinstance(record, UnreadableRecord) else None
+    csv, is_beginning = None, False
+    if isinstance(record, UnreadableRecord):
+        csv, is_beginning = record.csv, record.is_beginning
     head = {
         MARKER: VERSION,
         "position": record.position,
@@ -110,8 +116,9 @@ def _letter(failure: Failure) -> bytes:
         "status": failure.status,
         "message": failure.message,
         **({"csv": msgspec.to_builtins(csv)} if csv else {}),
+        **({"is_beginning": True} if is_beginning else {}),
     }
-    if csv is None and problem_of(record.raw) is None:
+    if csv is None and not is_beginning and problem_of(record.raw) is None:
         # The text of the record stays as it is, with all its digits; line ends occur only between its tokens.
         content = record.raw.translate(bytes.maketrans(b"\r\n", b"  "))
     else:
@@ -163,10 +170,7 @@ def lines_of_letters(file: IO[bytes]) -> Iterator[InputRecord]:
 
     :raises InvalidInputError: if a line is longer than a dead letter can be.
     """
-    is_gzip = file.read(len(_GZIP)) == _GZIP
-    file.seek(0)
-    # Files of object stores cannot read a line with a limit, so that another reader is needed around them.
-    stream = gzip.GzipFile(fileobj=file) if is_gzip else io.BufferedReader(file)  # type: ignore[type-var]
+    stream = opened(file, gzipped=False)
     number = position = 0
     while line := stream.readline(MAX_LETTER_BYTES + 1):
         number += 1
@@ -181,9 +185,12 @@ def lines_of_letters(file: IO[bytes]) -> Iterator[InputRecord]:
             position += 1
 
 
-def unwrapped(records: Iterable[InputRecord | UnreadableRecord]) -> Iterator[InputRecord | UnreadableRecord]:
+def unwrapped(
+    records: Iterable[InputRecord | UnreadableRecord], csv_options: CsvOptions | None = None
+) -> Iterator[InputRecord | UnreadableRecord]:
     """Yield, if the first record is a dead letter, the records that the letters stand for; otherwise all as they are.
 
+    :param csv_options: how to read a row; its layout is in the letter.
     :raises InvalidInputError: if there are dead letters and other records, or a letter is invalid.
     """
     are_letters: bool | None = None
@@ -197,10 +204,10 @@ def unwrapped(records: Iterable[InputRecord | UnreadableRecord]) -> Iterator[Inp
             raise InvalidInputError(
                 "path or messages", problem, "Post dead letters and other records separately."
             )
-        yield _record_in(record.raw, place) if is_letter else record
+        yield _record_in(record.raw, place, csv_options or CsvOptions()) if is_letter else record
 
 
-def _record_in(raw: bytes, place: str) -> InputRecord | UnreadableRecord:
+def _record_in(raw: bytes, place: str, csv_options: CsvOptions) -> InputRecord | UnreadableRecord:
     try:
         letter, text = _decode(raw, _Letter)
         if text is None:
@@ -213,9 +220,14 @@ def _record_in(raw: bytes, place: str) -> InputRecord | UnreadableRecord:
     if letter.version != VERSION:
         problem = f"{place} is a dead letter of version {letter.version}, but only {VERSION} is known"
         raise InvalidInputError("path or messages", problem, "Post it with the version that wrote it.")
+    if text is not None and letter.is_beginning:
+        # Cut off, a row can look like a whole one.
+        return UnreadableRecord(
+            letter.position, content, letter.line, _BEGINNING, letter.csv, is_beginning=True
+        )
     if text is None or letter.csv is None:
         return checked(letter.position, content, letter.line)
-    row = record_of_row(text, letter.csv)
+    row = record_of_row(text, letter.csv, csv_options)
     if isinstance(row, bytes):
         return InputRecord(letter.position, row, letter.line)
     return UnreadableRecord(letter.position, content, letter.line, row, letter.csv)

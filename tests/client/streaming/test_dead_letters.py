@@ -19,13 +19,9 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
     lines_of_letters,
     unwrapped,
 )
+from airflow_provider_flowservice.client.streaming.files import from_file
 from airflow_provider_flowservice.client.streaming.posting import Failure
-from airflow_provider_flowservice.client.streaming.records import (
-    InputRecord,
-    UnreadableRecord,
-    from_file,
-    from_messages,
-)
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, from_messages
 
 Record = InputRecord | UnreadableRecord
 
@@ -65,7 +61,6 @@ LINES = {
     "deep": b"[" * 5_000,
     "deep object": b'{"a":' * 1_100 + b"1" + b"}" * 1_100,
     "many digits": b'{"n": ' + b"1" * 5_000 + b"}",
-    "too large": b'{"a": "' + b"\xc3\xbc" * 600_000 + b'"}',
     "looks like an escape": b'{"a": "\\udcff',
 }
 
@@ -99,11 +94,40 @@ def test_a_row_survives_with_its_header(row: bytes) -> None:
     file = letters_of([record])
     letter = json.loads(file)
     assert letter["record"] == row.decode("utf-8", "surrogateescape")
-    assert letter["csv"] == {"columns": ["n", "first"], "delimiter": ","}
+    assert letter["csv"] == {"columns": ["n", "first"], "delimiter": ",", "encoding": "utf-8"}
     (again,) = posted_again(file)
     assert isinstance(again, UnreadableRecord)
     assert (again.raw, again.line) == (row, record.line)
     assert letters_of([again]) == file
+
+
+def test_a_row_survives_in_the_encoding_of_its_file() -> None:
+    content = "n,first\n1,Zoë,x\n".encode("utf-16")
+    (record,) = read(content, "a.csv")
+    file = letters_of([record])
+    assert json.loads(file)["record"] == "1,Zoë,x"
+    assert posted_again(file) == [record]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"n,first\n1," + b"\xc3\xbc" * 1_100_000, "a.csv"),
+        (b'{"a": "' + b"\xc3\xbc" * 600_000 + b'"}', "a.jsonl"),
+    ],
+)
+def test_the_beginning_of_a_record_is_not_taken_for_the_record(content: bytes, name: str) -> None:
+    (record,) = read(content, name)
+    assert isinstance(record, UnreadableRecord)
+    file = letters_of([record])
+    assert len(file) < 10_000
+    (again,) = posted_again(file)
+    assert isinstance(again, UnreadableRecord)
+    assert (again.raw, "only the beginning" in again.problem) == (record.raw, True)
+    assert letters_of([again]) == file
+    whole = {"record": '1,"Ada"' if name == "a.csv" else '{"n": 1}', "is_beginning": False}
+    (right,) = posted_again(corrected(file, **whole))
+    assert isinstance(right, InputRecord)
 
 
 def corrected(file: bytes, **changes: Any) -> bytes:
