@@ -17,8 +17,11 @@ from airflow_provider_flowservice.client.errors import (
     is_permanent,
 )
 from airflow_provider_flowservice.client.streaming import (
+    CsvOptions,
     DeadLetters,
+    EmptyCells,
     Envelope,
+    FileFormat,
     Inlet,
     PostSummary,
     file_format,
@@ -27,14 +30,19 @@ from airflow_provider_flowservice.client.streaming import (
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import (
+    character,
+    choice,
     flag,
     items,
+    list_of,
     optional,
     required,
     resource_id,
     seconds,
     storage_path,
     string,
+    text,
+    text_encoding,
     whole_number,
 )
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
@@ -51,6 +59,7 @@ if TYPE_CHECKING:
 _MAX_WAITS = 3
 #: Seconds between two attempts to read a flow, after the retries of a request have failed.
 _POLL_INTERVAL = 60
+_NOT_CSV = "Remove the argument, or set input_format='csv'."
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
@@ -64,9 +73,19 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param inlet_url: URL of the inlet.
     :param flow_id: id of the flow that ingests the records.
     :param messages: records in memory, as a list or the output of an upstream task. Mutually exclusive with ``path``.
-    :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl``, ``.json``
-        (an array) or ``.csv``, each optionally followed by ``.gz``.
+    :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl`` or
+        ``.ndjson``, ``.json`` (an array of objects, one object, the body of a batch, or JSON lines) or ``.csv``, each
+        optionally followed by ``.gz``. A record may have 1,000,000 bytes and 256 levels.
     :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``.
+    :param input_format: format of the file, ``csv``, ``json`` or ``jsonl``, if its extension does not say it.
+    :param delimiter: the character between two fields of a CSV file. By default, it is a comma if the header has one
+        outside quotes; otherwise ``;``, tab or ``|`` if the header has exactly one of them. A first line ``sep=;`` says
+        it, too.
+    :param encoding: encoding of a CSV file, such as ``cp1252``; default: UTF-8, or what a byte order mark says.
+    :param empty_cells: what an empty cell of a CSV file becomes: ``omit`` leaves its key out, ``null``, or ``text`` for
+        an empty string, which AEP drops records for.
+    :param null_values: further texts of cells without a value, such as ``NULL``. They are treated as empty cells; with
+        ``empty_cells="text"`` they become null.
     :param schema_id: ``$id`` of the schema, to wrap plain records in XDM messages.
     :param dataset_id: id of the dataset; required with ``schema_id``.
     :param batch_size: maximum number of records per request; 1 uses the endpoint for single messages. Requests are
@@ -90,6 +109,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     messages = optional(items)
     path = optional(storage_path)
     storage_conn_id = optional(string)
+    input_format = optional(choice(FileFormat))
+    delimiter = optional(character)
+    encoding = optional(text_encoding)
+    empty_cells = required(choice(EmptyCells))
+    null_values = required(list_of(text))
     schema_id = optional(resource_id)
     dataset_id = optional(resource_id)
     batch_size = required(whole_number(minimum=1))
@@ -110,6 +134,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         messages: Sequence[Mapping[str, Any]] | None = None,
         path: str | None = None,
         storage_conn_id: str | None = None,
+        input_format: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        empty_cells: str = "omit",
+        null_values: Sequence[str] = (),
         schema_id: str | None = None,
         dataset_id: str | None = None,
         batch_size: int = 500,
@@ -140,6 +169,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
             ``first_xaction_id``, ``last_xaction_id``.
         """
+        self._check_format()
         if self.inlet_url is not None:
             self._inlet()  # Reject an invalid URL before anything is sent or waited for.
         self._settle()
@@ -147,6 +177,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def plan(self, context: Context) -> None:
         """Log where records would be posted. The input is not read."""
+        self._check_format()
         self.log.info(
             "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
         )
@@ -236,12 +267,29 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         if self.path is None:
             return None
         path = self._storage(self.path)
-        file_format(path.name)
         if not path.exists():
             raise InvalidInputError(
                 "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
             )
         return path
+
+    def _check_format(self) -> None:
+        """Reject arguments that do not apply to the format of the input."""
+        form = self.input_format
+        if self.path is None and form is not None:
+            raise InvalidInputError("input_format", "applies only to path", "Remove the argument.")
+        if self.path is not None and form is None:
+            form = file_format(str(self.path))
+        for name, is_given in (
+            ("delimiter", self.delimiter is not None),
+            ("encoding", self.encoding is not None),
+            ("empty_cells", self.empty_cells is not EmptyCells.OMIT),
+            ("null_values", bool(self.null_values)),
+        ):
+            if is_given and form is not FileFormat.CSV:
+                raise InvalidInputError(
+                    name, f"applies only to CSV, but the input is {form or 'messages'}", _NOT_CSV
+                )
 
     @contextmanager
     def _records(self, file: ObjectStoragePath | None) -> Iterator[Iterable[InputRecord | UnreadableRecord]]:
@@ -249,7 +297,13 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             yield from_messages(self.messages or ())
             return
         with file.open("rb") as stream:
-            yield from_file(stream, file.name)
+            csv_options = CsvOptions(
+                delimiter=self.delimiter,
+                encoding=self.encoding,
+                empty_cells=self.empty_cells,
+                null_values=frozenset(self.null_values),
+            )
+            yield from_file(stream, file.name, self.input_format, csv_options)
 
     def _fingerprint(self, target: Inlet, file: ObjectStoragePath | None) -> str:
         """Return a string that identifies the input and the inlet; it changes with the size of the file."""

@@ -96,8 +96,7 @@ class UnreadableRecord(Frozen, frozen=True):
 
 def checked(position: int, raw: bytes, line: int | None = None) -> InputRecord | UnreadableRecord:
     """Return the record for JSON text from a file."""
-    problem = problem_of(raw)
-    if problem is None:
+    if (problem := problem_of(raw)) is None:
         return InputRecord(position, raw, line)
     return UnreadableRecord(position, raw, line, problem)
 
@@ -118,10 +117,9 @@ def too_long(
 def problem_of(raw: bytes) -> str | None:
     """Return what makes JSON text unfit for a record, without anything of its content; None if it is fit."""
     try:
-        raw.decode()
         document = _decode(raw)
-    except UnicodeDecodeError as error:
-        return f"is not JSON: it is not UTF-8 (byte {error.start})"
+    except UnicodeDecodeError:
+        return "is not JSON: it is not UTF-8"
     except RecursionError:
         return _TOO_DEEP
     except msgspec.DecodeError as error:
@@ -130,7 +128,7 @@ def problem_of(raw: bytes) -> str | None:
         return f"is not JSON: {error}"
     if not isinstance(document, dict):
         return _NOT_AN_OBJECT
-    return _TOO_DEEP if _is_too_deep(raw) else None
+    return _TOO_DEEP if len(raw) > 2 * MAX_DEPTH and _is_too_deep(raw) else None
 
 
 def _is_too_deep(raw: bytes) -> bool:

@@ -9,8 +9,9 @@ from typing import IO
 import pytest
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.streaming import records
-from airflow_provider_flowservice.client.streaming.records import FileFormat, InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming import files, records
+from airflow_provider_flowservice.client.streaming.files import FileFormat
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
 
 PEOPLE = [{"id": "1", "name": "Ada"}, {"id": "2", "name": "Zoë"}]
 FILES = {
@@ -21,7 +22,7 @@ FILES = {
 
 
 def read(name: str, content: bytes) -> list[InputRecord | UnreadableRecord]:
-    return list(records.from_file(io.BytesIO(content), name))
+    return list(files.from_file(io.BytesIO(content), name))
 
 
 def values(found: list[InputRecord | UnreadableRecord]) -> list[object]:
@@ -48,13 +49,13 @@ def test_each_kind_of_file_gives_its_records_in_order(name: str, gzipped: bool) 
     ],
 )
 def test_the_ending_says_the_format(name: str, expected: tuple[FileFormat, bool]) -> None:
-    assert records.file_format(name) == expected
+    assert files.file_format(name) == expected
 
 
 @pytest.mark.parametrize("name", ["people.txt", "people", "people.gz", "people.jsonl.zip", "people.JSONL"])
 def test_an_unknown_ending_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(InvalidInputError, match=r"\.jsonl\[\.gz\], \.json\[\.gz\], \.csv\[\.gz\]"):
-        records.file_format(name)
+        files.file_format(name)
 
 
 @pytest.mark.parametrize("name", ["people.jsonl", "people.csv", "people.jsonl.gz", "people.csv.gz"])
@@ -118,7 +119,7 @@ def test_numbers_of_an_array_keep_all_their_digits() -> None:
     ],
 )
 def test_an_array_that_breaks_off_gives_what_stands_before(name: str, content: bytes) -> None:
-    found = records.from_file(io.BytesIO(content), name)
+    found = files.from_file(io.BytesIO(content), name)
     assert values([next(found), next(found)]) == [{"n": 1}, {"n": 2}]
     with pytest.raises(InvalidInputError, match=r"ends prematurely after 2 records.*skip_records=2"):
         next(found)
@@ -226,7 +227,7 @@ def test_a_file_is_read_no_further_than_its_records_are_asked_for(
 ) -> None:
     raw = _Counting(head, line)
     file: IO[bytes] = io.BufferedReader(raw)
-    found: Iterator[InputRecord | UnreadableRecord] = records.from_file(file, name)
+    found: Iterator[InputRecord | UnreadableRecord] = files.from_file(file, name)
     for _ in range(5):
         assert isinstance(next(found), InputRecord)
     assert raw.given <= 256 * 1024
