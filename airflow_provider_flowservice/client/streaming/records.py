@@ -28,6 +28,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TOO_DEEP = f"has more than {MAX_DEPTH} levels"
 _NOT_AN_OBJECT = "is not a JSON object"
@@ -135,12 +136,12 @@ def _is_too_deep(raw: bytes) -> bool:
     """Whether valid JSON text has more than :data:`MAX_DEPTH` levels."""
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return False
-    brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    brackets = _STRING.sub(b"", raw).translate(_AS_ROUND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False
-        # Each round takes away the innermost level, or more.
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        # Each round takes away what has nothing in it, which is one level.
+        brackets = brackets.replace(b"()", b"")
     return bool(brackets)
 
 
