@@ -13,13 +13,17 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import (
+    CsvOptions,
     DeadLetters,
+    EmptyCells,
     Envelope,
+    FileFormat,
     Inlet,
     Mark,
     PostSummary,
     SettledRecords,
     begins_with_dead_letter,
+    file_format,
     from_file,
     from_messages,
     lines_of_letters,
@@ -27,14 +31,19 @@ from airflow_provider_flowservice.client.streaming import (
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import (
+    character,
+    choice,
     flag,
     items,
+    list_of,
     optional,
     required,
     resource_id,
     seconds,
     storage_path,
     string,
+    text,
+    text_encoding,
     whole_number,
 )
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
@@ -52,6 +61,7 @@ if TYPE_CHECKING:
 _MAX_WAITS = 3
 #: Seconds between two attempts to read a flow, after the retries of a request have failed.
 _POLL_INTERVAL = 60
+_NOT_CSV = "Remove the argument, or set input_format='csv'."
 
 
 #: Arguments that may change between the attempts of a task. The others decide which records are posted, and as what.
@@ -104,9 +114,19 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param inlet_url: URL of the inlet.
     :param flow_id: id of the flow that ingests the records.
     :param messages: records in memory, as a list or the output of an upstream task. Mutually exclusive with ``path``.
-    :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl``, ``.json``
-        (an array) or ``.csv``, each optionally followed by ``.gz``.
+    :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl`` or
+        ``.ndjson``, ``.json`` (an array of objects, one object, the body of a batch, or JSON lines) or ``.csv``, each
+        optionally followed by ``.gz``. A record may have 1,000,000 bytes and 256 levels.
     :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``.
+    :param input_format: format of the file, ``csv``, ``json`` or ``jsonl``, if its extension does not say it.
+    :param delimiter: the character between two fields of a CSV file. By default, it is a comma if the header has one
+        outside quotes; otherwise ``;``, tab or ``|`` if the header has exactly one of them. A first line ``sep=;`` says
+        it, too.
+    :param encoding: encoding of a CSV file, such as ``cp1252``; default: UTF-8, or what a byte order mark says.
+    :param empty_cells: what an empty cell of a CSV file becomes: ``omit`` leaves its key out, ``null``, or ``text`` for
+        an empty string, which AEP drops records for.
+    :param null_values: further texts of cells without a value, such as ``NULL``. They are treated as empty cells; with
+        ``empty_cells="text"`` they become null.
     :param schema_id: ``$id`` of the schema, to wrap plain records in XDM messages.
     :param dataset_id: id of the dataset; required with ``schema_id``.
     :param batch_size: maximum number of records per request; 1 uses the endpoint for single messages. Requests are
@@ -131,6 +151,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     messages = optional(items)
     path = optional(storage_path)
     storage_conn_id = optional(string)
+    input_format = optional(choice(FileFormat))
+    delimiter = optional(character)
+    encoding = optional(text_encoding)
+    empty_cells = required(choice(EmptyCells))
+    null_values = required(list_of(text))
     schema_id = optional(resource_id)
     dataset_id = optional(resource_id)
     batch_size = required(whole_number(minimum=1))
@@ -151,6 +176,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         messages: Sequence[Mapping[str, Any]] | None = None,
         path: str | None = None,
         storage_conn_id: str | None = None,
+        input_format: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        empty_cells: str = "omit",
+        null_values: Sequence[str] = (),
         schema_id: str | None = None,
         dataset_id: str | None = None,
         batch_size: int = 500,
@@ -181,6 +211,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
             ``first_xaction_id``, ``last_xaction_id``.
         """
+        self._check_format()
         if self.inlet_url is not None:
             self._inlet()  # Reject an invalid URL before anything is sent or waited for.
         self._reject_same_file()
@@ -189,6 +220,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def plan(self, context: Context) -> None:
         """Log where records would be posted. The input is not read."""
+        self._check_format()
         self.log.info(
             "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
         )
@@ -306,24 +338,59 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     @contextmanager
     def _records(self) -> Iterator[Iterator[InputRecord | UnreadableRecord]]:
         """Read the input from the first record on that is not skipped."""
+        csv_options = CsvOptions(
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            empty_cells=self.empty_cells,
+            null_values=frozenset(self.null_values),
+        )
         with ExitStack() as opened:
-            if self.path is None:
-                records: Iterable[InputRecord | UnreadableRecord] = from_messages(self.messages or ())
-            else:
-                records = self._records_of(self._storage(self.path), opened)
-            yield islice(unwrapped(records), self.skip_records, None)
+            records: Iterable[InputRecord | UnreadableRecord] = from_messages(self.messages or ())
+            if self.path is not None:
+                path = self._storage(self.path)
+                if not path.exists():
+                    raise InvalidInputError(
+                        "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
+                    )
+                are_letters = self._has_letters(path)
+                file = opened.enter_context(path.open("rb"))
+                if are_letters:
+                    records = lines_of_letters(file)
+                else:
+                    records = from_file(file, path.name, self.input_format, csv_options)
+            yield islice(unwrapped(records, csv_options), self.skip_records, None)
 
-    def _records_of(
-        self, path: ObjectStoragePath, opened: ExitStack
-    ) -> Iterator[InputRecord | UnreadableRecord]:
-        if not path.exists():
-            raise InvalidInputError(
-                "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
-            )
+    @staticmethod
+    def _has_letters(path: ObjectStoragePath) -> bool:
         with path.open("rb") as file:
-            are_letters = begins_with_dead_letter(file)
-        file = opened.enter_context(path.open("rb"))
-        return lines_of_letters(file) if are_letters else from_file(file, path.name)
+            return begins_with_dead_letter(file)
+
+    def _check_format(self) -> None:
+        """Reject arguments that do not apply to the format of the input."""
+        try:
+            self._check_format_of_name()
+        except InvalidInputError:
+            # Dead letters are known by their content, and may have rows of a CSV file.
+            path = None if self.path is None else self._storage(self.path)
+            if path is None or not path.exists() or not self._has_letters(path):
+                raise
+
+    def _check_format_of_name(self) -> None:
+        form = self.input_format
+        if self.path is None and form is not None:
+            raise InvalidInputError("input_format", "applies only to path", "Remove the argument.")
+        if self.path is not None and form is None:
+            form = file_format(str(self.path))
+        for name, is_given in (
+            ("delimiter", self.delimiter is not None),
+            ("encoding", self.encoding is not None),
+            ("empty_cells", self.empty_cells is not EmptyCells.OMIT),
+            ("null_values", bool(self.null_values)),
+        ):
+            if is_given and form is not FileFormat.CSV:
+                raise InvalidInputError(
+                    name, f"applies only to CSV, but the input is {form or 'messages'}", _NOT_CSV
+                )
 
     @contextmanager
     def _letter_file(self, context: Context, note: _Note) -> Iterator[LetterFile | None]:

@@ -194,6 +194,23 @@ def test_dead_letters_are_known_whatever_their_file_is_called(
     assert json.loads(place.read("dead.jsonl"))["line"] == 4
 
 
+@pytest.mark.parametrize("name", ["dead.jsonl", "dead"])
+def test_a_row_is_read_like_its_file_with_the_same_arguments(
+    control: EmulatorControl, source: Source, place: Local | InStore, name: str
+) -> None:
+    place.write("people.csv", b"n;first;mail\n1;;\n2;-;x\n3\n")
+    options = {"delimiter": ";", "empty_cells": "null", "null_values": ["-"]}
+    Task(source, place, path=place.url("people.csv"), dead_letter_path=place.url(name), **options).attempt()
+    place.write(name, place.read(name).replace(b'"3"', b'"3;-;"'))
+    again = Task(source, place, path=place.url(name), dead_letter_path=place.url("again"), **options)
+    assert again.attempt()["accepted"] == 1
+    assert [each["message"] for each in control.messages(source.inlet.id)] == [
+        {"n": "1", "first": None, "mail": None},
+        {"n": "2", "first": None, "mail": "x"},
+        {"n": "3", "first": None, "mail": None},
+    ]
+
+
 @pytest.mark.parametrize("mixed", ["letter first", "record first"])
 def test_a_mixed_file_fails_the_task(
     control: EmulatorControl, source: Source, place: Local | InStore, mixed: str

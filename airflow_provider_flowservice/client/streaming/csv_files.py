@@ -38,9 +38,10 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _LONGEST_MARK = max(map(len, _BYTE_ORDER_MARKS))
+_LINE_ENDS = ("\n", "\r\n", "\r")
+_LONGEST_LINE_END = len("\r\n")
 #: Maximum length of a row with its line end, in characters.
-_MAX_ROW = MAX_RECORD_BYTES + len("\r\n")
-_EMPTY_LINES = frozenset({"\n", "\r\n", "\r"})
+_MAX_ROW = MAX_RECORD_BYTES + _LONGEST_LINE_END
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 #: What separates columns in files of this kind, in the name of an only column.
 _SUSPICIOUS = re.compile(r"[,;|\x01-\x09\x0b\x0c\x0e-\x1f]")
@@ -69,11 +70,6 @@ class CsvOptions(Frozen, frozen=True):
     empty_cells: EmptyCells = EmptyCells.OMIT
     null_values: frozenset[str] = frozenset()
 
-    @property
-    def without_value(self) -> frozenset[str]:
-        """The texts that do not become strings as they are."""
-        return self.null_values | ({""} if self.empty_cells is not EmptyCells.TEXT else frozenset())
-
 
 def record_of_row(text: str, layout: CsvLayout, options: CsvOptions) -> bytes | str:
     """Return the text of a row as a JSON object, or a description of the problem."""
@@ -82,7 +78,7 @@ def record_of_row(text: str, layout: CsvLayout, options: CsvOptions) -> bytes | 
         rows = list(csv.reader([text], delimiter=layout.delimiter, strict=True))
     except csv.Error as error:
         return str(error)
-    return _record(layout, rows[0] if rows else [], options.without_value, options.empty_cells)
+    return _record(layout, rows[0] if rows else [], options)
 
 
 def csv_rows(
@@ -99,26 +95,26 @@ def csv_rows(
     layout = _layout(lines, name, encoding, options)
     if layout is None:
         return
-    position = 0
-    without_value = options.without_value
+    position, row_lines = 0, lines.row
     reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
     while True:
-        lines.begin_row()
+        row_lines.clear()
         try:
             row = next(reader, None)
             if row is None:
                 return
-            record = _record(layout, row, without_value, options.empty_cells)
+            record = _record(layout, row, options)
         except csv.Error as problem:
             record = str(problem)
         except _RowTooLongError:
             yield too_long(position, layout.encode(lines.end_long_row()), lines.number, layout)
             position += 1
+            reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
             continue
         if isinstance(record, bytes):
             yield InputRecord(position, record, lines.number)
         else:
-            raw = layout.encode("".join(lines.row).rstrip("\r\n"))
+            raw = layout.encode("".join(row_lines).rstrip("\r\n"))
             yield UnreadableRecord(position, raw, lines.number, record, layout)
         position += 1
 
@@ -128,26 +124,27 @@ def _raise_field_limit() -> None:
     csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD_BYTES))
 
 
-def _record(
-    layout: CsvLayout, row: list[str], without_value: frozenset[str], empty_cells: EmptyCells
-) -> bytes | str:
+def _record(layout: CsvLayout, row: list[str], options: CsvOptions) -> bytes | str:
     columns = layout.columns
     if len(row) != len(columns):
         return f"has {len(row)} fields, but the header has {len(columns)}"
     document: dict[str, str | None] = dict(zip(columns, row, strict=True))
-    if not without_value.isdisjoint(row):
-        for column, text in zip(columns, row, strict=True):
-            if text in without_value:
-                if empty_cells is EmptyCells.OMIT:
-                    del document[column]
-                else:
-                    document[column] = None
+    # Most rows have neither, and finding that out must cost little.
+    if "" in row or (options.null_values and not options.null_values.isdisjoint(row)):
+        document = _without_empty_cells(document, options)
         if not document:
             return "has no values"
     try:
         return _encode(document)
     except UnicodeEncodeError:
         return f"is not {layout.encoding.upper()}"
+
+
+def _without_empty_cells(row: dict[str, str | None], options: CsvOptions) -> dict[str, str | None]:
+    empty = options.null_values if options.empty_cells is EmptyCells.TEXT else {"", *options.null_values}
+    if options.empty_cells is EmptyCells.OMIT:
+        return {column: text for column, text in row.items() if text not in empty}
+    return {column: None if text in empty else text for column, text in row.items()}
 
 
 class _RowTooLongError(Exception):
@@ -157,41 +154,35 @@ class _RowTooLongError(Exception):
 class _Lines:
     """The lines of a file, without those that are empty.
 
-    Attributes: ``number`` of the last line, and the lines of the current ``row`` with their ``size`` in characters.
+    Attributes: the ``number`` of the last line, and the lines of the current ``row``, which the reader of rows clears.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._readline = text.readline
         self.number = 0
         self.row: list[str] = []
-        self.size = 0
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        row = self.row
-        while line := self._readline(_MAX_ROW + 1):
+        readline, row = self._readline, self.row
+        size = 0
+        while line := readline(_MAX_ROW + 1):
             self.number += 1
-            if not row and line in _EMPTY_LINES:
-                continue
+            if row:
+                size += len(line)
+            else:
+                size = len(line)
+                if size <= _LONGEST_LINE_END and line in _LINE_ENDS:
+                    continue
             row.append(line)
-            self.size += len(line)
-            if self.size > _MAX_ROW:
+            if size > _MAX_ROW:
                 raise _RowTooLongError
-            return line
-        raise StopIteration
-
-    def begin_row(self) -> None:
-        """Forget the lines of the row before."""
-        self.row.clear()
-        self.size = 0
+            yield line
 
     def end_long_row(self) -> str:
         """Skip the rest of the line at which a row became too long, and return the row's beginning."""
         begin = "".join(self.row)[:KEPT_BYTES]
         line = self.row[-1]
-        while line and not line.endswith(("\n", "\r")):
+        while line and not line.endswith(_LINE_ENDS):
             line = self._readline(BLOCK_BYTES)
         return begin
 
@@ -216,18 +207,19 @@ def _encoding(stream: io.BufferedReader, name: str, given: str | None) -> str:
 def _layout(lines: _Lines, name: str, encoding: str, options: CsvOptions) -> CsvLayout | None:
     """Read the header; None if there is none."""
     try:
-        delimiter, text = options.delimiter, next(lines, None)
+        delimiter, rest = options.delimiter, iter(lines)
+        text = next(rest, None)
         if text and (said := _SEPARATOR_LINE.fullmatch(text)):
             if delimiter not in (None, said[1]):
                 problem = f"is {delimiter!r}, but line {lines.number} of {name!r} says {said[1]!r}"
                 raise InvalidInputError("delimiter", problem, "Omit the argument.")
             delimiter = said[1]
-            lines.begin_row()
-            text = next(lines, None)
+            lines.row.clear()
+            text = next(rest, None)
         if text is None:
             return None
         if _outside_quotes(text, delimiter)[1]:
-            text += "".join(_up_to_closing_quote(lines))
+            text += "".join(_up_to_closing_quote(rest))
     except _RowTooLongError:
         raise _invalid_header(lines, name, "it is too long, or has a quote that is not closed") from None
     if "\0" in text or not _is_unicode(text):
@@ -252,7 +244,7 @@ def _outside_quotes(text: str, delimiter: str | None) -> tuple[str, bool]:
     return fields.sub("", text), is_open
 
 
-def _up_to_closing_quote(lines: _Lines) -> Iterator[str]:
+def _up_to_closing_quote(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         yield line
         if line.count('"') % 2:

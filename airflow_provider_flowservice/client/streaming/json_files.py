@@ -17,15 +17,17 @@ from airflow_provider_flowservice.client.streaming.records import (
     InputRecord,
     UnreadableRecord,
     checked,
+    problem_of,
     too_long,
 )
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SHAPES = "Give an array of objects, one object, an object with the only key 'messages', or JSON lines."
 
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 #: An array or an object that has no others in it, to pass over it at once.
-_FLAT = rb'\[(?:[^"\[\]{}]++|%b)*+\]|\{(?:[^"\[\]{}]++|%b)*+\}' % (_STRING, _STRING)
+_NO_BRACKETS = rb'[^"\[\]{}]*+(?:%b[^"\[\]{}]*+)*+' % _STRING
+_FLAT = rb"\[%b\]|\{%b\}" % (_NO_BRACKETS, _NO_BRACKETS)
 #: What can be passed over between the brackets of a value, and between two elements of an array.
 _NESTED = re.compile(rb'(?:[^"\[\]{}]++|%b|%b)*+' % (_STRING, _FLAT), re.DOTALL)
 _TOP = re.compile(rb'(?:[^"\[\]{},]++|%b|%b)*+' % (_STRING, _FLAT), re.DOTALL)
@@ -66,7 +68,12 @@ def _lines(stream: io.BufferedReader, position: int, number: int) -> Iterator[In
             while line and not line.endswith(b"\n"):
                 line = stream.readline(limit)
         elif raw := line.strip():
-            yield checked(position, raw, number)
+            problem = problem_of(raw)
+            yield (
+                UnreadableRecord(position, raw, number, problem)
+                if problem
+                else InputRecord(position, raw, number)
+            )
         else:
             continue
         position += 1

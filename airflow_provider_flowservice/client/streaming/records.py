@@ -28,6 +28,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TOO_DEEP = f"has more than {MAX_DEPTH} levels"
 _NOT_AN_OBJECT = "is not a JSON object"
@@ -98,8 +99,7 @@ class UnreadableRecord(Frozen, frozen=True):
 
 def checked(position: int, raw: bytes, line: int | None = None) -> InputRecord | UnreadableRecord:
     """Return the record for JSON text from a file."""
-    problem = problem_of(raw)
-    if problem is None:
+    if (problem := problem_of(raw)) is None:
         return InputRecord(position, raw, line)
     return UnreadableRecord(position, raw, line, problem)
 
@@ -120,10 +120,9 @@ def too_long(
 def problem_of(raw: bytes) -> str | None:
     """Return what makes JSON text unfit for a record, without anything of its content; None if it is fit."""
     try:
-        raw.decode()
         document = _decode(raw)
-    except UnicodeDecodeError as error:
-        return f"is not JSON: it is not UTF-8 (byte {error.start})"
+    except UnicodeDecodeError:
+        return "is not JSON: it is not UTF-8"
     except RecursionError:
         return _TOO_DEEP
     except msgspec.DecodeError as error:
@@ -132,19 +131,19 @@ def problem_of(raw: bytes) -> str | None:
         return f"is not JSON: {error}"
     if not isinstance(document, dict):
         return _NOT_AN_OBJECT
-    return _TOO_DEEP if _is_too_deep(raw) else None
+    return _TOO_DEEP if len(raw) > 2 * MAX_DEPTH and _is_too_deep(raw) else None
 
 
 def _is_too_deep(raw: bytes) -> bool:
     """Whether valid JSON text has more than :data:`MAX_DEPTH` levels."""
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return False
-    brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    brackets = _STRING.sub(b"", raw).translate(_AS_ROUND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False
-        # Each round takes away the innermost level, or more.
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        # Each round takes away what has nothing in it, which is one level.
+        brackets = brackets.replace(b"()", b"")
     return bool(brackets)
 
 
