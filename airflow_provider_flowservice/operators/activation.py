@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
@@ -182,7 +182,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         :returns: the run ids by segment id.
         """
         segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
-        task_state = self._task_state(context)
+        task_state = self._task_state(context, segments)
         runs = self.hook.export_segments(
             self.flow_id, segments, task_state, failure_limit(self.max_failed_records)
         )
@@ -198,7 +198,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         self, context: Context, event: dict[str, Any], runs: dict[str, str] | None = None
     ) -> dict[str, str]:
         """Process the event of the trigger."""
-        task_state = self._task_state(context)
+        segments = runs or [segment.uuid for segment in self.hook.find_segments(self.segments)]
+        task_state = self._task_state(context, segments)
         # Airflow's ``dag.test()`` passes only the event.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
         self.wait_for_runs(sorted(set(started.values())), task_state, event=event)
@@ -210,5 +211,5 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         self.log.info("Would export %d segments of flow %s", len(segments), self.flow_id)
         return {}
 
-    def _task_state(self, context: Context) -> TaskState:
-        return self.task_state(context, f"adhoc {self.flow_id} {self.segments!r}")
+    def _task_state(self, context: Context, segments: Iterable[str]) -> TaskState:
+        return self.task_state(context, f"adhoc {self.flow_id} {sorted(segments)!r}")

@@ -65,7 +65,7 @@ class Argument(Generic[T]):
         """
         if value is None and not (self.is_required or is_given):
             return None
-        if _is_nothing(value) and not (self.kind is text and value == ""):
+        if _is_nothing(value) and not (self.kind in _MAY_BE_BLANK and _is_blank(value)):
             raise _given_as_nothing(
                 field, value, "and give a value" if self.is_required else "or omit the argument"
             )
@@ -74,6 +74,10 @@ class Argument(Generic[T]):
 
 def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip() in _NOTHING)
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _given_as_nothing(field: str, value: Any, remedy: str) -> InvalidInputError:
@@ -217,9 +221,35 @@ def text(field: str, value: Any) -> str:
     return value
 
 
+def character(field: str, value: Any) -> str:
+    """Convert a character between two fields, such as a tab, which :class:`Argument` would otherwise take for blank."""
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n\0':
+        raise InvalidInputError(
+            field,
+            f"{value!r} is not a single character between two fields",
+            "Give one, such as ';' or '\\t'.",
+        )
+    return value
+
+
+def text_encoding(field: str, value: Any) -> str:
+    """Convert the name of a text encoding."""
+    name = string(field, value)
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        remedy = "Give a name that Python knows, such as 'cp1252' or 'utf-16'."
+        raise InvalidInputError(field, f"{name!r} is not a text encoding", remedy) from None
+    return name
+
+
 def string(field: str, value: Any) -> str:
     """Convert a string that must not be empty; :class:`Argument` rejects empty strings."""
     return text(field, value)
+
+
+#: Kinds of which a value may be white space.
+_MAY_BE_BLANK = (text, character)
 
 
 def resource_id(field: str, value: Any) -> str:

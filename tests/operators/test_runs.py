@@ -424,6 +424,25 @@ def test_an_export_whose_answer_is_lost_is_started_once(
     assert control.faults_left() == []
 
 
+def test_what_an_attempt_notes_of_exports_is_about_the_segments_however_they_are_given(
+    control: EmulatorControl, file_flow: str
+) -> None:
+    store, (one, other, third) = TaskStateStore(), control.segments[:3]
+    control.inject(fault("status", "GET", "runs/*", times=1000, status=503))
+
+    def attempt(segments: Any) -> int:
+        """The number of requests that start exports."""
+        calls = len(control.requests("POST", ADHOC))
+        with pytest.raises(FlowServiceTransientException):
+            run(export(file_flow, segments, deferrable=False), task_state_store=store)
+        return len(control.requests("POST", ADHOC)) - calls
+
+    assert attempt([one, other]) == 1
+    assert attempt([{"id": other}, one, {"id": other.upper()}]) == 0
+    # Those that run already are attached to, one request for each.
+    assert attempt([one, third]) > 0
+
+
 @MODES
 def test_exports_are_taken_up_by_the_next_attempt(
     control: EmulatorControl, file_flow: str, deferrable: bool

@@ -103,10 +103,7 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
 
 
 def error(
-    response: Response,
-    *,
-    token_rejections: frozenset[int] = frozenset({401}),
-    record: bytes | None = None,
+    response: Response, *, token_rejections: frozenset[int] = frozenset({401}), record: bytes | None = None
 ) -> ApiError:
     """Return the error for an unsuccessful response of the gateway or of any service.
 

@@ -413,10 +413,43 @@ def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop:
 
 
 def test_unreadable_records_are_refused_in_their_place(shop: Shop) -> None:
-    first, last = as_records(people(2))
+    first, _, last = as_records(people(3))
     summary = shop.post([first, UnreadableRecord(1, b"{", 2, "is not JSON"), last])
-    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 2)
+    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
     assert shop.problems == [("line 2", None, "is not JSON")]
+
+
+def unreadable(count: int, size: int = 1) -> list[UnreadableRecord]:
+    return [UnreadableRecord(n, b"{" * size, n + 1, "is not JSON") for n in range(count)]
+
+
+@pytest.mark.parametrize(("size", "settled"), [(1, [100, 200, 250]), (4_000_000, [3, 6, 9, 10])])
+def test_what_is_known_of_unreadable_records_is_settled_before_it_is_much(
+    shop: Shop, size: int, settled: list[int]
+) -> None:
+    count = settled[-1]
+    summary = shop.post(unreadable(count, size), batch_size=100)
+    assert (summary.rejected, summary.settled, shop.posts) == (count, count, [])
+    assert [each.settled.settled for each in shop.progress] == settled
+    assert [each.settled.rejected for each in shop.progress] == settled
+
+
+def test_unreadable_records_before_the_input_breaks_off_are_settled(shop: Shop) -> None:
+    def breaking() -> Iterator[UnreadableRecord]:
+        yield from unreadable(2)
+        raise InvalidInputError("path", "breaks off", "Put it right.")
+
+    with pytest.raises(InvalidInputError, match="breaks off"):
+        shop.post(breaking())
+    assert (shop.summary.rejected, shop.progress[-1].settled.settled) == (2, 2)
+
+
+def test_a_failure_has_its_index_in_this_input_and_the_position_in_the_first_one(shop: Shop) -> None:
+    records = [UnreadableRecord(70, b"{", 71, "is not JSON"), *as_records(people(1))]
+    shop.post(records, summary=PostSummary(settled=3), maybe_sent_below=4)
+    (failure,) = shop.failures
+    assert (failure.index, failure.place) == (3, "line 71")
+    assert (shop.summary.settled, shop.summary.maybe_duplicated) == (5, 0)
 
 
 def test_what_was_read_before_the_input_breaks_off_is_sent(shop: Shop) -> None:
