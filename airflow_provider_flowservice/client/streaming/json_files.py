@@ -33,6 +33,7 @@ _NESTED = re.compile(rb'(?:[^"\[\]{}]++|%b|%b)*+' % (_STRING, _FLAT), re.DOTALL)
 _TOP = re.compile(rb'(?:[^"\[\]{},]++|%b|%b)*+' % (_STRING, _FLAT), re.DOTALL)
 _REST_OF_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OPENING = re.compile(rb"[\[{]++")
+_ENDING = re.compile(rb"[\]}]++")
 _WHITE_SPACE = b" \t\r\n"
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _ENDS = frozenset({b",", b"]", b"}", b""})
@@ -173,7 +174,9 @@ class _Text:
             elif mark == b'"':
                 pattern = _REST_OF_STRING
             elif mark in _CLOSING:
-                depth -= 1
+                closed = min(_end_of(_ENDING, self.block, end) - end, depth)
+                self.at = end + closed
+                depth -= closed
                 pattern = _NESTED if depth else _TOP
             else:
                 self.at = _end_of(_OPENING, self.block, end)
