@@ -299,6 +299,80 @@ def test_a_file_of_an_unknown_kind_is_refused(
     assert posts(control) == []
 
 
+def test_what_the_user_says_about_a_csv_file_is_heeded(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.export"
+    file.write_bytes("n~name~note\n1~Zoë~-\n2~~x;y\n".encode("cp1252"))
+    operator = post(
+        source,
+        path=str(file),
+        input_format="csv",
+        delimiter="~",
+        encoding="cp1252",
+        empty_cells="null",
+        null_values=["-"],
+    )
+    run(operator)
+    assert [each["message"] for each in control.messages(source.inlet.id)] == [
+        {"n": "1", "name": "Zoë", "note": None},
+        {"n": "2", "name": None, "note": "x;y"},
+    ]
+
+
+def test_a_tab_may_come_from_a_template(control: EmulatorControl, source: Source, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("n\tnote\n1\tx,y\n")
+    run(rendered(partial(post, source, path=str(file)), delimiter="\t"))
+    assert control.messages(source.inlet.id)[0]["message"] == {"n": "1", "note": "x,y"}
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"delimiter": ";"}, {"encoding": "cp1252"}, {"empty_cells": "null"}, {"null_values": ["NULL"]}],
+    ids=lambda argument: next(iter(argument)),
+)
+@pytest.mark.parametrize(
+    "given",
+    [{"messages": [{"n": 1}]}, {"path": "a.jsonl"}, {"path": "a.csv", "input_format": "json"}],
+    ids=["messages", "path", "input_format"],
+)
+def test_what_applies_to_csv_alone_is_refused_for_other_input(
+    control: EmulatorControl, source: Source, argument: dict[str, Any], given: dict[str, Any]
+) -> None:
+    message = refused(post(source, **given, **argument))
+    assert f"{next(iter(argument))}: applies only to CSV, but the input is " in message
+    assert posts(control) == []
+
+
+def test_a_format_is_refused_for_messages(control: EmulatorControl, source: Source) -> None:
+    assert "input_format: applies only to path" in refused(
+        post(source, messages=people(1), input_format="csv")
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "problem"),
+    [
+        ("delimiter", ";;", "is not a single character"),
+        ("delimiter", "", "is not a single character"),
+        ("delimiter", '"', "is not a single character"),
+        ("delimiter", "\n", "is not a single character"),
+        ("encoding", "latin-99", "is not a text encoding"),
+        ("encoding", "base64", "is not a text encoding"),
+        ("encoding", "utf\0", "is not a text encoding"),
+        ("empty_cells", "drop", "Choose one of: omit, null, text"),
+        ("null_values", "NULL", "must be a list, not str"),
+        ("input_format", "xml", "Choose one of: csv, json, jsonl"),
+    ],
+)
+def test_how_a_file_is_read_is_checked_when_the_dag_is_parsed(
+    argument: str, value: str, problem: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"{argument}: .*{problem}"):
+        post(connection_id="c", path="a.csv", **{argument: value})
+
+
 # Refused records
 
 

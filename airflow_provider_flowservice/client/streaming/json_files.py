@@ -24,6 +24,9 @@ from airflow_provider_flowservice.client.streaming.records import (
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SHAPES = "Give an array of objects, one object, an object with the only key 'messages', or JSON lines."
 
+#: Maximum length of a line, of which the feed was taken away.
+_MAX_LINE = MAX_RECORD_BYTES + len(b"\r")
+
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 #: An array or an object that has no others in it, to pass over it at once.
 _NO_BRACKETS = rb'[^"\[\]{}]*+(?:%b[^"\[\]{}]*+)*+' % _STRING
@@ -33,6 +36,7 @@ _NESTED = re.compile(rb'(?:[^"\[\]{}]++|%b|%b)*+' % (_STRING, _FLAT), re.DOTALL)
 _TOP = re.compile(rb'(?:[^"\[\]{},]++|%b|%b)*+' % (_STRING, _FLAT), re.DOTALL)
 _REST_OF_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OPENING = re.compile(rb"[\[{]++")
+_ENDING = re.compile(rb"[\]}]++")
 _WHITE_SPACE = b" \t\r\n"
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _ENDS = frozenset({b",", b"]", b"}", b""})
@@ -60,23 +64,32 @@ def _lines(stream: io.BufferedReader, position: int, number: int) -> Iterator[In
     :param position: position of the first of them.
     :param number: number of lines that come before.
     """
-    limit = MAX_RECORD_BYTES + len(b"\r\n")
-    while line := stream.readline(limit):
+    for line in _split(stream):
         number += 1
-        if len(line) == limit and not line.endswith(b"\n"):
+        raw = line.strip()
+        if len(line) > _MAX_LINE:
             yield too_long(position, line, number)
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(limit)
-        elif raw := line.strip():
-            problem = problem_of(raw)
-            yield (
-                UnreadableRecord(position, raw, number, problem)
-                if problem
-                else InputRecord(position, raw, number)
-            )
-        else:
+        elif not raw:
             continue
+        elif problem := problem_of(raw):
+            yield UnreadableRecord(position, raw, number, problem)
+        else:
+            yield InputRecord(position, raw, number)
         position += 1
+
+
+def _split(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Yield lines without their ends. One that is too long is cut off, but still too long."""
+    rest = b""
+    while block := stream.read1(BLOCK_BYTES):
+        # To split a block is much faster than to read each of its lines.
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop()
+        yield from lines
+        if len(rest) > _MAX_LINE:
+            rest = rest[: _MAX_LINE + 1]
+    if rest:
+        yield rest
 
 
 def json_document(stream: io.BufferedReader, name: str) -> Iterator[InputRecord | UnreadableRecord]:
@@ -173,7 +186,9 @@ class _Text:
             elif mark == b'"':
                 pattern = _REST_OF_STRING
             elif mark in _CLOSING:
-                depth -= 1
+                closed = min(_end_of(_ENDING, self.block, end) - end, depth)
+                self.at = end + closed
+                depth -= closed
                 pattern = _NESTED if depth else _TOP
             else:
                 self.at = _end_of(_OPENING, self.block, end)

@@ -87,6 +87,13 @@ def test_a_line_has_a_limit_and_what_is_longer_spoils_no_other(size: int, end: b
         assert (long.position, long.line, long.raw) == (1, 2, line[:KEPT_BYTES])
 
 
+def test_a_line_of_white_space_hides_no_record() -> None:
+    hidden = b" " * (5 * MAX_RECORD_BYTES) + TWO
+    first, long, last = read("a.jsonl", b"\n".join((ONE, hidden, TWO)))
+    assert isinstance(long, UnreadableRecord)
+    assert (first.raw, last.raw, long.position) == (ONE, TWO, 1)
+
+
 @pytest.mark.parametrize("size", [MAX_RECORD_BYTES, MAX_RECORD_BYTES + 1])
 def test_an_element_has_a_limit_and_what_is_longer_spoils_no_other(size: int) -> None:
     element = b'{"n": "' + b"x" * (size - 9) + b'"}'
