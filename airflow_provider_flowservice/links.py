@@ -6,25 +6,24 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
-from airflow_provider_flowservice.client import specs
+from airflow_provider_flowservice.client import Flow, specs
+from airflow_provider_flowservice.client.flows import destinations_page, source_flow_page
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
 CONSOLE_URL_KEY = "console_url"
-_CONSOLE = "https://experience.adobe.com/#/sname:{sandbox}/platform"
 
 
-def flow_url(sandbox: str, flow_id: str, flow_spec_id: str) -> str:
+def flow_url(sandbox: str, flow: Flow) -> str:
     """Return the URL of a flow in AEP's user interface.
 
     For a source flow, this is its own page. No URL is documented for a flow to a destination, so its URL is the list.
     """
-    console = _CONSOLE.format(sandbox=sandbox)
-    if flow_spec_id in specs.DESTINATION_FLOWS:
-        return f"{console}/destination/browse"
-    return f"{console}/source/dataflows/{flow_id}"
+    if specs.FlowSource.of(flow.source_spec_id) is specs.FlowSource.SYSTEM:
+        return source_flow_page(sandbox, flow.id)
+    return destinations_page(sandbox)
 
 
 class FlowServiceLink(BaseOperatorLink):

@@ -7,6 +7,8 @@ What to change:
   triggered.
 * For XDM records, set ``data_type`` to ``xdm``. Then no mapping set is created, and plain records are wrapped with
   the schema and the dataset.
+* For records that are to reach Real-Time Customer Profile, set ``enable_for_profile=True`` for the schema and for the
+  dataset, and give the schema a ``primary_identity``. AEP cannot undo this for a schema.
 
 The DAG can be run any number of times: existing objects are reused. The records are sent each time.
 """

@@ -4,7 +4,8 @@ What to change:
 
 * The Airflow connection ``flowservice_default`` defines the AEP organization, the sandbox and the credential.
 * The Airflow connection ``kinesis_destination`` (type Amazon Web Services) contains the long-lived keys of an
-  IAM user with write access to the stream: login, password, and ``region_name`` in the extras.
+  IAM user with write access to the stream: login, password, and ``region_name`` in the extras. Without the
+  Amazon provider, which brings that type, use the type Generic.
 * The params below: the stream, the segments, the profile attributes. They can also be set when the DAG is
   triggered.
 

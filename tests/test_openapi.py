@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_flowservice.client import clock, model
+from airflow_provider_flowservice.client import IfExists, clock, model
 from airflow_provider_flowservice.client.activation import audiences
-from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.datasets import datasets, identities, mapping_sets, schemas
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import auth, request
@@ -318,12 +318,31 @@ def post(base: str, flow: str, **changes: Any) -> None:
         run(FlowServicePostToInletOperator(messages=[good], **{**arguments, "flow_id": "unknown"}))
 
 
+def identify_people(stage: Stage) -> None:
+    """A schema that gains a field group, an identity, which is then changed, and Profile."""
+    hook = stage.hook
+    plain = schemas.DesiredSchema(name="people", field_groups=(PERSON,))
+    schema = hook.send(plain.create()).id
+    for namespace in ("Email", "Work"):
+        changed = schemas.DesiredSchema(
+            name="people",
+            field_groups=(PERSON, WORK),
+            primary_identity=identities.PrimaryIdentity("/workEmail/address", namespace),
+            enable_for_profile=True,
+        )
+        hook.ensure(changed, IfExists.UPDATE)
+    (identity,) = hook.send(identities.identities_of(schema)).items
+    for method in ("GET", "DELETE", "DELETE"):
+        stage.call(method, f"{identities.DESCRIPTORS}/{identity.id}")
+
+
 def change_what_sources_need(stage: Stage) -> None:
     """Schemas, datasets and mapping sets: what is changed, refused, read and deleted."""
     hook = stage.hook
-    desired = schemas.DesiredSchema(name="customers", field_groups=(PERSON, WORK))
+    desired = schemas.DesiredSchema(name="customers", field_groups=(PERSON, WORK), enable_for_profile=True)
     schema = hook.send(desired.create()).id
     hook.send(desired.read(schema))
+    identify_people(stage)
     dataset = datasets.DesiredDataset(name="customers", schema_id=schema, enable_for_profile=True)
     made = hook.send(dataset.create()).id
     plain = hook.send(datasets.DesiredDataset(name="plain", schema_id=schema).create()).id
@@ -353,6 +372,8 @@ def change_what_sources_need(stage: Stage) -> None:
     stage.call("GET", f"{registry}/tenant/schemas", accept="application/vnd.adobe.xed-id+json")
     stage.call("GET", f"{registry}/tenant/schemas", accept="application/json")
     stage.call("GET", f"{registry}/global/classes", accept="application/vnd.adobe.xed+json")
+    for accept in ("xdm-id", "xdm-link", "xed"):
+        stage.call("GET", identities.DESCRIPTORS, accept=f"application/vnd.adobe.{accept}+json")
     stage.call("GET", f"{datasets.CATALOG}/batches", dataSet=made)
     stage.call("GET", f"{datasets.CATALOG}/dataSets/none")
     hook.send(dataset.delete(made))

@@ -12,6 +12,7 @@ from airflow_provider_flowservice.client.datasets import (
     DesiredMappingSet,
     DesiredSchema,
     FieldMapping,
+    PrimaryIdentity,
 )
 from airflow_provider_flowservice.client.ensure import IfExists
 from airflow_provider_flowservice.client.flows import (
@@ -55,6 +56,7 @@ __all__ = [
     "FlowRun",
     "FlowState",
     "IfExists",
+    "PrimaryIdentity",
     "RemovalLimits",
     "RunState",
     "SelectorKind",

@@ -27,6 +27,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound="ApiError")
@@ -79,6 +80,17 @@ class InvalidInputError(FlowServiceError, ValueError):
         self.field = field
         self.problem = problem
         self.remedy = remedy
+
+    @classmethod
+    def reject(cls, problems: Iterable[InvalidInputError]) -> None:
+        """Raise one error that lists all problems, so that they can be fixed together; nothing if there is none.
+
+        Its attributes are those of the first problem; the others follow its remedy.
+        """
+        found = list(problems)
+        if found:
+            first = found[0]
+            raise cls(first.field, first.problem, " ".join([first.remedy, *map(str, found[1:])]))
 
 
 class NotSentError(FlowServiceError):

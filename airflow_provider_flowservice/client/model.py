@@ -135,12 +135,23 @@ class ConnectionSpec(Record, frozen=True, kw_only=True):
 
 
 class FlowSpec(Record, frozen=True, kw_only=True):
-    """A type of dataflow (``/flowSpecs``)."""
+    """A type of dataflow (``/flowSpecs``).
+
+    :param transformation_specs: the transformations that its flows can have, each with a name and a JSON schema;
+        malformed parts are ignored.
+    """
 
     id: Id
     name: str = ""
     version: str | float = "1.0"
     attributes: JsonObject = {}
+    transformation_specs: Any = None
+
+    def transformation_params(self, name: str) -> frozenset[str]:
+        """Return the names of a transformation's parameters; empty if the flow spec does not describe them."""
+        named = (each for each in _list(self.transformation_specs) if member(each, "name") == name)
+        properties = member(next(named, None), "spec", "properties")
+        return frozenset(properties) if isinstance(properties, dict) else frozenset()
 
 
 class Auth(Record, frozen=True, kw_only=True):
@@ -237,6 +248,7 @@ class Flow(Resource, frozen=True, kw_only=True):
 
     :param transformations: as returned by AEP. Patches are computed against this document; malformed parts of it are
         ignored.
+    :param inherited_attributes: what AEP shows of the flow's connections; malformed parts of it are ignored.
     """
 
     flow_spec: SpecRef
@@ -244,6 +256,14 @@ class Flow(Resource, frozen=True, kw_only=True):
     target_connection_ids: tuple[str, ...] = ()
     transformations: tuple[Any, ...] = ()
     schedule_params: JsonObject | None = None
+    inherited_attributes: Any = None
+
+    @property
+    def source_spec_id(self) -> str | None:
+        """Id of the connection spec of the first source connection; None if AEP does not show it."""
+        sources = _list(member(self.inherited_attributes, "sourceConnections"))
+        spec_id = member(next(iter(sources), None), "connectionSpec", "id")
+        return spec_id if isinstance(spec_id, str) else None
 
     def selector_lists(self, kind: SelectorKind) -> Iterator[tuple[int, list[Any]]]:
         """The selector lists of one kind, each with the index of the transformation that contains it."""
@@ -299,41 +319,45 @@ _RUN_STATES = {
 
 
 class FlowRun(Record, frozen=True, kw_only=True):
-    """One run of a flow (``/runs``)."""
+    """One run of a flow (``/runs``).
+
+    Whether it succeeded is decided in :mod:`airflow_provider_flowservice.client.flows.outcomes`.
+
+    :param metrics: counts, state and errors; malformed parts of it are ignored.
+    :param activities: the steps of the run, each with its own metrics; malformed parts of it are ignored.
+    """
 
     id: Id
     flow_id: str = ""
     created_at: Milliseconds = 0
     updated_at: Milliseconds = 0
     metrics: JsonObject = {}
+    activities: Any = None
     params: JsonObject | None = None
+    sandbox_name: Any = None
 
     @property
     def state(self) -> RunState:
         """The run's state."""
-        summary = self.metrics.get("statusSummary")
-        status = summary.get("status") if isinstance(summary, dict) else None
+        status = member(self.metrics, "statusSummary", "status")
         return RunState.from_text(status if isinstance(status, str) else None)
 
     @property
     def segments(self) -> frozenset[str]:
         """The ids of the segments that the run exports; empty if AEP does not show them."""
-        records = self.metrics.get("recordSummary")
-        if not isinstance(records, dict):
-            return frozenset()
         entities = (
             str(entity.get("id"))
             for side in ("sourceSummaries", "targetSummaries")
-            for summary in _objects(records, side)
-            for entity in _objects(summary, "entitySummaries")
+            for summary in objects(self.metrics, "recordSummary", side)
+            for entity in objects(summary, "entitySummaries")
         )
         prefix = "segment:"
         return frozenset(each.removeprefix(prefix) for each in entities if each.startswith(prefix))
 
 
-def _objects(parent: JsonObject, name: str) -> list[JsonObject]:
-    """Return the objects in a list that AEP may leave out."""
-    return [each for each in _list(parent.get(name)) if isinstance(each, dict)]
+def objects(document: Any, *names: str) -> list[JsonObject]:
+    """Return the objects in a list at a path in a JSON document, which AEP may leave out."""
+    return [each for each in _list(member(document, *names)) if isinstance(each, dict)]
 
 
 def _list(value: Any) -> list[Any]:

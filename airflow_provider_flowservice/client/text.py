@@ -43,14 +43,14 @@ def plain_text(text: str, limit: int = MAX_CHARACTERS, secrets: Iterable[str] = 
     :param secrets: values to replace. This comes first: a secret that is cut, or that has lost its line endings, would
         not be found.
     """
-    known = without(text[:_READ_CHARACTERS], secrets)
+    known = without_secrets(text[:_READ_CHARACTERS], secrets)
     # Far more than the limit need not be looked at, even if much of it is white space.
     printable = "".join(c if c.isprintable() else " " for c in known[: 4 * limit])
     line = " ".join(printable.split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return text in which secrets are replaced, also where they are percent-encoded as in a URL or a form."""
     long_enough = [secret for secret in secrets if len(secret) >= _MIN_SECRET]
     forms = {form for secret in long_enough for form in (secret, quote(secret, safe=""), quote_plus(secret))}

@@ -19,11 +19,11 @@ import msgspec
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.activation import selectors
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, RunFailedError, is_final
-from airflow_provider_flowservice.client.flows import runs
+from airflow_provider_flowservice.client.flows import MaxFailedRecords, RunOutcome, outcomes, runs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
-from airflow_provider_flowservice.client.model import FlowRun, Frozen, JsonObject, RunState
+from airflow_provider_flowservice.client.model import FlowRun, Frozen, JsonObject
 from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,24 @@ class FlowInState(_Wait, frozen=True, kw_only=True):
         return f"flow {self.flow_id} is {plain_text(str(seen))}, not {self.state}"
 
 
-class RunsEnded(_Wait, frozen=True, kw_only=True):
+class _RunWait(_Wait, frozen=True, kw_only=True):
+    """Base class of the waits for flow runs, whose observed state consists of outcomes of runs, as JSON.
+
+    :param max_failed_records: how many records of a run may fail: a whole number, a ratio below 1 of the records read,
+        or None for any number.
+    """
+
+    max_failed_records: MaxFailedRecords = 0
+
+    def outcome_of(self, run: FlowRun) -> RunOutcome:
+        """Judge a run, and log its counts if it is good."""
+        outcome = outcomes.outcome_of(run, self.max_failed_records)
+        if outcome.is_good:
+            log.info("AEP: %s", outcome)
+        return outcome
+
+
+class RunsEnded(_RunWait, frozen=True, kw_only=True):
     """Wait until flow runs have ended, successfully or not (``GET /runs/{id}``).
 
     :param run_ids: ids of the runs.
@@ -113,50 +130,58 @@ class RunsEnded(_Wait, frozen=True, kw_only=True):
     run_ids: tuple[str, ...]
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the runs that have not ended yet. The observed state is the state of each run, by id.
+        """Read the runs that have not ended yet. The observed state is the outcome of each run, by id.
 
         The first poll only has to find out whether to wait at all, so it stops at the first run that has not ended.
         """
-        states = dict(seen or {})
-        for run_id in self.open_runs(states):
+        known = self.outcomes(seen)
+        for run_id in self.open_runs(known):
             run = yield request.get(request.RUNS, run_id)
-            states[run_id] = run.state.value
-            if seen is None and not run.state.is_terminal:
+            outcome = self.outcome_of(run)
+            # The observed state is sent as an event, so it must not grow with the number of runs too much.
+            alike = (other for other in known.values() if other.is_bad == outcome.is_bad)
+            has_room = sum(bool(other.errors) for other in alike) < outcomes.MAX_EXPLAINED
+            known[run_id] = outcome if has_room else outcome.without_explanations()
+            if seen is None and not outcome.state.is_terminal:
                 break
-        return Judgement(not self.open_runs(states), states)
+        return Judgement(not self.open_runs(known), {run: each.to_json() for run, each in known.items()})
 
     def describe(self, seen: Any) -> str:
         """Name the runs that have not ended yet."""
-        return f"flow runs {', '.join(self.open_runs(seen))} have not ended yet"
+        return f"flow runs {', '.join(self.open_runs(self.outcomes(seen)))} have not ended yet"
 
-    def open_runs(self, states: Mapping[str, str]) -> list[str]:
+    @staticmethod
+    def outcomes(seen: Any) -> dict[str, RunOutcome]:
+        """Return the outcome of each run in an observed state."""
+        return {run_id: RunOutcome.from_json(outcome) for run_id, outcome in (seen or {}).items()}
+
+    def open_runs(self, known: Mapping[str, RunOutcome]) -> list[str]:
         """Return the ids of the runs that are not known to have ended."""
-        return [run for run in self.run_ids if not RunState(states.get(run, RunState.RUNNING)).is_terminal]
+        return [run for run in self.run_ids if run not in known or not known[run].state.is_terminal]
 
 
-class RunSucceeded(_Wait, frozen=True, kw_only=True):
+class RunSucceeded(_RunWait, frozen=True, kw_only=True):
     """Wait until a flow has a successful run that was created after a given time (``GET /runs``).
 
     :param started_after: seconds since 1970-01-01 UTC.
-    :param allow_partial: whether a partially successful run is sufficient.
     """
 
     flow_id: str
     started_after: float
-    allow_partial: bool = False
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the newest runs. The observed state is the best of them, or empty if there is none yet.
+        """Read the newest runs. The observed state is the outcome of the best of them, or empty if there is none yet.
 
-        :raises RunFailedError: if the run has failed. Another one may be created and succeed.
+        :raises RunFailedError: if the run did not succeed. Another one may be created and succeed.
         """
         page = yield runs.newest_runs(self.flow_id)
-        run = runs.best_after(page.items, self.started_after)
+        run = runs.best_after(page.items, self.started_after, self.max_failed_records)
         if run is None:
             return Judgement(False, {})
-        if failure := _failure_of(run, self.flow_id, self.allow_partial):
-            raise RunFailedError(failure)
-        return Judgement(run.state.is_terminal, {"run_id": run.id, "state": run.state.value})
+        outcome = self.outcome_of(run)
+        if outcome.is_bad:
+            raise RunFailedError(str(outcome))
+        return Judgement(outcome.is_good, outcome.to_json())
 
     def describe(self, seen: Any) -> str:
         """Describe the run, if there is one."""
@@ -165,20 +190,16 @@ class RunSucceeded(_Wait, frozen=True, kw_only=True):
         return f"run {seen['run_id']} of flow {self.flow_id} is {seen['state']}"
 
 
-class ThisRunSucceeded(_Wait, frozen=True, kw_only=True):
-    """Wait until one run has succeeded (``GET /runs/{id}``).
-
-    :param allow_partial: whether a partial success is sufficient.
-    """
+class ThisRunSucceeded(_RunWait, frozen=True, kw_only=True):
+    """Wait until one run has succeeded (``GET /runs/{id}``)."""
 
     flow_id: str
     run_id: str
-    allow_partial: bool = False
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the run. The observed state is the state of the run.
+        """Read the run. The observed state is the outcome of the run.
 
-        :raises DriftError: if the run has failed, which it never changes, or is a run of another flow.
+        :raises DriftError: if the run did not succeed, which it never changes, or is a run of another flow.
         """
         run = yield request.get(request.RUNS, self.run_id)
         if run.flow_id and run.flow_id != self.flow_id:
@@ -186,21 +207,14 @@ class ThisRunSucceeded(_Wait, frozen=True, kw_only=True):
                 f"run {self.run_id} is a run of flow {plain_text(run.flow_id)}, not of flow {self.flow_id}. Correct"
                 " flow_id or run_id."
             )
-        if failure := _failure_of(run, self.flow_id, self.allow_partial):
-            raise DriftError(failure)
-        return Judgement(run.state.is_terminal, run.state.value)
+        outcome = self.outcome_of(run)
+        if outcome.is_bad:
+            raise DriftError(str(outcome))
+        return Judgement(outcome.is_good, outcome.to_json())
 
     def describe(self, seen: Any) -> str:
         """Name the run and its state."""
-        return f"run {self.run_id} of flow {self.flow_id} is {seen}"
-
-
-def _failure_of(run: FlowRun, flow_id: str, allow_partial: bool) -> str | None:
-    """Return the error message for a run that has ended without success, or None."""
-    good = {RunState.SUCCESS, RunState.PARTIAL} if allow_partial else {RunState.SUCCESS}
-    if not run.state.is_terminal or run.state in good:
-        return None
-    return f"run {run.id} of flow {flow_id} ended with status {run.state.value}. Check its errors in AEP."
+        return f"run {self.run_id} of flow {self.flow_id} is {seen['state']}"
 
 
 class FlowSettled(_Wait, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
+from airflow_provider_flowservice.emulator.schemas.descriptors import router as descriptor_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
 from airflow_provider_flowservice.emulator.settings import Settings
@@ -28,6 +29,8 @@ _ROUTERS = (
     flow_router,
     activation_router,
     segmentation_router,
+    # Its paths would also match those of other collections.
+    descriptor_router,
     schema_router,
     catalog_router,
     data_prep_router,

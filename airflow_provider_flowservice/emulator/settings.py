@@ -85,6 +85,23 @@ class Switches:
     legacy_base_connection: str = _choice(
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or ignored"
     )
+    unknown_specs: str = _choice(
+        "refuse",
+        "accept",
+        doc="the id of a spec that is not in the catalogue: 400, or it is taken for that of a partner's destination",
+    )
+    dataset_24_hours: str = _choice(
+        "accept", "refuse", doc="datasets can be exported every 24 hours, or every 12 at most"
+    )
+    chained_frequency: str = _choice(
+        "refuse", "accept", doc="frequency CHAINED of an audience, which is in one sample and in no list"
+    )
+    file_name_macros: str = _choice(
+        "required",
+        "optional",
+        doc="file names must contain the destination (as %DESTINATION_NAME% or %DESTINATION%) and %SEGMENT_ID%, or need"
+        " not",
+    )
 
     scheduled_runs: bool = _flag(True, "flows run by themselves, according to their schedules")
     run_outcome: str = _choice(
@@ -116,11 +133,27 @@ class Switches:
         doc="a failed message of a batch has statusCode and no xactionId, or status and an xactionId",
     )
     sync_validation: str = _choice("supported", "unsupported", doc="synchronous validation, or 501")
+    union_without_identity: str = _choice(
+        "accept",
+        "refuse",
+        doc="a schema without a primary identity is enabled for Profile, as in the streaming tutorials, or 400",
+    )
+    profile_without_union: str = _choice(
+        "refuse", "accept", doc="a dataset is enabled for Profile whose schema is not: 400, or it is"
+    )
     gzip: str = _choice("refuse", "accept", doc="a body with Content-Encoding gzip: 415, or decompressed")
     inlet_bad_token: str = _choice(
         "401", "403", doc="status for an invalid or expired token at an authenticated inlet"
     )
     inlet_org_header: str = _choice("optional", "required", doc="x-gw-ims-org-id at an authenticated inlet")
+    inlet_sandbox_header: str = _choice(
+        "optional",
+        "required",
+        doc="x-sandbox-name at an inlet; if required, it must name the inlet's sandbox",
+    )
+    plain_xdm: str = _choice(
+        "refuse", "accept", doc="an XDM record without envelope, and with x-adobe-flow-id: 400, or taken"
+    )
     inlet_limit_bytes: int = _number(
         1_000_000, "a larger body gets 413 (1 MB, in its smaller meaning)", minimum=1
     )

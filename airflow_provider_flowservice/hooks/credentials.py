@@ -48,6 +48,9 @@ _FIELDS = {
 }
 #: Temporary or indirect AWS credentials, which AEP cannot use.
 _SHORT_LIVED = ("role_arn", "profile_name", "profile", "aws_session_token", "assume_role_method")
+_EVENT_HUBS_DOMAIN = ".servicebus.windows.net"
+#: The parts of a connection string of Azure Event Hubs, and the parameters that they correspond to.
+_SAS_PARTS = {"endpoint": "namespace", "sharedaccesskeyname": "sasKeyName", "sharedaccesskey": "sasKey"}
 #: AEP accepts either of these parameters, even if the schema of the auth spec requires both.
 _ALTERNATIVES = ("region", "connectionUrl")
 
@@ -88,7 +91,9 @@ def auth_params(
         given.update(_from_connection(spec, connection))
     given.update(auth or {})
     chosen = _choose(spec, given, connection)
-    known = {k: v for k, v in given.items() if k in chosen.properties or k in (auth or {})}
+    known = {
+        k: _as_aep_expects(k, v) for k, v in given.items() if k in chosen.properties or k in (auth or {})
+    }
     return AuthParams(chosen, chosen.with_strings(known))
 
 
@@ -161,7 +166,43 @@ def _from_connection(spec: ConnectionSpec, connection: Connection) -> dict[str, 
         value = extras.get(name) or extras.get(_EXTRAS.get(name, name))
         if value:
             given[name] = value
-    return {name: _as_aep_expects(name, value) for name, value in given.items()}
+    return _split_connection_string(given, connection)
+
+
+def _split_connection_string(given: Mapping[str, Any], connection: Connection) -> dict[str, Any]:
+    """Return the parameters, with the parts of a connection string of Azure Event Hubs that was given as the SAS key.
+
+    :raises InvalidInputError: if the connection string lacks a part, is in another field, or is contradicted by one.
+    """
+    title = f"connection {connection.conn_id!r}"
+    for name in ("sasKeyName", "namespace"):
+        if _is_connection_string(given.get(name)):
+            problem = f"{title} contains a connection string as {_FIELDS[name]}"
+            raise InvalidInputError(
+                "auth_conn_id", problem, "Set it as the password, and clear login and host."
+            )
+    if not _is_connection_string(given.get("sasKey")):
+        return dict(given)
+    pairs = (part.partition("=") for part in str(given["sasKey"]).split(";"))
+    found = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    parts = {parameter: found.get(name, "") for name, parameter in _SAS_PARTS.items()}
+    missing = [name for name, value in parts.items() if not value]
+    if missing:
+        problem = f"the password of {title} is a connection string without {missing[0]}"
+        remedy = "Give one with Endpoint, SharedAccessKeyName and SharedAccessKey, or the key alone."
+        raise InvalidInputError("auth_conn_id", problem, remedy)
+    for name in ("sasKeyName", "namespace"):
+        texts = (
+            str(_as_aep_expects(name, value)).lower() for value in (given.get(name), parts[name]) if value
+        )
+        if len(set(texts)) > 1:
+            problem = f"{title} has another {name} than the connection string in its password"
+            raise InvalidInputError("auth_conn_id", problem, f"Clear the {_FIELDS[name]} of that connection.")
+    return {**given, **parts}
+
+
+def _is_connection_string(value: Any) -> bool:
+    return "endpoint=sb://" in str(value).lower()
 
 
 def _as_aep_expects(name: str, value: Any) -> Any:
@@ -171,6 +212,10 @@ def _as_aep_expects(name: str, value: Any) -> Any:
     if name == "url" and "." not in str(value):
         # Airflow's connections to Azure Data Lake contain only the name of the storage account.
         return f"https://{value}.dfs.core.windows.net"
+    if name == "namespace":
+        # Azure's portal shows the host name; AEP needs only the name of the namespace.
+        host = str(value).strip().rpartition("://")[2].partition("/")[0].partition(":")[0]
+        return host[: -len(_EVENT_HUBS_DOMAIN)] if host.lower().endswith(_EVENT_HUBS_DOMAIN) else value
     return value
 
 

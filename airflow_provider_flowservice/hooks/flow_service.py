@@ -253,14 +253,21 @@ class FlowServiceHook(BaseHook):
         """
         return flows.delete_unshared(self, kind, connection_id)
 
-    def run_flow(self, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
+    def run_flow(
+        self,
+        flow_id: str,
+        window: Window,
+        saved: SavedState = NOTHING_SAVED,
+        max_failed_records: flows.MaxFailedRecords = 0,
+    ) -> str:
         """Run a source flow with the schedule ``once`` over a time window (``POST /runs``).
 
         :param saved: state of an earlier, interrupted attempt, which may have started the run.
+        :param max_failed_records: how many records may fail in that run; if more have, another one is started.
         :returns: the run's id.
         :raises DriftError: if the flow cannot be run manually.
         """
-        return flows.run_flow(self, flow_id, window, saved)
+        return flows.run_flow(self, flow_id, window, saved, max_failed_records)
 
     def wait(self, wait: Wait, *, timeout: float, poll_interval: float = 60) -> Any:
         """Wait for a condition in this thread.
@@ -353,15 +360,20 @@ class FlowServiceHook(BaseHook):
         return activation.resolve(self, activation.read_segments(segments))
 
     def export_segments(
-        self, flow_id: str, segments: Sequence[str], saved: SavedState = NOTHING_SAVED
+        self,
+        flow_id: str,
+        segments: Sequence[str],
+        saved: SavedState = NOTHING_SAVED,
+        max_failed_records: flows.MaxFailedRecords = 0,
     ) -> dict[str, str]:
         """Export segments of a file destination now (``POST /adhocrun``), at most 80 per request.
 
         :param segments: AEP's ids of the segments (UUIDs).
         :param saved: state of an earlier, interrupted attempt, which may have started runs.
+        :param max_failed_records: how many records may fail in such a run; if more have, another one is started.
         :returns: run ids by segment id; if a segment is already being exported, the id of the existing run.
         """
-        return activation.export_segments(self, flow_id, segments, saved)
+        return activation.export_segments(self, flow_id, segments, saved, max_failed_records)
 
     # --- streaming ---------------------------------------------------------------------------------------
 
@@ -369,15 +381,25 @@ class FlowServiceHook(BaseHook):
         self,
         target: Inlet,
         records: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
+        *,
+        flow_id: str | None = None,
+        sync_validation: bool = False,
         **options: Any,
     ) -> PostSummary:
         """Post records to an inlet (``POST /collection/batch/{inlet}``), and track the result of each record.
 
         :param target: the inlet, for example from :meth:`inlet`.
         :param records: the records, as JSON objects.
-        :param options: options of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        :param flow_id: id of the flow that ingests the records. Default: the one in the URL of the inlet, if any.
+        :param sync_validation: validate each record against the schema. Default: if the URL of the inlet asks for it.
+        :param options: other options of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        :raises InvalidInputError: if ``flow_id`` differs from the flow in the URL.
         :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
         """
+        options |= {
+            "flow_id": target.flow_for(flow_id),
+            "sync_validation": sync_validation or target.validates,
+        }
         return Poster(self, target, **options).post(from_messages(records))
 
     # --- raw requests ------------------------------------------------------------------------------------

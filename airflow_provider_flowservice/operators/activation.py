@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
@@ -11,6 +11,7 @@ from airflow_provider_flowservice.client.errors import DriftError, InvalidInputE
 from airflow_provider_flowservice.client.flows import empty_flow
 from airflow_provider_flowservice.operators.arguments import (
     choice,
+    failure_limit,
     flag,
     items,
     list_of,
@@ -158,7 +159,11 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
     :param flow_id: id of a flow to a file destination.
     :param segments: ids of segments that are active on the flow.
-    :param wait_for_completion: whether to wait until all runs have ended, and fail if one of them failed.
+    :param wait_for_completion: whether to wait until all runs have ended, and fail if one of them failed or too many of
+        its records did.
+    :param max_failed_records: how many records of a run may fail: a whole number; a ratio such as 0.01, of the
+        records read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected
+        there). A partial success of which AEP does not say how many records failed is only accepted with None.
     :param poll_interval: seconds between two polls.
     :param wait_timeout: maximum time to wait, in seconds.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
@@ -177,8 +182,10 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         :returns: the run ids by segment id.
         """
         segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
-        task_state = self._task_state(context)
-        runs = self.hook.export_segments(self.flow_id, segments, task_state)
+        task_state = self._task_state(context, segments)
+        runs = self.hook.export_segments(
+            self.flow_id, segments, task_state, failure_limit(self.max_failed_records)
+        )
         self.log.info(
             "Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(set(runs.values()))
         )
@@ -191,7 +198,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         self, context: Context, event: dict[str, Any], runs: dict[str, str] | None = None
     ) -> dict[str, str]:
         """Process the event of the trigger."""
-        task_state = self._task_state(context)
+        segments = runs or [segment.uuid for segment in self.hook.find_segments(self.segments)]
+        task_state = self._task_state(context, segments)
         # Airflow's ``dag.test()`` passes only the event.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
         self.wait_for_runs(sorted(set(started.values())), task_state, event=event)
@@ -203,5 +211,5 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         self.log.info("Would export %d segments of flow %s", len(segments), self.flow_id)
         return {}
 
-    def _task_state(self, context: Context) -> TaskState:
-        return self.task_state(context, f"adhoc {self.flow_id} {self.segments!r}")
+    def _task_state(self, context: Context, segments: Iterable[str]) -> TaskState:
+        return self.task_state(context, f"adhoc {self.flow_id} {sorted(segments)!r}")

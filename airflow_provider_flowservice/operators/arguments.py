@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Self, TypeVar, cast, overload
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.text import plain_text
@@ -32,6 +32,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 Kind = Callable[[str, Any], T]
 
+#: What an argument that limits something is set to so that it does not.
+ANY: Final = "any"
 _BOOLEANS = {"true": True, "false": False}
 #: What a template without a value renders to: Jinja converts None to a string.
 _NOTHING = ("", "None")
@@ -67,7 +69,7 @@ class Argument(Generic[T]):
         """
         if value is None and not (self.is_required or is_given):
             return None
-        if _is_nothing(value) and not (self.kind is text and value == ""):
+        if _is_nothing(value) and not (self.kind in _MAY_BE_BLANK and _is_blank(value)):
             raise _given_as_nothing(
                 field, value, "and give a value" if self.is_required else "or omit the argument"
             )
@@ -76,6 +78,10 @@ class Argument(Generic[T]):
 
 def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip() in _NOTHING)
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _given_as_nothing(field: str, value: Any, remedy: str) -> InvalidInputError:
@@ -165,6 +171,13 @@ class TakesArguments:
         :raises InvalidInputError: if the combination is invalid.
         """
 
+    def any_if_none(self, value: Any) -> Any:
+        """Return ``"any"`` for a limit that is the literal None, which means that there is no limit.
+
+        In a mapped task, None may also be the output of a skipped task. It is left as it is and therefore rejected.
+        """
+        return ANY if value is None and not self._is_from_mapped else value
+
     @property
     def _is_from_mapped(self) -> bool:
         return bool(getattr(self, "_BaseOperator__from_mapped", False))
@@ -219,9 +232,35 @@ def text(field: str, value: Any) -> str:
     return value
 
 
+def character(field: str, value: Any) -> str:
+    """Convert a character between two fields, such as a tab, which :class:`Argument` would otherwise take for blank."""
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n\0':
+        raise InvalidInputError(
+            field,
+            f"{value!r} is not a single character between two fields",
+            "Give one, such as ';' or '\\t'.",
+        )
+    return value
+
+
+def text_encoding(field: str, value: Any) -> str:
+    """Convert the name of a text encoding."""
+    name = string(field, value)
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        remedy = "Give a name that Python knows, such as 'cp1252' or 'utf-16'."
+        raise InvalidInputError(field, f"{name!r} is not a text encoding", remedy) from None
+    return name
+
+
 def string(field: str, value: Any) -> str:
     """Convert a string that must not be empty; :class:`Argument` rejects empty strings."""
     return text(field, value)
+
+
+#: Kinds of which a value may be white space.
+_MAY_BE_BLANK = (text, character)
 
 
 def resource_id(field: str, value: Any) -> str:
@@ -255,6 +294,27 @@ def whole_number(minimum: int = 0) -> Kind[int]:
         return number
 
     return read
+
+
+def number_or_ratio(field: str, value: Any) -> int | float | Literal["any"]:
+    """Convert the limit of a number: a whole number, a ratio below 1, or ``"any"``."""
+    if isinstance(value, str) and value.strip().lower() == ANY:
+        return ANY
+    number = _number(value)
+    if number is not None and number == int(number) and 0 <= number <= 2**53:
+        return int(number)
+    if number is None or not 0 < number < 1:
+        raise InvalidInputError(
+            field,
+            f"{value!r} is neither a whole number nor a ratio below 1",
+            "Give a number such as 10, a ratio such as 0.01, or 'any'.",
+        )
+    return number
+
+
+def failure_limit(limit: int | float | Literal["any"]) -> int | float | None:
+    """Return a value of :func:`number_or_ratio` as the client takes it: None instead of ``"any"``."""
+    return None if limit == ANY else limit
 
 
 def seconds(minimum: float = 0) -> Kind[float]:

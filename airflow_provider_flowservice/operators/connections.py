@@ -16,6 +16,7 @@ from airflow_provider_flowservice.client import (
     DesiredTargetConnection,
     specs,
 )
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import is_number
 from airflow_provider_flowservice.client.streaming import inlet_of
 from airflow_provider_flowservice.operators.arguments import (
@@ -44,9 +45,10 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     """Create a base connection, which contains the credentials for a system (``POST /connections``).
 
     :param connection_spec: name or id of the connection spec, for example ``Amazon Kinesis``.
-    :param auth_conn_id: Airflow connection that contains the credentials. Type ``aws`` for Amazon Kinesis
-        (login, password, and ``region_name`` or ``connectionUrl`` in the extras), ``generic`` for Azure Event
-        Hubs (login = SAS key name, password = SAS key, host = namespace).
+    :param auth_conn_id: Airflow connection that contains the credentials. For Amazon Kinesis of type ``aws``, or
+        ``generic`` without the Amazon provider (login, password, and ``region_name`` or ``connectionUrl`` in the
+        extras); for Azure Event Hubs of type ``generic`` (login = SAS key name, password = SAS key, host = namespace;
+        or the connection string alone, as the password).
     :param auth: parameters that are not credentials, for example ``{"dataType": "xdm"}`` for ``HTTP API``.
         The URL of the inlet of such a connection is pushed to the XCom key ``inlet_url``.
     """
@@ -149,13 +151,44 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     """Create a source connection, which defines the data that a flow reads (``POST /sourceConnections``).
 
     :param source_params: parameters of the connection spec.
+    :param data_properties: properties of files, for example ``{"columnDelimiter": ";", "encoding": "ISO-8859-1"}``.
+    :param compression_type: compression of files, for example ``gzip``.
     """
 
     source_params = optional(mapping)
+    data_properties = optional(mapping)
+    compression_type = optional(string)
 
-    def __init__(self, *, source_params: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        source_params: Mapping[str, Any] | None = None,
+        data_properties: Mapping[str, Any] | None = None,
+        compression_type: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def check_arguments(self) -> None:
+        """Reject a compression that is given twice."""
+        if (
+            self.compression_type is not None
+            and isinstance(self.data_properties, Mapping)
+            and "compressionType" in self.data_properties
+        ):
+            raise InvalidInputError(
+                "compression_type", "is also in data_properties, as compressionType", "Give one of them."
+            )
+
+    def data(self) -> dict[str, Any] | None:
+        """Return the ``data`` object. Adobe's current pages have all properties of files in ``data.properties``."""
+        # All of them are strings, of which native rendering may have made a number.
+        given = (self.data_properties or {}).items()
+        properties = {name: str(value) if is_number(value) else value for name, value in given}
+        if self.compression_type is not None:
+            properties["compressionType"] = self.compression_type
+        return {**(super().data() or {}), "properties": properties} if properties else super().data()
 
     def desired(self) -> DesiredSourceConnection:
         """Return the source connection."""

@@ -13,7 +13,8 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
     """Create a dataset, or reuse one with the same name and schema, and return its id (``POST /dataSets``).
 
     :param schema_id: ``$id`` of its schema.
-    :param enable_for_profile: whether its records are added to profiles and to the identity graph.
+    :param enable_for_profile: whether its records are added to profiles and to the identity graph. The schema must be
+        enabled for Profile too (``enable_for_profile`` of ``FlowServiceCreateSchemaOperator``).
     """
 
     schema_id = required(resource_id)

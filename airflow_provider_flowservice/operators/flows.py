@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window, specs
-from airflow_provider_flowservice.client.activation import check_dataset_schedule
+from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.flows import FlowResources, empty_flow, text_changes
+from airflow_provider_flowservice.client.flows import (
+    FlowResources,
+    check_dataset_schedule,
+    empty_flow,
+    text_changes,
+)
 from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import (
     choice,
     epoch_seconds,
+    failure_limit,
     flag,
     list_of,
     mapping,
@@ -41,9 +46,11 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param flow_spec: name or id of the flow spec.
     :param source_connection_ids: ids of the source connections.
     :param target_connection_ids: ids of the target connections.
-    :param transformations: transformations in the format of AEP's API. None sends the ones that the flow spec requires:
-        for destinations, the empty selector lists without which nothing can be activated.
-    :param schedule_params: schedule of a batch flow, in the format of AEP's API.
+    :param transformations: transformations in the format of AEP's API. None sends the ones that the source requires:
+        for the profile store, the empty selector lists without which nothing can be activated. If the flow does not
+        exist yet, this reads the source connection, and the flow spec of a destination that has its own.
+    :param schedule_params: schedule of a batch flow, in the format of AEP's API. The schedule of a dataset export is
+        checked before the flow is created.
     """
 
     flow_spec = required(string)
@@ -69,8 +76,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     def desired(self) -> DesiredFlow:
         """Return the flow."""
         spec_id, schedule = self.spec_id(self.flow_spec, self.hook.find_flow_spec), self.schedule_params
-        if spec_id in specs.DATASET_EXPORT_FLOWS or (schedule and "timeUnit" in schedule):
-            check_dataset_schedule(schedule or {})
+        if schedule and "timeUnit" in schedule:
+            check_dataset_schedule(schedule)
         return DesiredFlow(
             name=self.name,
             spec_id=spec_id,
@@ -84,7 +91,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 
     def extra_xcoms(self, desired: DesiredFlow, result: EnsureResult[Any]) -> dict[str, Any]:
         """Return the URL of the flow in AEP's user interface."""
-        return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, result.id, desired.spec_id)}
+        flow = result.resource or self.hook.get(FLOWS, result.id)
+        return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)}
 
 
 class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
@@ -220,7 +228,11 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
     :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
     :param delta_column: timestamp column that identifies new data, if the source requires one.
-    :param wait_for_completion: whether to wait until the run has ended, and fail if it failed.
+    :param wait_for_completion: whether to wait until the run has ended, and fail if it failed or too many of its
+        records did.
+    :param max_failed_records: how many records of the run may fail: a whole number; a ratio such as 0.01, of the
+        records read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected
+        there). A partial success of which AEP does not say how many records failed is only accepted with None.
     :param poll_interval: seconds between two polls.
     :param wait_timeout: maximum time to wait, in seconds.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
@@ -248,7 +260,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         :returns: the id of the run.
         """
         task_state = self._task_state(context)
-        run_id = self.hook.run_flow(self.flow_id, self._window(), task_state)
+        run_id = self.hook.run_flow(
+            self.flow_id, self._window(), task_state, failure_limit(self.max_failed_records)
+        )
         push(context, run_id=run_id)
         if self.wait_for_completion:
             self.wait_for_runs([run_id], task_state, run_id=run_id)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_flowservice.client import DesiredSchema
-from airflow_provider_flowservice.client.datasets import PROFILE_CLASS
-from airflow_provider_flowservice.operators.arguments import required, resource_id, resource_ids
+from airflow_provider_flowservice.client.datasets import PROFILE_CLASS, PrimaryIdentity, read_primary_identity
+from airflow_provider_flowservice.operators.arguments import (
+    flag,
+    mapping,
+    optional,
+    required,
+    resource_id,
+    resource_ids,
+)
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+
+
+def _primary_identity(field: str, value: Any) -> PrimaryIdentity:
+    """Convert a primary identity."""
+    return read_primary_identity(mapping(field, value))
 
 
 class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
@@ -16,14 +28,26 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
 
     :param name: title of the schema.
     :param schema_class: ``$id`` of its class.
-    :param field_groups: ``$id`` of each of its field groups.
+    :param field_groups: ``$id`` of each of its field groups. Further ones that an existing schema has do not matter;
+        ``if_exists="update"`` adds missing ones.
+    :param primary_identity: the field that identifies a person, and the code or id of its identity namespace, for
+        example ``{"property": "/workEmail/address", "namespace": "Email"}``. AEP rejects records without this field.
+    :param enable_for_profile: whether its records can be added to profiles. AEP cannot undo this.
     """
 
     schema_class = required(resource_id)
     field_groups = required(resource_ids(minimum=0))
+    primary_identity = optional(_primary_identity)
+    enable_for_profile = required(flag)
 
     def __init__(
-        self, *, schema_class: str = PROFILE_CLASS, field_groups: Sequence[str] = (), **kwargs: Any
+        self,
+        *,
+        schema_class: str = PROFILE_CLASS,
+        field_groups: Sequence[str] = (),
+        primary_identity: Mapping[str, Any] | None = None,
+        enable_for_profile: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
@@ -35,4 +59,6 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
             description=self.description,
             schema_class=self.schema_class,
             field_groups=self.field_groups,
+            primary_identity=self.primary_identity,
+            enable_for_profile=self.enable_for_profile,
         )

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_flowservice.client.ensure import SavedState
+from airflow_provider_flowservice.client.errors import FlowServiceError, is_permanent
 from airflow_provider_flowservice.client.flows import NewestRuns
 
 if TYPE_CHECKING:
@@ -78,6 +79,15 @@ class TaskState(SavedState):
 
     def _keep(self, content: dict[str, Any]) -> None:
         self._store.set(_KEY, {"fingerprint": self._fingerprint, **content})
+
+
+def is_last_attempt(context: Context, error: Exception) -> bool:
+    """Whether Airflow makes no further attempt after an error, unless somebody clears the task."""
+    if isinstance(error, FlowServiceError) and is_permanent(error):
+        return True
+    ti: Any = context.get("ti")
+    try_number, max_tries = getattr(ti, "try_number", None), getattr(ti, "max_tries", None)
+    return try_number is not None and max_tries is not None and try_number > max_tries
 
 
 class _XComKeys:

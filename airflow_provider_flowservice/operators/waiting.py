@@ -11,8 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError
-from airflow_provider_flowservice.client.flows import NewestRuns
-from airflow_provider_flowservice.client.model import RunState
+from airflow_provider_flowservice.client.flows import NewestRuns, failure_of
 from airflow_provider_flowservice.client.waits import Judgement, RunsEnded, Wait
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -21,15 +20,19 @@ from airflow_provider_flowservice.exceptions import (
     from_event,
     raise_for_airflow,
 )
-from airflow_provider_flowservice.operators.arguments import flag, required, seconds
+from airflow_provider_flowservice.operators.arguments import (
+    failure_limit,
+    flag,
+    number_or_ratio,
+    required,
+    seconds,
+)
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.operators.task_state import TaskState
 
 log = logging.getLogger(__name__)
-
-_SUCCESSFUL = (RunState.SUCCESS, RunState.PARTIAL)
 
 
 def default_deferrable() -> bool:
@@ -99,7 +102,9 @@ def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
 class RunStartingOperator(FlowServiceFlowOperator):
     """Base class of the operators that start flow runs and can wait for them.
 
-    :param wait_for_completion: whether to wait until the runs have ended, and fail if one of them failed.
+    :param wait_for_completion: whether to wait until the runs have ended, and fail if one of them failed or has too
+        many failed records.
+    :param max_failed_records: how many records of a run may fail: a whole number, a ratio, or None for any number.
     :param poll_interval: seconds between two polls.
     :param wait_timeout: maximum time to wait, in seconds.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
@@ -107,6 +112,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
     """
 
     wait_for_completion = required(flag)
+    max_failed_records = required(number_or_ratio)
     poll_interval = required(seconds(minimum=1))
     wait_timeout = required(seconds())
     deferrable = required(flag, default=default_deferrable)
@@ -115,12 +121,14 @@ class RunStartingOperator(FlowServiceFlowOperator):
         self,
         *,
         wait_for_completion: bool | str = True,
+        max_failed_records: float | str | None = 0,
         poll_interval: float | str | timedelta = 60,
         wait_timeout: float | str | timedelta = 6 * 3600,
         deferrable: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        max_failed_records = self.any_if_none(max_failed_records)
         self.set_arguments(locals())
 
     def wait_for_runs(
@@ -130,14 +138,14 @@ class RunStartingOperator(FlowServiceFlowOperator):
 
         :param task_state: state of the task, which contains the runs. It is cleared when they have succeeded or cannot
             be read, so that a cleared task starts new runs. While they may still be running it is kept, so that the
-            next attempt waits for them. If one has failed, all are forgotten: the next attempt starts others, except
-            for exports that it finds to have succeeded.
+            next attempt waits for them. If one did not succeed, all are forgotten: the next attempt starts others,
+            except for exports that it finds to have succeeded.
         :param event: event of the trigger, if it has waited.
         :param next_kwargs: further arguments for ``execute_complete``.
-        :raises FlowServiceTransientException: if a run failed.
+        :raises FlowServiceTransientException: if a run failed, or too many of its records.
         :raises FlowServiceWaitTimeout: if the runs have not ended in time.
         """
-        wait = RunsEnded(run_ids=tuple(run_ids))
+        wait = RunsEnded(run_ids=tuple(run_ids), max_failed_records=failure_limit(self.max_failed_records))
         deadline = clock.current().wall() + self.wait_timeout
         try:
             with raise_for_airflow():
@@ -152,12 +160,11 @@ class RunStartingOperator(FlowServiceFlowOperator):
             raise
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
-        failed = [f"{run} ({state})" for run, state in judged.seen.items() if state not in _SUCCESSFUL]
-        if failed:
+        failure = failure_of(wait.outcomes(judged.seen).values())
+        if failure:
             newest = NewestRuns.saved_in(task_state.load() or {})
             task_state.save(newest.to_state() if newest else {})
         task_state.clear()
-        if failed:
-            message = f"{len(failed)} of {len(judged.seen)} flow runs did not succeed: {', '.join(failed)}."
-            message += " Check their errors in AEP. A retry of the task, or clearing it, starts others."
+        if failure:
+            message = f"{failure} A retry of the task, or clearing it, starts others."
             raise for_airflow(RunFailedError(message))

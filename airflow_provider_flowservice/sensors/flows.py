@@ -15,9 +15,10 @@ from airflow_provider_flowservice.client.waits import (
 )
 from airflow_provider_flowservice.operators.arguments import (
     choice,
-    flag,
+    failure_limit,
     items,
     moment,
+    number_or_ratio,
     optional,
     required,
     resource_id,
@@ -74,28 +75,31 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
 class FlowServiceFlowRunSensor(FlowServiceSensor):
     """Wait until a run of a flow has succeeded (``GET /runs``): a given one, or one created after a given time.
 
-    Streaming flows have no runs to wait for. If a given run fails, the task is not retried, because the run never
-    changes; otherwise a retry waits for another run.
+    Streaming flows have no runs to wait for. If a given run fails, or has too many failed records, the task is not
+    retried, because the run never changes; otherwise a retry waits for another run.
 
     :param started_after: seconds since 1970-01-01 UTC, for example the beginning of the data interval. Mutually
         exclusive with ``run_id``.
     :param run_id: id of the run.
-    :param allow_partial: whether a partially successful run is sufficient.
+    :param max_failed_records: how many records of the run may fail: a whole number; a ratio such as 0.01, of the
+        records read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected
+        there). A partial success of which AEP does not say how many records failed is only accepted with None.
     """
 
     started_after = optional(moment)
     run_id = optional(resource_id)
-    allow_partial = required(flag)
+    max_failed_records = required(number_or_ratio)
 
     def __init__(
         self,
         *,
         started_after: float | str | None = None,
         run_id: str | None = None,
-        allow_partial: bool | str = False,
+        max_failed_records: float | str | None = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        max_failed_records = self.any_if_none(max_failed_records)
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
@@ -104,10 +108,9 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
 
     def waits_for(self) -> RunSucceeded | ThisRunSucceeded:
         """Return the condition."""
+        limit = failure_limit(self.max_failed_records)
         if self.started_after is not None:
             return RunSucceeded(
-                flow_id=self.flow_id, started_after=self.started_after, allow_partial=self.allow_partial
+                flow_id=self.flow_id, started_after=self.started_after, max_failed_records=limit
             )
-        return ThisRunSucceeded(
-            flow_id=self.flow_id, run_id=str(self.run_id), allow_partial=self.allow_partial
-        )
+        return ThisRunSucceeded(flow_id=self.flow_id, run_id=str(self.run_id), max_failed_records=limit)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.text import MAX_CHARACTERS, header_value, plain_text
+from airflow_provider_flowservice.client.text import MAX_CHARACTERS, header_value, plain_text, without_secrets
 from tests.support.properties import examples
 
 
@@ -49,3 +49,11 @@ def test_a_header_carries_a_value_or_refuses_it(text: str) -> None:
 
 def test_a_value_in_latin_1_is_carried() -> None:
     assert header_value("field", " é ÿ\n", "Do so.") == "é ÿ"
+
+
+def test_a_secret_that_contains_another_one_is_replaced_as_a_whole() -> None:
+    assert without_secrets("of p@ss%2Fword, p@ss", ("p@ss", "p@ss%2Fword")) == "of ***, ***"
+
+
+def test_what_is_too_short_for_a_secret_is_kept() -> None:
+    assert without_secrets("abc abcd", ("abc", "abcd", "")) == "abc ***"

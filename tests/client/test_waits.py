@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client.errors import (
     RunFailedError,
     ServerError,
 )
+from airflow_provider_flowservice.client.flows import failure_of
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, SpecRef
 from airflow_provider_flowservice.client.waits import (
     TOLERATED_FAILURES,
@@ -26,6 +27,7 @@ from airflow_provider_flowservice.client.waits import (
     RunsEnded,
     RunSucceeded,
     SelectorsMapped,
+    ThisRunSucceeded,
     drive,
     drive_async,
     polling,
@@ -50,9 +52,15 @@ def flow(state: str = "enabled", changed: float = 0, created: float = 0, **selec
     )
 
 
-def run(run_id: str, status: str | None, made: float = 0) -> FlowRun:
-    metrics = {"statusSummary": {"status": status}} if status else {}
-    return FlowRun(id=run_id, created_at=round(made * 1000), metrics=metrics)
+def run(run_id: str, status: str | None, made: float = 0, failed: int | None = None) -> FlowRun:
+    metrics: dict[str, Any] = {"statusSummary": {"status": status}} if status else {}
+    if failed is not None:
+        metrics["recordSummary"] = {"inputRecordCount": 1000, "failedRecordCount": failed}
+    return FlowRun(id=run_id, flow_id="f", created_at=round(made * 1000), metrics=metrics)
+
+
+def states(judged: Judgement) -> dict[str, str]:
+    return {run_id: outcome["state"] for run_id, outcome in judged.seen.items()}
 
 
 def paths(look: Generator[Any, Any, Judgement], *responses: Any) -> tuple[list[str], Judgement]:
@@ -125,20 +133,21 @@ def test_a_state_is_compared_and_named() -> None:
 
 def test_runs_that_have_ended_are_not_asked_for_again() -> None:
     wait = RunsEnded(run_ids=("a", "b", "c"))
-    asked, first = paths(wait.look({"a": "running"}), run("a", "failed"), run("b", None), run("c", "success"))
+    _, begun = paths(wait.look(), run("a", None))
+    asked, first = paths(wait.look(begun.seen), run("a", "failed"), run("b", None), run("c", "success"))
     assert asked == ["runs/a", "runs/b", "runs/c"]
-    assert first == Judgement(False, {"a": "failed", "b": "running", "c": "success"})
+    assert (first.done, states(first)) == (False, {"a": "failed", "b": "running", "c": "success"})
     assert wait.describe(first.seen) == "flow runs b have not ended yet"
     asked, second = paths(wait.look(first.seen), run("b", "partialSuccess"))
     assert asked == ["runs/b"]
-    assert second == Judgement(True, {"a": "failed", "b": "partialSuccess", "c": "success"})
+    assert (second.done, states(second)) == (True, {"a": "failed", "b": "partialSuccess", "c": "success"})
 
 
 def test_the_first_look_at_runs_stops_at_one_that_goes_on() -> None:
     wait = RunsEnded(run_ids=("a", "b", "c"))
     asked, judged = paths(wait.look(), run("a", "success"), run("b", "inProgress"))
     assert asked == ["runs/a", "runs/b"]
-    assert judged == Judgement(False, {"a": "success", "b": "running"})
+    assert (judged.done, states(judged)) == (False, {"a": "success", "b": "running"})
     assert wait.describe(judged.seen) == "flow runs b, c have not ended yet"
     asked, judged = paths(wait.look(), run("a", "success"), run("b", "failed"), run("c", "success"))
     assert judged.done
@@ -149,33 +158,74 @@ def test_no_runs_have_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "allow_partial", "expected"),
+    ("status", "failed", "limit", "expected"),
     [
-        ("success", False, True),
-        ("inProgress", False, False),
-        (None, False, False),
-        ("partialSuccess", True, True),
-        ("partialSuccess", False, "ended with status partialSuccess"),
-        ("failed", False, "ended with status failed"),
-        ("failed", True, "ended with status failed"),
+        ("success", None, 0, True),
+        ("success", 3, 3, True),
+        ("success", 3, 2, "ended with status success"),
+        ("inProgress", None, 0, False),
+        (None, None, 0, False),
+        ("partialSuccess", None, None, True),
+        ("partialSuccess", 10, 0.01, True),
+        ("partialSuccess", 11, 0.01, "ended with status partialSuccess"),
+        ("partialSuccess", 1, 0, "ended with status partialSuccess"),
+        ("failed", None, 0, "ended with status failed"),
+        ("failed", 0, None, "ended with status failed"),
     ],
 )
 def test_a_run_that_ended_badly_is_an_error_of_the_look(
-    status: str | None, allow_partial: bool, expected: bool | str
+    status: str | None, failed: int | None, limit: float | None, expected: bool | str
 ) -> None:
-    wait = RunSucceeded(flow_id="f", started_after=100.0, allow_partial=allow_partial)
+    wait = RunSucceeded(flow_id="f", started_after=100.0, max_failed_records=limit)
+    one = ThisRunSucceeded(flow_id="f", run_id="r", max_failed_records=limit)
     look = wait.look()
     assert next(look).params[0] == ("property", "flowId==f")
-    page = Page(items=(run("r", status, made=100), run("old", "failed", made=99)))
+    ended = run("r", status, made=100, failed=failed)
+    page = Page(items=(ended, run("old", "failed", made=99)))
     if isinstance(expected, str):
-        with pytest.raises(RunFailedError, match=f"run r of flow f {expected}"):
+        with pytest.raises(RunFailedError, match=f"^run r of flow f {expected}") as caught:
             look.send(page)
+        with pytest.raises(DriftError) as for_good:
+            paths(one.look(), ended)
+        assert str(for_good.value) == str(caught.value)
         return
     with pytest.raises(StopIteration) as end:
         look.send(page)
     state = "running" if not expected else status
-    assert end.value.value == Judgement(expected, {"run_id": "r", "state": state})
-    assert wait.describe(end.value.value.seen) == f"run r of flow f is {state}"
+    judged = end.value.value
+    assert (judged.done, judged.seen["run_id"], judged.seen["state"]) == (expected, "r", state)
+    assert wait.describe(judged.seen) == one.describe(judged.seen) == f"run r of flow f is {state}"
+    assert paths(one.look(), ended) == (["runs/r"], judged)
+
+
+def test_a_good_run_is_logged_with_its_counts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    paths(
+        RunsEnded(run_ids=("a", "b"), max_failed_records=5).look(),
+        run("a", "success", failed=5),
+        run("b", "failed"),
+    )
+    assert [each.message for each in caplog.records] == [
+        "AEP: run a of flow f ended with status success (records: 1000 read, 5 failed)."
+    ]
+
+
+def test_what_is_seen_of_many_failed_runs_is_bounded() -> None:
+    ids = [str(number) for number in range(500)]
+    errors = [{"code": f"C{number}", "message": "m" * 5000} for number in ids]
+    metrics = {"statusSummary": {"status": "failed", "errors": errors}}
+    wait = RunsEnded(run_ids=tuple(ids))
+    _, begun = paths(wait.look(), run("0", None))
+    _, judged = paths(
+        wait.look(begun.seen), run("0", None), *(FlowRun(id=i, metrics=metrics) for i in ids[1:])
+    )
+    _, judged = paths(wait.look(judged.seen), FlowRun(id="0", metrics=metrics))
+    assert judged.done
+    assert len(json.dumps(judged.seen)) < 200_000
+    told = failure_of(wait.outcomes(judged.seen).values()) or ""
+    assert told.count("AEP's errors: C0: mmm") == told.count("and 495 more") == 10
+    assert "AEP gives no reason" not in told
+    assert len(told) < 30_000
 
 
 def test_runs_from_before_the_moment_do_not_count() -> None:
@@ -215,7 +265,9 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
         SelectorsMapped(flow_id="f", segments=()),
         FlowInState(flow_id="f", state="enabled"),
         RunsEnded(run_ids=("a", "b")),
-        RunSucceeded(flow_id="f", started_after=1.5, allow_partial=True),
+        RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=None),
+        RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.25),
+        ThisRunSucceeded(flow_id="f", run_id="r", max_failed_records=7),
         FlowSettled(flow_id="f", settle_seconds=300),
         FlowSettled(flow_id="f", settle_seconds=0.5, changed_at=1.25),
     ],
@@ -223,6 +275,7 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
 def test_a_wait_survives_json(wait: waits.Wait) -> None:
     document = wait.to_json()
     assert document == json.loads(json.dumps(document))
+    assert not hasattr(wait, "max_failed_records") or "max_failed_records" in document
     assert document["wait"] == type(wait).__name__
     assert waits.from_json(document) == wait
 
@@ -271,9 +324,9 @@ def test_what_was_seen_before_a_failure_is_not_forgotten(
 ) -> None:
     wait = RunsEnded(run_ids=("a", "b"))
     line = Line(run("a", "success"), run("b", None), server_error(), run("b", "success"))
-    assert wait_for(wait, line, 10, START + 1000) == Judgement(True, {"a": "success", "b": "success"})
+    assert states(wait_for(wait, line, 10, START + 1000)) == {"a": "success", "b": "success"}
     line = Line(run("a", "success"), run("b", None), server_error())
-    assert wait_for(wait, line, 10, START + 5) == Judgement(False, {"a": "success", "b": "running"})
+    assert states(wait_for(wait, line, 10, START + 5)) == {"a": "success", "b": "running"}
 
 
 @DRIVERS

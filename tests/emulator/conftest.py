@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -133,6 +134,11 @@ class Api:
             "allOf": [{"$ref": part} for part in parts],
         }
         return str(self.create(f"{REGISTRY}/tenant/schemas", body)["$id"])
+
+    def enable(self, schema_id: str) -> requests.Response:
+        """Enable a schema for Profile."""
+        tag = {"op": "add", "path": "/meta:immutableTags", "value": ["union"]}
+        return self.call("PATCH", f"{REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}", json=[tag])
 
     def file_flow(self) -> dict[str, str]:
         """A flow that exports audiences to files in Amazon S3."""

@@ -57,6 +57,7 @@ def test_a_dataset_can_be_changed_in_three_ways_and_deleted(api: Api, streaming:
     def item() -> dict[str, Any]:
         return dict(api.get(path).json()[streaming.dataset_id])
 
+    api.enable(streaming.schema_id)
     tag = [{"op": "add", "path": "/tags", "value": {"unifiedProfile": ["enabled:true"]}}]
     assert api.call("PATCH", path, json=tag).json() == reference
     assert item()["tags"] == {"unifiedProfile": ["enabled:true"]}
@@ -78,6 +79,24 @@ def test_a_dataset_can_be_changed_in_three_ways_and_deleted(api: Api, streaming:
 @pytest.mark.parametrize("body", [{}, {"name": "x"}, {"name": "x", "schemaRef": {"id": "none"}}])
 def test_a_bad_dataset_is_refused(api: Api, body: dict[str, Any]) -> None:
     assert api.call("POST", f"{CATALOG}/dataSets", json=body).status_code == 400
+
+
+@pytest.mark.parametrize("way", ["POST", "PATCH", "PUT"])
+def test_a_dataset_is_enabled_for_profile_only_with_its_schema(
+    api: Api, streaming: Streaming, way: str
+) -> None:
+    path = f"{CATALOG}/dataSets" + ("" if way == "POST" else f"/{streaming.dataset_id}")
+    tags = {"unifiedProfile": ["enabled:true"]}
+    body = {"name": "d", "schemaRef": {"id": streaming.schema_id}, "tags": tags}
+    refused = api.call(way, path, json=body)
+    assert refused.status_code == 400
+    assert "enable_for_profile=True of the schema operator" in refused.json()["detail"]
+    assert api.call("GET", path).json().get(streaming.dataset_id, {}).get("tags", {}) == {}
+    api.control.set_switches(profile_without_union="accept")
+    assert api.call(way, path, json=body).status_code in (200, 201)
+    api.control.set_switches(profile_without_union="refuse")
+    api.enable(streaming.schema_id)
+    assert api.call(way, path, json=body).status_code in (200, 201)
 
 
 def test_a_mapping_set_is_made_from_either_form(api: Api, streaming: Streaming) -> None:

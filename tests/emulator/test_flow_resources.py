@@ -151,9 +151,49 @@ def test_a_bad_spec_id_has_a_bare_message_in_the_old_shape(api: Api) -> None:
     assert refused.json() == {"message": "Please provide a valid spec id"}
 
 
+def test_an_unknown_spec_is_refused_or_taken_for_a_partners(api: Api) -> None:
+    spec_id = "b0ab1a5e-0000-4000-8000-000000000001"
+    body = {"name": "x", "connectionSpec": {"id": spec_id, "version": "1.0"}}
+    assert code_of(api.call("POST", "/connections", json=body)) == "FLOW-1413-400"
+    assert api.get(f"/connectionSpecs/{spec_id}").status_code == 404
+    api.control.set_switches(unknown_specs="accept")
+    base = api.create("/connections", body)["id"]
+    assert api.item(f"/connections/{base}")["connectionSpec"]["id"] == spec_id
+    assert api.get(f"/connectionSpecs/{spec_id}").json()["items"][0]["attributes"]["isDestination"] is True
+    body["connectionSpec"]["id"] = "no id"  # type: ignore[index]
+    assert code_of(api.call("POST", "/connections", json=body)) == "FLOW-1413-400"
+
+
 def test_an_empty_create_is_refused(api: Api) -> None:
     assert code_of(api.call("POST", "/connections")) == "FLOW-1405-400"
     assert code_of(api.call("POST", "/connections", json={})) == "FLOW-1405-400"
+
+
+@pytest.mark.parametrize(
+    ("data", "refused"),
+    [
+        ({"format": "delimited", "properties": {"columnDelimiter": "\t", "encoding": "UTF-8"}}, None),
+        ({"format": "json", "properties": {"compressionType": "zipDeflate"}}, None),
+        ({"format": "delimited", "columnDelimiter": "|"}, None),
+        ({"format": "delimited", "properties": {"other": 5}}, None),
+        ({"columnDelimiter": 5}, "data.columnDelimiter must be a string"),
+        ({"properties": {"columnDelimiter": 5}}, "data.properties.columnDelimiter must be a string"),
+        (
+            {"properties": {"columnDelimiter": ";;"}},
+            "data.properties.columnDelimiter must be a single character",
+        ),
+        ({"properties": {"encoding": "latin1"}}, "data.properties.encoding must be one of UTF-8"),
+        ({"properties": {"compressionType": "gz"}}, "data.properties.compressionType must be one of bzip2"),
+        ({"properties": []}, "data.properties must be objects"),
+        ("delimited", "data.properties must be objects"),
+    ],
+)
+def test_how_a_source_reads_files_is_checked(api: Api, data: Any, refused: str | None) -> None:
+    base = api.profile_base()["id"]
+    body = {"name": "files", "baseConnectionId": base, "connectionSpec": UNIFIED_PROFILE, "data": data}
+    answer = api.call("POST", "/sourceConnections", json=body)
+    assert answer.status_code == (400 if refused else 201)
+    assert refused is None or refused in answer.text
 
 
 def test_a_target_needs_its_base_and_its_params(api: Api) -> None:

@@ -117,6 +117,40 @@ def test_a_message_that_is_no_xdm_is_refused(api: Api) -> None:
     assert streaming.send(without_flow, **{"x-adobe-flow-id": streaming.flow_id}).status_code == 200
 
 
+def test_plain_xdm_with_a_flow_is_refused_or_taken(api: Api) -> None:
+    streaming = Streaming(api)
+    flow = {"x-adobe-flow-id": streaming.flow_id}
+    record = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
+    assert "unknown xdm format" in streaming.send(record, **flow).json()["report"]["message"]
+    api.control.set_switches(plain_xdm="accept")
+    assert streaming.send(record, **flow).status_code == 200
+    assert streaming.send(record, query=f"?x-adobe-flow-id={streaming.flow_id}").status_code == 200
+    assert "unknown xdm format" in streaming.send(record).json()["report"]["message"]
+    assert streaming.send({"header": {}}, **flow).status_code == 400
+    assert streaming.send([record], **flow).status_code == 400
+    assert streaming.send(streaming.envelope(_id="2"), **flow).status_code == 200
+    assert [each["message"].get("_id") for each in streaming.messages()] == ["1", "1", None]
+
+
+def test_plain_xdm_is_validated_against_the_schema_of_its_flow(api: Api) -> None:
+    api.control.set_switches(plain_xdm="accept")
+    streaming = Streaming(api)
+    flow = {"x-adobe-flow-id": streaming.flow_id}
+    assert streaming.send({"_id": "1"}, query="?syncValidation=true", **flow).status_code == 200
+    refused = streaming.send({"_id": 1}, query="?syncValidation=true", **flow)
+    assert (refused.status_code, refused.json()["title"]) == (400, "Invalid XDM Message Format")
+
+
+def test_an_inlet_may_require_its_sandbox(api: Api) -> None:
+    streaming = Streaming(api, "raw")
+    flow = {"x-adobe-flow-id": streaming.flow_id}
+    assert streaming.send({}, **flow).status_code == 200
+    api.control.set_switches(inlet_sandbox_header="required")
+    assert streaming.send({}, **flow).status_code == 400
+    assert streaming.send({}, **flow, **{"x-sandbox-name": "prod"}).status_code == 400
+    assert streaming.send({}, **flow, **{"x-sandbox-name": api.credential.sandbox}).status_code == 200
+
+
 def test_a_flow_of_another_inlet_is_unknown(api: Api) -> None:
     streaming, other = Streaming(api, "raw"), Streaming(api, "raw")
     for flow_id in (other.flow_id, "none"):
@@ -255,6 +289,10 @@ def test_a_record_can_be_validated_on_arrival(api: Api, parameter: str) -> None:
     (violations,) = body["report"]["cause"]["_streamingValidation"]
     pointers = {each["pointerToViolation"]: each["keyword"] for each in violations["causingExceptions"]}
     assert pointers == {"#/_id": "type", "#/person/name": "type"}
+    assert {each["message"] for each in violations["causingExceptions"]} == {
+        "expected type: String, found: Long",
+        "expected type: JSONObject, found: String",
+    }
     assert violations["message"] == "2 schema violations found"
     assert len(streaming.messages()) == 1
     assert streaming.send(streaming.envelope(_id=5), query=f"?{parameter}=false").status_code == 200

@@ -44,7 +44,11 @@ def test_a_run_goes_through_its_states(api: Api) -> None:
     assert set(running["durationSummary"]) == {"startedAtUTC"}
     api.control.advance(31)
     done = api.item(f"/runs/{run_id}")["metrics"]
-    assert done["statusSummary"] == {"status": "success", "errors": [], "activityRefs": []}
+    ended = api.item(f"/runs/{run_id}")
+    (activity,) = ended["activities"]
+    assert done["statusSummary"] == {"status": "success", "errors": [], "activityRefs": [activity["id"]]}
+    assert activity["statusSummary"] == {"status": "success", "errors": [], "extensions": {}}
+    assert item["activities"] == []
     assert done["durationSummary"]["completedAtUTC"] - item["createdAt"] == 60_000
     assert done["recordSummary"]["inputRecordCount"] == done["recordSummary"]["outputRecordCount"] > 0
 
@@ -61,10 +65,20 @@ def test_a_run_may_end_in_another_way(
     api: Api, outcome: str, expected: str, failed: int, errors: int
 ) -> None:
     api.control.set_switches(run_outcome=outcome, run_seconds=0)
-    metrics = api.item(f"/runs/{run(api, once(api))}")["metrics"]
+    item = api.item(f"/runs/{run(api, once(api))}")
+    metrics, (activity,) = item["metrics"], item["activities"]
     assert metrics["statusSummary"]["status"] == expected
     assert metrics["recordSummary"]["failedRecordCount"] == failed
     assert len(metrics["statusSummary"]["errors"]) == errors
+    assert metrics["recordSummary"]["failedInfo"] == metrics["statusSummary"]["errors"]
+    assert metrics["statusSummary"]["activityRefs"] == [activity["id"]]
+    summary = activity["statusSummary"]
+    assert (summary["status"], summary["errors"]) == (expected, metrics["statusSummary"]["errors"])
+    manifest = {"failedRecords", "sampleErrors"} if outcome != "failed" else set()
+    assert set(summary["extensions"].get("manifest", ())) == manifest
+    assert [each["code"] for each in summary["extensions"].get("errors", ())] == ["MAPPER-3700-400"] * bool(
+        manifest
+    )
 
 
 def test_states_have_other_names_in_the_openapi_file(api: Api) -> None:
@@ -191,8 +205,12 @@ def test_adhoc_runs_can_be_followed(api: Api) -> None:
         assert entry["order"] == adhoc.flow_id
         assert entry["statusURL"].startswith(f"{api.url}/data/foundation/flowservice/runs/")
         run_id = entry["statusURL"].rpartition("/")[2]
-        (summary,) = api.item(f"/runs/{run_id}")["metrics"]["recordSummary"]["targetSummaries"]
-        assert summary["entitySummaries"][0]["id"] == f"segment:{entry['segment']}"
+        records = api.item(f"/runs/{run_id}")["metrics"]["recordSummary"]
+        flow = api.item(f"/flows/{adhoc.flow_id}")
+        for side in ("source", "target"):
+            (summary,) = records[f"{side}Summaries"]
+            assert [summary["id"]] == flow[f"{side}ConnectionIds"]
+            assert summary["entitySummaries"][0]["id"] == f"segment:{entry['segment']}"
 
 
 def test_a_busy_audience_names_its_run(api: Api) -> None:

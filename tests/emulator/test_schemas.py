@@ -16,6 +16,23 @@ def get(api: Api, path: str, accept: str, **params: Any) -> Any:
     return api.call("GET", f"{REGISTRY}{path}", headers={"Accept": accept}, params=params)
 
 
+DESCRIPTORS = f"{REGISTRY}/tenant/descriptors"
+WORK = "https://ns.adobe.com/xdm/context/profile-work-details"
+
+
+def identity(schema_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "@type": "xdm:descriptorIdentity",
+        "xdm:sourceSchema": schema_id,
+        "xdm:sourceVersion": 1,
+        "xdm:sourceProperty": "/workEmail/address",
+        "xdm:namespace": "Email",
+        "xdm:property": "xdm:code",
+        "xdm:isPrimary": True,
+        **changes,
+    }
+
+
 @pytest.fixture
 def schema_id(api: Api) -> str:
     return api.schema()
@@ -127,6 +144,45 @@ def test_a_schema_can_be_tagged_and_deleted(api: Api, schema_id: str) -> None:
     assert api.call("PATCH", path, json=rename).json()["meta:resourceType"] == "schemas"
     assert api.call("DELETE", path).status_code == 204
     assert api.call("GET", path, headers={"Accept": LOOKUP}).status_code == 404
+
+
+def test_a_patch_adds_a_field_group_and_bumps_the_version(api: Api) -> None:
+    body = {"type": "object", "title": "x", "allOf": [{"$ref": PROFILE_CLASS}]}
+    made = api.create(f"{REGISTRY}/tenant/schemas", body)
+    path = f"{REGISTRY}/tenant/schemas/{quote(made['$id'], safe='')}"
+    api.control.advance(1)
+    add = {"op": "add", "path": "/allOf/-", "value": {"$ref": WORK}}
+    changed = api.call("PATCH", path, json=[add]).json()
+    assert [part["$ref"] for part in changed["allOf"]] == changed["meta:extends"] == [PROFILE_CLASS, WORK]
+    assert (made["version"], changed["version"]) == ("1.0", "1.1")
+    before, after = made["meta:registryMetadata"], changed["meta:registryMetadata"]
+    assert before["eTag"] != after["eTag"]
+    assert before["repo:createdDate"] == after["repo:createdDate"] < after["repo:lastModifiedDate"]
+    assert get(api, f"/tenant/schemas/{quote(made['$id'], safe='')}", LOOKUP).json() == changed
+    none = {**add, "value": {"$ref": "https://ns.adobe.com/none"}}
+    assert api.call("PATCH", path, json=[none]).status_code == 400
+
+
+def test_the_tag_union_is_never_removed(api: Api, schema_id: str) -> None:
+    assert api.enable(schema_id).status_code == 200
+    path = f"{REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}"
+    for operation in (
+        {"op": "remove", "path": "/meta:immutableTags"},
+        {"op": "replace", "path": "/meta:immutableTags", "value": ["other"]},
+        {"op": "replace", "path": "/meta:immutableTags", "value": "union"},
+    ):
+        assert api.call("PATCH", path, json=[operation]).status_code == 400
+    assert get(api, path.removeprefix(REGISTRY), LOOKUP).json()["meta:immutableTags"] == ["union"]
+
+
+def test_whether_a_schema_without_an_identity_can_be_enabled_is_a_switch(api: Api, schema_id: str) -> None:
+    body = {"title": "y", "allOf": [{"$ref": PROFILE_CLASS}], "meta:immutableTags": ["union"]}
+    assert api.call("POST", f"{REGISTRY}/tenant/schemas", json=body).status_code == 201
+    api.control.set_switches(union_without_identity="refuse")
+    assert api.call("POST", f"{REGISTRY}/tenant/schemas", json=body).status_code == 400
+    assert api.enable(schema_id).status_code == 400
+    api.create(DESCRIPTORS, identity(schema_id))
+    assert api.enable(schema_id).status_code == 200
 
 
 def test_global_resources_can_be_read_and_stats_name_the_tenant(api: Api) -> None:

@@ -46,11 +46,12 @@ from tests.support.arguments import kind_of, task_types, with_argument
 from tests.support.clients import TRANSPORTS, open_client
 from tests.support.dags import run
 from tests.support.deferral import run_to_end
-from tests.support.hostile import GZIP, MB, TOO_MANY_HEADERS, TOO_MUCH, memory, sending
+from tests.support.hostile import GZIP, TOO_MANY_HEADERS, TOO_MUCH
+from tests.support.memory import MB, peak_megabytes
 from tests.support.operation import REQUEST_TRIES, SEGMENTS, Operation, Sandbox
 from tests.support.operations import operations
 from tests.support.outage import Database, SecretsBackend, refuse
-from tests.support.raw import RawServer, answer, serving
+from tests.support.raw import RawServer, answer, sending, serving
 from tests.support.tasks import Attempts, rendered
 from tests.support.tasks import run as run_operator
 from tests.support.triggers import fire, first_event
@@ -183,6 +184,8 @@ _AS_STRING: Pairs = [*((each, each) for each in STRINGS), (NUMBER, str(NUMBER))]
 _AS_NUMBER: Pairs = [("10", 10.0), ("2.5", 2.5), (NUMBER, float(NUMBER)), (2.5, 2.5)]
 #: How each kind reads what it does not refuse.
 READ: dict[str, Pairs] = {
+    "_primary_identity": [],
+    "character": [],
     "choice": [],
     "epoch_seconds": [],  # a time has ten digits
     "flag": [("False", False), ("true", True), (True, True)],
@@ -190,12 +193,14 @@ READ: dict[str, Pairs] = {
     "list_of": [(["a"], ["a"])],
     "mapping": [({"a": "b"}, {"a": "b"})],
     "moment": _AS_NUMBER,
+    "number_or_ratio": [("10", 10), (NUMBER, NUMBER)],
     "resource_id": _AS_STRING,
     "resource_ids": [*((each, [each]) for each in STRINGS), (["a"], ["a"])],
     "seconds": [*_AS_NUMBER, (MINUTES, 300.0)],
     "storage_path": _AS_STRING,
     "string": _AS_STRING,
     "text": _AS_STRING,
+    "text_encoding": [],
     "whole_number": [("10", 10), (NUMBER, NUMBER)],
 }
 #: The list whose elements are mappings.
@@ -238,6 +243,7 @@ RESPELLED: dict[str, Callable[[Any], Any]] = {
     "items": tuple,
     "list_of": tuple,
     "moment": str,
+    "number_or_ratio": str,
     "resource_ids": tuple,
     "seconds": lambda value: timedelta(seconds=value),
     "whole_number": str,
@@ -526,7 +532,7 @@ def test_row_29_what_is_too_much_is_given_up_and_fills_no_memory(
     time: VirtualClock, hostile: Callable[..., None], too_much: str, side: str
 ) -> None:
     respond = TOO_MUCH[too_much]()
-    with serving(respond) as server, memory() as most:
+    with serving(respond) as server, peak_megabytes() as most:
         hostile(server)
         permanent, message = SIDES[side](server, time)
         assert most() < MOST
@@ -540,7 +546,7 @@ def test_row_29_large_responses_that_are_asked_for_again_do_not_add_up(
     time: VirtualClock, hostile: Callable[..., None], side: str
 ) -> None:
     content = gzip.compress(b'{"items": 5, "x": "' + b"x" * (30 * MB) + b'"}', compresslevel=1)
-    with serving(sending(answer(content, GZIP))) as server, memory() as most:
+    with serving(sending(answer(content, GZIP))) as server, peak_megabytes() as most:
         hostile(server, retries=REQUEST_TRIES - 1)
         permanent, message = SIDES[side](server, time)
         assert most() < MOST
@@ -553,7 +559,7 @@ def test_row_29_large_responses_that_are_asked_for_again_do_not_add_up(
 def test_row_29_headers_without_end_fill_no_memory(
     time: VirtualClock, hostile: Callable[..., None], side: str
 ) -> None:
-    with serving(TOO_MANY_HEADERS) as server, memory() as most:
+    with serving(TOO_MANY_HEADERS) as server, peak_megabytes() as most:
         hostile(server)
         permanent, message = SIDES[side](server, time)
         assert most() < MOST

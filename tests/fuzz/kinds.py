@@ -11,7 +11,14 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.activation import adhoc, audiences, selectors
 from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
-from airflow_provider_flowservice.client.datasets import DesiredSchema, datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.datasets import (
+    DesiredSchema,
+    PrimaryIdentity,
+    datasets,
+    identities,
+    mapping_sets,
+    schemas,
+)
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.datasets.mapping_sets import DesiredMappingSet, FieldMapping
 from airflow_provider_flowservice.client.ensure.dry_run import pretty
@@ -20,6 +27,7 @@ from airflow_provider_flowservice.client.flows import (
     DesiredBaseConnection,
     DesiredFlow,
     DesiredTargetConnection,
+    outcomes,
     runs,
 )
 from airflow_provider_flowservice.client.http import request
@@ -98,9 +106,29 @@ RUN = {
     "updatedAt": 2,
     "params": {"windowStartTime": 1, "windowEndTime": 2},
     "metrics": {
-        "statusSummary": {"status": "success"},
-        "recordSummary": {"targetSummaries": [{"entitySummaries": [{"id": f"segment:{SEGMENT}"}]}]},
+        "statusSummary": {
+            "status": "partialSuccess",
+            "errors": [{"code": "c", "message": "m"}],
+            "extensions": {},
+        },
+        "recordSummary": {
+            "inputRecordCount": 9,
+            "failedRecordCount": 1,
+            "failedInfo": [{"code": "c", "message": "m"}],
+            "targetSummaries": [{"entitySummaries": [{"id": f"segment:{SEGMENT}"}]}],
+        },
     },
+    "activities": [
+        {
+            "id": "a",
+            "statusSummary": {
+                "status": "success",
+                "errors": [],
+                "extensions": {"errors": [{"code": "d"}], "manifest": {"failedRecords": "https://h/p?sig=s"}},
+            },
+        }
+    ],
+    "sandboxName": "dev",
 }
 DATASET = {
     "name": "n",
@@ -113,7 +141,16 @@ SCHEMA = {
     "title": "n",
     "meta:class": "c",
     "allOf": [{"$ref": "c"}],
+    "meta:immutableTags": ["union"],
     "meta:registryMetadata": {"repo:createdDate": 1},
+}
+IDENTITY = {
+    "@id": "i",
+    "@type": "xdm:descriptorIdentity",
+    "xdm:sourceSchema": "s",
+    "xdm:sourceProperty": "/p",
+    "xdm:namespace": "Email",
+    "xdm:isPrimary": True,
 }
 MAPPING_SET = {
     "id": "m",
@@ -187,7 +224,7 @@ def _of_flow_service() -> list[RequestKind]:
 
 
 def _of_other_services() -> list[RequestKind]:
-    wanted_schema = DesiredSchema(name="n", schema_class="c")
+    wanted_schema = DesiredSchema(name="n", schema_class="c", enable_for_profile=True)
     wanted_dataset = DesiredDataset(name="n", schema_id="s", enable_for_profile=True)
     wanted_mapping = DesiredMappingSet(name="n", schema_id="s", mappings=(MAPPING,))
     target = inlet.Inlet("https://dcs.adobedc.net/collection/abc")
@@ -203,6 +240,9 @@ def _of_other_services() -> list[RequestKind]:
         RequestKind("list of schemas", schemas.page(), {"results": [SCHEMA] * 2, "_page": {"next": "n"}}),
         RequestKind("schema", wanted_schema.read("s"), SCHEMA, _compared_by(wanted_schema)),
         RequestKind("create schema", wanted_schema.create(), SCHEMA),
+        RequestKind(
+            "identities", identities.identities_of("s"), {IDENTITY["@type"]: [IDENTITY]}, _use_identities
+        ),
         RequestKind("list of mapping sets", mapping_sets.page(), {"data": [MAPPING_SET] * 2}),
         RequestKind("mapping set", wanted_mapping.read("m"), MAPPING_SET, _compared_by(wanted_mapping)),
         RequestKind("create mapping set", wanted_mapping.create(), MAPPING_SET),
@@ -229,6 +269,11 @@ def _compared_by(desired: Any) -> Callable[[Any], object]:
         repr(found)
 
     return use
+
+
+def _use_identities(found: Any) -> None:
+    with suppress(FlowServiceError):
+        identities.primary_identity_of("s", PrimaryIdentity("/p", "Email")).update(found)
 
 
 def _use_created(created: model.Created) -> None:
@@ -280,5 +325,11 @@ def _use_flow(flow: model.Flow) -> None:
 
 
 def _use_run(run: model.FlowRun) -> None:
-    repr((run.state, run.segments))
-    runs.best_after([run], 0.0)
+    for limit in (0, 0.5, 10, None):
+        outcome = outcomes.outcome_of(run, limit)
+        assert len(str(outcome)) < 10_000
+        assert outcomes.RunOutcome.from_json(outcome.to_json()) == outcome
+        is_partial = run.state is model.RunState.PARTIAL
+        assert not (outcome.is_good and is_partial and limit is not None and not outcome.counts.failed)
+        runs.best_after([run], 0.0, limit)
+        outcomes.failure_of([outcome])

@@ -87,6 +87,77 @@ def test_event_hubs_take_a_generic_connection() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "acme",
+        "acme.servicebus.windows.net",
+        "ACME.servicebus.windows.net",
+        "sb://acme.servicebus.windows.net/",
+        "acme.servicebus.windows.net:5671",
+    ],
+)
+def test_a_host_name_is_shortened_to_the_namespace(host: str) -> None:
+    found = auth_params(EVENT_HUBS, hubs(host=host), None).params["namespace"]
+    assert found.lower() == "acme"
+    assert auth_params(EVENT_HUBS, hubs(host=None), {"namespace": host}).params["namespace"] == found
+
+
+def test_the_host_of_another_cloud_is_left_as_it_is() -> None:
+    host = "acme.servicebus.chinacloudapi.cn"
+    assert auth_params(EVENT_HUBS, hubs(host=host), None).params["namespace"] == host
+
+
+CONNECTION_STRING = (
+    "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=send-policy;SharedAccessKey="
+    + SECRET
+    + "="
+)
+
+
+@pytest.mark.parametrize("end", ["", ";EntityPath=events"])
+@pytest.mark.parametrize(
+    "fields", [{"login": None, "host": None}, {}, {"login": None, "host": "acme.servicebus.windows.net"}]
+)
+def test_a_connection_string_is_split_into_its_parts(fields: dict[str, Any], end: str) -> None:
+    assert auth_params(EVENT_HUBS, hubs(password=CONNECTION_STRING + end, **fields), None).params == {
+        "sasKeyName": "send-policy",
+        "sasKey": f"{SECRET}=",
+        "namespace": "acme",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            {"login": "other"},
+            "another sasKeyName than the connection string in its password. Clear the login",
+        ),
+        ({"host": "other"}, "another namespace than the connection string in its password. Clear the host"),
+        ({"login": CONNECTION_STRING}, "contains a connection string as login. Set it as the password"),
+        ({"host": CONNECTION_STRING}, "contains a connection string as host. Set it as the password"),
+        (
+            {"password": f"Endpoint=sb://acme/;SharedAccessSignature={SECRET}"},
+            "is a connection string without sasKeyName. Give one with Endpoint, SharedAccessKeyName and",
+        ),
+    ],
+)
+def test_a_connection_string_that_is_contradicted_or_incomplete_is_refused_and_not_shown(
+    fields: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        auth_params(EVENT_HUBS, hubs(**{"password": CONNECTION_STRING, **fields}), None)
+    assert problem in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("extra", ['{"region_name": "us-east-1"}', '{"region": "us-east-1"}'])
+def test_without_the_amazon_provider_a_generic_connection_is_as_good(extra: str) -> None:
+    generic = connection("generic", extra, login="AKIA", password=SECRET)
+    assert auth_params(KINESIS, generic, None).params == auth_params(KINESIS, aws(extra), None).params
+
+
 def test_what_is_no_secret_may_stand_in_the_dag_and_comes_first() -> None:
     found = auth_params(KINESIS, aws(), {"region": "eu-west-1"})
     assert found.params["region"] == "eu-west-1"

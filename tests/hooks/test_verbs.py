@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_flowservice.client import (
     FLOWS,
@@ -113,8 +114,9 @@ def test_a_run_is_started_waited_for_and_read(hook: FlowServiceHook, control: Em
     control.set_switches(run_seconds=0)
     flow = make_batch_flow(hook)
     run = hook.run_flow(flow, Window(start=1_700_000_000, end=1_700_086_400))
-    states = hook.wait(waits.RunsEnded(run_ids=(run,)), timeout=60)
-    assert states == {run: RunState.SUCCESS}
+    wait = waits.RunsEnded(run_ids=(run,))
+    outcome = wait.outcomes(hook.wait(wait, timeout=60))[run]
+    assert (outcome.state, outcome.is_good, outcome.counts.failed) == (RunState.SUCCESS, True, 0)
     assert [each.id for each in hook.runs(flow)] == [run]
 
 
@@ -126,6 +128,14 @@ def test_a_wait_that_is_in_vain_ends_and_says_what_is_missing(
     with pytest.raises(errors.DriftError, match=f"Timed out after 300 seconds: flow {flow} is enabled"):
         hook.wait(waits.FlowInState(flow_id=flow, state="disabled"), timeout=300)
     assert 300 <= virtual_clock.wall() - before < 360
+
+
+def test_records_are_posted_to_the_flow_in_an_inlets_url(hook: FlowServiceHook) -> None:
+    source = open_source(hook)
+    target = replace(source.inlet, url=f"{source.inlet.url}?x-adobe-flow-id={source.flow_id}")
+    assert hook.post(target, [{"n": 1}]).accepted == 1
+    with pytest.raises(errors.InvalidInputError, match=r"^flow_id: 'other' is not "):
+        hook.post(target, [{"n": 1}], flow_id="other")
 
 
 def test_records_are_posted_from_memory(hook: FlowServiceHook) -> None:

@@ -8,6 +8,8 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
+from tests.support.operators import create_profile_store, create_source
+from tests.support.tasks import run
 
 
 @pytest.fixture
@@ -22,3 +24,9 @@ def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
     hook = FlowServiceHook()
     yield hook
     hook.close()
+
+
+@pytest.fixture
+def profiles(control: EmulatorControl) -> str:
+    """A source connection of the profile store."""
+    return str(run(create_source(run(create_profile_store())[0]))[0])

@@ -18,10 +18,12 @@ from airflow_provider_flowservice.operators.arguments import (
     TakesArguments,
     choice,
     epoch_seconds,
+    failure_limit,
     flag,
     items,
     list_of,
     mapping,
+    number_or_ratio,
     optional,
     required,
     resource_id,
@@ -273,3 +275,55 @@ def test_in_a_mapped_task_what_is_passed_by_name_is_given_and_checked_on_the_wor
     late.urgent = False
     with pytest.raises(InvalidInputError, match="limit or tags: are both given"):
         late.read_arguments()
+
+
+@pytest.mark.parametrize(
+    ("given", "read", "limit"),
+    [
+        (0, 0, 0),
+        ("10", 10, 10),
+        (3.0, 3, 3),
+        (0.01, 0.01, 0.01),
+        (" 0.5 ", 0.5, 0.5),
+        ("any", "any", None),
+        (" Any ", "any", None),
+    ],
+)
+def test_a_limit_is_a_number_a_ratio_or_any(given: Any, read: Any, limit: Any) -> None:
+    found = number_or_ratio("limit", given)
+    assert (found, type(found)) == (read, type(read))
+    assert number_or_ratio("limit", found) == found
+    assert failure_limit(found) == limit
+
+
+@pytest.mark.parametrize("given", [-1, 1.5, -0.5, "x", True, "nan", "inf", 1e300, [1]])
+def test_a_limit_that_is_neither_a_number_nor_a_ratio_is_refused(given: Any) -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"is neither a whole number nor a ratio below 1\. Give a number"
+    ):
+        number_or_ratio("limit", given)
+
+
+def test_a_limit_is_none_for_any_only_where_that_was_written() -> None:
+    class Limited(TakesArguments, BaseOperator):
+        limit = required(number_or_ratio)
+
+        def __init__(self, *, limit: Any = 0, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            limit = self.any_if_none(limit)
+            self.set_arguments(locals())
+
+    def read(task: Limited) -> Any:
+        task.read_arguments()
+        return task.limit
+
+    assert read(Limited(task_id="x")) == 0
+    assert read(Limited(task_id="x", limit=None)) == "any"
+    with pytest.raises(InvalidInputError, match="limit: is None, although it was given"):
+        read(Limited(task_id="x", limit=None, _airflow_from_mapped=True))
+    templated = Limited(task_id="x", limit="{{ none }}")
+    templated.limit = None
+    with pytest.raises(InvalidInputError, match="limit: is None, although it was given"):
+        read(templated)
+    with pytest.raises(InvalidInputError, match="limit: -1 is neither"):
+        Limited(task_id="x", limit=-1)

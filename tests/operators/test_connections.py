@@ -116,6 +116,38 @@ def test_no_format_sends_no_data(control: EmulatorControl) -> None:
     assert "data" not in only(control, "sourceConnections")
 
 
+def test_a_source_says_how_its_files_are_read(control: EmulatorControl) -> None:
+    store, _ = run(create_profile_store())
+    files = {
+        "data_format": "delimited",
+        "data_properties": {"columnDelimiter": ";", "encoding": "ISO-8859-1"},
+    }
+    made, _ = run(create_source(store, **files, compression_type="gzip"))
+    properties = {"columnDelimiter": ";", "encoding": "ISO-8859-1", "compressionType": "gzip"}
+    assert only(control, "sourceConnections")["data"] == {"format": "delimited", "properties": properties}
+    assert run(create_source(store, **files, compression_type="gzip"))[0] == made
+    assert run(create_source(store, data_format="delimited"))[0] == made
+    for if_exists in ("reuse", "update"):
+        with pytest.raises(
+            FlowServicePermanentException, match=r"data\.properties\.compressionType is 'gzip'"
+        ):
+            run(create_source(store, **files, compression_type="tar", if_exists=if_exists))
+    with pytest.raises(FlowServicePermanentException, match=r"data\.properties\.columnDelimiter is ';'"):
+        run(create_source(store, data_format="delimited", data_properties={"columnDelimiter": 1}))
+
+
+def test_a_compression_is_given_once() -> None:
+    twice = {"data_properties": {"compressionType": "gzip"}, "compression_type": "gzip"}
+    with pytest.raises(InvalidInputError, match="compression_type: is also in data_properties"):
+        create_source("x", **twice)
+
+
+def test_a_number_in_the_properties_becomes_the_string_that_it_was(control: EmulatorControl) -> None:
+    store, _ = run(create_profile_store())
+    run(create_source(store, data_format=None, data_properties={"columnDelimiter": 1}))
+    assert only(control, "sourceConnections")["data"] == {"properties": {"columnDelimiter": "1"}}
+
+
 def test_a_second_run_finds_everything_and_writes_nothing(control: EmulatorControl) -> None:
     first = onboard()
     state = control.state()

@@ -16,7 +16,7 @@ from tests.support.tasks import rendered, run
 
 @pytest.fixture
 def schema_id(hook: FlowServiceHook) -> str:
-    return hook.send(customers().create()).id
+    return hook.send(customers(enable_for_profile=True).create()).id
 
 
 def create(schema_id: str, **changes: Any) -> FlowServiceCreateDatasetOperator:
@@ -81,6 +81,18 @@ def test_a_dataset_is_enabled_for_profile_later(
     (found,) = datasets.iterate(hook)
     assert found.profile_enabled
     assert [each["method"] for each in writes(control)] == ["POST", "PATCH"]
+
+
+def test_it_is_not_enabled_for_profile_if_its_schema_is_not(
+    control: EmulatorControl, hook: FlowServiceHook, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = hook.send(customers("plain").create()).id
+    with pytest.raises(FlowServicePermanentException, match="Set enable_for_profile=True for the schema too"):
+        run(create(plain, enable_for_profile=True))
+    assert writes(control) == []
+    planned, _ = run(create(plain, enable_for_profile=True, plan_only=True))
+    assert planned == "plan:dataset:customers"
+    assert "is not enabled for Profile" in caplog.text
 
 
 def test_a_schema_that_does_not_exist_is_refused(control: EmulatorControl) -> None:

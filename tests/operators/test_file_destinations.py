@@ -5,18 +5,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
-from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.operators.connections import (
-    FlowServiceCreateConnectionOperator,
-    FlowServiceCreateSourceConnectionOperator,
-    FlowServiceCreateTargetConnectionOperator,
-)
-from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
+from airflow_provider_flowservice.operators.connections import FlowServiceCreateConnectionOperator
 from tests.support.aep import writes
+from tests.support.exports import connect, onboard, params, selected_segments
 from tests.support.files import (
     DATA_LANDING_ZONE,
     EXPORT,
@@ -27,63 +21,13 @@ from tests.support.files import (
     exported,
     make_file_flow,
 )
-from tests.support.operators import activate, create_profile_store, create_source
-from tests.support.streaming import customers
+from tests.support.operators import activate
 from tests.support.tasks import run
 
 DESTINATIONS = pytest.mark.parametrize(
     "destination", FILE_DESTINATIONS, ids=lambda each: each.auth_spec or each.name
 )
 START = 4_000_000_000
-
-
-@pytest.fixture
-def profiles(control: EmulatorControl) -> str:
-    """A source connection of the profile store."""
-    return str(run(create_source(run(create_profile_store())[0]))[0])
-
-
-def connect(destination: FileDestination, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
-    """Make the base connection, with the credentials from an Airflow connection."""
-    arguments: dict[str, Any] = {"connection_spec": destination.spec_id}
-    if destination.connection:
-        monkeypatch.setenv("AIRFLOW_CONN_FILES", json.dumps(destination.connection))
-        arguments["auth_conn_id"] = "files"
-    made, _ = run(FlowServiceCreateConnectionOperator(task_id="x", name="files", **{**arguments, **changes}))
-    return str(made)
-
-
-def onboard(destination: FileDestination, profiles: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    base = connect(destination, monkeypatch)
-    params = {**destination.target_params, "fileType": "CSV", "compression": "NONE"}
-    target, _ = run(
-        FlowServiceCreateTargetConnectionOperator(
-            task_id="x",
-            name="files",
-            connection_spec=destination.spec_id,
-            base_connection_id=base,
-            target_params=params,
-            data_format=None,
-        )
-    )
-    flow, _ = run(create_flow(destination.flow_spec_id, profiles, target))
-    return str(flow)
-
-
-def create_flow(spec: str, source: str, target: str, **changes: Any) -> FlowServiceCreateFlowOperator:
-    return FlowServiceCreateFlowOperator(
-        task_id="x",
-        name="files",
-        flow_spec=spec,
-        source_connection_ids=source,
-        target_connection_ids=target,
-        **changes,
-    )
-
-
-def params(control: EmulatorControl) -> dict[str, Any]:
-    (flow,) = control.state()["flows"]
-    return dict(flow["transformations"][0]["params"])
 
 
 @DESTINATIONS
@@ -153,9 +97,8 @@ def test_segments_are_activated_with_schedules_and_a_profile_mapping(
 @pytest.mark.parametrize(
     ("segment", "problem"),
     [
-        ({}, "has no exportMode and schedule, and flow"),
         (EXPORT | {"schedule": {**SCHEDULE, "frequency": "EVERY_3_HOURS"}}, "segments[0].schedule.frequency"),
-        (EXPORT | {"filenameTemplate": "x"}, "segments[0].filenameTemplate"),
+        (EXPORT | {"filenameTemplate": " "}, "segments[0].filenameTemplate"),
     ],
 )
 def test_an_export_that_aep_would_refuse_is_named_before_anything_is_sent(
@@ -167,6 +110,19 @@ def test_an_export_that_aep_would_refuse_is_named_before_anything_is_sent(
         run(activate(flow, [{"id": control.segments[0], **segment}]))
     assert problem in str(caught.value)
     assert writes(control) == []
+
+
+def test_a_segment_without_a_schedule_is_left_to_aep_whose_reason_gets_a_remedy(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(activate(make_file_flow(hook), [control.segments[0]]))
+    assert f"segments: no exportMode and schedule for {control.segments[0]}, and AEP rejects" in str(
+        caught.value
+    )
+    assert "FLOW-1452-400: exportMode must be one of" in str(caught.value)
+    assert "If the flow exports files, give" in str(caught.value)
+    assert selected_segments(control) == []
 
 
 def test_attributes_of_a_file_destination_come_from_a_mapping_set(
@@ -227,85 +183,3 @@ def test_the_landing_zone_takes_no_credentials(
     monkeypatch.setenv("AIRFLOW_CONN_FILES", json.dumps(S3.connection))
     with pytest.raises(FlowServicePermanentException, match="Data Landing Zone does not take credentials"):
         connect(DATA_LANDING_ZONE, monkeypatch, auth_conn_id="files")
-
-
-# Datasets
-
-DATASET_FLOWS = pytest.mark.parametrize(
-    ("name", "flow_spec"),
-    [
-        ("Amazon S3", specs.AMAZON_S3_DATASET_FLOW),
-        ("Azure Blob", specs.AZURE_BLOB_DATASET_FLOW),
-        ("SFTP", specs.SFTP_DATASET_FLOW),
-    ],
-)
-
-
-def dataset_ends(hook: FlowServiceHook, name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    destination = next(each for each in FILE_DESTINATIONS if each.name == name)
-    base = connect(destination, monkeypatch)
-    schema_id = hook.send(customers().create()).id
-    dataset_id = hook.send(DesiredDataset(name="customers", schema_id=schema_id).create()).id
-    source, _ = run(
-        FlowServiceCreateSourceConnectionOperator(
-            task_id="x",
-            name="datasets",
-            connection_spec=specs.DATA_LAKE_EXPORT,
-            source_params={"datasets": [{"dataSetId": dataset_id, "name": "customers"}]},
-        )
-    )
-    target, _ = run(
-        FlowServiceCreateTargetConnectionOperator(
-            task_id="x",
-            name="datasets",
-            connection_spec=destination.spec_id,
-            base_connection_id=base,
-            target_params={**destination.target_params, "datasetFileType": "JSON"},
-            data_format=None,
-        )
-    )
-    return source, target
-
-
-@DATASET_FLOWS
-def test_datasets_are_exported_on_a_schedule_that_can_be_changed(
-    control: EmulatorControl,
-    hook: FlowServiceHook,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    flow_spec: str,
-) -> None:
-    ends = dataset_ends(hook, name, monkeypatch)
-    schedule = {"interval": 3, "timeUnit": "hour", "startTime": START}
-    made, _ = run(create_flow(flow_spec, *ends, schedule_params=schedule))
-    (flow,) = control.state()["flows"]
-    assert (flow["flowSpec"]["id"], flow.get("transformations", [])) == (flow_spec, [])
-    control.clear_requests()
-    assert run(create_flow(flow_spec, *ends, schedule_params=schedule))[0] == made
-    assert writes(control) == []
-    other = {**schedule, "interval": 6, "endTime": START + 1}
-    assert run(create_flow(flow_spec, *ends, schedule_params=other, if_exists="update"))[0] == made
-    (flow,) = control.state()["flows"]
-    assert {key: int(flow["scheduleParams"][key]) for key in ("interval", "endTime")} == {
-        "interval": 6,
-        "endTime": START + 1,
-    }
-
-
-@pytest.mark.parametrize(
-    ("schedule", "field"),
-    [
-        (None, "schedule_params.timeUnit"),
-        ({"frequency": "day", "interval": 1, "startTime": START}, "schedule_params.timeUnit"),
-        ({"interval": 1, "timeUnit": "hour", "startTime": START}, "schedule_params.interval"),
-        ({"interval": 3, "timeUnit": "hour"}, "schedule_params.startTime"),
-    ],
-)
-@DATASET_FLOWS
-def test_a_dataset_schedule_that_aep_would_refuse_is_named_before_anything_is_sent(
-    control: EmulatorControl, name: str, flow_spec: str, schedule: Any, field: str
-) -> None:
-    with pytest.raises(FlowServicePermanentException) as caught:
-        run(create_flow(flow_spec, "s", "t", schedule_params=schedule))
-    assert str(caught.value).startswith(f"{field}: ")
-    assert control.requests() == []

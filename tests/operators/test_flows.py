@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client import Flow, specs
+from airflow_provider_flowservice.client.model import SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -115,8 +117,18 @@ def test_a_bad_argument_gets_a_sentence_and_leaves_nothing(
     assert len(control.state()["flows"]) == 1
 
 
-def test_a_source_flow_has_a_page_of_its_own() -> None:
-    assert flow_url("dev", "f-1", "other-spec").endswith("#/sname:dev/platform/source/dataflows/f-1")
+@pytest.mark.parametrize(
+    "inherited",
+    [
+        None,
+        {"sourceConnections": []},
+        {"sourceConnections": [{"id": "s"}]},
+        {"sourceConnections": [{"connectionSpec": {"id": specs.HTTP_API}}]},
+    ],
+)
+def test_a_source_flow_has_a_page_of_its_own(inherited: Any) -> None:
+    flow = Flow(id="f-1", flow_spec=SpecRef(id="any"), inherited_attributes=inherited)
+    assert flow_url("dev", flow).endswith("#/sname:dev/platform/source/dataflows/f-1")
 
 
 def test_the_link_is_what_the_task_left(mocker: Any) -> None:

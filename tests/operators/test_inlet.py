@@ -128,7 +128,7 @@ def test_raw_records_for_an_xdm_inlet_are_refused_unsent(
 ) -> None:
     xdm = open_source(hook, "xdm")
     control.clear_requests()
-    message = refused(post(xdm, messages=people(2)))
+    message = refused(post(xdm, flow_id=None, messages=people(2)))
     assert (
         "record 0: is not an XDM message, which this inlet requires; pass schema_id and dataset_id" in message
     )
@@ -158,6 +158,8 @@ def test_synchronous_validation_names_the_record(control: EmulatorControl, hook:
     message = refused(operator)
     assert "1 records were accepted, 1 rejected" in message
     assert "record 1: " in message
+    assert "HTTP 400 data-collection-service/inlet: " in message
+    assert "#/_id: expected type: String, found: Long" in message
     assert [each["query"] for each in posts(control)] == [{"syncValidation": "true"}] * 2
 
 
@@ -230,7 +232,9 @@ def test_a_record_over_the_limit_is_named_and_the_rest_arrives(
     assert "record 2: has " in message
     assert len(message) < 1_000
     assert numbers(control.messages(source.inlet.id)) == [0, 1, 3]
-    assert [letter["record"] for letter in letters(dead)] == [records[2]]
+    (letter,) = letters(dead)
+    assert letter["is_beginning"]
+    assert json.dumps(records[2]).startswith(letter["record"])
 
 
 def test_a_ragged_row_is_named_and_the_rest_arrives(
@@ -241,7 +245,8 @@ def test_a_ragged_row_is_named_and_the_rest_arrives(
     message = refused(post(source, path=str(file), dead_letter_path=str(dead)))
     assert "line 3: has 1 fields, but the header has 2; line 4: has 3 fields" in message
     assert numbers(control.messages(source.inlet.id)) == ["0", "3"]
-    assert [letter["record"] for letter in letters(dead)] == [1, '2,"Grace, M.",x']
+    assert [letter["record"] for letter in letters(dead)] == ["1", '2,"Grace, M.",x']
+    assert [letter["csv"]["columns"] for letter in letters(dead)] == [["n", "first"]] * 2
 
 
 @pytest.mark.parametrize("name", ["empty.jsonl", "empty.csv", "empty.jsonl.gz", "empty.csv.gz"])
@@ -294,6 +299,80 @@ def test_a_file_of_an_unknown_kind_is_refused(
     assert posts(control) == []
 
 
+def test_what_the_user_says_about_a_csv_file_is_heeded(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.export"
+    file.write_bytes("n~name~note\n1~Zoë~-\n2~~x;y\n".encode("cp1252"))
+    operator = post(
+        source,
+        path=str(file),
+        input_format="csv",
+        delimiter="~",
+        encoding="cp1252",
+        empty_cells="null",
+        null_values=["-"],
+    )
+    run(operator)
+    assert [each["message"] for each in control.messages(source.inlet.id)] == [
+        {"n": "1", "name": "Zoë", "note": None},
+        {"n": "2", "name": None, "note": "x;y"},
+    ]
+
+
+def test_a_tab_may_come_from_a_template(control: EmulatorControl, source: Source, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("n\tnote\n1\tx,y\n")
+    run(rendered(partial(post, source, path=str(file)), delimiter="\t"))
+    assert control.messages(source.inlet.id)[0]["message"] == {"n": "1", "note": "x,y"}
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"delimiter": ";"}, {"encoding": "cp1252"}, {"empty_cells": "null"}, {"null_values": ["NULL"]}],
+    ids=lambda argument: next(iter(argument)),
+)
+@pytest.mark.parametrize(
+    "given",
+    [{"messages": [{"n": 1}]}, {"path": "a.jsonl"}, {"path": "a.csv", "input_format": "json"}],
+    ids=["messages", "path", "input_format"],
+)
+def test_what_applies_to_csv_alone_is_refused_for_other_input(
+    control: EmulatorControl, source: Source, argument: dict[str, Any], given: dict[str, Any]
+) -> None:
+    message = refused(post(source, **given, **argument))
+    assert f"{next(iter(argument))}: applies only to CSV, but the input is " in message
+    assert posts(control) == []
+
+
+def test_a_format_is_refused_for_messages(control: EmulatorControl, source: Source) -> None:
+    assert "input_format: applies only to path" in refused(
+        post(source, messages=people(1), input_format="csv")
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "problem"),
+    [
+        ("delimiter", ";;", "is not a single character"),
+        ("delimiter", "", "is not a single character"),
+        ("delimiter", '"', "is not a single character"),
+        ("delimiter", "\n", "is not a single character"),
+        ("encoding", "latin-99", "is not a text encoding"),
+        ("encoding", "base64", "is not a text encoding"),
+        ("encoding", "utf\0", "is not a text encoding"),
+        ("empty_cells", "drop", "Choose one of: omit, null, text"),
+        ("null_values", "NULL", "must be a list, not str"),
+        ("input_format", "xml", "Choose one of: csv, json, jsonl"),
+    ],
+)
+def test_how_a_file_is_read_is_checked_when_the_dag_is_parsed(
+    argument: str, value: str, problem: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"{argument}: .*{problem}"):
+        post(connection_id="c", path="a.csv", **{argument: value})
+
+
 # Refused records
 
 
@@ -312,7 +391,14 @@ def test_all_refused_records_are_dead_letters_with_aeps_words(
     assert "1 records were accepted, 2 rejected, 1 got no result; max_failures is 0." in message
     assert "record 1: Message has unknown xdm format; record 2: too odd; record 3: " in message
     assert letters(dead) == [
-        {"position": n, "line": None, "status": status, "message": text, "record": people(4)[n]}
+        {
+            "flowservice.dead_letter": 1,
+            "position": n,
+            "line": None,
+            "status": status,
+            "message": text,
+            "record": people(4)[n],
+        }
         for n, status, text in [
             (1, 400, "Message has unknown xdm format"),
             (2, 422, "too odd"),
@@ -354,7 +440,7 @@ def test_what_no_file_could_hold_is_a_dead_letter_all_the_same(
     refused(post(source, path=str(file), dead_letter_path=str(dead)))
     assert numbers(control.messages(source.inlet.id)) == [3]
     assert [letter["line"] for letter in letters(dead)] == [1, 2, 3]
-    assert letters(dead)[0]["record"] == {"half": "\ud800"}
+    assert letters(dead)[0]["record"] == '{"half": "\\ud800"}'
     assert letters(dead)[1]["record"] == "[" * 5_000
 
 
@@ -385,6 +471,76 @@ def test_an_inlet_that_fails_for_good_is_worth_a_retry(control: EmulatorControl,
 
 
 # Where it goes
+
+
+def in_url(source: Source, query: str = "", flow_id: str | None = None) -> str:
+    """The inlet's URL with the flow, as it stands in a variable."""
+    return f"{source.inlet.url}?{query}x-adobe-flow-id={flow_id or source.flow_id}\n"
+
+
+@pytest.mark.parametrize("batch_size", [1, 500])
+@pytest.mark.parametrize("given", [True, False])
+def test_the_flow_in_the_url_is_used(
+    control: EmulatorControl, source: Source, batch_size: int, given: bool
+) -> None:
+    flow = {"flow_id": source.flow_id} if given else {}
+    operator = post(inlet_url=in_url(source), messages=people(2), batch_size=batch_size, **flow)
+    assert run(operator)[0]["accepted"] == 2
+    assert {each["headers"]["x-adobe-flow-id"] for each in posts(control)} == {source.flow_id}
+    assert numbers(control.messages(source.inlet.id)) == [0, 1]
+
+
+@pytest.mark.parametrize("settle_seconds", [0, SETTLED])
+def test_two_different_flows_are_refused_before_anything_is_sent(
+    control: EmulatorControl, source: Source, settle_seconds: float
+) -> None:
+    operator = post(
+        inlet_url=in_url(source, flow_id="other"),
+        flow_id=source.flow_id,
+        messages=people(1),
+        settle_seconds=settle_seconds,
+    )
+    assert f"flow_id: '{source.flow_id}' is not 'other', the flow in inlet_url" in refused(operator)
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_the_flow_in_the_url_is_waited_for(
+    in_step: VirtualClock, control: EmulatorControl, hook: FlowServiceHook, deferrable: bool
+) -> None:
+    opened = open_source(hook)
+    operator = post(
+        inlet_url=in_url(opened), messages=people(2), settle_seconds=SETTLED, deferrable=deferrable
+    )
+    result, pauses = run_to_end(operator)
+    assert (result["accepted"], len(pauses)) == (2, 1 if deferrable else 0)
+    assert [each["dropped"] for each in control.messages(opened.inlet.id)] == [False, False]
+
+
+def test_the_flow_in_the_url_is_in_the_envelope(control: EmulatorControl, hook: FlowServiceHook) -> None:
+    xdm = open_source(hook, "xdm")
+    control.advance(SETTLED)
+    operator = post(
+        inlet_url=in_url(xdm), messages=[{"_id": "1"}], schema_id=xdm.schema_id, dataset_id=xdm.dataset_id
+    )
+    assert run(operator)[0]["accepted"] == 1
+    assert control.messages(xdm.inlet.id)[0]["message"]["header"]["flowId"] == xdm.flow_id
+
+
+@pytest.mark.parametrize("name", ["syncValidation", "synchronousValidation"])
+def test_a_url_that_asks_for_validation_gets_it(
+    control: EmulatorControl, hook: FlowServiceHook, name: str
+) -> None:
+    xdm = open_source(hook, "xdm")
+    control.advance(SETTLED)
+    operator = post(
+        inlet_url=in_url(xdm, f"{name}=true&"),
+        messages=[{"_id": 1}],
+        schema_id=xdm.schema_id,
+        dataset_id=xdm.dataset_id,
+    )
+    assert "#/_id: expected type: String, found: Long" in refused(operator)
+    assert posts(control)[0]["query"] == {"syncValidation": "true"}
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:9", "https://evil.example", "https://dcs.adobedc.net"])

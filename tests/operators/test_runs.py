@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_provider_flowservice.client.activation.adhoc import MAX_AUDIENCES
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
@@ -112,8 +113,11 @@ def test_after_a_run_that_failed_a_retry_starts_another(
         with pytest.raises(FlowServiceTransientException) as caught:
             run_to_end(operator, **attempts.another())
         assert str(caught.value) == (
-            f"1 of 1 flow runs did not succeed: {runs(control)[number]} (failed)."
-            " Check their errors in AEP. A retry of the task, or clearing it, starts others."
+            f"1 of 1 flow runs did not succeed: run {runs(control)[number]} of flow {source_flow} ended with status"
+            " failed (records: 1000 read, 0 written, 1000 failed, 0 skipped). AEP's errors: CONNECTOR-2001-500: The"
+            " run could not process all of its data. See https://experience.adobe.com/#/sname:"
+            f"{control.credential.sandbox}/platform/source/dataflows/{source_flow} A retry of the task, or clearing it,"
+            " starts others."
         )
     control.set_switches(run_outcome="success")
     assert run_to_end(operator, **attempts.another())[0] == runs(control)[2]
@@ -123,11 +127,70 @@ def test_after_a_run_that_failed_a_retry_starts_another(
 
 
 @MODES
-def test_a_run_that_succeeds_partially_is_a_success(
-    control: EmulatorControl, source_flow: str, deferrable: bool
+@pytest.mark.parametrize("outcome", ["partialSuccess", "success-with-errors"])
+@pytest.mark.parametrize("limit", [1, 0.001, "0.5", None, "any"])
+def test_a_run_of_which_no_more_records_failed_than_may_is_a_success(
+    control: EmulatorControl,
+    source_flow: str,
+    deferrable: bool,
+    outcome: str,
+    limit: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
+    control.set_switches(run_outcome=outcome)
+    operator = run_flow(source_flow, deferrable=deferrable, max_failed_records=limit)
+    assert [run_to_end(operator)[0]] == runs(control)
+    assert "(records: 1000 read, 999 written, 1 failed, 0 skipped)" in caplog.text
+    assert "MAPPER-3700-400" in caplog.text
+
+
+@MODES
+@pytest.mark.parametrize("outcome", ["partialSuccess", "success-with-errors"])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_after_a_run_with_too_many_failed_records_a_retry_starts_another(
+    control: EmulatorControl, source_flow: str, deferrable: bool, outcome: str, has_store: bool
+) -> None:
+    attempts = Attempts(has_store)
+    operator = run_flow(source_flow, deferrable=deferrable)
+    control.set_switches(run_outcome=outcome)
+    with pytest.raises(FlowServiceTransientException) as caught:
+        run_to_end(operator, **attempts.another())
+    assert "more records failed than max_failed_records=0 allows" in str(caught.value)
+    control.set_switches(run_outcome="success")
+    assert run_to_end(operator, **attempts.another())[0] == runs(control)[1]
+
+
+@pytest.mark.parametrize("limit", [1, None])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_runs_with_as_many_failed_records_as_may_are_not_started_again(
+    control: EmulatorControl, source_flow: str, file_flow: str, limit: Any, has_store: bool
+) -> None:
+    """The worker was lost before Airflow recorded the success."""
     control.set_switches(run_outcome="partialSuccess")
-    assert [run_to_end(run_flow(source_flow, deferrable=deferrable))[0]] == runs(control)
+    for operator in (
+        run_flow(source_flow, max_failed_records=limit),
+        export(file_flow, control.segments[:2], max_failed_records=limit),
+    ):
+        attempts = Attempts(has_store)
+        first, _ = run_to_end(operator, **attempts.another())
+        assert run_to_end(operator, **attempts.another())[0] == first
+    assert len(runs(control)) == 3
+
+
+def test_a_limit_of_a_mapped_task_that_is_none_is_refused(control: EmulatorControl, source_flow: str) -> None:
+    known = {"task_id": "x", "flow_id": source_flow, "window_start": START, "window_end": END}
+
+    def mapped(limit: Any) -> Any:
+        with DAG("mapped", schedule=None):
+            task = FlowServiceRunFlowOperator.partial(**known).expand(max_failed_records=[limit])
+        return task.unmap({"max_failed_records": limit})
+
+    for limit in (None, "None"):
+        assert "max_failed_records: is " in refused(mapped(limit))
+    assert runs(control) == []
+    control.set_switches(run_outcome="partialSuccess")
+    assert [run(mapped("any"))[0]] == runs(control)
 
 
 @MODES
@@ -288,8 +351,17 @@ def test_after_exports_that_failed_a_retry_starts_others(
     attempts = Attempts(has_store)
     operator = export(file_flow, control.segments[:2], deferrable=deferrable)
     control.set_switches(run_outcome="failed")
-    with pytest.raises(FlowServiceTransientException, match="2 of 2 flow runs did not succeed"):
+    with pytest.raises(FlowServiceTransientException) as caught:
         run_to_end(operator, **attempts.another())
+    assert str(caught.value).startswith("2 of 2 flow runs did not succeed: run ")
+    for run_id in runs(control):
+        assert f"run {run_id} of flow {file_flow} ended with status failed (records: 1000 read" in str(
+            caught.value
+        )
+    assert (
+        str(caught.value).count("AEP's errors: ACTIVATION_BATCH-0000-FAILED: Job aborted. See https://") == 2
+    )
+    assert "/platform/destination/browse" in str(caught.value)
     control.set_switches(run_outcome="success")
     result, _ = run_to_end(operator, **attempts.another())
     assert sorted(result.values()) == sorted(runs(control)[2:])
@@ -298,6 +370,26 @@ def test_after_exports_that_failed_a_retry_starts_others(
     assert len(runs(control)) == 4
     run_to_end(operator, **attempts.cleared())
     assert len(runs(control)) == 6
+
+
+@MODES
+@pytest.mark.parametrize("has_store", [True, False])
+def test_only_the_exports_that_did_not_succeed_are_told_and_started_again(
+    control: EmulatorControl, file_flow: str, deferrable: bool, has_store: bool
+) -> None:
+    attempts = Attempts(has_store)
+    bad, good = control.segments[:2]
+    run(export(file_flow, [good], wait_for_completion=False))
+    control.set_switches(run_outcome="partialSuccess")
+    operator = export(file_flow, [bad, good], deferrable=deferrable)
+    with pytest.raises(FlowServiceTransientException) as caught:
+        run_to_end(operator, **attempts.another())
+    first, second = runs(control)
+    assert str(caught.value).startswith(f"1 of 2 flow runs did not succeed: run {second} of flow")
+    assert first not in str(caught.value)
+    control.set_switches(run_outcome="success")
+    result, _ = run_to_end(operator, **attempts.another())
+    assert result[bad] == runs(control)[2]
 
 
 def test_more_segments_than_one_call_takes_are_split(control: EmulatorControl, hook: FlowServiceHook) -> None:
@@ -330,6 +422,25 @@ def test_an_export_whose_answer_is_lost_is_started_once(
     assert sorted(result.values()) == sorted(runs(control))
     assert len(result) == 3
     assert control.faults_left() == []
+
+
+def test_what_an_attempt_notes_of_exports_is_about_the_segments_however_they_are_given(
+    control: EmulatorControl, file_flow: str
+) -> None:
+    store, (one, other, third) = TaskStateStore(), control.segments[:3]
+    control.inject(fault("status", "GET", "runs/*", times=1000, status=503))
+
+    def attempt(segments: Any) -> int:
+        """The number of requests that start exports."""
+        calls = len(control.requests("POST", ADHOC))
+        with pytest.raises(FlowServiceTransientException):
+            run(export(file_flow, segments, deferrable=False), task_state_store=store)
+        return len(control.requests("POST", ADHOC)) - calls
+
+    assert attempt([one, other]) == 1
+    assert attempt([{"id": other}, one, {"id": other.upper()}]) == 0
+    # Those that run already are attached to, one request for each.
+    assert attempt([one, third]) > 0
 
 
 @MODES

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.datasets import schemas
+from airflow_provider_flowservice.client.datasets.identities import identities_of
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
@@ -16,6 +17,8 @@ from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSche
 from tests.support.faults import fault
 from tests.support.streaming import PERSON, SCHEMA_REGISTRY, WORK
 from tests.support.tasks import rendered, run
+
+IDENTITY = {"property": "/workEmail/address", "namespace": "Email"}
 
 
 def create(name: str = "customers", **changes: Any) -> FlowServiceCreateSchemaOperator:
@@ -64,18 +67,57 @@ def test_several_equal_ones_give_the_oldest(control: EmulatorControl) -> None:
     assert run(create())[0] == oldest
 
 
-@pytest.mark.parametrize("if_exists", ["reuse", "update"])
-def test_other_parts_are_refused_with_the_difference(control: EmulatorControl, if_exists: str) -> None:
-    run(create())
-    with pytest.raises(FlowServicePermanentException, match="allOf"):
-        run(create(field_groups=[PERSON], if_exists=if_exists))
-    assert len(writes(control)) == 1
+def test_a_missing_field_group_is_refused_and_added_by_an_update(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    made, _ = run(create(field_groups=[PERSON]))
+    with pytest.raises(FlowServicePermanentException, match=r"allOf.*if_exists='update'"):
+        run(create())
+    assert run(create(if_exists="update")) == (made, {"created": False})
+    assert run(create(field_groups=[PERSON])) == (made, {"created": False})
+    assert [each["method"] for each in writes(control)] == ["POST", "PATCH"]
+
+
+def test_a_schema_is_enabled_for_profile_with_its_identity(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    arguments = {"primary_identity": IDENTITY, "enable_for_profile": True}
+    planned, _ = run(create(**arguments, plan_only=True))
+    assert writes(control) == []
+    made, pushed = run(create(**arguments))
+    assert (planned, pushed) == ("plan:schema:customers", {"created": True})
+    (found,) = schemas.iterate(hook)
+    assert found.profile_enabled
+    (identity,) = hook.send(identities_of(made)).items
+    assert (identity.property, identity.namespace, identity.is_primary) == (*IDENTITY.values(), True)
+    control.clear_requests()
+    assert run(create(**arguments)) == (made, {"created": False})
+    assert writes(control) == []
+
+
+def test_an_update_enables_a_schema_for_profile_once(control: EmulatorControl) -> None:
+    made, _ = run(create())
+    for _ in range(2):
+        assert run(create(enable_for_profile=True, if_exists="update"))[0] == made
+    assert [each["method"] for each in writes(control)] == ["POST", "PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("identity", "message"),
+    [
+        ("/workEmail/address", "primary_identity: must be a mapping, not str"),
+        ({"property": "workEmail.address", "namespace": "Email"}, "'workEmail.address' is not a path"),
+    ],
+)
+def test_a_primary_identity_is_checked_when_the_dag_is_parsed(identity: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        create(primary_identity=identity)
 
 
 def test_one_field_group_may_be_given_as_a_text(control: EmulatorControl, hook: FlowServiceHook) -> None:
     made, _ = run(create(field_groups=PERSON))
     (found,) = schemas.iterate(hook)
-    assert [part.ref for part in found.parts][1:] == [PERSON]
+    assert [part.ref for part in found.references][1:] == [PERSON]
     assert run(create(field_groups=[PERSON]))[0] == made
 
 

@@ -76,6 +76,26 @@ def wait(operator: Any) -> Any:
         return operator.resume_execution(deferred.method_name, arguments, {})
 
 
+def told(control: EmulatorControl, flow: str, run_id: str, status: str, limit: Any) -> str:
+    """The error of a run that ended in one of the emulator's bad ways."""
+    failed = status == "failed"
+    counts = "1000 read, 0 written, 1000 failed" if failed else "1000 read, 999 written, 1 failed"
+    problem = (
+        ""
+        if failed
+        else f": more records failed than max_failed_records={limit} allows; raise max_failed_records if that is"
+        " acceptable"
+    )
+    rejection = "" if failed else "; MAPPER-3700-400: A record could not be mapped to the target schema"
+    batch = f"https://platform.adobe.io/data/foundation/export/batches/{run_id}/meta"
+    return (
+        f"run {run_id} of flow {flow} ended with status {status} (records: {counts}, 0 skipped){problem}."
+        f" AEP's errors: CONNECTOR-2001-500: The run could not process all of its data{rejection}."
+        f"{'' if failed else f' Details: {batch}'}"
+        f" See https://experience.adobe.com/#/sname:{control.credential.sandbox}/platform/source/dataflows/{flow}"
+    )
+
+
 def meanwhile(clock: VirtualClock, control: EmulatorControl, action: Any, after: float = 60) -> None:
     """Let somebody do something once some seconds have passed."""
 
@@ -116,13 +136,16 @@ def test_a_run_that_began_before_the_moment_does_not_count(
 
 @MODES
 @pytest.mark.parametrize(
-    ("outcome", "changes", "ended"),
+    ("outcome", "limit", "ended"),
     [
-        ("success", {}, None),
-        ("success-with-errors", {}, None),
-        ("partialSuccess", {}, "partialSuccess"),
-        ("partialSuccess", {"allow_partial": True}, None),
-        ("failed", {"allow_partial": True}, "failed"),
+        ("success", 0, None),
+        ("success-with-errors", 1, None),
+        ("success-with-errors", 0, "success"),
+        ("partialSuccess", 0, "partialSuccess"),
+        ("partialSuccess", 0.0001, "partialSuccess"),
+        ("partialSuccess", "0.001", None),
+        ("partialSuccess", None, None),
+        ("failed", None, "failed"),
     ],
 )
 @pytest.mark.parametrize("already", [False, True], ids=["later", "already"])
@@ -130,7 +153,7 @@ def test_a_run_that_ends_badly_fails_the_task_at_once(
     control: EmulatorControl,
     flow: str,
     outcome: str,
-    changes: dict[str, Any],
+    limit: Any,
     ended: str | None,
     deferrable: bool,
     already: bool,
@@ -138,15 +161,13 @@ def test_a_run_that_ends_badly_fails_the_task_at_once(
     control.set_switches(run_outcome=outcome)
     run_id = start_run(flow)
     control.advance(200 if already else 0)
-    operator = run_sensor(flow, deferrable=deferrable, **changes)
+    operator = run_sensor(flow, deferrable=deferrable, max_failed_records=limit)
     if ended is None:
         wait(operator)
         return
     with pytest.raises(FlowServiceTransientException) as caught:
         wait(operator)
-    assert str(caught.value) == (
-        f"run {run_id} of flow {flow} ended with status {ended}. Check its errors in AEP."
-    )
+    assert str(caught.value) == told(control, flow, run_id, ended, limit)
 
 
 @MODES
@@ -208,27 +229,42 @@ def test_a_given_run_is_waited_for_to_its_end(
 
 @MODES
 @pytest.mark.parametrize(
-    ("outcome", "allow_partial", "ended"),
-    [("failed", True, "failed"), ("partialSuccess", False, "partialSuccess"), ("partialSuccess", True, None)],
+    ("outcome", "limit", "ended"),
+    [
+        ("failed", None, "failed"),
+        ("partialSuccess", 0, "partialSuccess"),
+        ("success-with-errors", 0, "success"),
+        ("partialSuccess", 1, None),
+        ("partialSuccess", "any", None),
+    ],
 )
 def test_a_given_run_that_failed_is_not_waited_for_again(
-    control: EmulatorControl,
-    flow: str,
-    deferrable: bool,
-    outcome: str,
-    allow_partial: bool,
-    ended: str | None,
+    control: EmulatorControl, flow: str, deferrable: bool, outcome: str, limit: Any, ended: str | None
 ) -> None:
     control.set_switches(run_outcome=outcome)
     run_id = start_run(flow)
     operator = sensor(
-        FlowServiceFlowRunSensor, flow, run_id=run_id, deferrable=deferrable, allow_partial=allow_partial
+        FlowServiceFlowRunSensor, flow, run_id=run_id, deferrable=deferrable, max_failed_records=limit
     )
     if ended is None:
         wait(operator)
         return
-    with pytest.raises(FlowServicePermanentException, match=f"run {run_id} .* ended with status {ended}"):
+    with pytest.raises(FlowServicePermanentException) as caught:
         wait(operator)
+    assert str(caught.value) == told(control, flow, run_id, ended, limit)
+
+
+@MODES
+@pytest.mark.parametrize("limit", [None, "", -1, 1.5, "many", True, "nan", 1e300])
+def test_a_limit_that_a_template_makes_none_or_no_number_is_refused(
+    control: EmulatorControl, limit: Any, deferrable: bool
+) -> None:
+    with pytest.raises(
+        FlowServicePermanentException,
+        match=r"max_failed_records: (is .*, although|.* is neither a whole number)",
+    ):
+        wait(rendered(partial(run_sensor, UNKNOWN, deferrable=deferrable), max_failed_records=limit))
+    assert control.requests() == []
 
 
 @MODES

@@ -81,7 +81,7 @@ def profile_flow(source_id: str, target_id: str, name: str = "flow", **changes: 
 
 def make(sender: Sender, desired: Any) -> str:
     """Create a resource without looking for an earlier one."""
-    return sender.send(request.create(desired.kind, desired.body)).id
+    return sender.send(request.create(desired.kind, desired.completed(sender).body)).id
 
 
 def make_ends(sender: Sender) -> tuple[str, str]:

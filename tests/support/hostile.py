@@ -5,30 +5,12 @@ from __future__ import annotations
 import gzip
 import itertools
 import socket
-import tracemalloc
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from tests.support.raw import Answer, answer, endless
+from tests.support.memory import MB, bomb
+from tests.support.raw import Answer, answer, endless, sending
 
-MB = 2**20
 GZIP = "Content-Encoding: gzip"
-
-
-@contextmanager
-def memory() -> Iterator[Callable[[], float]]:
-    """Tell the most memory that was in use since the block began, in MB."""
-    tracemalloc.start()
-    try:
-        yield lambda: tracemalloc.get_traced_memory()[1] / MB
-    finally:
-        tracemalloc.stop()
-
-
-def sending(*parts: bytes) -> Answer:
-    """Send these bytes."""
-    return lambda connection: connection.sendall(b"".join(parts))
 
 
 def repeating(head: bytes, piece: bytes, times: int | None = None) -> Answer:
@@ -40,16 +22,6 @@ def repeating(head: bytes, piece: bytes, times: int | None = None) -> Answer:
             connection.sendall(each)
 
     return respond
-
-
-def bomb(megabytes: int) -> bytes:
-    """The beginning of a gzip stream of zeros, a thousand times as large as it looks."""
-    stream = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
-    zeros = bytes(MB)
-    first = stream.compress(zeros) + stream.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush, the same block comes again byte for byte.
-    block = stream.compress(zeros) + stream.flush(zlib.Z_FULL_FLUSH)
-    return first + block * (megabytes - 1)
 
 
 def objects(count: int, each: bytes = b"{}") -> bytes:

@@ -27,6 +27,7 @@ POLL = 30.0
 #: How often a request is sent that may be sent again freely.
 REQUEST_TRIES = {field.name: field.default for field in msgspec.structs.fields(Settings)}["retries"] + 1
 SCHEMAS = f"{SCHEMA_REGISTRY}/tenant/schemas"
+DESCRIPTORS = f"{SCHEMA_REGISTRY}/tenant/descriptors"
 DATASETS = f"{CATALOG}/dataSets"
 MAPPING_SETS = f"{DATA_PREP}/mappingSets"
 #: A request: method and path, or glob of paths.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_flowservice.client import ActivationMode
+from airflow_provider_flowservice.client.datasets import identities
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.streaming import posting
@@ -32,6 +33,7 @@ from tests.support.lifecycle import lifecycle_operations
 from tests.support.operation import (
     ATTRIBUTES,
     DATASETS,
+    DESCRIPTORS,
     MAPPING_SETS,
     NAME,
     POLL,
@@ -115,15 +117,21 @@ def _creates() -> list[Operation]:
             lambda sandbox: make_ends(sandbox.hook),
             lambda ends: operators.create_flow(*ends, NAME),
         ),
-        _create(
-            "schema",
-            SCHEMAS,
-            lambda _: None,
-            lambda _: FlowServiceCreateSchemaOperator(task_id="x", name=NAME, field_groups=[PERSON, WORK]),
-        ),
+        _create("schema", SCHEMAS, lambda _: None, lambda _: _schema(if_exists="reuse")),
         _create("dataset", DATASETS, _new_schema, _dataset),
         _create("mapping set", MAPPING_SETS, _new_schema, _mapping),
     ]
+
+
+def _schema(**changes: Any) -> FlowServiceCreateSchemaOperator:
+    arguments = {
+        "task_id": "x",
+        "name": NAME,
+        "field_groups": [PERSON, WORK],
+        "if_exists": "update",
+        **changes,
+    }
+    return FlowServiceCreateSchemaOperator(**arguments)
 
 
 def _dataset(schema: str, **changes: Any) -> FlowServiceCreateDatasetOperator:
@@ -167,7 +175,7 @@ def _updates() -> list[Operation]:
         return ends
 
     def dataset(sandbox: Sandbox) -> str:
-        schema = _new_schema(sandbox)
+        schema = sandbox.hook.send(customers(enable_for_profile=True).create()).id
         sandbox.hook.send(DesiredDataset(name=NAME, schema_id=schema).create())
         return schema
 
@@ -198,6 +206,32 @@ def _updates() -> list[Operation]:
             lambda ends: operators.create_flow(*ends, NAME, if_exists="update", schedule_params=hourly),
             lambda found: found.get("scheduleParams", {}).get("frequency"),
             "hour",
+        ),
+        _change(
+            "schema",
+            "PATCH",
+            SCHEMAS,
+            lambda sandbox: sandbox.hook.send(customers(NAME, field_groups=(PERSON,)).create()).id,
+            lambda _: _schema(enable_for_profile=True),
+            lambda found: (len(found.references), found.profile_enabled),
+            (3, True),
+        ),
+        Operation(
+            name="change primary identity",
+            prepare=lambda sandbox: sandbox.hook.send(customers(NAME).create()).id,
+            build=lambda _: _schema(
+                primary_identity={"property": "/workEmail/address", "namespace": "Email"}
+            ),
+            places={
+                "look": ("GET", DESCRIPTORS),
+                "write": ("POST", DESCRIPTORS),
+                "check": ("GET", DESCRIPTORS),
+            },
+            left=lambda sandbox, schema: [
+                (each.property, each.is_primary)
+                for each in sandbox.hook.send(identities.identities_of(schema)).items
+            ],
+            wanted=[("/workEmail/address", True)],
         ),
         _change(
             "dataset",

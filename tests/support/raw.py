@@ -27,6 +27,11 @@ def endless(*headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join((f"HTTP/1.1 {status}", "Connection: close", *headers, "", "")).encode()
 
 
+def sending(*parts: bytes) -> Answer:
+    """Sends bytes."""
+    return lambda connection: connection.sendall(b"".join(parts))
+
+
 @dataclass
 class RawServer:
     """A server that runs.

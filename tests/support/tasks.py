@@ -39,6 +39,7 @@ class TaskStateStore(dict[str, Any]):
 
     def set(self, key: str, value: Any) -> None:
         self[key] = json.loads(json.dumps(value))
+        assert self[key] == value, "Airflow takes only what JSON gives back unchanged"
 
     def delete(self, key: str) -> None:
         self.pop(key, None)

@@ -15,7 +15,6 @@ from airflow_provider_flowservice.client.activation.audiences import (
     iterate_audiences,
     iterate_segments,
 )
-from airflow_provider_flowservice.client.activation.schedules import check_dataset_schedule
 from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
 from airflow_provider_flowservice.client.activation.selectors import (
     ActivationMode,

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.activation.selectors import (
     SelectorPatch,
 )
 from airflow_provider_flowservice.client.converge import converge
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, InvalidInputError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -89,6 +89,7 @@ def activate(
     :param limits: limits for removals; None allows every removal.
     :raises DriftError: if a limit is exceeded, the flow cannot hold selectors, or AEP confirms the change but does not
         show it.
+    :raises InvalidInputError: if AEP rejects segments that have no schedule. Only AEP knows which flows export files.
     """
     computed: list[SelectorPatch] = []
 
@@ -109,7 +110,17 @@ def activate(
         return (f"not applied: {patch}. {hint}",) if patch.repeats(computed[-1]) else ()
 
     read = request.get(request.FLOWS, flow_id)
-    flow = converge(sender, read, remaining, differences, what=f"flow {flow_id}").resource
+    try:
+        flow = converge(sender, read, remaining, differences, what=f"flow {flow_id}").resource
+    except BadRequestError as rejected:
+        added = computed[-1].added if computed else ()
+        without = [each.id for each in desired.segments if each.id in added and "schedule" not in each.value]
+        if not without:
+            raise
+        reason = str(rejected).rstrip(".")
+        problem = f"no exportMode and schedule for {', '.join(without)}, and AEP rejects the change: {reason}"
+        remedy = 'If the flow exports files, give {"id": ..., "exportMode": ..., "schedule": {...}}.'
+        raise InvalidInputError("segments", problem, remedy) from rejected
     return ActivationResult(flow.id, computed[0], flow.etag)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -18,11 +18,10 @@ from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     is_ambiguous,
 )
-from airflow_provider_flowservice.client.flows import NewestRuns
+from airflow_provider_flowservice.client.flows import MaxFailedRecords, NewestRuns, outcome_of
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import delay_after
-from airflow_provider_flowservice.client.model import RunState
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,11 @@ def adhoc(flow_id: str, segments: Sequence[str]) -> Request[dict[str, str]]:
 
 
 def export_segments(
-    sender: Sender, flow_id: str, segments: Sequence[str], saved: SavedState = NOTHING_SAVED
+    sender: Sender,
+    flow_id: str,
+    segments: Sequence[str],
+    saved: SavedState = NOTHING_SAVED,
+    max_failed_records: MaxFailedRecords = 0,
 ) -> dict[str, str]:
     """Export segments now (``POST /adhocrun``), at most 80 per request, and only once if an attempt is repeated.
 
@@ -73,6 +76,7 @@ def export_segments(
     may have started are looked for; only what has none is sent again.
 
     :param saved: state of an earlier attempt: the runs that it started, and the newest runs before it.
+    :param max_failed_records: how many records may fail in a run of an earlier attempt; with more, another is started.
     :returns: run ids by segment id.
     :raises DriftError: if AEP does not return a run for a segment.
     """
@@ -83,21 +87,27 @@ def export_segments(
     earlier = NewestRuns.saved_in(state)
     newest = earlier or NewestRuns.read(sender, flow_id)
     saved.save({**newest.to_state(), "runs": runs})
+    find = partial(_find_started, sender, flow_id, newest, max_failed_records)
     if earlier and (missing := set(segments) - set(runs)):
-        runs.update(_find_started(sender, flow_id, missing, newest))
+        runs.update(find(missing))
     pending = [segment for segment in segments if segment not in runs]
     for start in range(0, len(pending), MAX_AUDIENCES):
-        for started in _activate_chunk(sender, flow_id, pending[start : start + MAX_AUDIENCES], newest):
+        for started in _activate_chunk(sender, flow_id, pending[start : start + MAX_AUDIENCES], find):
             runs.update(started)
             saved.save({**newest.to_state(), "runs": runs})
     return {segment: runs[segment] for segment in segments}
 
 
 def _find_started(
-    sender: Sender, flow_id: str, segments: Collection[str], newest: NewestRuns
+    sender: Sender,
+    flow_id: str,
+    newest: NewestRuns,
+    max_failed_records: MaxFailedRecords,
+    segments: Collection[str],
 ) -> dict[str, str]:
-    """Return which run after the newest ones exports each segment and has not failed; of several, the first."""
-    usable = [run for run in newest.later(sender, flow_id) if run.state is not RunState.FAILED]
+    """Return which run after the newest ones exports each segment and has not ended badly; of several, the first."""
+    later = newest.later(sender, flow_id)
+    usable = [run for run in later if not outcome_of(run, max_failed_records).is_bad]
     found = {segment: run.id for run in reversed(usable) for segment in run.segments.intersection(segments)}
     for segment, run_id in found.items():
         log.info("Run %s of segment %s was started before; using it", run_id, segment)
@@ -105,7 +115,7 @@ def _find_started(
 
 
 def _activate_chunk(
-    sender: Sender, flow_id: str, pending: list[str], newest: NewestRuns
+    sender: Sender, flow_id: str, pending: list[str], find: Callable[[Collection[str]], dict[str, str]]
 ) -> Iterator[dict[str, str]]:
     failures = 0
     while pending:
@@ -126,7 +136,7 @@ def _activate_chunk(
                 raise
             clock.current().sleep(delay_after(error, failures))
             # AEP reports a run that is still going on as busy, but would start a second one after a short one.
-            found = look(partial(_find_started, sender, flow_id, pending, newest), until=bool)
+            found = look(partial(find, pending), until=bool)
             yield found
             pending = [segment for segment in pending if segment not in found]
         else:

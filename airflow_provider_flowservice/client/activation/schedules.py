@@ -1,32 +1,25 @@
-"""Validation of export schedules by AEP's rules, before anything is sent. All functions are pure."""
+"""Validation of the export schedules of segments, before anything is sent. All functions are pure.
+
+Only what none of Adobe's documents allows is rejected; whatever they disagree about is left to AEP.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-
-
-class ExportMode(StrEnum):
-    """Whether each file contains all profiles, or only those that have changed."""
-
-    DAILY_FULL = "DAILY_FULL_EXPORT"
-    INCREMENTAL = "FIRST_FULL_THEN_INCREMENTAL"
-
+from airflow_provider_flowservice.client.flows import ExportMode, one_of
 
 _FREQUENCIES = {
-    ExportMode.DAILY_FULL: ("ONCE", "DAILY"),
+    ExportMode.DAILY_FULL: ("ONCE", "DAILY", "CHAINED"),
     ExportMode.INCREMENTAL: ("DAILY", "EVERY_3_HOURS", "EVERY_6_HOURS", "EVERY_8_HOURS", "EVERY_12_HOURS"),
 }
-_DATASET_INTERVALS = {"hour": (3, 6, 9, 12), "day": (1,)}
 _TRIGGERS = ("AFTER_SEGMENT_EVAL", "SCHEDULED")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_FILENAME_MACROS = ("%SEGMENT_ID%", "%DESTINATION_NAME%")
 #: The fields of a segment selector that define when and how the segment is exported.
 EXPORT_FIELDS = ("exportMode", "filenameTemplate", "schedule", "enrichmentInfo")
 
@@ -36,71 +29,52 @@ def check_export(value: Mapping[str, Any], where: str) -> None:
 
     :param value: ``exportMode``, ``schedule`` and ``filenameTemplate`` as in AEP's API; all are optional.
     :param where: name of the segment in error messages.
-    :raises InvalidInputError: if AEP would reject a setting.
+    :raises InvalidInputError: if no source of Adobe's allows a setting; the message lists all such settings.
     """
-    if (template := value.get("filenameTemplate")) is not None:
-        _check_filename(template, f"{where}.filenameTemplate")
-    if value.get("exportMode") is None and value.get("schedule") is None:
+    InvalidInputError.reject(_problems(value, where))
+
+
+def _problems(value: Mapping[str, Any], where: str) -> Iterator[InvalidInputError]:
+    template, mode, schedule = (value.get(name) for name in ("filenameTemplate", "exportMode", "schedule"))
+    if template is not None and not (isinstance(template, str) and template.strip()):
+        remedy = "Give a name with macros, such as %DESTINATION_NAME%_%SEGMENT_ID%."
+        yield InvalidInputError(f"{where}.filenameTemplate", f"{template!r} is not a file name", remedy)
+    if mode is None and schedule is None:
         return
-    mode = _mode(value.get("exportMode"), f"{where}.exportMode")
-    schedule = value.get("schedule")
+    yield from one_of(mode, tuple(ExportMode), f"{where}.exportMode")
     if not isinstance(schedule, Mapping):
         remedy = "Give a dict with frequency, triggerType, startDate and startTime."
-        raise InvalidInputError(f"{where}.schedule", f"{schedule!r} is not a schedule", remedy)
-    _check_schedule(mode, schedule, f"{where}.schedule")
+        yield InvalidInputError(f"{where}.schedule", f"{schedule!r} is not a schedule", remedy)
+        return
+    known = [each for each in ExportMode if each == mode] or list(ExportMode)
+    frequencies = tuple(dict.fromkeys(name for each in known for name in _FREQUENCIES[each]))
+    yield from one_of(schedule.get("frequency"), frequencies, f"{where}.schedule.frequency")
+    yield from _times(schedule, f"{where}.schedule", is_full=mode == ExportMode.DAILY_FULL)
+    yield from _dates(schedule, f"{where}.schedule")
 
 
-def check_dataset_schedule(schedule: Mapping[str, Any]) -> None:
-    """Validate the ``scheduleParams`` of a flow that exports datasets.
-
-    :raises InvalidInputError: if AEP would reject a setting.
-    """
-    _one_of(schedule.get("timeUnit"), tuple(_DATASET_INTERVALS), "schedule_params.timeUnit")
-    start = _seconds(schedule.get("startTime"), "schedule_params.startTime")
-    interval, allowed = schedule.get("interval"), _DATASET_INTERVALS[schedule["timeUnit"]]
-    if isinstance(interval, bool) or interval not in allowed:
-        problem = f"{interval!r} is not supported with timeUnit {schedule['timeUnit']}"
-        remedy = f"Choose one of: {', '.join(map(str, allowed))}."
-        raise InvalidInputError("schedule_params.interval", problem, remedy)
-    end = schedule.get("endTime")
-    if end is not None and _seconds(end, "schedule_params.endTime") <= start:
-        raise InvalidInputError(
-            "schedule_params.endTime", f"{end!r} is not after startTime", "Give a later time."
-        )
+def _times(schedule: Mapping[str, Any], where: str, *, is_full: bool) -> Iterator[InvalidInputError]:
+    trigger, start = schedule.get("triggerType"), schedule.get("startTime")
+    if trigger is not None or is_full:
+        yield from one_of(trigger, _TRIGGERS, f"{where}.triggerType")
+    if is_full and trigger == "AFTER_SEGMENT_EVAL" and start is not None:
+        problem = f"{start!r} cannot be combined with AFTER_SEGMENT_EVAL"
+        yield InvalidInputError(f"{where}.startTime", problem, "Remove it.")
+    elif (start is not None or trigger == "SCHEDULED") and not _TIME.fullmatch(str(start)):
+        yield InvalidInputError(f"{where}.startTime", f"{start!r} is not a time", "Give HH:mm in UTC.")
 
 
-def _mode(value: Any, where: str) -> ExportMode:
-    _one_of(value, tuple(mode.value for mode in ExportMode), where)
-    return ExportMode(value)
-
-
-def _check_schedule(mode: ExportMode, schedule: Mapping[str, Any], where: str) -> None:
-    _one_of(schedule.get("frequency"), _FREQUENCIES[mode], f"{where}.frequency")
-    trigger = schedule.get("triggerType")
-    if trigger is not None or mode is ExportMode.DAILY_FULL:
-        _one_of(trigger, _TRIGGERS, f"{where}.triggerType")
-    start_time = schedule.get("startTime")
-    if trigger == "AFTER_SEGMENT_EVAL":
-        if start_time is not None:
-            problem = f"{start_time!r} cannot be combined with AFTER_SEGMENT_EVAL"
-            remedy = "Remove it."
-            raise InvalidInputError(f"{where}.startTime", problem, remedy)
-    elif not _TIME.fullmatch(str(start_time)):
-        raise InvalidInputError(f"{where}.startTime", f"{start_time!r} is not a time", "Give HH:mm in UTC.")
-    _check_dates(schedule, where)
-
-
-def _check_dates(schedule: Mapping[str, Any], where: str) -> None:
+def _dates(schedule: Mapping[str, Any], where: str) -> Iterator[InvalidInputError]:
     start, end = schedule.get("startDate"), schedule.get("endDate")
     for name, day in (("startDate", start), ("endDate", end)):
         if (day is not None or name == "startDate") and not _is_date(day):
-            raise InvalidInputError(f"{where}.{name}", f"{day!r} is not a date", "Give YYYY-MM-DD.")
+            yield InvalidInputError(f"{where}.{name}", f"{day!r} is not a date", "Give YYYY-MM-DD.")
     if end is None:
         return
     if schedule.get("frequency") == "ONCE":
-        raise InvalidInputError(f"{where}.endDate", f"{end!r} cannot be combined with ONCE", "Remove it.")
-    if str(end) < str(start):
-        raise InvalidInputError(f"{where}.endDate", f"{end!r} is before startDate", "Give a later date.")
+        yield InvalidInputError(f"{where}.endDate", f"{end!r} cannot be combined with ONCE", "Remove it.")
+    if _is_date(start) and _is_date(end) and str(end) < str(start):
+        yield InvalidInputError(f"{where}.endDate", f"{end!r} is before startDate", "Give a later date.")
 
 
 def _is_date(value: Any) -> bool:
@@ -108,22 +82,3 @@ def _is_date(value: Any) -> bool:
         return bool(_DATE.fullmatch(str(value)) and date.fromisoformat(str(value)))
     except ValueError:
         return False
-
-
-def _check_filename(template: Any, where: str) -> None:
-    missing = [macro for macro in _FILENAME_MACROS if macro not in str(template)]
-    if missing:
-        raise InvalidInputError(
-            where, f"{template!r} lacks {' and '.join(missing)}", "Add them, so that file names are unique."
-        )
-
-
-def _one_of(value: Any, allowed: tuple[str, ...], where: str) -> None:
-    if value not in allowed:
-        raise InvalidInputError(where, f"{value!r} is not supported", f"Choose one of: {', '.join(allowed)}.")
-
-
-def _seconds(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10_000_000_000:
-        raise InvalidInputError(where, f"{value!r} is not a time", "Give seconds since 1970-01-01 UTC.")
-    return value

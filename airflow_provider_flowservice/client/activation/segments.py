@@ -13,6 +13,11 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, is_uuid
 
 _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_FIELDS)
+#: What AEP adds to a selector. It is accepted, because a selector may be copied from a flow, and not sent back.
+_ADDED_BY_AEP = ("createTime", "updateTime")
+#: Adobe's OpenAPI file has another spelling of this field than its samples.
+_FILE_NAME, _FILE_NAME_IN_OPENAPI = "filenameTemplate", "fileNameTemplate"
+_SELECTOR_TYPE = "PLATFORM_SEGMENT"
 
 
 class Segment(Frozen, frozen=True):
@@ -32,7 +37,7 @@ class Segment(Frozen, frozen=True):
 
     def to_selector(self) -> JsonObject:
         """Return the selector that activates the segment on a flow."""
-        return {"type": "PLATFORM_SEGMENT", "value": {"id": self.id, **self.value}}
+        return {"type": _SELECTOR_TYPE, "value": {"id": self.id, **self.value}}
 
 
 class SegmentName(Frozen, frozen=True):
@@ -52,7 +57,7 @@ def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment 
     Each segment is the UUID of a segment definition, or a mapping with ``id``; with ``name`` alone, which is looked up;
     or, for an external audience, with ``id``, ``systemSegmentId`` and ``namespace``. A mapping may also contain
     ``description`` and, for file destinations, ``exportMode``, ``schedule`` and ``filenameTemplate``, as in AEP's API.
-    Duplicates are dropped.
+    It may also be a selector that was copied from a flow. Duplicates are dropped.
 
     :raises InvalidInputError: if an id is not a UUID, a mapping has an unknown key, or AEP would reject its schedule.
     """
@@ -83,7 +88,7 @@ def read_attributes(attributes: Iterable[str]) -> tuple[str, ...]:
 def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | SegmentName:
     if not isinstance(entry, (str, Mapping)):
         raise InvalidInputError(where, f"{entry!r} is not a segment", "Give an id, or a dict with an id.")
-    value = {"id": entry} if isinstance(entry, str) else {k: v for k, v in entry.items() if v is not None}
+    value = {"id": entry} if isinstance(entry, str) else _fields(entry)
     unknown = sorted(set(map(str, value)) - set(_FIELDS))
     if unknown:
         remedy = f"Supported keys are {', '.join(_FIELDS)}."
@@ -101,6 +106,16 @@ def _read_segment(entry: str | Mapping[str, Any], where: str) -> Segment | Segme
     else:
         value["id"] = _canonical(value.get("id"), where)
     return Segment(value.pop("id"), value)
+
+
+def _fields(entry: Mapping[str, Any]) -> JsonObject:
+    """Return the fields of a segment that are sent, also of a whole selector."""
+    if entry.get("type") == _SELECTOR_TYPE and isinstance(entry.get("value"), Mapping):
+        entry = entry["value"]
+    given = {name: value for name, value in entry.items() if value is not None and name not in _ADDED_BY_AEP}
+    if _FILE_NAME_IN_OPENAPI in given:
+        given.setdefault(_FILE_NAME, given.pop(_FILE_NAME_IN_OPENAPI))
+    return given
 
 
 def _canonical(segment_id: Any, where: str) -> str:

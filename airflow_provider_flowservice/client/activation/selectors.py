@@ -17,8 +17,8 @@ import msgspec
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS
 from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.ensure import compare
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows import FlowSource
 from airflow_provider_flowservice.client.model import (
     Flow,
     Frozen,
@@ -126,12 +126,9 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
     """Compute the patch that brings a flow to the desired state and changes nothing else.
 
     :raises DriftError: if the flow has no list for the selectors.
-    :raises InvalidInputError: if a segment is added to a file destination without a schedule.
     """
     selectors = {s.id: s.to_selector() for s in desired.segments}
     segments = _patch_lists(flow, SelectorKind.SEGMENT, selectors, mode)
-    if flow.flow_spec.id in specs.FILE_DESTINATION_FLOWS:
-        _require_exports(flow, {key: selectors[key] for key in segments.added})
     attributes = _patch_lists(
         flow,
         SelectorKind.ATTRIBUTE,
@@ -297,15 +294,12 @@ def _attribute_selector(path: str) -> JsonObject:
     return {"type": "JSON_PATH", "value": {"operator": "EXISTS", "path": path}}
 
 
-def _require_exports(flow: Flow, added: Mapping[str, JsonObject]) -> None:
-    for key, selector in added.items():
-        if "schedule" not in selector["value"]:
-            problem = f"{key} has no exportMode and schedule, and flow {flow.id} exports files"
-            remedy = 'Give {"id": ..., "exportMode": ..., "schedule": {...}}.'
-            raise InvalidInputError("segments", problem, remedy)
-
-
 def _missing_transformation(flow: Flow, kind: SelectorKind) -> DriftError:
+    if FlowSource.of(flow.source_spec_id) is FlowSource.DATASETS:
+        return DriftError(
+            f"flow {flow.id} ({flow.name!r}) exports datasets, so nothing can be activated on it. Segments need a flow"
+            " whose source connection has the connection spec specs.UNIFIED_PROFILE_SERVICE."
+        )
     return DriftError(
         f"flow {flow.id} ({flow.name!r}) has no transformation with {kind.value}, so nothing can be activated"
         " on it. It must be present at creation: recreate the flow with FlowServiceCreateFlowOperator, which sends the"

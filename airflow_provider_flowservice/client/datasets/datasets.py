@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.datasets import schemas
 from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
-from airflow_provider_flowservice.client.errors import InvalidResponseError, NotFoundError
+from airflow_provider_flowservice.client.errors import DriftError, InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import (
     CouldBe,
@@ -79,7 +80,7 @@ def page(start: str | None = None, *, name: str | None = None) -> Request[Page[D
         found = response.page_of(
             received,
             _Entry,
-            [msgspec.json.encode({"id": each, "body": body}) for each, body in bodies.items()],
+            (msgspec.json.encode({"id": each, "body": body}) for each, body in bodies.items()),
             name_at=("body", "name"),
         )
         return Page(
@@ -106,7 +107,8 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
     """A dataset that must exist exactly once.
 
     :param schema_id: ``$id`` of its schema.
-    :param enable_for_profile: whether its records are added to profiles and to the identity graph.
+    :param enable_for_profile: whether its records are added to profiles and to the identity graph. The schema must be
+        enabled for Profile too; otherwise AEP only stores the records.
     """
 
     schema_id: str
@@ -118,6 +120,22 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
     def parents(self) -> tuple[str, ...]:
         """Id of the schema."""
         return (self.schema_id,)
+
+    def check(self, sender: Sender) -> None:
+        """Check whether the schema is enabled for Profile if the dataset is to be (``GET /tenant/schemas/{id}``)."""
+        if not self.enable_for_profile:
+            return
+        try:
+            schema = sender.send(schemas.read(self.schema_id))
+        except NotFoundError:
+            return  # The Catalog Service decides about a schema that the tenant does not own.
+        if not schema.profile_enabled:
+            raise DriftError(
+                f"schema {schema.id} ({schema.title!r}) is not enabled for Profile, so the records of dataset"
+                f" {self.name!r} would never reach a profile, although it has enable_for_profile=True. Set"
+                " enable_for_profile=True for the schema too (with if_exists='update' for an existing one), or remove"
+                " it here."
+            )
 
     def candidates(self, sender: Sender) -> Iterator[Dataset]:
         """Return the datasets with this name (``GET /dataSets``)."""

@@ -9,7 +9,13 @@ from airflow_provider_flowservice.client.ensure.create import (
     SavedState,
     ensure,
 )
-from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, ExistingResource, compare
+from airflow_provider_flowservice.client.ensure.desired import (
+    Desired,
+    Difference,
+    ExistingResource,
+    Part,
+    compare,
+)
 from airflow_provider_flowservice.client.ensure.dry_run import (
     PlannedCreate,
     difference,

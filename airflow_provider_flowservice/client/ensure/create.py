@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from airflow_provider_flowservice.client.converge import converge, look
-from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
+from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource, Part
 from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
@@ -81,12 +81,26 @@ def ensure(
     :raises DriftError: if the object exists with other settings, or several different ones exist.
     :raises FlowServiceError: if a request fails.
     """
+    desired.check(sender)
+    ensured = _ensure_itself(sender, desired, if_exists, saved)
+    may_change = ensured.created or if_exists is IfExists.UPDATE
+    changed = [
+        _ensure_part(sender, desired, ensured.id, part, may_change) for part in desired.parts(ensured.id)
+    ]
+    # A change of a part may have changed the object.
+    return msgspec.structs.replace(ensured, resource=None) if any(changed) else ensured
+
+
+def _ensure_itself(
+    sender: Sender, desired: Desired[R], if_exists: IfExists, saved: SavedState
+) -> EnsureResult[R]:
     resumed = _resume(sender, desired, saved)
     if resumed is not None:
         return resumed
     known = _matching(sender, desired)
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
+    desired = desired.completed(sender)
     known_ids = sorted(found.id for found in known)
     saved.save({"known": known_ids})
     try:
@@ -101,6 +115,23 @@ def ensure(
         created = _without_duplicate(sender, desired, created)
     saved.save({"id": created.id})
     return created
+
+
+def _ensure_part(
+    sender: Sender, desired: Desired[R], found_id: str, part: Part[Any], may_change: bool
+) -> bool:
+    """Bring a part of an object to its desired state.
+
+    :param may_change: whether it may be changed: the object was created by this task or is to be updated. Otherwise, it
+        is waited for, because the task that has created the object may not have completed it yet.
+    :returns: whether it was changed.
+    """
+    title = desired.title(found_id)
+    if may_change:
+        return converge(sender, part.read, part.update, part.differences, what=title).changed
+    if left := look(lambda: part.differences(sender.send(part.read)), until=lambda left: not left):
+        raise desired.differs(found_id, left)
+    return False
 
 
 def _resume(sender: Sender, desired: Desired[R], saved: SavedState) -> EnsureResult[R] | None:
@@ -155,10 +186,7 @@ def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
     _reject_ambiguity(desired, known)
     differences = desired.differences(oldest)
     if differences and if_exists is IfExists.REUSE:
-        raise DriftError(
-            f"{label} {oldest.id} ({desired.name!r}) exists with other settings:"
-            f" {'; '.join(map(str, differences))}. Set if_exists='update' to change it, or choose another name."
-        )
+        raise desired.differs(oldest.id, differences)
     return oldest
 
 

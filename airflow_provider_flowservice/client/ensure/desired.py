@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import Versioned
@@ -19,6 +19,7 @@ from airflow_provider_flowservice.client.model import Frozen, looks_secret, with
 from airflow_provider_flowservice.client.text import plain_text
 
 R = TypeVar("R", bound="ExistingResource")
+P = TypeVar("P", bound=Versioned)
 #: The names in a path such as ``auth.params[0].password``.
 _NAMES = re.compile(r"[^.\[\]]+")
 
@@ -54,6 +55,23 @@ class Difference(Frozen, frozen=True):
         return f"{self.setting} is {found}, expected {desired}"
 
 
+class Part(Frozen, Generic[P], frozen=True, kw_only=True):
+    """A part of an object with requests of its own, such as the identity of a schema.
+
+    It is brought to its desired state once the object exists.
+
+    :param read: the request that reads it.
+    :param absent: how it is read before the object exists, for the dry run.
+    :param differences: returns what differs from the desired state.
+    :param update: returns the request that changes it to the desired state; None if there is nothing to change.
+    """
+
+    read: Request[P]
+    absent: P
+    differences: Callable[[P], tuple[Difference, ...]]
+    update: Callable[[P], Request[Any] | None]
+
+
 class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     """An object that must exist exactly once, in any of AEP's services.
 
@@ -87,6 +105,10 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
         """Return the changes of an update that an object does not show; by default, its differences."""
         return self.differences(found)
 
+    def completed(self, sender: Sender) -> Self:
+        """Return the object with the settings that its create requires and that depend on others in AEP."""
+        return self
+
     @abstractmethod
     def create(self) -> Request[model.Created]:
         """Return the request that creates the object."""
@@ -106,6 +128,21 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     def delete(self, found_id: str) -> Request[None]:
         """Return the request that deletes the object."""
 
+    def check(self, sender: Sender) -> None:
+        """Check the objects that this one refers to, before anything is sent; by default, nothing is checked.
+
+        :raises DriftError: if one of them does not fit.
+        """
+
+    def parts(self, found_id: str) -> tuple[Part[Any], ...]:
+        """Return the parts that have requests of their own, in the order in which they are changed."""
+        return ()
+
+    @property
+    def planned_name(self) -> str:
+        """The name in the placeholder id that stands for the object in a dry run."""
+        return self.name
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values in the create request that must not appear in logs and errors."""
@@ -115,6 +152,13 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     def parents(self) -> tuple[str, ...]:
         """Ids of the objects that this one refers to."""
         return ()
+
+    def differs(self, found_id: str, differing: Sequence[Difference]) -> DriftError:
+        """Return the error for differences that an update can change."""
+        return DriftError(
+            f"{self.label} {found_id} ({self.name!r}) exists with other settings:"
+            f" {'; '.join(map(str, differing))}. Set if_exists='update' to change it, or choose another name."
+        )
 
     def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
         """Return the error for differences that AEP cannot change."""

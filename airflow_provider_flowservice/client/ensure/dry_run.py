@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Iterable
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure.create import IfExists, find_existing
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.http.request import Sender
+from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Frozen, without_secrets
 from airflow_provider_flowservice.client.text import visible
 
+log = logging.getLogger(__name__)
 R = TypeVar("R", bound=ExistingResource)
 
 _PREFIX = "plan:"
@@ -28,7 +30,7 @@ class PlannedCreate(Frozen, Generic[R], frozen=True):
     """The result of the dry run of a create.
 
     :param id: the id of the existing object, or a placeholder.
-    :param change: readable form of the request that would be sent; None if none would be sent.
+    :param change: readable form of the requests that would be sent; None if none would be sent.
     :param found: the existing object, if any.
     """
 
@@ -52,18 +54,39 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
 
     :raises DriftError: if the create would raise it.
     """
-    planned = planned_id(desired.label, desired.name)
-    create = desired.create()
-    would_create = f"{create.method} {create.path}\n{pretty(create.json, desired.secrets)}"
-    if any(map(is_planned, desired.parents)):
-        # An object whose parent does not exist does not exist either.
-        return PlannedCreate(planned, would_create)
-    found = find_existing(sender, desired, if_exists)
+    found = None
+    # An object whose parent does not exist does not exist either.
+    if not any(map(is_planned, desired.parents)):
+        _warn_about_parents(sender, desired)
+        found = find_existing(sender, desired, if_exists)
     if found is None:
-        return PlannedCreate(planned, would_create)
-    update = desired.update(found) if if_exists is IfExists.UPDATE else None
-    change = f"{update.method} {update.path}\n{pretty(update.json, desired.secrets)}" if update else None
-    return PlannedCreate(found.id, change, found)
+        planned = planned_id(desired.label, desired.planned_name)
+        requests = [
+            desired.completed(sender).create(),
+            *(part.update(part.absent) for part in desired.parts(planned)),
+        ]
+        return PlannedCreate(planned, _shown(requests, desired))
+    parts = [(part, sender.send(part.read)) for part in desired.parts(found.id)]
+    if if_exists is IfExists.UPDATE:
+        requests = [desired.update(found), *(part.update(shown) for part, shown in parts)]
+        return PlannedCreate(found.id, _shown(requests, desired), found)
+    if differing := tuple(each for part, shown in parts for each in part.differences(shown)):
+        raise desired.differs(found.id, differing)
+    return PlannedCreate(found.id, None, found)
+
+
+def _warn_about_parents(sender: Sender, desired: Desired[R]) -> None:
+    """Log what is wrong with the parents: an earlier task of the dry run may be the one that would change it."""
+    try:
+        desired.check(sender)
+    except DriftError as error:
+        log.warning("Unless an earlier task changes it, this would fail: %s", error)
+
+
+def _shown(requests: Iterable[Request[Any] | None], desired: Desired[R]) -> str | None:
+    """Return the readable form of requests; None if there are none."""
+    shown = [f"{each.method} {each.path}\n{pretty(each.json, desired.secrets)}" for each in requests if each]
+    return "\n".join(shown) or None
 
 
 def difference(before: Any, after: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
 from airflow_provider_flowservice.client.flows.lifecycle import (
     DeleteResult,
     FlowResources,
@@ -15,6 +16,12 @@ from airflow_provider_flowservice.client.flows.lifecycle import (
     set_state,
     text_changes,
 )
+from airflow_provider_flowservice.client.flows.outcomes import (
+    MaxFailedRecords,
+    RunOutcome,
+    failure_of,
+    outcome_of,
+)
 from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,
     DesiredFlow,
@@ -22,4 +29,5 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredTargetConnection,
 )
 from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow, runs_of
-from airflow_provider_flowservice.client.flows.specs import empty_flow, find_spec
+from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
+from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -12,11 +13,14 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.lifecycle import text_changes, text_differences
+from airflow_provider_flowservice.client.flows.schedules import check_dataset_schedule
+from airflow_provider_flowservice.client.flows.specs import FlowSource
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be, iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
 from airflow_provider_flowservice.client.model import JsonObject, Operation, member
 
+log = logging.getLogger(__name__)
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
 
@@ -204,6 +208,11 @@ class DesiredSourceConnection(_DesiredSourceOrTarget[model.SourceConnection], fr
     kind: ClassVar = request.SOURCE_CONNECTIONS
     label: ClassVar = request.SOURCE_CONNECTIONS.label
 
+    @property
+    def planned_name(self) -> str:
+        """The name, after the spec, which decides what a flow that does not exist yet either needs."""
+        return f"{self.spec_id}:{self.name}"
+
     def updates(self, found: model.SourceConnection) -> tuple[Operation, ...]:
         """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
         if differing := self.differences(found):
@@ -235,7 +244,7 @@ class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], fr
 class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     """A flow (``/flows``). Its selectors are managed by activation and are neither compared nor updated here.
 
-    :param transformations: None uses the ones required by the flow spec: empty selectors for destinations.
+    :param transformations: None uses the ones that its source requires: empty selectors for the profile store.
     :param schedule_params: schedule of a batch flow, as in AEP's API.
     """
 
@@ -254,8 +263,8 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         body = self._body()
         body["sourceConnectionIds"] = list(self.source_connection_ids)
         body["targetConnectionIds"] = list(self.target_connection_ids)
-        if self._transformations:
-            body["transformations"] = self._transformations
+        if self.transformations is not None:
+            body["transformations"] = [dict(transformation) for transformation in self.transformations]
         if self.schedule_params:
             body["scheduleParams"] = dict(self.schedule_params)
         return body
@@ -263,8 +272,27 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     @property
     def parents(self) -> tuple[str, ...]:
         """Ids of connections and mapping set."""
-        mapping = _mapping(self._transformations).get("mappingId") or _profile_mapping(self._transformations)
+        transformations = self.transformations or ()
+        mapping = _mapping(transformations).get("mappingId") or _profile_mapping(transformations)
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
+
+    def completed(self, sender: Sender) -> Self:
+        """Return the flow with the transformations that its source requires, unless they are given.
+
+        :raises InvalidInputError: if it exports datasets, and AEP would reject its schedule.
+        """
+        if self.transformations is not None or not self.source_connection_ids:
+            return self
+        source = specs.read_source(sender, self.source_connection_ids[0])
+        if source is None:
+            log.info("What flow %r requires is not known before its source connection exists", self.name)
+        if source is FlowSource.DATASETS:
+            check_dataset_schedule(self.schedule_params or {})
+            return msgspec.structs.replace(self, transformations=[])
+        if source is FlowSource.PROFILES:
+            required = specs.required_transformation(sender, self.spec_id)
+            return msgspec.structs.replace(self, transformations=[required])
+        return self
 
     def matches(self, found: model.Flow) -> bool:
         """Whether name, spec and connections are the same."""
@@ -279,7 +307,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         """Return the differences in the settings that AEP returns."""
         return (
             *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
-            *compare("mapping", _mapping(self._transformations), _mapping(found.transformations)),
+            *compare("mapping", _mapping(self.transformations or ()), _mapping(found.transformations)),
         )
 
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
@@ -287,21 +315,15 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         operations = text_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
+            if FlowSource.of(found.source_spec_id) is FlowSource.DATASETS:
+                check_dataset_schedule(self.schedule_params or {})
             operations += (_replace("/scheduleParams", found.schedule_params, self.schedule_params),)
         if "mapping" in differing:
             operations += (self._mapping_update(found),)
         return operations
 
-    @property
-    def _transformations(self) -> list[JsonObject]:
-        if self.transformations is not None:
-            return [dict(transformation) for transformation in self.transformations]
-        if self.spec_id == specs.PROFILE_DESTINATION_FLOW:
-            return [specs.EMPTY_GENERAL_TRANSFORM]
-        return [specs.EMPTY_FILE_TRANSFORM] if self.spec_id in specs.FILE_DESTINATION_FLOWS else []
-
     def _mapping_update(self, found: model.Flow) -> Operation:
-        desired = next(t for t in self._transformations if t.get("name") == "Mapping")
+        desired = next(dict(t) for t in self.transformations or () if t.get("name") == "Mapping")
         for index, transformation in enumerate(found.transformations):
             if member(transformation, "name") == "Mapping":
                 return Operation(op="replace", path=f"/transformations/{index}", value=desired)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 from typing import Self
 
@@ -11,6 +11,7 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState, compare
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
+from airflow_provider_flowservice.client.flows.outcomes import MaxFailedRecords, outcome_of
 from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import could_be_any, iterate, send_for_page
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -94,10 +95,17 @@ class NewestRuns(Frozen, frozen=True):
         return sorted(fresh, key=lambda run: (run.created_at, run.id))
 
 
-def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = NOTHING_SAVED) -> str:
+def run_flow(
+    sender: Sender,
+    flow_id: str,
+    window: Window,
+    saved: SavedState = NOTHING_SAVED,
+    max_failed_records: MaxFailedRecords = 0,
+) -> str:
     """Run a source flow over a window (``POST /runs``), only once even if an interrupted attempt is repeated.
 
     :param saved: state of an earlier attempt: the run that it started or, if none, the newest runs before it.
+    :param max_failed_records: how many records may fail in a run of an earlier attempt; with more, another is started.
     :returns: the run's id.
     :raises DriftError: if the flow cannot be run manually.
     """
@@ -109,10 +117,12 @@ def run_flow(sender: Sender, flow_id: str, window: Window, saved: SavedState = N
         newest = earlier or NewestRuns.read(sender, flow_id)
         saved.save(newest.to_state())
         if earlier:
-            if run_id := look_for_started(sender, flow_id, window, newest, failed=False):
+            if run_id := look_for_started(
+                sender, flow_id, window, newest, lambda run: not outcome_of(run, max_failed_records).is_bad
+            ):
                 log.info("An earlier attempt started run %s of flow %s; using it", run_id, flow_id)
             else:
-                # The runs of earlier attempts, which have failed, must not be taken for the one that is started now.
+                # The runs of earlier attempts, which ended badly, must not be taken for the one that is started now.
                 newest = NewestRuns.read(sender, flow_id)
         run_id = run_id or start_run(sender, flow_id, window, newest)
     saved.save({"run": run_id})
@@ -142,23 +152,27 @@ def start_run(sender: Sender, flow_id: str, window: Window, newest: NewestRuns) 
         except FlowServiceError as error:
             if not is_ambiguous(error) or attempt == ATTEMPTS:
                 raise
-        if found := look_for_started(sender, flow_id, window, newest, failed=True):
+        if found := look_for_started(sender, flow_id, window, newest):
             return found
     raise AssertionError("the last attempt returns or raises")
 
 
 def look_for_started(
-    sender: Sender, flow_id: str, window: Window, newest: NewestRuns, *, failed: bool
+    sender: Sender,
+    flow_id: str,
+    window: Window,
+    newest: NewestRuns,
+    is_usable: Callable[[FlowRun], bool] = lambda _: True,
 ) -> str | None:
     """Search, for up to 15.5 s, for the oldest run over a window that was started after ``newest``.
 
     Newer ones belong to other tasks.
 
-    :param failed: whether the run may have failed.
+    :param is_usable: whether a run may be returned; any may by default.
     """
 
     def find() -> str | None:
-        later = (run for run in newest.later(sender, flow_id) if failed or run.state is not RunState.FAILED)
+        later = filter(is_usable, newest.later(sender, flow_id))
         return next((run.id for run in later if _reads(run.params or {}, window)), None)
 
     return look(find, until=bool)
@@ -184,14 +198,20 @@ def _of_flow(flow_id: str) -> tuple[str]:
     return (request.equals("flowId", flow_id),)
 
 
-#: The run that counts if there are several: a successful one, else one that may still succeed, else a partial success.
-_PRECEDENCE = (RunState.SUCCESS, RunState.RUNNING, RunState.PARTIAL, RunState.FAILED)
+def best_after(
+    runs: Iterable[FlowRun], moment: float, max_failed_records: MaxFailedRecords = 0
+) -> FlowRun | None:
+    """Return the run that counts if a flow has several that were created at or after a given time.
 
-
-def best_after(runs: Iterable[FlowRun], moment: float) -> FlowRun | None:
-    """Return the best run created at or after a given time; of several equally good ones, the newest.
+    It is a good one, else one that may still become good, else one that did not fail; of several, the newest.
 
     :param moment: the time, in seconds since 1970-01-01 UTC.
+    :param max_failed_records: how many records of a good run may fail.
     """
-    fresh = [run for run in runs if run.created_at >= moment * 1000]
-    return min(fresh, key=lambda run: (_PRECEDENCE.index(run.state), -run.created_at, run.id), default=None)
+
+    def rank(run: FlowRun) -> tuple[bool, bool, bool, int, str]:
+        outcome = outcome_of(run, max_failed_records)
+        is_failed = run.state is RunState.FAILED
+        return (not outcome.is_good, outcome.is_bad, is_failed, -run.created_at, run.id)
+
+    return min((run for run in runs if run.created_at >= moment * 1000), key=rank, default=None)

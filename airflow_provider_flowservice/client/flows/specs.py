@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import copy
 import difflib
-from typing import TypeVar
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Any, TypeVar
 
+from airflow_provider_flowservice.client.ensure import is_planned, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be, iterate
@@ -46,27 +49,17 @@ AZURE_BLOB = "6d6b59bf-fb58-4107-9064-4d246c0e5bb2"
 AZURE_BLOB_FLOW = "752d422f-b16f-4f0d-b1c6-26e448e3b388"
 AZURE_BLOB_DATASET_FLOW = "95bd8965-fc8a-4119-b9c3-944c2c2df6d2"
 AZURE_DATA_LAKE = "be2c3209-53bc-47e7-ab25-145db8b873e1"
-AZURE_DATA_LAKE_FLOW = "17be2013-2549-41ce-96e7-a70363bec293"
+AZURE_DATA_LAKE_FLOW = "db060570-a155-418a-a6d3-b4d97698e5dc"
+AZURE_DATA_LAKE_DATASET_FLOW = "17be2013-2549-41ce-96e7-a70363bec293"
 DATA_LANDING_ZONE = "10440537-2a7b-4583-ac39-ed38d4b848e8"
-DATA_LANDING_ZONE_FLOW = "cd2fc47e-e838-4f38-a581-8fff2f99b63a"
+DATA_LANDING_ZONE_FLOW = "7e635b9f-e59b-4546-8ba8-fce6496693c8"
+DATA_LANDING_ZONE_DATASET_FLOW = "cd2fc47e-e838-4f38-a581-8fff2f99b63a"
 GOOGLE_CLOUD_STORAGE = "c5d93acb-ea8b-4b14-8f53-02138444ae99"
-GOOGLE_CLOUD_STORAGE_FLOW = "585c15c4-6cbf-4126-8f87-e26bff78b657"
+GOOGLE_CLOUD_STORAGE_FLOW = "976d663b-80b4-4193-be6b-2d0487516623"
+GOOGLE_CLOUD_STORAGE_DATASET_FLOW = "585c15c4-6cbf-4126-8f87-e26bff78b657"
 SFTP = "36965a81-b1c6-401b-99f8-22508f1e6a26"
 SFTP_FLOW = "fd36aaa4-bf2b-43fb-9387-43785eeeb799"
 SFTP_DATASET_FLOW = "354d6aad-4754-46e4-a576-1b384561c440"
-FILE_DESTINATION_FLOWS = frozenset(
-    {
-        AMAZON_S3_FLOW,
-        AZURE_BLOB_FLOW,
-        AZURE_DATA_LAKE_FLOW,
-        DATA_LANDING_ZONE_FLOW,
-        GOOGLE_CLOUD_STORAGE_FLOW,
-        SFTP_FLOW,
-    }
-)
-#: Flow specs for dataset exports, whose ``scheduleParams`` have a different format.
-DATASET_EXPORT_FLOWS = frozenset({AMAZON_S3_DATASET_FLOW, AZURE_BLOB_DATASET_FLOW, SFTP_DATASET_FLOW})
-DESTINATION_FLOWS = FILE_DESTINATION_FLOWS | DATASET_EXPORT_FLOWS | {PROFILE_DESTINATION_FLOW}
 #: Flow specs of HTTP API sources: for XDM records, and for raw records with a mapping set.
 HTTP_API_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
 HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
@@ -74,29 +67,76 @@ HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 #: Connections with these specs belong to source flows. AEP does not apply later changes of them to the flow.
 SOURCE_ONLY = frozenset({UNIFIED_PROFILE_SERVICE, DATA_LAKE, DATA_LAKE_EXPORT, HTTP_API})
 
-#: Without these empty lists nothing can be activated on a flow: a JSON Patch requires the parents of its path to exist.
-EMPTY_GENERAL_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {kind.value: {"selectors": []} for kind in (SelectorKind.ATTRIBUTE, SelectorKind.SEGMENT)},
+_TRANSFORM = "GeneralTransform"
+#: The parameters of a flow from the profile store while nothing is activated on it.
+_EMPTY_PARAMS: dict[str, Any] = {
+    SelectorKind.ATTRIBUTE.value: {"selectors": []},
+    SelectorKind.SEGMENT.value: {"selectors": []},
+    "mandatoryFields": [],
+    "primaryFields": [],
+    "profileMapping": {},
 }
-#: The same for newer flows to file destinations, whose attributes come from a mapping set.
-EMPTY_FILE_TRANSFORM: JsonObject = {
-    "name": "GeneralTransform",
-    "params": {
-        "mandatoryFields": [],
-        "primaryFields": [],
-        "profileMapping": {},
-        SelectorKind.SEGMENT.value: {"selectors": []},
-    },
-}
+_SELECTORS = frozenset(kind.value for kind in SelectorKind)
+
+
+class FlowSource(StrEnum):
+    """Where a flow reads from. This decides what it needs, whichever destination it writes to."""
+
+    #: The profile store: segments and profile attributes are activated on the flow.
+    PROFILES = "profile store"
+    #: The data lake: the flow exports datasets on its own schedule.
+    DATASETS = "data lake"
+    #: An external system: the flow is a source flow.
+    SYSTEM = "external system"
+
+    @classmethod
+    def of(cls, connection_spec_id: str | None) -> FlowSource:
+        """Return the kind of source that the connection spec of a source connection stands for."""
+        known = {UNIFIED_PROFILE_SERVICE: cls.PROFILES, DATA_LAKE_EXPORT: cls.DATASETS}
+        return known.get(connection_spec_id or "", cls.SYSTEM)
+
+
+def read_source(sender: Sender, source_connection_id: str) -> FlowSource | None:
+    """Return what a source connection reads from (``GET /sourceConnections/{id}``).
+
+    :returns: None for a placeholder of a dry run that does not contain the connection spec. Placeholders are not sent.
+    """
+    if not is_planned(source_connection_id):
+        found = sender.send(request.get(request.SOURCE_CONNECTIONS, source_connection_id))
+        return FlowSource.of(found.connection_spec.id)
+    prefix = planned_id(request.SOURCE_CONNECTIONS.label, "")
+    spec_id, _, _ = source_connection_id.removeprefix(prefix).partition(":")
+    return FlowSource.of(spec_id) if is_uuid(spec_id) else None
+
+
+def empty_transformation(params: Collection[str] = _SELECTORS) -> JsonObject:
+    """Return a transformation with empty lists, without which nothing can be activated on a flow.
+
+    A JSON Patch requires the parents of its path to exist.
+
+    :param params: names of its parameters.
+    """
+    empty = {name: copy.deepcopy(value) for name, value in _EMPTY_PARAMS.items() if name in params}
+    return {"name": _TRANSFORM, "params": empty}
+
+
+def required_transformation(sender: Sender, flow_spec_id: str) -> JsonObject:
+    """Return the transformation that a new flow from the profile store requires.
+
+    A destination takes attributes as selectors or from a mapping set, which only its flow spec tells
+    (``GET /flowSpecs/{id}``). If the flow spec does not, the transformation has a place for both.
+    """
+    if flow_spec_id == PROFILE_DESTINATION_FLOW:
+        return empty_transformation()
+    spec = sender.send(request.get(request.FLOW_SPECS, flow_spec_id))
+    described = spec.transformation_params(_TRANSFORM)
+    return empty_transformation(described if SelectorKind.SEGMENT.value in described else _EMPTY_PARAMS)
 
 
 def empty_flow(flow_id: str) -> Flow:
     """Return the flow that a placeholder id represents: a new flow without selectors."""
     return Flow(
-        id=flow_id,
-        flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW),
-        transformations=(copy.deepcopy(EMPTY_GENERAL_TRANSFORM),),
+        id=flow_id, flow_spec=SpecRef(id=PROFILE_DESTINATION_FLOW), transformations=(empty_transformation(),)
     )
 
 

@@ -10,7 +10,7 @@ import io
 import zlib
 
 from airflow_provider_flowservice.client.errors import InvalidResponseError, ResponseTooLargeError
-from airflow_provider_flowservice.client.http.response import Response, too_large
+from airflow_provider_flowservice.client.http.response import Response
 
 #: Maximum size of a body in bytes, both as received and decompressed. A page of 100 flows has less than one megabyte.
 MAX_BYTES = 64 * 1024 * 1024
@@ -95,4 +95,8 @@ class Body:
         return self._head.error(InvalidResponseError, f"HTTP {self._head.status}, the response {problem}")
 
     def _too_large(self, problem: str) -> ResponseTooLargeError:
-        return too_large(self._head, problem)
+        return self._head.error(
+            ResponseTooLargeError,
+            f"HTTP {self._head.status}, the response {problem}. AEP does not send such responses: check the hosts of"
+            " the connection, and that no proxy answers instead of AEP.",
+        )

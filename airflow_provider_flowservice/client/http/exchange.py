@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.settings import Settings
-from airflow_provider_flowservice.client.text import header_value, plain_text, without
+from airflow_provider_flowservice.client.text import header_value, plain_text, without_secrets
 
 T = TypeVar("T")
 
@@ -108,8 +108,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             token = cast(str, (yield NeedToken()))
             secrets += (token,)
         elapsed = clock.current().monotonic() - start
-        credentials = _credentials(request.host, settings, token) if token is not None else {}
-        headers_of_all = {**credentials, **headers}
+        headers_of_all = {**_headers(request.host, settings, token), **headers}
         result = yield _prepare(request, settings, headers_of_all, max(policy.budget - elapsed, 0.001))
         outcome = _read(request, result, secrets)
         if not isinstance(outcome, _Failure):
@@ -153,7 +152,8 @@ def _read(request: Request[T], result: Result, secrets: tuple[str, ...]) -> T | 
         raise TypeError(f"the result of Send must be a response or an error, not {type(result).__name__}")
     result = msgspec.structs.replace(result, secrets=secrets)
     if not result.is_success:
-        return _Failure(response.error(result, token_rejections=_TOKEN_REJECTIONS[request.host]))
+        rejections = _TOKEN_REJECTIONS[request.host]
+        return _Failure(response.error(result, token_rejections=rejections, record=request.content))
     try:
         return request.parse(result)
     except FlowServiceError as unreadable:
@@ -195,10 +195,14 @@ def _origin(host: Host, settings: Settings) -> str:
     }[host]
 
 
-def _credentials(host: Host, settings: Settings, token: str) -> dict[str, str]:
-    headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
-    if host is Host.GATEWAY:
+def _headers(host: Host, settings: Settings, token: str | None) -> dict[str, str]:
+    """Return the headers that all requests to a host have, with the token if there is one."""
+    headers = {}
+    if token is not None:
+        headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
+    if token is not None and host is Host.GATEWAY:
         headers["x-api-key"] = settings.client_id
+    if host is not Host.IMS:
         headers["x-sandbox-name"] = settings.sandbox
     return {name: _header(name, value) for name, value in headers.items()}
 
@@ -222,7 +226,7 @@ def _header(name: str, value: str) -> str:
 def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:
     """Add a remedy to an error, and remove secrets from its message, which can be that of a library."""
     # Invalid input is described by the client itself.
-    shown = without if isinstance(error, InvalidInputError) else plain_text
+    shown = without_secrets if isinstance(error, InvalidInputError) else plain_text
     message = shown(error.message, secrets=secrets)
     message = f"{message} {advice}".rstrip()
     error.message = message

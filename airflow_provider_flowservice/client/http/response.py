@@ -1,7 +1,7 @@
 """Responses, and pure functions that parse them.
 
-Errors have three different formats, resources are wrapped in ``items``, and changes are confirmed with or without a
-body. Regardless of the bytes received, these functions only raise
+Resources are wrapped in ``items``, and changes are confirmed with or without a body. Regardless of the bytes received,
+these functions only raise
 :class:`~airflow_provider_flowservice.client.errors.FlowServiceError`.
 """
 
@@ -23,9 +23,9 @@ from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     InvalidResponseError,
     NotFoundError,
-    ResponseTooLargeError,
     api_error_class,
 )
+from airflow_provider_flowservice.client.http import problem
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.text import header_value, plain_text
 
@@ -37,8 +37,9 @@ E = TypeVar("E", bound=FlowServiceError)
 #: Maximum depth of nested JSON. AEP's documents have less than 20 levels; far more would exceed Python's recursion
 #: limit when they are compared or copied.
 MAX_DEPTH = 100
-#: Maximum number of objects on a page. Pages of at most 100 are requested.
-MAX_OBJECTS = 10_000
+#: Maximum number of objects on a page that cannot be decoded: each is looked at again, and logged. Pages of at most 100
+#: are requested.
+MAX_UNREADABLE = 1000
 
 
 class Response(Frozen, frozen=True):
@@ -104,35 +105,25 @@ class _Token(model.Record, frozen=True, kw_only=True, rename=None):
     expires_in: float
 
 
-def too_large(response: Response, problem: str) -> ResponseTooLargeError:
-    """Return the error for a response that exceeds a limit.
-
-    :param problem: the limit, and what exceeds it.
-    """
-    return response.error(
-        ResponseTooLargeError,
-        f"HTTP {response.status}, the response {problem}. AEP does not send such responses: check the hosts of the"
-        " connection, and that no proxy answers instead of AEP.",
-    )
-
-
-def error(response: Response, *, token_rejections: frozenset[int] = frozenset({401})) -> ApiError:
+def error(
+    response: Response, *, token_rejections: frozenset[int] = frozenset({401}), record: bytes | None = None
+) -> ApiError:
     """Return the error for an unsuccessful response of the gateway or of any service.
 
     :param token_rejections: statuses that mean that the token is invalid.
+    :param record: the record that was sent, encoded as JSON. What AEP quotes of it does not appear.
     """
-    decoded = _lenient_json(response.body)
-    document = decoded if isinstance(decoded, dict) else {}
-    code = _error_code(response, document)
-    text = _error_text(response, document) or _raw_text(response)
+    document = lenient_json(response.body)
+    said = problem.read(document, secrets=response.secrets, record=record)
+    text = said.text or _raw_text(response)
     token_is_rejected = response.status in token_rejections
-    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, code)
-    label = f"HTTP {response.status}" + (f" {code}" if code else "")
+    kind = AuthenticationError if token_is_rejected else api_error_class(response.status, said.code)
+    label = f"HTTP {response.status}" + (f" {said.code}" if said.code else "")
     return response.error(
         kind,
         f"{label}: {text}",
         status=response.status,
-        code=code,
+        code=said.code,
         request_id=_request_id(response, document),
         retry_after=retry_after(response.headers.get("retry-after")),
     )
@@ -158,7 +149,7 @@ def page(response: Response, kind: type[T]) -> model.Page[T]:
 def page_of(
     response: Response,
     kind: type[T],
-    parts: Sequence[bytes | msgspec.Raw],
+    parts: Iterable[bytes | msgspec.Raw],
     *,
     next_cursor: str | None = None,
     id_at: Sequence[str] = ("id",),
@@ -168,17 +159,18 @@ def page_of(
 
     :param id_at: path of the id in an object, for those that cannot be decoded.
     :param name_at: path of the name in an object, for those that cannot be decoded.
-    :raises ResponseTooLargeError: if there are more than :data:`MAX_OBJECTS`.
+    :raises InvalidResponseError: if more than :data:`MAX_UNREADABLE` cannot be decoded.
     """
-    if len(parts) > MAX_OBJECTS:
-        raise too_large(response, f"has {len(parts):,} objects, more than the limit of {MAX_OBJECTS:,}")
     items: list[T] = []
     unreadable: list[model.Unreadable] = []
     for part in parts:
         try:
             items.append(decode(response, kind, part))
         except InvalidResponseError as error:
-            document = _lenient_json(part)
+            if len(unreadable) == MAX_UNREADABLE:
+                text = f"invalid response: more than {MAX_UNREADABLE} objects cannot be read: {error.message}"
+                raise response.error(InvalidResponseError, text) from error
+            document = lenient_json(part)
             found, name = model.member(document, *id_at), model.member(document, *name_at)
             has_none = name is None and isinstance(model.member(document, *name_at[:-1]), Mapping)
             skipped = model.Unreadable(
@@ -289,38 +281,12 @@ def _next_token(links: dict[str, Any] | None) -> str | None:
     return values[0] if values else None
 
 
-def _lenient_json(body: bytes | msgspec.Raw) -> Any:
+def lenient_json(body: bytes | msgspec.Raw) -> Any:
+    """Decode JSON; None if it is invalid."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _error_code(response: Response, document: Mapping[str, Any]) -> str | None:
-    """Return the gateway's ``error_code`` (string or number), the end of a problem ``type``, or IMS's ``error``."""
-    code = document.get("error_code")
-    if isinstance(code, (str, int)):
-        return response.said(str(code))
-    kind = document.get("type")
-    if isinstance(kind, str) and "/errors/" in kind:
-        return response.said(kind).rpartition("/")[2]
-    ims = document.get("error")
-    return response.said(ims) if isinstance(ims, str) else None
-
-
-def _error_text(response: Response, document: Mapping[str, Any]) -> str | None:
-    report = document.get("report")
-    details = report if isinstance(report, dict) else {}
-    candidates = (
-        details.get("detailed-message"),
-        document.get("errorMessage"),
-        details.get("message"),
-        document.get("error_description"),
-        document.get("message"),
-        document.get("detail"),
-        document.get("title"),
-    )
-    return next((response.said(text) for text in candidates if isinstance(text, str) and text), None)
 
 
 def _raw_text(response: Response) -> str:
@@ -329,11 +295,10 @@ def _raw_text(response: Response) -> str:
     return plain_text(text, limit=300, secrets=response.secrets) or "no explanation"
 
 
-def _request_id(response: Response, document: Mapping[str, Any]) -> str | None:
-    report = document.get("report")
+def _request_id(response: Response, document: Any) -> str | None:
     candidates: Iterable[Any] = (
-        report.get("request-id") if isinstance(report, dict) else None,
-        document.get("requestId"),
+        model.member(document, "report", "request-id"),
+        model.member(document, "requestId"),
         response.headers.get("x-request-id"),
     )
     return next((response.said(value) for value in candidates if isinstance(value, str)), None)

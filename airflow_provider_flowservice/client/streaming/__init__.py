@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client.streaming.dead_letters import DeadLetters
+from airflow_provider_flowservice.client.streaming.csv_files import CsvOptions, EmptyCells
+from airflow_provider_flowservice.client.streaming.dead_letters import (
+    DeadLetters,
+    begins_with_dead_letter,
+    lines_of_letters,
+    unwrapped,
+)
+from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
 from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
-from airflow_provider_flowservice.client.streaming.records import (
-    InputRecord,
-    UnreadableRecord,
-    file_format,
-    from_file,
-    from_messages,
-)
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, from_messages
+from airflow_provider_flowservice.client.streaming.settled import Mark, SettledRecords

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import StrEnum
-from urllib.parse import SplitResult, urlsplit
+from functools import partial
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.http import response
+from airflow_provider_flowservice.client.http import problem, response
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.model import BaseConnection, Frozen
 from airflow_provider_flowservice.client.settings import origin_of
+from airflow_provider_flowservice.client.text import header_value
 
 #: Maximum size of a request in bytes. AEP documents 1 MB without saying whether it means 10**6 or 2**20; this is safe.
 MAX_REQUEST_BYTES = 1_000_000
@@ -27,13 +29,15 @@ SYNC_VALIDATIONS_PER_MINUTE = 60
 
 _XDM_CONTENT_TYPE = "application/vnd.adobe.xed-full-notext+json; version=1.0"
 _BATCH_OPEN, _BATCH_CLOSE = b'{"messages":[', b"]}"
+_FLOW_HEADER = "x-adobe-flow-id"
 _INLET_PATH = re.compile(r"/collection/(?P<id>[^/]+)")
 
 
 class Inlet(Frozen, frozen=True):
     """A streaming inlet, which records are posted to.
 
-    :param url: its URL, as returned by AEP.
+    :param url: its URL, as returned by AEP. It may contain what Adobe's tutorials add to it: the flow
+        (``?x-adobe-flow-id=<id>``), and that records are validated (``syncValidation=true``).
     :param data_type: ``xdm`` or ``raw``; None if unknown.
     :param authenticated: whether it requires a token.
     """
@@ -50,6 +54,26 @@ class Inlet(Frozen, frozen=True):
             raise self._invalid()
         return match["id"]
 
+    def flow_for(self, flow_id: str | None) -> str | None:
+        """Return the id of the flow that ingests the records: the one that is given, or the one in the URL.
+
+        :raises InvalidInputError: if they differ, or the one in the URL is invalid.
+        """
+        remedy = f"Give one flow id after {_FLOW_HEADER}=, or remove the parameter."
+        found = {
+            header_value("inlet_url", value, remedy)
+            for name, value in self._query
+            if name.lower() == _FLOW_HEADER
+        }
+        if len(found) > 1 or "" in found:
+            count = "no flow id" if found == {""} else "several flow ids"
+            raise InvalidInputError("inlet_url", f"{self.url!r} has {count}", remedy)
+        in_url = found.pop() if found else None
+        if flow_id is not None and in_url not in (None, flow_id.strip()):
+            differs = f"{flow_id!r} is not {in_url!r}, the flow in inlet_url"
+            raise InvalidInputError("flow_id", differs, "Give the flow id only once.")
+        return flow_id or in_url
+
     def checked(self, collection_host: str) -> Inlet:
         """Return the inlet, if a token may be sent to its host.
 
@@ -64,9 +88,22 @@ class Inlet(Frozen, frozen=True):
         return self
 
     @property
+    def validates(self) -> bool:
+        """Whether its URL asks for synchronous validation, with either of the names that Adobe documents."""
+        return any(
+            name in ("syncValidation", "synchronousValidation") and value.lower() == "true"
+            for name, value in self._query
+        )
+
+    @property
+    def _query(self) -> list[tuple[str, str]]:
+        return parse_qsl(self._parts.query, keep_blank_values=True)
+
+    @property
     def _parts(self) -> SplitResult:
         try:
-            parts = urlsplit(self.url)
+            # Pasted URLs, and those in variables, may end with a line break.
+            parts = urlsplit(self.url.strip())
             _ = parts.port
         except ValueError as problem:
             raise self._invalid() from problem
@@ -167,7 +204,6 @@ class _Element(model.Record, frozen=True, kw_only=True):
     xaction_id: str | None = None
     status: int | str | None = None
     status_code: int | str | None = None
-    message: str | None = None
 
 
 class _BatchResponse(model.Record, frozen=True, kw_only=True):
@@ -186,7 +222,7 @@ def post_batch(
     return Request(
         "POST",
         f"/collection/batch/{inlet.id}",
-        lambda received: _results(received, len(messages)),
+        lambda received: _results(received, messages),
         content=b"".join((_BATCH_OPEN, b",".join(messages), _BATCH_CLOSE)),
         headers=_headers(flow_id),
         host=Host.COLLECTION,
@@ -202,7 +238,7 @@ def post_single(
     return Request(
         "POST",
         f"/collection/{inlet.id}",
-        _receipt,
+        lambda received: (_result(received, response.decode(received, _Element), received.body, message),),
         params=(("syncValidation", "true"),) if sync_validation else (),
         content=message,
         headers=_headers(flow_id),
@@ -213,31 +249,34 @@ def post_single(
 
 
 def _headers(flow_id: str | None) -> tuple[tuple[str, str], ...]:
-    return (("x-adobe-flow-id", flow_id),) if flow_id else ()
+    return ((_FLOW_HEADER, flow_id),) if flow_id else ()
 
 
-def _receipt(received: response.Response) -> tuple[MessageResult, ...]:
-    return (_result(received, response.decode(received, _Element)),)
-
-
-def _results(received: response.Response, count: int) -> tuple[MessageResult, ...]:
-    elements = response.decode(received, _BatchResponse).responses[:count]
+def _results(received: response.Response, messages: Sequence[bytes]) -> tuple[MessageResult, ...]:
+    elements = response.decode(received, _BatchResponse).responses
+    results = map(partial(_read_element, received), elements, messages)
     missing = (MessageResult(MessageStatus.UNKNOWN, message="the response contains no result for it"),) * (
-        count - len(elements)
+        len(messages) - len(elements)
     )
-    return (*(_read_element(received, element) for element in elements), *missing)
+    return (*results, *missing)
 
 
-def _read_element(received: response.Response, element: msgspec.Raw) -> MessageResult:
+def _read_element(received: response.Response, element: msgspec.Raw, sent: bytes) -> MessageResult:
     try:
-        return _result(received, msgspec.json.decode(element, type=_Element))
+        return _result(received, msgspec.json.decode(element, type=_Element), element, sent)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # An invalid element does not affect the others, which must not be sent again because of it.
         return MessageResult(MessageStatus.UNKNOWN, message="its result in the response is invalid")
 
 
-def _result(received: response.Response, element: _Element) -> MessageResult:
-    """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too."""
+def _result(
+    received: response.Response, element: _Element, raw: bytes | msgspec.Raw, sent: bytes
+) -> MessageResult:
+    """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too.
+
+    :param raw: the element, which has the format of an error if the message is not accepted.
+    :param sent: the message.
+    """
     stated = element.status if element.status is not None else element.status_code
     text = str(stated)
     # A status has three digits; Python refuses to read numbers of thousands.
@@ -245,8 +284,9 @@ def _result(received: response.Response, element: _Element) -> MessageResult:
     if status is not None and status >= 400:
         outcome = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
     elif element.xaction_id is not None:
-        outcome = MessageStatus.ACCEPTED
+        return MessageResult(MessageStatus.ACCEPTED, element.xaction_id, status)
     else:
         outcome = MessageStatus.UNKNOWN
-    message = received.said(element.message) if element.message is not None else None
-    return MessageResult(outcome, element.xaction_id, status, message)
+    said = problem.read(response.lenient_json(raw), secrets=received.secrets, record=sent)
+    message = ": ".join(filter(None, (said.code, said.text)))
+    return MessageResult(outcome, element.xaction_id, status, message or None)

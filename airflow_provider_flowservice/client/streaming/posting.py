@@ -37,19 +37,24 @@ T = TypeVar("T")
 #: Maximum number of times that a batch, or the messages in it that the inlet is too busy for, are sent. With waits of
 #: up to 1, 2, 4 and 8 s in between, that bridges brief overload; messages still not accepted then count as rejected.
 ATTEMPTS = 5
+#: Rejected records are kept until the batch that they are in is settled, as many as have about this size together.
+_MAX_REJECTED_BYTES = 10_000_000
 _NOT_XDM = (
-    "is not an XDM message, which this inlet requires; pass schema_id and dataset_id to wrap plain records"
+    "is not an XDM message, which this inlet requires; pass schema_id and dataset_id to wrap plain records, or flow_id"
+    " to let AEP decide"
 )
 
 
 class Failure(Frozen, frozen=True):
     """A record that was not accepted.
 
+    :param index: index of the record in this input, starting at 0. Its own ``position`` may be that in another one.
     :param record: the record as read from the input.
     :param status: AEP's status for it, if any.
     :param message: description of the problem.
     """
 
+    index: int
     record: InputRecord | UnreadableRecord
     status: int | None
     message: str
@@ -84,8 +89,8 @@ class PostSummary(msgspec.Struct):
 class Progress(Frozen, frozen=True):
     """The progress of a posting, which an attempt after an interruption continues from.
 
-    :param settled: summary of the records before position ``settled.settled``.
-    :param sending_below: the records from there up to this position may have been sent.
+    :param settled: summary of the first ``settled.settled`` records.
+    :param sending_below: the records from there up to this index may have been sent.
     """
 
     settled: PostSummary
@@ -95,6 +100,7 @@ class Progress(Frozen, frozen=True):
 class _Message(Frozen, frozen=True):
     hidden: ClassVar = frozenset({"content"})
 
+    index: int
     record: InputRecord
     content: bytes
 
@@ -111,12 +117,13 @@ class Poster:
     :param target: the inlet.
     :param flow_id: id of the flow that ingests the records, if known.
     :param envelope: wraps plain records; None sends records unchanged.
-    :param batch_size: maximum number of records per request; 1 uses the endpoint for single messages.
+    :param batch_size: maximum number of records per request, including those that are rejected unsent; 1 uses the
+        endpoint for single messages.
     :param sync_validation: validate each record against the schema; records are sent one by one, 60 per minute.
     :param on_failure: called for every record that is not accepted.
     :param on_progress: called before and after each request.
     :param summary: summary of an interrupted attempt, to continue from.
-    :param maybe_sent_below: records before this position may have been sent by an interrupted attempt.
+    :param maybe_sent_below: records before this index may have been sent by an interrupted attempt.
     """
 
     sender: Sender
@@ -129,11 +136,11 @@ class Poster:
     on_progress: Callable[[Progress], None] = _ignore
     summary: PostSummary = field(default_factory=PostSummary)
     maybe_sent_below: int = 0
-    _read_below: int = field(default=0, init=False)
 
     def post(self, records: Iterable[InputRecord | UnreadableRecord]) -> PostSummary:
         """Post all records (``POST /collection/batch/{inlet}``).
 
+        :param records: the records from the index ``summary.settled`` on.
         :raises FlowServiceError: if the inlet rejects a request or the last attempt fails. ``summary`` is then valid.
         """
         single = self.sync_validation or self.batch_size == 1
@@ -141,35 +148,64 @@ class Poster:
         pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
         earliest = clock.current().monotonic()
         settled = msgspec.structs.replace(self.summary)
-        for batch, end in _batches(self._messages(records), size, lambda: self._read_below):
-            clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
-            earliest = clock.current().monotonic() + pause
-            self.on_progress(Progress(settled, sending_below=end))
-            self._send(batch, single)
+        for batch, end in self._batches(records, size):
+            if batch:
+                clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
+                earliest = clock.current().monotonic() + pause
+                self.on_progress(Progress(settled, sending_below=end))
+                self._send(batch, single)
             self.summary.settled = end
             settled = msgspec.structs.replace(self.summary)
             self.on_progress(Progress(settled, sending_below=end))
         return self.summary
 
-    def _messages(self, records: Iterable[InputRecord | UnreadableRecord]) -> Iterator[_Message]:
-        for record in records:
-            self._read_below = record.position + 1
-            message = self._message(record)
-            if isinstance(message, _Message):
-                yield message
-            else:
-                self._reject(record, MessageResult(MessageStatus.REJECTED, message=message))
+    def _batches(
+        self, records: Iterable[InputRecord | UnreadableRecord], size: int
+    ) -> Iterator[tuple[list[_Message], int]]:
+        """Yield the messages of up to ``size`` records that fit into a request, and the index after these records.
 
-    def _message(self, record: InputRecord | UnreadableRecord) -> _Message | str:
+        Records that cannot be sent are rejected, and count like the others: what is known of unsettled records must
+        not grow with the input.
+        """
+        batch: list[_Message] = []
+        begin = end = self.summary.settled
+        filled = rejected = 0
+        try:
+            for record in records:
+                message = self._message(end, record)
+                size_of_request = inlet.batch_overhead(len(batch) + 1) + filled
+                if isinstance(message, _Message):
+                    size_of_request += len(message.content)
+                full = size_of_request > inlet.MAX_REQUEST_BYTES or rejected > _MAX_REJECTED_BYTES
+                if end > begin and (full or end - begin == size):
+                    yield batch, end
+                    batch, begin, filled, rejected = [], end, 0, 0
+                if isinstance(message, _Message):
+                    batch.append(message)
+                    filled += len(message.content)
+                else:
+                    self._reject(end, record, MessageResult(MessageStatus.REJECTED, message=message))
+                    rejected += len(record.raw)
+                end += 1
+        except InvalidInputError:
+            # The input is truncated: send the records that were read before raising the error.
+            if end > begin:
+                yield batch, end
+            raise
+        if end > begin:
+            yield batch, end
+
+    def _message(self, index: int, record: InputRecord | UnreadableRecord) -> _Message | str:
         """Return the message for a record, or the reason why it cannot be sent."""
         if isinstance(record, UnreadableRecord):
             return record.problem
         content = self.envelope.wrap(record.raw) if self.envelope else record.raw
         if len(content) + inlet.batch_overhead(1) > inlet.MAX_REQUEST_BYTES:
             return f"has {len(content)} bytes, but the limit for a request is {inlet.MAX_REQUEST_BYTES}"
-        if self.target.data_type == "xdm" and not self.envelope and not inlet.is_xdm_message(content):
+        can_be_plain = self.target.data_type != "xdm" or self.envelope or self.flow_id
+        if not can_be_plain and not inlet.is_xdm_message(content):
             return _NOT_XDM
-        return _Message(record, content)
+        return _Message(index, record, content)
 
     def _send(self, batch: list[_Message], single: bool) -> None:
         """Send a batch; repeat messages that the inlet is too busy for, and the whole batch if its response is lost."""
@@ -228,12 +264,12 @@ class Poster:
         for message, result in zip(pending, results, strict=True):
             if result.outcome is MessageStatus.ACCEPTED:
                 self._accept(result)
-                sent_by_other = message.record.position < self.maybe_sent_below
+                sent_by_other = message.index < self.maybe_sent_below
                 self.summary.maybe_duplicated += sent_before or sent_by_other
             elif result.outcome is MessageStatus.BUSY and not last:
                 again.append(message)
             else:
-                self._reject(message.record, result)
+                self._reject(message.index, message.record, result)
         return again
 
     def _accept(self, result: MessageResult) -> None:
@@ -241,39 +277,9 @@ class Poster:
         self.summary.first_xaction_id = self.summary.first_xaction_id or result.xaction_id
         self.summary.last_xaction_id = result.xaction_id
 
-    def _reject(self, record: InputRecord | UnreadableRecord, result: MessageResult) -> None:
+    def _reject(self, index: int, record: InputRecord | UnreadableRecord, result: MessageResult) -> None:
         if result.outcome is MessageStatus.UNKNOWN:
             self.summary.unknown += 1
         else:
             self.summary.rejected += 1
-        self.on_failure(Failure(record, result.status, result.message or "AEP gives no reason"))
-
-
-def _batches(
-    messages: Iterable[_Message], size: int, read_below: Callable[[], int]
-) -> Iterator[tuple[list[_Message], int]]:
-    """Yield batches of up to ``size`` messages that do not exceed the size limit of a request.
-
-    :param read_below: returns the position below which the input was read, including rejected records.
-    :returns: each batch, with the position below which all records are settled once it is sent.
-    """
-    batch: list[_Message] = []
-    filled = 0
-    try:
-        for message in messages:
-            grown = inlet.batch_overhead(len(batch) + 1) + filled + len(message.content)
-            if batch and grown > inlet.MAX_REQUEST_BYTES:
-                yield batch, message.record.position
-                batch, filled = [], 0
-            batch.append(message)
-            filled += len(message.content)
-            if len(batch) == size:
-                yield batch, message.record.position + 1
-                batch, filled = [], 0
-    except InvalidInputError:
-        # The input is truncated: send the records that were read before raising the error.
-        if batch:
-            yield batch, read_below()
-        raise
-    if batch:
-        yield batch, read_below()
+        self.on_failure(Failure(index, record, result.status, result.message or "AEP gives no reason"))

@@ -1,30 +1,73 @@
-"""Input records from memory or from a file, read one at a time and never all at once."""
+"""Input records, how each is checked, and records that are objects in memory."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
-import zlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from enum import StrEnum
-from typing import IO, Any, ClassVar
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from types import NoneType
+from typing import Any, ClassVar
+from uuid import UUID
 
 import msgspec
 
-from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.streaming.inlet import MAX_REQUEST_BYTES
 
-#: Maximum length of a CSV field in characters: the size limit of a request, which exceeds the csv module's default.
-MAX_FIELD_CHARACTERS = 1_000_000
+#: Maximum size of a record; a longer one fits into no request.
+MAX_RECORD_BYTES = MAX_REQUEST_BYTES
+#: Number of bytes that are kept of a record that is longer.
+KEPT_BYTES = 4096
+#: Maximum nesting of a record. XDM's schemas have far fewer levels, and Python's parsers fail at about 1000.
+MAX_DEPTH = 256
+
+_decode = msgspec.json.Decoder().decode
+# Decimals are written as numbers, with all their digits.
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_TOO_DEEP = f"has more than {MAX_DEPTH} levels"
+_NOT_AN_OBJECT = "is not a JSON object"
+#: Types that need neither a check nor a conversion before they are encoded.
+_PLAIN = frozenset({str, int, bool, NoneType})
+
+
+class CsvLayout(Frozen, frozen=True):
+    """How the rows of a CSV file are read.
+
+    :param columns: names of the columns, in the order of the file.
+    :param delimiter: the character between two fields.
+    :param encoding: Python's name of the file's encoding.
+    """
+
+    columns: tuple[str, ...]
+    delimiter: str
+    encoding: str = "utf-8"
+
+    def decode(self, raw: bytes) -> str:
+        """Return the text of a row. Bytes that are invalid in the encoding become lone surrogates."""
+        return raw.decode(self.encoding, undecodable(self.encoding))
+
+    def encode(self, text: str) -> bytes:
+        """Return the bytes of a row, as they were before :meth:`decode`."""
+        return text.encode(self.encoding, undecodable(self.encoding))
+
+
+def undecodable(encoding: str) -> str:
+    """Return the error handler that lets what is invalid in an encoding survive decoding and encoding."""
+    # The units of UTF-16 and UTF-32 are no single bytes, which "surrogateescape" needs.
+    return "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
 
 
 class InputRecord(Frozen, frozen=True):
     """A valid record.
 
     :param position: index of the record in the input, starting at 0.
-    :param raw: the record encoded as JSON; unchanged if the input is JSON lines.
+    :param raw: the record encoded as JSON; unchanged if the input is JSON.
     :param line: line number in the file, starting at 1; None if there are no lines.
     """
 
@@ -38,7 +81,10 @@ class InputRecord(Frozen, frozen=True):
 class UnreadableRecord(Frozen, frozen=True):
     """An invalid record.
 
-    :param problem: description of the problem.
+    :param raw: its bytes as they are in the file; of a record that is too long, the first ones.
+    :param problem: description of the problem, without anything of the record's content.
+    :param csv: how the row is to be read, if the file is CSV.
+    :param is_beginning: whether ``raw`` is only the beginning of the record.
     """
 
     hidden: ClassVar = frozenset({"raw"})
@@ -47,160 +93,147 @@ class UnreadableRecord(Frozen, frozen=True):
     raw: bytes
     line: int | None
     problem: str
+    csv: CsvLayout | None = None
+    is_beginning: bool = False
 
 
-class FileFormat(StrEnum):
-    """File extensions of the supported formats; each can be followed by ``.gz``."""
+def checked(position: int, raw: bytes, line: int | None = None) -> InputRecord | UnreadableRecord:
+    """Return the record for JSON text from a file."""
+    if (problem := problem_of(raw)) is None:
+        return InputRecord(position, raw, line)
+    return UnreadableRecord(position, raw, line, problem)
 
-    JSON_LINES = ".jsonl"
-    JSON_ARRAY = ".json"
-    CSV = ".csv"
 
+def too_long(
+    position: int, raw: bytes, line: int | None = None, csv: CsvLayout | None = None
+) -> UnreadableRecord:
+    """Return the record for text that exceeds :data:`MAX_RECORD_BYTES`.
 
-def file_format(name: str) -> tuple[FileFormat, bool]:
-    """Return the format of a file, according to its name, and whether it is compressed with gzip.
-
-    :raises InvalidInputError: if the file extension is unknown.
+    :param raw: its beginning.
     """
-    gzipped = name.endswith(".gz")
-    stem = name[: -len(".gz")] if gzipped else name
-    for known in FileFormat:
-        if stem.endswith(known.value):
-            return known, gzipped
-    endings = ", ".join(f"{known.value}[.gz]" for known in FileFormat)
-    raise InvalidInputError("path", f"{name!r} has an unknown file extension", f"Supported are {endings}.")
+    problem = (
+        f"has more than {MAX_RECORD_BYTES} bytes, the limit for a request (a dead letter has its beginning)"
+    )
+    return UnreadableRecord(position, raw[:KEPT_BYTES], line, problem, csv, is_beginning=True)
+
+
+def problem_of(raw: bytes) -> str | None:
+    """Return what makes JSON text unfit for a record, without anything of its content; None if it is fit."""
+    try:
+        document = _decode(raw)
+    except UnicodeDecodeError:
+        return "is not JSON: it is not UTF-8"
+    except RecursionError:
+        return _TOO_DEEP
+    except msgspec.DecodeError as error:
+        if _ESCAPED_SURROGATE.search(raw):
+            return "is not JSON: it may have half of a surrogate pair, or a syntax error"
+        return f"is not JSON: {error}"
+    if not isinstance(document, dict):
+        return _NOT_AN_OBJECT
+    return _TOO_DEEP if len(raw) > 2 * MAX_DEPTH and _is_too_deep(raw) else None
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    """Whether valid JSON text has more than :data:`MAX_DEPTH` levels."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", raw).translate(_AS_ROUND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
+        # Each round takes away what has nothing in it, which is one level.
+        brackets = brackets.replace(b"()", b"")
+    return bool(brackets)
 
 
 def from_messages(
     messages: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
 ) -> Iterator[InputRecord | UnreadableRecord]:
-    """Yield records for objects in memory. Existing records are not changed."""
+    """Yield records for objects in memory. Existing records are not changed.
+
+    ``Decimal`` becomes a number with all its digits, ``date`` and ``datetime`` become ISO 8601 strings, and ``UUID`` a
+    string. A record with a value that JSON cannot represent is unreadable.
+    """
     for position, message in enumerate(messages):
         if isinstance(message, (InputRecord, UnreadableRecord)):
             yield message
-        elif isinstance(message, Mapping):
-            yield InputRecord(position, msgspec.json.encode(message))
-        else:
-            yield UnreadableRecord(position, str(message).encode(), None, "is not a JSON object")
-
-
-def from_file(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    """Yield the records in an open file.
-
-    :param file: file that is open in binary mode.
-    :param name: name of the file, whose extension defines the format.
-    :raises InvalidInputError: if the file extension is unknown, a CSV header is invalid, or a JSON array or gzip stream
-        is truncated. In the last case, all records before that point are yielded first.
-    """
-    form, gzipped = file_format(name)
-    stream: IO[bytes] = gzip.GzipFile(fileobj=file) if gzipped else file  # type: ignore[assignment]
-    readers = {FileFormat.JSON_LINES: _json_lines, FileFormat.JSON_ARRAY: _json_array, FileFormat.CSV: _csv}
-    return _until_truncated(readers[form](stream, name), name)
-
-
-def _until_truncated(
-    records: Iterator[InputRecord | UnreadableRecord], name: str
-) -> Iterator[InputRecord | UnreadableRecord]:
-    import ijson
-
-    given = 0
-    try:
-        for record in records:
-            yield record
-            given += 1
-    except (ijson.JSONError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        problem = f"{name!r} ends prematurely after {given} records: {' '.join(str(error).split())}"
-        remedy = f"Fix the file, then post the rest with skip_records={given}."
-        raise InvalidInputError("path", problem, remedy) from error
-
-
-def _json_lines(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    position = 0
-    for number, line in enumerate(stream, start=1):
-        raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
-        if not raw:
             continue
-        problem = _problem_of(raw)
-        yield (
-            InputRecord(position, raw, number)
-            if not problem
-            else UnreadableRecord(position, raw, number, problem)
-        )
-        position += 1
-
-
-def _problem_of(raw: bytes) -> str | None:
-    try:
-        raw.decode()
-        document = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        return f"is not JSON: {problem}"
-    return None if isinstance(document, dict) else "is not a JSON object"
-
-
-def _json_array(stream: IO[bytes], _name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    import ijson
-
-    # Decimals preserve all digits of a number, whereas floats would lose some.
-    encode = msgspec.json.Encoder(decimal_format="number").encode
-    for position, item in enumerate(ijson.items(stream, "item")):
-        if isinstance(item, dict):
-            yield InputRecord(position, encode(item))
-        else:
-            yield UnreadableRecord(position, str(item).encode(), None, "is not a JSON object")
-
-
-def _csv(stream: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    # A longer field cannot be sent in any case. The limit applies to the whole process, so it is never reduced.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_CHARACTERS))
-    # Invalid UTF-8 only affects the row that contains it.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    row_text: list[str] = []
-    # Without strict, a quote that is not closed would make the rest of the file a single field.
-    reader = csv.reader(_recording(text, row_text), strict=True)
-    try:
-        header = next(reader, None)
-    except csv.Error as problem:
-        raise InvalidInputError(
-            "path", f"{name!r}: the header is not CSV: {problem}", "Fix the header."
-        ) from None
-    if header is None:
-        return
-    if len(set(header)) < len(header) or not all(header):
-        raise InvalidInputError(
-            "path", f"{name!r} has an empty or repeated column name", "Name each column once."
-        )
-    position = 0
-    while True:
-        row_text.clear()
         try:
-            row = next(reader, None)
-            if row is None:
-                return
-            record: bytes | str | None = _csv_record(header, row) if row else None
-        except csv.Error as problem:
-            record = str(problem)
-        if record is None:
-            continue
-        if isinstance(record, bytes):
-            yield InputRecord(position, record, reader.line_num)
-        else:
-            raw = "".join(row_text).rstrip("\r\n").encode("utf-8", "surrogateescape")
-            yield UnreadableRecord(position, raw, reader.line_num, record)
-        position += 1
+            yield InputRecord(position, _encoded(message))
+        except _NotJsonError as problem:
+            yield UnreadableRecord(position, _shown(message), None, str(problem))
 
 
-def _recording(lines: Iterable[str], recorded: list[str]) -> Iterator[str]:
-    for line in lines:
-        recorded.append(line)
-        yield line
+class _NotJsonError(Exception):
+    """JSON cannot represent a value."""
 
 
-def _csv_record(header: list[str], row: list[str]) -> bytes | str:
-    """Return a row encoded as JSON, or a description of the problem."""
-    if len(row) != len(header):
-        return f"has {len(row)} fields, but the header has {len(header)}"
+def _encoded(message: Any) -> bytes:
+    if not isinstance(message, Mapping):
+        raise _NotJsonError(_NOT_AN_OBJECT)
     try:
-        return msgspec.json.encode(dict(zip(header, row, strict=True)))
+        is_plain = type(message) is dict and _PLAIN.issuperset(map(type, message.values()))
+        if not (is_plain and {str}.issuperset(map(type, message))):
+            message = _as_json(message, MAX_DEPTH)
+        return _encode(message)
     except UnicodeEncodeError:
-        return "is not UTF-8"
+        raise _NotJsonError("has a string with a lone surrogate") from None
+    except RecursionError:
+        raise _NotJsonError(_TOO_DEEP) from None
+    except ValueError:
+        raise _NotJsonError("has an integer with too many digits") from None
+
+
+def _as_json(value: Any, levels: int) -> Any:
+    """Return a value with only those types that JSON has.
+
+    :param levels: number of levels that it may have.
+    """
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, (Mapping, list, tuple)):
+        if not levels:
+            raise _NotJsonError(_TOO_DEEP)
+        if isinstance(value, Mapping):
+            return {_key(key): _as_json(item, levels - 1) for key, item in value.items()}
+        return [_as_json(item, levels - 1) for item in value]
+    return _scalar(value)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise _NotJsonError(f"has a key of type {type(key).__name__}, but keys must be strings")
+    return str(key.value) if isinstance(key, Enum) else str(key)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _scalar(value.value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, date):  # A datetime is one, too.
+        if value != value:  # pandas has a date without a value, which differs from itself.
+            raise _NotJsonError("has a date without a value, which JSON cannot represent")
+        return value.isoformat()
+    if isinstance(value, (float, Decimal)):
+        number = Decimal(value) if isinstance(value, Decimal) else float(value)
+        if not Decimal(number).is_finite():
+            raise _NotJsonError(
+                "has a number that is infinite or not a number (NaN), which JSON cannot represent"
+            )
+        return number
+    for known in (str, bool, int):
+        if isinstance(value, known):
+            return known(value)
+    if value is None:
+        return None
+    raise _NotJsonError(f"has a value of type {type(value).__name__}, which JSON cannot represent")
+
+
+def _shown(message: Any) -> bytes:
+    """Return Python's representation of an object, for the dead letter."""
+    try:
+        return repr(message).encode("utf-8", "backslashreplace")
+    except (RecursionError, ValueError):
+        return b""

@@ -15,7 +15,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS, STREAMING_TARGETS
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS
+from airflow_provider_flowservice.emulator.flow.origin import Origin, origin_of
 from airflow_provider_flowservice.emulator.flow.runs import RunState, run_state, start_run
 from airflow_provider_flowservice.emulator.flow.selectors import audience_uuids
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
@@ -86,8 +87,8 @@ def _file_flow(flow_id: str, sandbox: Sandbox) -> Resource:
     if flow is None:
         raise ActivationError(404, f"Order {flow_id} is not found")
     targets = (store.get(Kind.TARGET_CONNECTIONS, each) for each in flow.body["targetConnectionIds"])
-    streams = any(target.body["connectionSpec"]["id"] in STREAMING_TARGETS for target in targets)
-    if streams or not FLOW_SPECS[flow.body["flowSpec"]["id"]].is_destination:
+    streams = any(CONNECTION_SPECS[target.body["connectionSpec"]["id"]].streams for target in targets)
+    if streams or origin_of(flow.body, sandbox) is not Origin.PROFILES:
         raise ActivationError(400, f"Order {flow_id} does not export audiences to files")
     if flow.state is not State.ENABLED:
         raise ActivationError(400, f"Order {flow_id} is {flow.state.value}")

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
-from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, is_enabled
 
 router = APIRouter(prefix="/data/foundation/catalog")
 
@@ -95,8 +95,19 @@ def _check(body: Any, call: Call) -> None:
     reference = body.get("schemaRef")
     if not isinstance(reference, dict) or not reference.get("id"):
         raise PlatformError(400, "BadRequestError", "schemaRef.id is required")
-    if SchemaStore.of(call.sandbox).find(reference["id"]) is None:
+    schema = SchemaStore.of(call.sandbox).find(reference["id"])
+    if schema is None:
         raise PlatformError(400, "BadRequestError", f"schemaRef.id {reference['id']} is not found")
+    tags = body.get("tags")
+    profile = tags.get("unifiedProfile") if isinstance(tags, dict) else None
+    enables = isinstance(profile, list) and "enabled:true" in profile
+    if enables and not is_enabled(schema) and call.world.switches.profile_without_union == "refuse":
+        raise PlatformError(
+            400,
+            "BadRequestError",
+            f"The dataset cannot be enabled for Profile, because its schema {reference['id']} is not: add the tag"
+            " union to meta:immutableTags of the schema (enable_for_profile=True of the schema operator)",
+        )
 
 
 def _patched(body: dict[str, Any], operations: list[Any]) -> Any:

@@ -33,7 +33,7 @@ async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Respo
     message = await _json(inlet_request, request, world)
     flow = inlet_request.flow_of(message)
     if synchronous:
-        inlet_request.check_record(message)
+        inlet_request.check_record(message, flow)
     xaction_id = transaction_id(world)
     inlet_request.ingest(message, flow, xaction_id)
     receipt = {"inletId": inlet_id, "xactionId": xaction_id, "receivedTimeMs": world.clock.now_ms()}
@@ -81,6 +81,9 @@ def _inlet_request(inlet_id: str, request: Request, world: World) -> InletReques
         raise InletError(404, "Not Found", f"inletId: [{inlet_id}] is not found")
     sandbox, inlet = found
     _check_caller(inlet, request, world)
+    name = request.headers.get("x-sandbox-name")
+    if world.switches.inlet_sandbox_header == "required" and name != sandbox.name:
+        raise InletError(400, "Bad Request", f"inletId: [{inlet.id}] x-sandbox-name is missing or wrong")
     flow_id = request.headers.get(_FLOW_PARAMETER) or request.query_params.get(_FLOW_PARAMETER)
     return InletRequest(inlet, sandbox, world.settings.credential.org_id, flow_id)
 

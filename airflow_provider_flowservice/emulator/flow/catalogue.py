@@ -7,7 +7,13 @@ the streaming tutorials, Amazon S3, Azure Blob, SFTP and the HTTP API. The other
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.emulator.flow.specs import AuthSpec, ConnectionSpec, FlowSpec, Role
+from airflow_provider_flowservice.emulator.flow.specs import (
+    AuthSpec,
+    Catalogue,
+    ConnectionSpec,
+    FlowSpec,
+    Role,
+)
 
 UNIFIED_PROFILE = "8a9c3494-9708-43d7-ae3f-cda01e5030e1"
 DATASET_EXPORT = "23598e46-f560-407b-88d5-ea6207e49db0"
@@ -20,10 +26,11 @@ PROFILE_FLOW = "71471eba-b620-49e4-90fd-23f1fa0174d8"
 RAW_STREAM_FLOW = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 XDM_STREAM_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
 
-STREAMING_TARGETS = frozenset({KINESIS, EVENT_HUBS})
-
 PROFILE_TRANSFORM = "GeneralTransform"
 MAPPING_TRANSFORM = "Mapping"
+
+_SELECTORS = ("profileSelectors", "segmentSelectors")
+_SELECTORS_AND_MAPPING = ("mandatoryFields", "primaryFields", "profileMapping", "segmentSelectors")
 
 _STREAMING = "521eee4d-8cbe-4906-bb48-fb6bd4450033"
 _BATCH = "0ed90a81-07f4-4586-8190-b40eccef1c5a"
@@ -184,9 +191,17 @@ _BATCH_SOURCES = (
     ),
 )
 
-CONNECTION_SPECS: dict[str, ConnectionSpec] = {
-    spec.id: spec for spec in (*_PLATFORM_SPECS, *_STREAMING_SPECS, *_FILE_DESTINATIONS, *_BATCH_SOURCES)
-}
+
+def _partners_connection(spec_id: str) -> ConnectionSpec:
+    login = _keys("Partner credentials", (), "password", ("username",))
+    return ConnectionSpec(
+        spec_id, f"Partner {spec_id}", "Partner", Role.DESTINATION, _DESTINATIONS, (login,), is_partners=True
+    )
+
+
+CONNECTION_SPECS = Catalogue(
+    (*_PLATFORM_SPECS, *_STREAMING_SPECS, *_FILE_DESTINATIONS, *_BATCH_SOURCES), _partners_connection
+)
 
 _LEGACY_FILE_TARGETS = tuple(
     spec.id
@@ -196,12 +211,22 @@ _LEGACY_FILE_TARGETS = tuple(
 _CLOUD_SOURCES = tuple(spec.id for spec in _BATCH_SOURCES if spec.category == "Cloud Storage")
 
 
-def _audience_export(spec_id: str, name: str, target: str) -> FlowSpec:
-    return FlowSpec(spec_id, name, _DESTINATIONS, (UNIFIED_PROFILE,), (target,), (PROFILE_TRANSFORM,), True)
+def _audience_export(
+    spec_id: str, name: str, target: str, params: tuple[str, ...] = _SELECTORS_AND_MAPPING
+) -> FlowSpec:
+    transforms = (PROFILE_TRANSFORM,)
+    return FlowSpec(
+        spec_id, name, _DESTINATIONS, (UNIFIED_PROFILE,), (target,), transforms, True, params=params
+    )
 
 
 def _dataset_export(spec_id: str, name: str, target: str) -> FlowSpec:
-    return FlowSpec(spec_id, name, _DESTINATIONS, (DATASET_EXPORT,), (target,), (), True, scheduled=True)
+    return FlowSpec(spec_id, name, _DESTINATIONS, (DATASET_EXPORT,), (target,), (), True)
+
+
+def _partners_flow(spec_id: str) -> FlowSpec:
+    ends = (tuple(CONNECTION_SPECS), tuple(CONNECTION_SPECS))
+    return FlowSpec(spec_id, f"Partner {spec_id}", _DESTINATIONS, *ends, (PROFILE_TRANSFORM,), True)
 
 
 _FLOW_SPECS = (
@@ -213,6 +238,7 @@ _FLOW_SPECS = (
         (KINESIS, EVENT_HUBS, *_LEGACY_FILE_TARGETS),
         (PROFILE_TRANSFORM,),
         True,
+        params=_SELECTORS,
     ),
     _audience_export(
         "1a0514a6-33d4-4c7f-aff8-594799c47549", "upsToS3", "4fce964d-3f37-408f-9778-e597338a21ee"
@@ -221,22 +247,43 @@ _FLOW_SPECS = (
         "752d422f-b16f-4f0d-b1c6-26e448e3b388", "upsToBlob", "6d6b59bf-fb58-4107-9064-4d246c0e5bb2"
     ),
     _audience_export(
-        "17be2013-2549-41ce-96e7-a70363bec293", "upsToAdls", "be2c3209-53bc-47e7-ab25-145db8b873e1"
+        "db060570-a155-418a-a6d3-b4d97698e5dc", "upsToAdls", "be2c3209-53bc-47e7-ab25-145db8b873e1"
     ),
     _audience_export(
-        "cd2fc47e-e838-4f38-a581-8fff2f99b63a", "upsToDlz", "10440537-2a7b-4583-ac39-ed38d4b848e8"
+        "7e635b9f-e59b-4546-8ba8-fce6496693c8", "upsToDlz", "10440537-2a7b-4583-ac39-ed38d4b848e8"
     ),
     _audience_export(
-        "585c15c4-6cbf-4126-8f87-e26bff78b657", "upsToGcs", "c5d93acb-ea8b-4b14-8f53-02138444ae99"
+        "976d663b-80b4-4193-be6b-2d0487516623", "upsToGcs", "c5d93acb-ea8b-4b14-8f53-02138444ae99"
     ),
     _audience_export(
         "fd36aaa4-bf2b-43fb-9387-43785eeeb799", "upsToSftp", "36965a81-b1c6-401b-99f8-22508f1e6a26"
+    ),
+    _audience_export(
+        "51d675ce-e270-408d-91fc-22717bdf2148",
+        "upsToResponsys",
+        "a5e28ddf-e265-426e-83a1-9d03a3a6822b",
+        _SELECTORS,
+    ),
+    _audience_export(
+        "493b2bd6-26e4-4167-ab3b-5e910bba44f0",
+        "upsToSalesforceMarketingCloud",
+        "f599a5b3-60a7-4951-950a-cc4115c7ea27",
+        _SELECTORS,
     ),
     _dataset_export(
         "269ba276-16fc-47db-92b0-c1049a3c131f", "datasetToS3", "4fce964d-3f37-408f-9778-e597338a21ee"
     ),
     _dataset_export(
         "95bd8965-fc8a-4119-b9c3-944c2c2df6d2", "datasetToBlob", "6d6b59bf-fb58-4107-9064-4d246c0e5bb2"
+    ),
+    _dataset_export(
+        "17be2013-2549-41ce-96e7-a70363bec293", "datasetToAdls", "be2c3209-53bc-47e7-ab25-145db8b873e1"
+    ),
+    _dataset_export(
+        "cd2fc47e-e838-4f38-a581-8fff2f99b63a", "datasetToDlz", "10440537-2a7b-4583-ac39-ed38d4b848e8"
+    ),
+    _dataset_export(
+        "585c15c4-6cbf-4126-8f87-e26bff78b657", "datasetToGcs", "c5d93acb-ea8b-4b14-8f53-02138444ae99"
     ),
     _dataset_export(
         "354d6aad-4754-46e4-a576-1b384561c440", "datasetToSftp", "36965a81-b1c6-401b-99f8-22508f1e6a26"
@@ -296,4 +343,4 @@ _FLOW_SPECS = (
     ),
 )
 
-FLOW_SPECS: dict[str, FlowSpec] = {spec.id: spec for spec in _FLOW_SPECS}
+FLOW_SPECS = Catalogue(_FLOW_SPECS, _partners_flow)

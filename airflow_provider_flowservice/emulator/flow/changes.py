@@ -7,13 +7,13 @@ from typing import Any
 
 import jsonpatch
 
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.checks import SERVER_FIELDS, check_resource, exports_files
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
 from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
-from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 _OPERATIONS = frozenset({"add", "replace", "remove"})
@@ -174,15 +174,16 @@ def _user_of(store: FlowStore, resource: Resource) -> Resource | None:
     return next((flow for flow in store.all(Kind.FLOWS) if resource.id in flow.body[field]), None)
 
 
-def delete_status(resource: Resource, switches: Switches) -> int:
+def delete_status(resource: Resource, sandbox: Sandbox) -> int:
     """Return the status of a deletion: 202 in the document about destinations, 204 in that about sources."""
-    if switches.delete_response != "by-role":
-        return int(switches.delete_response)
-    return 202 if _belongs_to_destinations(resource) else 204
+    response = sandbox.world.switches.delete_response
+    if response != "by-role":
+        return int(response)
+    return 202 if _belongs_to_destinations(resource, sandbox) else 204
 
 
-def _belongs_to_destinations(resource: Resource) -> bool:
+def _belongs_to_destinations(resource: Resource, sandbox: Sandbox) -> bool:
     if resource.kind is Kind.FLOWS:
-        return FLOW_SPECS[resource.body["flowSpec"]["id"]].is_destination
+        return is_destination_flow(resource.body, sandbox)
     spec = CONNECTION_SPECS[resource.body["connectionSpec"]["id"]]
     return spec.is_destination or spec.id == UNIFIED_PROFILE

@@ -19,8 +19,6 @@ from airflow_provider_flowservice.emulator.flow.catalogue import (
     DATA_LAKE,
     FLOW_SPECS,
     MAPPING_TRANSFORM,
-    PROFILE_TRANSFORM,
-    STREAMING_TARGETS,
 )
 from airflow_provider_flowservice.emulator.flow.errors import (
     FlowCode,
@@ -30,6 +28,7 @@ from airflow_provider_flowservice.emulator.flow.errors import (
     invalid,
     not_found,
 )
+from airflow_provider_flowservice.emulator.flow.origin import Origin, origin_of
 from airflow_provider_flowservice.emulator.flow.schedules import (
     check_audience_schedule,
     check_dataset_schedule,
@@ -64,6 +63,12 @@ SERVER_FIELDS = frozenset(
     }
 )
 _IGNORED_FIELDS = frozenset({"baseConnection", "providerId"})
+#: The properties of files and their documented values; None stands for any single character.
+_DATA_PROPERTIES = {
+    "columnDelimiter": None,
+    "encoding": ("UTF-8", "ISO-8859-1"),
+    "compressionType": ("bzip2", "gzip", "deflate", "zipDeflate", "tarGzip", "tar"),
+}
 _SPEC_VERSIONS = frozenset({"1.0", "1"})
 
 
@@ -104,16 +109,15 @@ def check_resource(kind: Kind, body: dict[str, Any], sandbox: Sandbox, *, draft:
 
 def exports_files(body: dict[str, Any], sandbox: Sandbox) -> bool:
     """Return whether a flow exports audiences to files, and so needs a schedule for each of them."""
-    spec = FLOW_SPECS.get(body.get("flowSpec", {}).get("id", ""))
-    if spec is None or PROFILE_TRANSFORM not in spec.transformations:
+    if origin_of(body, sandbox) is not Origin.PROFILES:
         return False
     store = FlowStore.of(sandbox)
     targets = (store.find(Kind.TARGET_CONNECTIONS, each) for each in body["targetConnectionIds"])
-    return not any(each and each.body["connectionSpec"]["id"] in STREAMING_TARGETS for each in targets)
+    return any(each and _spec_of(each).takes_files for each in targets)
 
 
 def _check_connection(kind: Kind, body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
-    spec = _connection_spec(body)
+    spec = _connection_spec(body, sandbox)
     if draft and not spec.drafts:
         raise FlowError(
             FlowCode.DRAFT_NOT_SUPPORTED, f"Connection spec {spec.id} does not support draft mode."
@@ -124,13 +128,19 @@ def _check_connection(kind: Kind, body: dict[str, Any], sandbox: Sandbox, draft:
     _check_base(body.get("baseConnectionId"), spec, FlowStore.of(sandbox), draft)
     if kind is Kind.TARGET_CONNECTIONS:
         _check_target(body, spec, sandbox)
+    else:
+        _check_data(body.get("data"))
 
 
-def _connection_spec(body: dict[str, Any]) -> ConnectionSpec:
+def _spec_of(connection: Resource) -> ConnectionSpec:
+    return CONNECTION_SPECS[connection.body["connectionSpec"]["id"]]
+
+
+def _connection_spec(body: dict[str, Any], sandbox: Sandbox) -> ConnectionSpec:
     reference = _spec_reference(body, "connectionSpec")
     if reference.get("version") is None:
         raise MissingFieldError("connectionSpec.version 'version' is required for spec info")
-    spec = CONNECTION_SPECS.get(reference["id"])
+    spec = CONNECTION_SPECS.find(reference["id"], sandbox.world.switches)
     if spec is None or str(reference["version"]) not in _SPEC_VERSIONS:
         raise InvalidSpecIdError
     return spec
@@ -138,7 +148,7 @@ def _connection_spec(body: dict[str, Any]) -> ConnectionSpec:
 
 def _check_auth(body: dict[str, Any], spec: ConnectionSpec) -> None:
     auth = body.get("auth")
-    if not spec.auth and auth is None:
+    if auth is None and (spec.is_partners or not spec.auth):
         return
     if not isinstance(auth, dict):
         raise FlowError(FlowCode.AUTH_SPEC_INVALID, f"auth is required for connection spec {spec.id}.")
@@ -178,6 +188,23 @@ def _check_base(base_id: object, spec: ConnectionSpec, store: FlowStore, draft: 
     _check_published(base, draft)
 
 
+def _check_data(data: Any) -> None:
+    """Check how files are to be read. Old pages of Adobe have the delimiter in ``data``, not in its properties."""
+    if data is None:
+        return
+    if not isinstance(data, dict) or not isinstance(data.get("properties", {}), dict):
+        raise invalid("data and data.properties must be objects.")
+    places = {"data": data, "data.properties": data.get("properties", {})}
+    for where, name in ((where, name) for where in places for name in _DATA_PROPERTIES):
+        value = places[where].get(name)
+        if value is not None and not isinstance(value, str):
+            raise invalid(f"{where}.{name} must be a string.")
+        allowed = _DATA_PROPERTIES[name]
+        if value is not None and (len(value) != 1 if allowed is None else value not in allowed):
+            expected = f"one of {', '.join(allowed)}" if allowed else "a single character"
+            raise invalid(f"{where}.{name} must be {expected}.")
+
+
 def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) -> None:
     params = body.get("params") or {}
     if not isinstance(params, dict):
@@ -196,7 +223,7 @@ def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) 
 
 
 def _check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
-    spec = FLOW_SPECS.get(_spec_reference(body, "flowSpec")["id"])
+    spec = FLOW_SPECS.find(_spec_reference(body, "flowSpec")["id"], sandbox.world.switches)
     if spec is None:
         raise InvalidSpecIdError
     if draft and not spec.drafts:
@@ -204,8 +231,9 @@ def _check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
     store = FlowStore.of(sandbox)
     sources = _ends(body, "sourceConnectionIds", Kind.SOURCE_CONNECTIONS, store)
     targets = _ends(body, "targetConnectionIds", Kind.TARGET_CONNECTIONS, store)
-    for ends, allowed in ((sources, spec.sources), (targets, spec.targets)):
-        _check_ends(ends, allowed, spec, draft)
+    _check_ends(sources, targets, spec)
+    for end in (*sources, *targets):
+        _check_published(end, draft)
     _check_transformations(body.get("transformations", []), spec)
     _check_schedules(body, spec, sandbox)
     for entry in body.get("transformations", []):
@@ -224,11 +252,20 @@ def _ends(body: dict[str, Any], field: str, kind: Kind, store: FlowStore) -> lis
     return [end for _, end in ends if end is not None]
 
 
-def _check_ends(ends: list[Resource], allowed: tuple[str, ...], spec: FlowSpec, draft: bool) -> None:
-    for end in ends:
-        if end.body["connectionSpec"]["id"] not in allowed:
-            raise invalid(f"The flow spec {spec.id} does not accept the {end.kind.value} resource {end.id}.")
-        _check_published(end, draft)
+def _check_ends(sources: list[Resource], targets: list[Resource], spec: FlowSpec) -> None:
+    """Check that the flow spec connects these; the error names the ones that do."""
+    source_specs, target_specs = [_spec_of(each) for each in sources], [_spec_of(each) for each in targets]
+    if spec.connects(source_specs, target_specs):
+        return
+    fitting = [each for each in FLOW_SPECS.values() if each.connects(source_specs, target_specs)]
+    ends = (
+        " and ".join(f"{each.name} ({each.id})" for each in specs) for specs in (source_specs, target_specs)
+    )
+    instead = " or ".join(f"{each.id} ({each.name})" for each in fitting)
+    raise invalid(
+        f"The flow spec {spec.id} ({spec.name}) does not connect {' to '.join(ends)}."
+        + (f" Use the flow spec {instead}." if fitting else " No flow spec does.")
+    )
 
 
 def _check_transformations(transformations: Any, spec: FlowSpec) -> None:
@@ -258,14 +295,14 @@ def _is_selector(selector: Any) -> bool:
 
 
 def _check_schedules(body: dict[str, Any], spec: FlowSpec, sandbox: Sandbox) -> None:
-    schedule = body.get("scheduleParams")
-    if spec.scheduled and spec.is_destination:
-        check_dataset_schedule(schedule)
+    schedule, switches = body.get("scheduleParams"), sandbox.world.switches
+    if origin_of(body, sandbox) is Origin.DATASETS or (isinstance(schedule, dict) and "timeUnit" in schedule):
+        check_dataset_schedule(schedule, switches)
     elif spec.scheduled and schedule:
         check_source_schedule(schedule)
     if exports_files(body, sandbox):
         for selector in selector_list(body, SEGMENTS) or []:
-            check_audience_schedule(selector["value"])
+            check_audience_schedule(selector["value"], switches)
 
 
 def _check_mapping(params: dict[str, Any], targets: list[Resource], sandbox: Sandbox) -> None:

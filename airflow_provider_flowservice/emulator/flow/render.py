@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_flowservice.emulator.clock import iso
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.runs import run_fields
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.gateway import Call
@@ -107,8 +108,7 @@ class Renderer:
     def _finish_flow(self, item: dict[str, Any]) -> None:
         item.setdefault("description", "")
         item.setdefault("transformations", [])
-        spec = FLOW_SPECS[item["flowSpec"]["id"]]
-        side = "isDestinationFlow" if spec.is_destination else "isSourceFlow"
+        side = "isDestinationFlow" if is_destination_flow(item, self.sandbox) else "isSourceFlow"
         item["inheritedAttributes"] = {
             "properties": {side: True},
             "sourceConnections": self._ends(Kind.SOURCE_CONNECTIONS, item["sourceConnectionIds"]),

@@ -15,6 +15,7 @@ from airflow_provider_flowservice.emulator.flow.checks import accepted_body, che
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, not_found
 from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, list_response
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
+from airflow_provider_flowservice.emulator.flow.specs import Catalogue
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.masking import MASK
@@ -22,7 +23,7 @@ from airflow_provider_flowservice.emulator.masking import MASK
 BASE_PATH = "/data/foundation/flowservice"
 router = APIRouter(prefix=BASE_PATH)
 
-_CATALOGUES: dict[str, dict[str, Any]] = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
+_CATALOGUES: dict[str, Catalogue[Any]] = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
 
 
 # Runs come first: their paths match those of the other collections too.
@@ -70,7 +71,7 @@ async def list_items(collection: str, call: AuthorizedCall) -> Response:
 async def get_item(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     """Read one resource or spec, wrapped in a list of items."""
     if collection in _CATALOGUES:
-        spec = _CATALOGUES[collection].get(item_id)
+        spec = _CATALOGUES[collection].find(item_id, call.world.switches)
         if spec is None:
             raise not_found(collection, item_id)
         return JSONResponse({"items": [spec.as_json()]})
@@ -120,7 +121,7 @@ async def delete(collection: str, item_id: str, call: AuthorizedCall) -> Respons
     store = FlowStore.of(call.sandbox)
     resource = store.get(_editable(collection), item_id)
     changes.delete(store, resource)
-    return Response(status_code=changes.delete_status(resource, call.world.switches))
+    return Response(status_code=changes.delete_status(resource, call.sandbox))
 
 
 @router.post("/{collection}/{item_id}/action")

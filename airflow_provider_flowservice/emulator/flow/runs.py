@@ -9,12 +9,18 @@ from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
 from airflow_provider_flowservice.emulator.flow.schedules import due_times
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.settings import stable_uuid
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 _WAITING_SHARE = 0.1
 _RECORDS = 1000
 _BYTES_PER_RECORD = 512
-_FAILURE = {"code": "CONNECTOR-2001-500", "message": "The run could not process all of its data."}
+# What a run of a source flow and an export of audiences say when they, or parts of them, fail.
+_SOURCE_FAILURE = {"code": "CONNECTOR-2001-500", "message": "The run could not process all of its data."}
+_EXPORT_FAILURE = {"code": "ACTIVATION_BATCH-0000-FAILED", "message": "Job aborted."}
+# What the activity that rejected a record says about it.
+_REJECTION = {"code": "MAPPER-3700-400", "message": "A record could not be mapped to the target schema."}
+_DIAGNOSTICS = "https://platform.adobe.io/data/foundation/export/batches/{batch}/meta?path={path}"
 
 
 class RunState(StrEnum):
@@ -48,6 +54,7 @@ def start_run(sandbox: Sandbox, flow: Resource, started_at: float | None = None,
         "flowId": flow.id,
         "flowSpec": flow.body["flowSpec"],
         "providerRefId": "",
+        "sides": [flow.body.get("sourceConnectionIds", []), flow.body.get("targetConnectionIds", [])],
         "outcome": switches.run_outcome,
         "seconds": switches.run_seconds,
         **details,
@@ -120,25 +127,35 @@ def run_fields(run: Resource, now: float, names: str) -> dict[str, Any]:
     """
     state = run_state(run, now)
     status = _OPENAPI_NAMES[state] if names == "openapi" else state.value
-    hidden = ("outcome", "seconds")
+    hidden = ("outcome", "seconds", "sides")
+    metrics = _metrics(run, state, status)
     return {
         **{name: value for name, value in run.body.items() if name not in hidden},
         "state": status,
-        "metrics": _metrics(run, state, status),
-        "activities": [],
+        "metrics": metrics,
+        "activities": [_activity(run, state, metrics)] if _has_ended(state) else [],
     }
+
+
+def _has_ended(state: RunState) -> bool:
+    return state not in (RunState.SCHEDULED, RunState.IN_PROGRESS)
+
+
+def _is_export(run: Resource) -> bool:
+    return FLOW_SPECS[run.body["flowSpec"]["id"]].is_destination
 
 
 def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
     started = run.created_at + int(run.body["seconds"] * _WAITING_SHARE * 1000)
     ended = run.created_at + int(run.body["seconds"] * 1000)
-    done = state not in (RunState.SCHEDULED, RunState.IN_PROGRESS)
+    done = _has_ended(state)
     duration = {} if state is RunState.SCHEDULED else {"startedAtUTC": started}
     if done:
         duration["completedAtUTC"] = ended
     read = _RECORDS if done else 0
     failed = _failed_records(run, state)
-    is_destination = FLOW_SPECS[run.body["flowSpec"]["id"]].is_destination
+    failure = _EXPORT_FAILURE if _is_export(run) else _SOURCE_FAILURE
+    errors = [dict(failure)] if failed else []
     return {
         "durationSummary": duration,
         "sizeSummary": {
@@ -152,10 +169,15 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
             "updatedRecordCount": 0,
             "skippedRecordCount": 0,
             "failedRecordCount": failed,
-            "targetSummaries": _target_summaries(run, read - failed) if is_destination else [],
+            **_sides(run, read, read - failed),
+            **({"failedInfo": [dict(each) for each in errors]} if errors else {}),
         },
         "fileSummary": {"inputFileCount": int(done), "outputFileCount": int(done and failed < read)},
-        "statusSummary": {"status": status, "errors": [dict(_FAILURE)] if failed else [], "activityRefs": []},
+        "statusSummary": {
+            "status": status,
+            "errors": errors,
+            "activityRefs": [_activity_id(run)] if done else [],
+        },
     }
 
 
@@ -167,8 +189,45 @@ def _failed_records(run: Resource, state: RunState) -> int:
     return 1 if partly or with_errors else 0
 
 
-def _target_summaries(run: Resource, written: int) -> list[dict[str, Any]]:
-    entities = [
-        {"id": f"segment:{segment}", "outputRecordCount": written} for segment in run.body.get("segments", [])
-    ]
-    return [{"id": run.body["flowId"], "entitySummaries": entities}] if entities else []
+def _sides(run: Resource, read: int, written: int) -> dict[str, list[dict[str, Any]]]:
+    """Return what a run has read from each source connection and written to each target connection."""
+    sources, targets = run.body["sides"]
+    return {
+        "sourceSummaries": [_side(run, each, {"inputRecordCount": read}) for each in sources],
+        "targetSummaries": [
+            _side(run, each, {"createdRecordCount": written, "outputRecordCount": written})
+            for each in targets
+        ],
+    }
+
+
+def _side(run: Resource, connection_id: str, counts: dict[str, int]) -> dict[str, Any]:
+    entities = [{"id": f"segment:{segment}", **counts} for segment in run.body.get("segments", [])]
+    return {"id": connection_id, **counts, "entitySummaries": entities}
+
+
+def _activity_id(run: Resource) -> str:
+    return stable_uuid(f"activity of run {run.id}")
+
+
+def _activity(run: Resource, state: RunState, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the one step of a run that has ended, which tells in more detail what failed."""
+    summary = metrics["statusSummary"]
+    records, extensions = dict(metrics["recordSummary"]), dict[str, Any]()
+    for side in ("sourceSummaries", "targetSummaries"):
+        del records[side]
+    if records["failedRecordCount"] and state is not RunState.FAILED:
+        paths = {"failedRecords": "row_errors", "sampleErrors": "row_error_samples.json"}
+        urls = {name: _DIAGNOSTICS.format(batch=run.id, path=path) for name, path in paths.items()}
+        extensions = {"manifest": urls, "errors": [dict(_REJECTION)]}
+    return {
+        "id": _activity_id(run),
+        "name": "Activation Batch Publisher Activity" if _is_export(run) else "Promotion Activity",
+        "updatedAtUTC": 0,
+        "durationSummary": metrics["durationSummary"],
+        "latencySummary": {},
+        "sizeSummary": metrics["sizeSummary"],
+        "recordSummary": records,
+        "fileSummary": metrics["fileSummary"],
+        "statusSummary": {"status": summary["status"], "errors": summary["errors"], "extensions": extensions},
+    }

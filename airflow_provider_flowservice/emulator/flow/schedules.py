@@ -7,7 +7,7 @@ the codes and the wording of the errors are guesses.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,16 +16,16 @@ from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import invalid
 from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.store import Resource
+from airflow_provider_flowservice.emulator.settings import Switches
 
 _SOURCE_FREQUENCIES = frozenset({"once", "minute", "hour", "day", "week"})
 _MIN_MINUTES = 15
-_DATASET_INTERVALS = frozenset({1, 3, 6, 9, 12})
-_DATASET_UNITS = frozenset({"hour", "day"})
+_DATASET_INTERVALS = {"hour": (3, 6, 9, 12), "day": (1,)}
+_ONCE_IN_FULL = ("day", 0)
+_FULL, _INCREMENTAL = "DAILY_FULL_EXPORT", "FIRST_FULL_THEN_INCREMENTAL"
 _FREQUENCIES_OF_MODE = {
-    "DAILY_FULL_EXPORT": frozenset({"ONCE", "DAILY"}),
-    "FIRST_FULL_THEN_INCREMENTAL": frozenset(
-        {"DAILY", "EVERY_3_HOURS", "EVERY_6_HOURS", "EVERY_8_HOURS", "EVERY_12_HOURS"}
-    ),
+    _FULL: frozenset({"ONCE", "DAILY"}),
+    _INCREMENTAL: frozenset({"DAILY", "EVERY_3_HOURS", "EVERY_6_HOURS", "EVERY_8_HOURS", "EVERY_12_HOURS"}),
 }
 _TRIGGERS = frozenset({"SCHEDULED", "AFTER_SEGMENT_EVAL"})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -61,16 +61,28 @@ def check_source_schedule(schedule: Any) -> None:
         raise invalid(f"scheduleParams.interval must be {minimum} or more when the frequency is {frequency}.")
 
 
-def check_dataset_schedule(schedule: Any) -> None:
+def check_dataset_schedule(schedule: Any, switches: Switches) -> None:
     """Check ``scheduleParams`` of a dataset export.
 
     :raises FlowError: for the first thing that is wrong.
     """
     unit = _start_and(schedule, "timeUnit")
-    if unit not in _DATASET_UNITS:
-        raise invalid(f"scheduleParams.timeUnit must be one of {_join(_DATASET_UNITS)}.")
-    if _whole_number(schedule.get("interval")) not in _DATASET_INTERVALS:
-        raise invalid("scheduleParams.interval must be one of 1, 3, 6, 9, 12.")
+    if unit not in _DATASET_INTERVALS:
+        raise invalid(f"scheduleParams.timeUnit must be one of {_join(_DATASET_INTERVALS)}.")
+    interval, mode = _whole_number(schedule.get("interval")), schedule.get("exportMode", _INCREMENTAL)
+    if mode not in (_FULL, _INCREMENTAL):
+        raise invalid(f"scheduleParams.exportMode must be {_FULL} or {_INCREMENTAL}.")
+    if (mode == _FULL) != ((unit, interval) == _ONCE_IN_FULL):
+        raise invalid(
+            f"scheduleParams.exportMode {_FULL} goes with timeUnit day and interval 0, and only it does."
+        )
+    allowed = _DATASET_INTERVALS[str(unit)]
+    if unit == "hour" and switches.dataset_24_hours == "accept":
+        allowed += (24,)
+    if mode == _INCREMENTAL and interval not in allowed:
+        raise invalid(
+            f"scheduleParams.interval must be one of {', '.join(map(str, allowed))} when timeUnit is {unit}."
+        )
     end = schedule.get("endTime")
     if end is not None and (_whole_number(end) or 0) <= (_whole_number(schedule["startTime"]) or 0):
         raise invalid("scheduleParams.endTime must be after startTime.")
@@ -88,14 +100,16 @@ def check_start_kept(old: Any, new: Any, now: float) -> None:
         raise invalid("scheduleParams.startTime cannot be changed once it is past.")
 
 
-def check_audience_schedule(value: dict[str, Any]) -> None:
+def check_audience_schedule(value: dict[str, Any], switches: Switches) -> None:
     """Check the value of a segment selector of a file destination.
 
     :raises FlowError: for the first thing that is wrong.
     """
     frequencies = _FREQUENCIES_OF_MODE.get(value.get("exportMode", ""))
     if frequencies is None:
-        raise invalid(f"exportMode must be one of {_join(frozenset(_FREQUENCIES_OF_MODE))}.")
+        raise invalid(f"exportMode must be one of {_join(_FREQUENCIES_OF_MODE)}.")
+    if value["exportMode"] == _FULL and switches.chained_frequency == "accept":
+        frequencies |= {"CHAINED"}
     schedule = value.get("schedule")
     if not isinstance(schedule, dict):
         raise invalid("schedule is required for an audience of a file destination.")
@@ -103,19 +117,20 @@ def check_audience_schedule(value: dict[str, Any]) -> None:
         raise invalid(f"schedule.frequency must be one of {_join(frequencies)} for {value['exportMode']}.")
     _check_trigger(value["exportMode"], schedule)
     _check_dates(schedule)
-    _check_filename(value.get("filenameTemplate", value.get("fileNameTemplate")))
+    if switches.file_name_macros == "required":
+        _check_filename(value.get("filenameTemplate", value.get("fileNameTemplate")))
 
 
 def _check_trigger(export_mode: str, schedule: dict[str, Any]) -> None:
     trigger = schedule.get("triggerType")
-    if trigger is None and export_mode != "DAILY_FULL_EXPORT":
+    if trigger is None and export_mode != _FULL:
         trigger = "SCHEDULED"
     if trigger not in _TRIGGERS:
         raise invalid(f"schedule.triggerType must be one of {_join(_TRIGGERS)}.")
     start_time = schedule.get("startTime")
     if trigger == "SCHEDULED" and not _TIME.fullmatch(str(start_time)):
         raise invalid("schedule.startTime must be HH:mm in UTC.")
-    if trigger == "AFTER_SEGMENT_EVAL" and start_time is not None:
+    if export_mode == _FULL and trigger == "AFTER_SEGMENT_EVAL" and start_time is not None:
         raise invalid("schedule.startTime is not allowed with AFTER_SEGMENT_EVAL.")
 
 
@@ -163,7 +178,7 @@ def _whole_number(value: object) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _join(names: frozenset[str]) -> str:
+def _join(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
@@ -204,7 +219,7 @@ def _recurrences(flow: Resource) -> Iterator[Recurrence]:
     spec = FLOW_SPECS[flow.body["flowSpec"]["id"]]
     created = flow.created_at / 1000
     schedule = flow.body.get("scheduleParams")
-    if spec.scheduled and schedule:
+    if isinstance(schedule, dict) and schedule and (spec.scheduled or "timeUnit" in schedule):
         yield _of_schedule(schedule, created)
         return
     for selector in selector_list(flow.body, SEGMENTS) or []:
@@ -219,6 +234,8 @@ def _of_schedule(schedule: dict[str, Any], created: float) -> Recurrence:
         return _once(start, created)
     end = schedule.get("endTime")
     period = int(schedule["interval"]) * _SECONDS[str(unit)]
+    if not period:
+        return _once(start, created)
     return Recurrence(start, period, None if end is None else float(end))
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+from airflow_provider_flowservice.emulator.settings import Switches
 
 SPEC_VERSION = "1.0"
 _JSON_SCHEMA = "http://json-schema.org/draft-07/schema#"
@@ -63,6 +67,7 @@ class ConnectionSpec:
     :param role: whether it is a source, a destination, both, or a part of the platform.
     :param target_params: names of required ``params`` of a target connection.
     :param drafts: whether a connection can be created as a draft.
+    :param is_partners: whether a partner of Adobe's made it, so that nothing more is known of it.
     """
 
     id: str
@@ -73,11 +78,22 @@ class ConnectionSpec:
     auth: tuple[AuthSpec, ...] = ()
     target_params: tuple[str, ...] = ()
     drafts: bool = True
+    is_partners: bool = False
 
     @property
     def is_destination(self) -> bool:
         """Whether data can be sent there."""
         return self.role in (Role.DESTINATION, Role.BOTH)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it is a destination that takes messages."""
+        return self.role is Role.BOTH
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether it is a destination that is known to take files."""
+        return self.role is Role.DESTINATION and not self.is_partners
 
     def auth_spec(self, name: object) -> AuthSpec | None:
         """Return the authentication of that name, or None."""
@@ -117,6 +133,7 @@ class FlowSpec:
     :param targets: connection specs that its target connections may have.
     :param transformations: names that its transformations may have.
     :param runs: whether it has runs that can be listed.
+    :param params: parameters of its transformations, as far as they are described.
     """
 
     id: str
@@ -130,6 +147,12 @@ class FlowSpec:
     runs: bool = True
     updates: bool = True
     scheduled: bool = False
+    params: tuple[str, ...] = ()
+
+    def connects(self, sources: Iterable[ConnectionSpec], targets: Iterable[ConnectionSpec]) -> bool:
+        """Return whether a flow may connect these. What is a partner's may be connected by every flow spec."""
+        ends = ((sources, self.sources), (targets, self.targets))
+        return all(spec.is_partners or spec.id in allowed for specs, allowed in ends for spec in specs)
 
     def as_json(self) -> dict[str, Any]:
         """Return the item in ``GET /flowSpecs``."""
@@ -142,10 +165,51 @@ class FlowSpec:
             "version": SPEC_VERSION,
             "sourceConnectionSpecIds": list(self.sources),
             "targetConnectionSpecIds": list(self.targets),
-            "transformationSpecs": [{"name": name} for name in self.transformations],
+            "transformationSpecs": [self._transformation(name) for name in self.transformations],
             "attributes": {
                 side: True,
                 "isDraftModeSupported": self.drafts,
                 "uiAttributes": {"apiFeatures": features},
             },
         }
+
+    def _transformation(self, name: str) -> dict[str, Any]:
+        if not self.params:
+            return {"name": name}
+        properties: dict[str, Any] = {param: {} for param in self.params}
+        return {"name": name, "spec": {"$schema": _JSON_SCHEMA, "type": "object", "properties": properties}}
+
+
+class _Spec(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+S = TypeVar("S", bound=_Spec)
+
+
+class Catalogue(dict[str, S]):
+    """The specs that the emulator knows, by id.
+
+    ``get`` finds only these. Indexing with another id gives a partner's spec of that id.
+    """
+
+    def __init__(self, specs: Iterable[S], partners: Callable[[str], S]) -> None:
+        super().__init__((spec.id, spec) for spec in specs)
+        self._partners = partners
+
+    def __missing__(self, spec_id: str) -> S:
+        return self._partners(spec_id)
+
+    def find(self, spec_id: object, switches: Switches) -> S | None:
+        """Return a spec; None if it is unknown and the switch does not take it for a partner's."""
+        if not isinstance(spec_id, str) or spec_id in self:
+            return self.get(str(spec_id))
+        return self[spec_id] if switches.unknown_specs == "accept" and _is_uuid(spec_id) else None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

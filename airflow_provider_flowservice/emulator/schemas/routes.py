@@ -12,10 +12,10 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.schemas.descriptors import BASE_PATH, DescriptorStore
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
-from airflow_provider_flowservice.emulator.schemas.store import TENANT, SchemaStore
+from airflow_provider_flowservice.emulator.schemas.store import TENANT, SchemaStore, is_enabled
 
-BASE_PATH = "/data/foundation/schemaregistry"
 router = APIRouter(prefix=BASE_PATH)
 
 _PAGE_LIMIT = 300
@@ -92,6 +92,7 @@ async def create_resource(collection: str, call: AuthorizedCall) -> Response:
     """Create a resource of the tenant; the response has all of it."""
     body = await call.json()
     org_id = call.world.settings.credential.org_id
+    _check_union(body, has_identity=False, call=call)
     return JSONResponse(SchemaStore.of(call.sandbox).create(collection, body, org_id), 201)
 
 
@@ -104,14 +105,27 @@ async def patch_resource(collection: str, resource_id: str, call: AuthorizedCall
         changed = jsonpatch.JsonPatch(operations).apply(resource)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
         raise invalid(f"The patch cannot be applied: {error}") from error
+    if not is_enabled(resource):
+        identity = DescriptorStore.of(call.sandbox).primary_identity(resource["$id"])
+        _check_union(changed, has_identity=identity is not None, call=call)
+    elif not is_enabled(changed):
+        raise invalid("The tag union cannot be removed from meta:immutableTags")
     return JSONResponse(SchemaStore.of(call.sandbox).replace(resource, changed))
 
 
 @router.delete("/tenant/{collection}/{resource_id:path}")
 async def delete_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:  # noqa: ARG001
     """Delete a resource of the tenant."""
-    SchemaStore.of(call.sandbox).delete(_find_own(resource_id, call))
+    resource = _find_own(resource_id, call)
+    SchemaStore.of(call.sandbox).delete(resource)
+    DescriptorStore.of(call.sandbox).forget(resource["$id"])
     return Response(status_code=204)
+
+
+def _check_union(body: Any, *, has_identity: bool, call: Call) -> None:
+    refuses = call.world.switches.union_without_identity == "refuse"
+    if refuses and is_enabled(body) and not has_identity:
+        raise invalid("A schema without a primary identity cannot be enabled for Profile")
 
 
 def _accepted(call: Call) -> tuple[str, str]:

@@ -22,7 +22,8 @@ _STORED_AS = {
     "fieldgroups": "mixins",
     "mixins": "mixins",
 }
-_UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId", "version")
+_TAGS = "meta:immutableTags"
+_UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId")
 
 
 class SchemaStore(Store):
@@ -41,8 +42,6 @@ class SchemaStore(Store):
         kind = stored_kind(collection)
         self._check(kind, body)
         name = secrets.token_hex(24)
-        now = self.world.clock.now_ms()
-        extends = [entry["$ref"] for entry in body.get("allOf", []) if "$ref" in entry]
         resource = {
             **body,
             "$id": f"https://ns.adobe.com/{TENANT}/{kind}/{name}",
@@ -52,14 +51,12 @@ class SchemaStore(Store):
             "imsOrg": org_id,
             "meta:extensible": False,
             "meta:abstract": False,
-            "meta:extends": extends,
             "meta:xdmType": "object",
             "meta:containerId": "tenant",
             "meta:tenantNamespace": f"_{TENANT}",
-            "meta:registryMetadata": {"repo:createdDate": now, "repo:lastModifiedDate": now},
+            "meta:registryMetadata": self._metadata(self.world.clock.now_ms()),
+            **self._derived(kind, body),
         }
-        if kind == "schemas":
-            resource["meta:class"] = self._class_of(extends)
         self._tenant[resource["$id"]] = resource
         return resource
 
@@ -85,14 +82,20 @@ class SchemaStore(Store):
         return None
 
     def replace(self, resource: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
-        """Store a changed resource under the id of the old one.
+        """Store a changed resource under the id of the old one, with the next minor version.
 
         :raises SchemaError: if the change makes it ill-formed.
         """
         self._check(resource["meta:resourceType"], changed)
-        metadata = {**resource["meta:registryMetadata"], "repo:lastModifiedDate": self.world.clock.now_ms()}
         kept = {name: resource[name] for name in _UNCHANGEABLE}
-        self._tenant[resource["$id"]] = {**changed, **kept, "meta:registryMetadata": metadata}
+        major, _, minor = resource["version"].partition(".")
+        self._tenant[resource["$id"]] = {
+            **changed,
+            **kept,
+            **self._derived(resource["meta:resourceType"], changed),
+            "version": f"{major}.{int(minor) + 1}",
+            "meta:registryMetadata": self._metadata(resource["meta:registryMetadata"]["repo:createdDate"]),
+        }
         return self._tenant[resource["$id"]]
 
     def delete(self, resource: dict[str, Any]) -> None:
@@ -117,6 +120,19 @@ class SchemaStore(Store):
             _merge(expanded, self._expand(part))
         return expanded
 
+    def _derived(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the members that follow from ``allOf``."""
+        extends = [entry["$ref"] for entry in body.get("allOf", []) if "$ref" in entry]
+        class_of_schema = {"meta:class": self._class_of(extends)} if kind == "schemas" else {}
+        return {"meta:extends": list(dict.fromkeys(extends)), **class_of_schema}
+
+    def _metadata(self, created_at: int) -> dict[str, Any]:
+        return {
+            "repo:createdDate": created_at,
+            "repo:lastModifiedDate": self.world.clock.now_ms(),
+            "eTag": secrets.token_hex(32),
+        }
+
     def _check(self, kind: str, body: Any) -> None:
         if not isinstance(body, dict) or not isinstance(body.get("title"), str) or not body["title"]:
             raise invalid("title is required")
@@ -124,6 +140,9 @@ class SchemaStore(Store):
         parts = body.get("allOf", [])
         if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
             raise invalid("allOf must be a list of objects")
+        tags = body.get(_TAGS, [])
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise invalid(f"{_TAGS} must be a list of strings")
         for part in parts:
             if "$ref" in part and self.find(part["$ref"]) is None:
                 raise invalid(f"allOf refers to {part['$ref']}, which does not exist")
@@ -139,6 +158,12 @@ class SchemaStore(Store):
     def _is_class(self, reference: str) -> bool:
         resource = self.find(reference)
         return resource is not None and resource["meta:resourceType"] == "classes"
+
+
+def is_enabled(schema: Any) -> bool:
+    """Return whether a schema, or what is to become one, is enabled for Profile."""
+    tags = schema.get(_TAGS) if isinstance(schema, dict) else None
+    return isinstance(tags, list) and "union" in tags
 
 
 def has_field(schema: dict[str, Any], path: str) -> bool:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import threading
 from typing import Any
 
@@ -12,7 +11,7 @@ from airflow_provider_flowservice.client.activation.segments import Segment, rea
 from airflow_provider_flowservice.client.activation.selectors import ActivationMode, DesiredSelectors
 from airflow_provider_flowservice.client.converge import ATTEMPTS
 from airflow_provider_flowservice.client.errors import DriftError, NotFoundError, PreconditionError
-from airflow_provider_flowservice.client.flows.specs import EMPTY_GENERAL_TRANSFORM
+from airflow_provider_flowservice.client.flows.specs import empty_transformation
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -173,7 +172,7 @@ def test_all_transformations_of_a_flow_count(
     plain_client: Client, control: EmulatorControl, segments: list[str]
 ) -> None:
     held = [{"type": "PLATFORM_SEGMENT", "value": {"id": segments[0]}}]
-    first, second = (copy.deepcopy(EMPTY_GENERAL_TRANSFORM) for _ in range(2))
+    first, second = (empty_transformation() for _ in range(2))
     second["params"]["segmentSelectors"]["selectors"] = held
     flow = make_flow(plain_client, transformations=[first, second])
 

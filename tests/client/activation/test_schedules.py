@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.activation.schedules import check_dataset_schedule, check_export
+from airflow_provider_flowservice.client.activation.schedules import check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
 
 FULL, INCREMENTAL = "DAILY_FULL_EXPORT", "FIRST_FULL_THEN_INCREMENTAL"
@@ -37,10 +37,15 @@ def export(mode: Any = FULL, template: Any = NAME, **schedule: Any) -> dict[str,
         export(INCREMENTAL),
         export(INCREMENTAL, triggerType=None),
         export(INCREMENTAL, triggerType=AFTER, startTime=None),
+        export(INCREMENTAL, triggerType=AFTER),
+        export(INCREMENTAL, triggerType=None, startTime=None),
+        export(frequency="CHAINED"),
+        export(template="%DESTINATION%_%SEGMENT_ID%"),
+        export(template="%SEGMENT_NAME%_%DATETIME(YYYYMMdd_HHmmss)%"),
         *(export(INCREMENTAL, frequency=f"EVERY_{hours}_HOURS") for hours in (3, 6, 8, 12)),
     ],
 )
-def test_what_aep_takes_passes(value: dict[str, Any]) -> None:
+def test_what_a_page_of_adobes_shows_passes(value: dict[str, Any]) -> None:
     check_export(value, "segments[0]")
 
 
@@ -57,7 +62,8 @@ def test_what_aep_takes_passes(value: dict[str, Any]) -> None:
             "'EVERY_3_HOURS'",
             "Choose one of: ONCE, DAILY",
         ),
-        (export(frequency="daily"), "schedule.frequency", "'daily'", "Choose one of: ONCE, DAILY"),
+        (export(frequency="daily"), "schedule.frequency", "'daily'", "Choose one of: ONCE, DAILY, CHAINED"),
+        (export(INCREMENTAL, frequency="CHAINED"), "schedule.frequency", "'CHAINED'", "Choose one of: DAILY"),
         (export(frequency=None), "schedule.frequency", "None", "Choose one of:"),
         (
             export(INCREMENTAL, frequency="ONCE"),
@@ -82,19 +88,9 @@ def test_what_aep_takes_passes(value: dict[str, Any]) -> None:
         (export(endDate="soon"), "schedule.endDate", "'soon'", "Give YYYY-MM-DD"),
         (export(endDate="2026-01-30"), "schedule.endDate", "'2026-01-30'", "Give a later date"),
         (export(frequency="ONCE", endDate="2026-02-01"), "schedule.endDate", "'2026-02-01'", "Remove it"),
-        (
-            export(template="%SEGMENT_ID%"),
-            "filenameTemplate",
-            "'%SEGMENT_ID%' lacks %DESTINATION_NAME%",
-            "Add them, so that",
-        ),
-        (
-            export(template="x"),
-            "filenameTemplate",
-            "'x' lacks %SEGMENT_ID% and %DESTINATION_NAME%",
-            "Add them, so that",
-        ),
-        ({"filenameTemplate": ""}, "filenameTemplate", "''", "Add them, so that"),
+        (export(template=" "), "filenameTemplate", "' ' is not a file name", "Give a name with macros"),
+        (export(template=7), "filenameTemplate", "7 is not a file name", "Give a name with macros"),
+        ({"filenameTemplate": ""}, "filenameTemplate", "''", "Give a name with macros"),
     ],
 )
 def test_what_aep_refuses_is_named_with_value_and_remedy(
@@ -107,57 +103,13 @@ def test_what_aep_refuses_is_named_with_value_and_remedy(
     assert remedy in caught.value.remedy
 
 
-def dataset(**changes: Any) -> dict[str, Any]:
-    usual = {"interval": 3, "timeUnit": "hour", "startTime": 1_700_000_000}
-    return {key: value for key, value in {**usual, **changes}.items() if value is not None}
-
-
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        *(dataset(interval=hours) for hours in (3, 6, 9, 12)),
-        dataset(interval=1, timeUnit="day"),
-        dataset(endTime=1_700_000_001),
-    ],
-)
-def test_a_dataset_schedule_that_aep_takes_passes(schedule: dict[str, Any]) -> None:
-    check_dataset_schedule(schedule)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "field", "shown", "remedy"),
-    [
-        ({}, "timeUnit", "None", "Choose one of: hour, day"),
-        (dataset(timeUnit="week"), "timeUnit", "'week'", "Choose one of: hour, day"),
-        (
-            dataset(interval=1),
-            "interval",
-            "1 is not supported with timeUnit hour",
-            "Choose one of: 3, 6, 9, 12",
-        ),
-        (
-            dataset(interval=3, timeUnit="day"),
-            "interval",
-            "3 is not supported with timeUnit day",
-            "Choose one of: 1",
-        ),
-        (dataset(interval=True, timeUnit="day"), "interval", "True", "Choose one of: 1"),
-        (dataset(interval="3"), "interval", "'3'", "Choose one of:"),
-        (dataset(interval=None), "interval", "None", "Choose one of:"),
-        (dataset(startTime=None), "startTime", "None", "Give seconds since 1970"),
-        (dataset(startTime=1_700_000_000_000), "startTime", "1700000000000", "Give seconds since 1970"),
-        (dataset(startTime=0), "startTime", "0", "Give seconds"),
-        (dataset(startTime=True), "startTime", "True", "Give seconds"),
-        (dataset(startTime="1700000000"), "startTime", "'1700000000'", "Give seconds"),
-        (dataset(endTime=1_700_000_000), "endTime", "1700000000 is not after startTime", "Give a later time"),
-        (dataset(endTime="later"), "endTime", "'later'", "Give seconds"),
-    ],
-)
-def test_a_dataset_schedule_that_aep_refuses_is_named(
-    schedule: dict[str, Any], field: str, shown: str, remedy: str
-) -> None:
+def test_everything_that_is_wrong_is_reported_at_once() -> None:
+    wrong = export(
+        "FULL", "", frequency="weekly", triggerType="x", startTime="9", startDate="1.1.", endDate=""
+    )
     with pytest.raises(InvalidInputError) as caught:
-        check_dataset_schedule(schedule)
-    assert caught.value.field == f"schedule_params.{field}"
-    assert shown in caught.value.problem
-    assert remedy in caught.value.remedy
+        check_export(wrong, "segments[0]")
+    names = ("exportMode", "schedule.frequency", "schedule.triggerType", "schedule.startTime")
+    for name in ("filenameTemplate", *names, "schedule.startDate", "schedule.endDate"):
+        assert str(caught.value).count(f"segments[0].{name}: ") == 1
+    assert caught.value.field == "segments[0].filenameTemplate"

@@ -21,6 +21,21 @@ def test_a_segment_says_in_aeps_words_how_it_is_exported() -> None:
     assert segment.uuid == FIRST
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_selector_copied_from_a_flow_is_taken_without_what_aep_added(whole: bool) -> None:
+    copied = {**exported(FIRST), "name": "Bikers", "createTime": "1671648240", "updateTime": "1671648240"}
+    (segment,) = read_segments([{"type": "PLATFORM_SEGMENT", "value": copied} if whole else copied])
+    assert isinstance(segment, Segment)
+    assert segment.to_selector()["value"] == {**exported(FIRST), "name": "Bikers"}
+
+
+def test_the_spelling_of_the_openapi_file_is_another_name_of_the_same_field() -> None:
+    wanted = exported(FIRST)
+    other = {key: value for key, value in wanted.items() if key != "filenameTemplate"}
+    other["fileNameTemplate"] = wanted["filenameTemplate"]
+    assert read_segments([other]) == read_segments([wanted])
+
+
 def test_what_is_none_counts_as_left_out() -> None:
     assert read_segments([{"id": FIRST, "name": None, "schedule": None}]) == (Segment(FIRST),)
 

@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.activation.selectors import (
     SelectorPatch,
     compute_patch,
 )
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SpecRef
 from tests.support.files import EXPORT
@@ -362,16 +362,12 @@ def test_what_the_server_added_to_a_schedule_is_no_difference_but_an_end_is(
     assert all(operation.value["value"]["schedule"] == EXPORT["schedule"] for operation in plan.operations)
 
 
-@pytest.mark.parametrize("mode", [ActivationMode.ADD, ActivationMode.SYNC])
-def test_a_segment_to_files_needs_a_schedule(mode: ActivationMode) -> None:
-    held = segment_selector(IDS[0], EXPORT)
-    general = {"name": "GeneralTransform", "params": {"segmentSelectors": {"selectors": [held]}}}
-    before = flow(general, spec=specs.SFTP_FLOW)
+def test_on_a_flow_that_exports_datasets_nothing_can_be_activated() -> None:
+    import msgspec
+
+    inherited = {"sourceConnections": [{"id": "s", "connectionSpec": {"id": specs.DATA_LAKE_EXPORT}}]}
+    before = msgspec.structs.replace(flow(), inherited_attributes=inherited)
     with pytest.raises(
-        InvalidInputError, match=f"^segments: {IDS[1]} has no exportMode and schedule, and flow f"
+        DriftError, match=r"^flow \S+ \(.*\) exports datasets, so nothing can be activated on it"
     ):
-        compute_patch(before, DesiredSelectors((Segment(IDS[1]),), None), mode)
-    assert compute_patch(before, DesiredSelectors((Segment(IDS[0]),), None), mode).operations == ()
-    assert compute_patch(
-        before, DesiredSelectors((Segment(IDS[1]),), None), ActivationMode.REMOVE
-    ).absent == (IDS[1],)
+        compute_patch(before, DesiredSelectors((Segment(IDS[0]),), None), ActivationMode.ADD)

@@ -7,12 +7,17 @@ import pytest
 from airflow_provider_flowservice.client.datasets import datasets
 from airflow_provider_flowservice.client.datasets.datasets import PROFILE_TAGS, Dataset, DesiredDataset
 from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
-from airflow_provider_flowservice.client.errors import DriftError, InvalidResponseError, NotFoundError
+from airflow_provider_flowservice.client.errors import (
+    ApiError,
+    DriftError,
+    InvalidResponseError,
+    NotFoundError,
+)
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
-from tests.support.streaming import CATALOG, customers
+from tests.support.streaming import CATALOG, SCHEMA_REGISTRY, customers
 
 COLLECTION = f"{CATALOG}/dataSets"
 
@@ -24,7 +29,7 @@ def control(emulator: EmulatorServer) -> EmulatorControl:
 
 @pytest.fixture
 def schema_id(plain_client: Client) -> str:
-    return plain_client.send(customers().create()).id
+    return plain_client.send(customers(enable_for_profile=True).create()).id
 
 
 def make(client: Client, desired: DesiredDataset) -> str:
@@ -146,6 +151,37 @@ def test_a_dataset_that_is_enabled_serves_where_that_is_not_asked(
     enabled = DesiredDataset(name="customers", schema_id=schema_id, enable_for_profile=True)
     made = make(plain_client, enabled)
     assert ensure(plain_client, DesiredDataset(name="customers", schema_id=schema_id)).id == made
+
+
+@pytest.mark.parametrize("if_exists", [IfExists.REUSE, IfExists.UPDATE])
+@pytest.mark.parametrize("exists", [True, False])
+def test_it_is_not_enabled_for_profile_if_its_schema_is_not(
+    plain_client: Client, control: EmulatorControl, exists: bool, if_exists: IfExists
+) -> None:
+    schema_id = plain_client.send(customers("plain").create()).id
+    if exists:
+        control.set_switches(profile_without_union="accept")
+        make(plain_client, DesiredDataset(name="d", schema_id=schema_id, enable_for_profile=True))
+    control.clear_requests()
+    desired = DesiredDataset(name="d", schema_id=schema_id, enable_for_profile=True)
+    message = r"schema .* \('plain'\) is not enabled for Profile.*Set enable_for_profile=True for the schema"
+    with pytest.raises(DriftError, match=message):
+        ensure(plain_client, desired, if_exists)
+    (entry,) = control.requests()
+    assert entry["method"] == "GET"
+
+
+def test_a_schema_is_not_read_for_a_dataset_without_profile(
+    plain_client: Client, control: EmulatorControl, schema_id: str
+) -> None:
+    control.clear_requests()
+    ensure(plain_client, DesiredDataset(name="customers", schema_id=schema_id))
+    assert control.requests(path=SCHEMA_REGISTRY) == []
+
+
+def test_the_catalog_decides_about_a_schema_that_is_not_found(plain_client: Client) -> None:
+    with pytest.raises(ApiError, match=r"schemaRef\.id none is not found"):
+        ensure(plain_client, DesiredDataset(name="d", schema_id="none", enable_for_profile=True))
 
 
 def test_of_several_the_oldest_is_used(

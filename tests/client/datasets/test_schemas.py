@@ -18,12 +18,15 @@ from airflow_provider_flowservice.client.errors import (
     InvalidResponseError,
     NotFoundError,
 )
+from airflow_provider_flowservice.client.http.request import Request
+from airflow_provider_flowservice.client.http.response import nothing
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
 from tests.support.streaming import PERSON, SCHEMA_REGISTRY, WORK, customers
 
+EVENT_CLASS = "https://ns.adobe.com/xdm/context/experienceevent"
 COLLECTION = f"{SCHEMA_REGISTRY}/tenant/schemas"
 
 
@@ -50,7 +53,7 @@ def test_a_schema_is_composed_of_its_class_and_field_groups(client: Client) -> N
     assert ensured.created
     assert ensured.id.startswith("https://ns.adobe.com/")
     assert (found.id, found.title, found.schema_class) == (ensured.id, "customers", PROFILE_CLASS)
-    assert [part.ref for part in found.parts] == [PROFILE_CLASS, PERSON, WORK]
+    assert [part.ref for part in found.references] == [PROFILE_CLASS, PERSON, WORK]
     assert found.created_at > 0
     assert found.etag is None
 
@@ -79,12 +82,71 @@ def test_a_create_whose_answer_is_lost_makes_one_schema(
     assert len(creates(control)) == (1 if lost == "reset_after" else 2)
 
 
-def test_a_schema_of_other_parts_is_not_taken_for_ours(plain_client: Client) -> None:
+def test_a_missing_field_group_is_an_error_that_says_what_adds_it(
+    plain_client: Client, control: EmulatorControl
+) -> None:
     made = make(plain_client, customers(field_groups=(PERSON,)))
-    for if_exists in (IfExists.REUSE, IfExists.UPDATE):
-        with pytest.raises(DriftError, match=f"{made}.*allOf.*profile-work-details"):
-            ensure(plain_client, customers(), if_exists)
+    with pytest.raises(DriftError, match=f"{made}.*allOf.*profile-work-details.*Set if_exists='update'"):
+        ensure(plain_client, customers())
     assert titles(plain_client) == ["customers"]
+    assert control.requests("PATCH") == []
+
+
+@pytest.mark.parametrize("lost", [None, "reset", "reset_after"])
+def test_an_update_adds_what_is_missing_with_one_patch(
+    client: Client, control: EmulatorControl, lost: str | None
+) -> None:
+    made = make(client, customers(field_groups=()))
+    if lost:
+        control.inject(fault(lost, "PATCH", f"{COLLECTION}/*"))
+    desired = customers(enable_for_profile=True)
+    ensured = ensure(client, desired, IfExists.UPDATE)
+    assert (ensured.id, ensured.created) == (made, False)
+    assert ensured.resource
+    assert [each.ref for each in ensured.resource.references] == [PROFILE_CLASS, PERSON, WORK]
+    assert ensured.resource.profile_enabled
+    sent = control.requests("PATCH", COLLECTION)
+    assert len(sent) == (2 if lost == "reset" else 1)
+    assert sent[-1]["body"] == [
+        {"op": "add", "path": "/allOf/-", "value": {"$ref": PERSON}},
+        {"op": "add", "path": "/allOf/-", "value": {"$ref": WORK}},
+        {"op": "add", "path": "/meta:immutableTags", "value": ["union"]},
+    ]
+    control.clear_requests()
+    ensure(client, desired, IfExists.UPDATE)
+    assert {entry["method"] for entry in control.requests()} == {"GET"}
+
+
+def test_an_update_that_changes_nothing_is_noticed(plain_client: Client, control: EmulatorControl) -> None:
+    make(plain_client, customers(field_groups=()))
+    control.inject(fault("status", "PATCH", f"{COLLECTION}/*", status=200, body={}))
+    with pytest.raises(DriftError, match=r"confirmed the change of .* does not show it .*: allOf"):
+        ensure(plain_client, customers(), IfExists.UPDATE)
+
+
+@pytest.mark.parametrize("if_exists", [IfExists.REUSE, IfExists.UPDATE])
+def test_what_a_colleague_has_added_does_not_matter(
+    plain_client: Client, control: EmulatorControl, if_exists: IfExists
+) -> None:
+    made = make(plain_client, customers(enable_for_profile=True))
+    control.clear_requests()
+    assert ensure(plain_client, customers(field_groups=(WORK,)), if_exists).id == made
+    assert {entry["method"] for entry in control.requests()} == {"GET"}
+
+
+def test_another_class_cannot_be_changed(plain_client: Client, control: EmulatorControl) -> None:
+    made = make(plain_client, customers(field_groups=(), schema_class=EVENT_CLASS))
+    with pytest.raises(DriftError, match=f"{made}.*cannot change.*class is .*Choose another title"):
+        ensure(plain_client, customers(), IfExists.UPDATE)
+    assert control.requests("PATCH") == []
+
+
+def test_a_tag_that_exists_is_kept(plain_client: Client, control: EmulatorControl) -> None:
+    tagged = {**customers().create().json, "meta:immutableTags": ["other"]}
+    plain_client.send(Request("POST", COLLECTION, nothing, json=tagged, idempotent=False))
+    ensured = ensure(plain_client, customers(enable_for_profile=True), IfExists.UPDATE)
+    assert ensured.resource
+    assert ensured.resource.tags == ("other", "union")
 
 
 def test_an_update_of_what_agrees_sends_nothing(plain_client: Client, control: EmulatorControl) -> None:
@@ -120,7 +182,7 @@ def test_fail_and_create_do_as_they_say(plain_client: Client) -> None:
     assert ensure(plain_client, customers(), IfExists.CREATE).id != made
 
 
-def test_a_twin_made_at_the_same_moment_is_taken_back(plain_client: Client) -> None:
+def test_a_twin_made_at_the_same_moment_is_taken_back(plain_client: Client, control: EmulatorControl) -> None:
     desired = customers()
     others: list[str] = []
 
@@ -130,6 +192,8 @@ def test_a_twin_made_at_the_same_moment_is_taken_back(plain_client: Client) -> N
         def send(self, request: Any) -> Any:
             if request.method == "POST" and not others:
                 others.append(make(plain_client, desired))
+                # In the same millisecond, the ids would decide which of the two is older.
+                control.advance(1)
             return plain_client.send(request)
 
     ensured = ensure(Racing(), desired)
@@ -186,7 +250,9 @@ def test_no_second_schema_is_made_when_the_list_has_no_end(
                 "meta:registryMetadata": {"repo:createdDate": 5},
                 "version": "1.0",
             },
-            Schema(id="x", title="t", schema_class=PROFILE_CLASS, parts=(Reference(ref="a"), Reference())),
+            Schema(
+                id="x", title="t", schema_class=PROFILE_CLASS, references=(Reference(ref="a"), Reference())
+            ),
         ),
     ],
 )
@@ -195,7 +261,7 @@ def test_a_schema_is_read_with_what_it_has(
 ) -> None:
     control.inject(fault("status", "GET", f"{COLLECTION}/*", status=200, body=body))
     found = plain_client.send(customers().read("x"))
-    assert (found.id, found.title, found.parts) == (schema.id, schema.title, schema.parts)
+    assert (found.id, found.title, found.references) == (schema.id, schema.title, schema.references)
     assert found.created_at == body.get("meta:registryMetadata", {}).get("repo:createdDate", 0)
 
 

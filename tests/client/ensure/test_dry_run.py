@@ -8,6 +8,7 @@ import pytest
 from airflow_provider_flowservice.client.ensure import dry_run
 from airflow_provider_flowservice.client.ensure.create import IfExists
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.specs import empty_flow
 from airflow_provider_flowservice.client.model import AuthSpec, SelectorKind, looks_secret
 from tests.support.aep import KINESIS_SECRET, kinesis, make, profiles, stream
@@ -36,7 +37,8 @@ def test_a_planned_id_is_known_as_one_and_says_what_it_stands_for() -> None:
 
 def test_what_hangs_on_something_planned_is_planned_without_asking() -> None:
     planned = dry_run.plan_create(Unused(), profiles("plan:base_connection:x"), IfExists.REUSE)
-    assert (planned.id, planned.found) == ("plan:source_connection:profiles", None)
+    placeholder = f"plan:source_connection:{specs.UNIFIED_PROFILE_SERVICE}:profiles"
+    assert (planned.id, planned.found) == (placeholder, None)
     assert planned.change is not None
     assert planned.change.startswith("POST /data/foundation/flowservice/sourceConnections\n{")
 

@@ -68,7 +68,7 @@ def test_a_started_run_is_known_by_its_window_and_by_what_was_there_before(
         return plain_client.send(runs.create_run(flow, window)).id
 
     def found(newest: NewestRuns) -> str | None:
-        return runs.look_for_started(plain_client, flow, WINDOW, newest, failed=True)
+        return runs.look_for_started(plain_client, flow, WINDOW, newest)
 
     nothing = NewestRuns.read(plain_client, flow)
     other = start(Window(1_600_000_000, 1_600_000_001))
@@ -140,7 +140,7 @@ def test_a_run_that_aep_shows_without_parameters_may_be_ours(
 ) -> None:
     item = {"id": "r", "flowId": FLOW, "createdAt": 1}
     control.inject(fault("status", "GET", "runs", status=200, body={"items": [item]}))
-    assert runs.look_for_started(plain_client, FLOW, WINDOW, NewestRuns(), failed=True) == "r"
+    assert runs.look_for_started(plain_client, FLOW, WINDOW, NewestRuns()) == "r"
 
 
 def test_a_window_goes_out_in_aeps_words() -> None:

@@ -62,7 +62,9 @@ def test_the_current_error_body_of_flow_service_is_read() -> None:
     )
     assert isinstance(error, NotFoundError)
     assert (error.status, error.code, error.request_id) == (404, "FLOW-1439-404", "r-1")
-    assert error.message == "GET /flows/f: HTTP 404 FLOW-1439-404: The flow f is not found."
+    assert (
+        error.message == "GET /flows/f: HTTP 404 FLOW-1439-404: Resource not found. The flow f is not found."
+    )
     assert (error.method, error.path) == ("GET", "/flows/f")
 
 
@@ -101,7 +103,7 @@ def test_a_problem_whose_status_is_a_text_is_read() -> None:
         )
     )
     assert isinstance(error, AuthenticationError)
-    assert (error.status, error.code) == (401, None)
+    assert (error.status, error.code) == (401, "data-collection-service-authorization")
     assert "Ims service token is empty" in error.message
 
 

@@ -54,6 +54,58 @@ def test_a_url_that_is_no_inlet_has_no_id(url: str) -> None:
         _ = Inlet(url).id
 
 
+@pytest.mark.parametrize(
+    ("query", "flow_id", "validates"),
+    [
+        ("", None, False),
+        (" \n", None, False),
+        ("?x-adobe-flow-id=f1", "f1", False),
+        (
+            "?x-adobe-flow-id=8256cfb4-17e6-432c-a469-6aedafb16cd5",
+            "8256cfb4-17e6-432c-a469-6aedafb16cd5",
+            False,
+        ),
+        ("?X-Adobe-Flow-Id=f%2D1", "f-1", False),
+        ("?x-adobe-flow-id=f1&syncValidation=true", "f1", True),
+        ("?synchronousValidation=TRUE&x-adobe-flow-id=f1", "f1", True),
+        ("?syncValidation=false&x-adobe-flow-id=f1#x-adobe-flow-id=f2", "f1", False),
+        ("?x-adobe-flow-id=f1&x-adobe-flow-id=f1", "f1", False),
+        ("?x-adobe-flow-id=%20f1%0A", "f1", False),
+        ("?x-adobe-flow-id=f1 \r\n", "f1", False),
+        ("?syncValidation", None, False),
+        ("#x-adobe-flow-id=f1", None, False),
+    ],
+)
+def test_a_url_may_name_the_flow(query: str, flow_id: str | None, validates: bool) -> None:
+    target = Inlet(URL + query, "raw").checked("https://dcs.adobedc.net")
+    assert (target.id, target.flow_for(None), target.validates) == ("ab" * 32, flow_id, validates)
+    if flow_id:
+        assert target.flow_for(f" {flow_id}\n").strip() == flow_id
+
+
+def test_a_flow_that_is_given_is_taken_for_a_url_without_one() -> None:
+    assert TARGET.flow_for("f1") == "f1"
+
+
+@pytest.mark.parametrize(
+    ("query", "flow_id", "problem"),
+    [
+        ("?x-adobe-flow-id=f1", "f2", "^flow_id: 'f2' is not 'f1', the flow in inlet_url"),
+        ("?x-adobe-flow-id=f1", "F1", "^flow_id: 'F1' is not 'f1', the flow in inlet_url"),
+        ("?x-adobe-flow-id=", None, "^inlet_url: .* has no flow id. Give one flow id"),
+        ("?x-adobe-flow-id", "f1", "^inlet_url: .* has no flow id"),
+        ("?x-adobe-flow-id=f1&x-adobe-flow-id=f2", "f1", "^inlet_url: .* has several flow ids"),
+        ("?x-adobe-flow-id=f%0D%0AX-Y%3A1", None, "^inlet_url: .*has a control character"),
+        ("?x-adobe-flow-id=%E2%98%83", None, "^inlet_url: .*has a character outside Latin-1"),
+    ],
+)
+def test_a_flow_in_the_url_that_is_invalid_or_another_one_is_refused(
+    query: str, flow_id: str | None, problem: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        Inlet(URL + query).flow_for(flow_id)
+
+
 def test_an_inlet_on_the_collection_host_is_taken() -> None:
     assert TARGET.checked("https://dcs.adobedc.net") is TARGET
     assert Inlet("https://DCS.adobedc.net/collection/a").checked("https://dcs.adobedc.net")
@@ -194,6 +246,26 @@ def test_a_receipt_is_an_acceptance() -> None:
 )
 def test_an_element_of_either_style_is_read(element: dict[str, Any], result: MessageResult) -> None:
     assert results(1, element) == (result,)
+
+
+def test_an_element_is_read_in_every_format_of_errors_and_does_not_quote_its_message() -> None:
+    """None is documented for elements, but then nothing of what AEP says is lost."""
+    report = {
+        "message": "Message is invalid",
+        "cause": {"_streamingValidation": [{"pointerToViolation": "#/a", "message": "[Ada] is not a date"}]},
+    }
+    element = {
+        "status": 400,
+        "type": "http://ns.adobe.com/problem/dcs/inlet",
+        "title": "Bad",
+        "report": report,
+    }
+    sent = inlet.post_batch(TARGET, [b'{"a":"Bo"}', b'{"a":"Ada"}'], None)
+    answers = sent.parse(answer({"responses": [element, element]}))
+    assert [each.message for each in answers] == [
+        "dcs/inlet: Bad. Message is invalid. #/a: [Ada] is not a date",
+        "dcs/inlet: Bad. Message is invalid. #/a: [***] is not a date",
+    ]
 
 
 def test_elements_are_matched_by_their_place() -> None:

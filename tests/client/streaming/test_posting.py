@@ -140,6 +140,14 @@ def test_nothing_to_send_sends_nothing(shop: Shop) -> None:
     assert shop.posts == []
 
 
+def test_posts_name_the_sandbox(shop: Shop) -> None:
+    shop.control.set_switches(inlet_sandbox_header="required")
+    assert shop.post(as_records(people(1))).accepted == 1
+    assert shop.post(as_records(people(1)), batch_size=1).accepted == 1
+    assert [each["headers"]["x-sandbox-name"] for each in shop.posts] == [shop.control.credential.sandbox] * 2
+    assert all("authorization" not in each["headers"] for each in shop.posts)
+
+
 def test_single_messages_go_to_their_own_endpoint(shop: Shop) -> None:
     summary = shop.post(as_records(people(3)), batch_size=1)
     assert (summary.accepted, numbers(shop.kept)) == (3, [0, 1, 2])
@@ -163,7 +171,7 @@ def test_plain_records_are_wrapped_for_an_xdm_inlet(xdm_shop: Shop, control: Emu
 def test_a_raw_record_is_not_sent_to_an_xdm_inlet(xdm_shop: Shop, control: EmulatorControl) -> None:
     envelope = xdm_shop.source.envelope(control.credential.org_id)
     message = json.loads(envelope.wrap(b'{"_id": "1"}'))
-    summary = xdm_shop.post(as_records([{"n": 1}, message]))
+    summary = xdm_shop.post(as_records([{"n": 1}, message]), flow_id=None)
     assert (summary.accepted, summary.rejected) == (1, 1)
     ((place, status, text),) = xdm_shop.problems
     assert (place, status) == ("line 1", None)
@@ -405,10 +413,43 @@ def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop:
 
 
 def test_unreadable_records_are_refused_in_their_place(shop: Shop) -> None:
-    first, last = as_records(people(2))
+    first, _, last = as_records(people(3))
     summary = shop.post([first, UnreadableRecord(1, b"{", 2, "is not JSON"), last])
-    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 2)
+    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
     assert shop.problems == [("line 2", None, "is not JSON")]
+
+
+def unreadable(count: int, size: int = 1) -> list[UnreadableRecord]:
+    return [UnreadableRecord(n, b"{" * size, n + 1, "is not JSON") for n in range(count)]
+
+
+@pytest.mark.parametrize(("size", "settled"), [(1, [100, 200, 250]), (4_000_000, [3, 6, 9, 10])])
+def test_what_is_known_of_unreadable_records_is_settled_before_it_is_much(
+    shop: Shop, size: int, settled: list[int]
+) -> None:
+    count = settled[-1]
+    summary = shop.post(unreadable(count, size), batch_size=100)
+    assert (summary.rejected, summary.settled, shop.posts) == (count, count, [])
+    assert [each.settled.settled for each in shop.progress] == settled
+    assert [each.settled.rejected for each in shop.progress] == settled
+
+
+def test_unreadable_records_before_the_input_breaks_off_are_settled(shop: Shop) -> None:
+    def breaking() -> Iterator[UnreadableRecord]:
+        yield from unreadable(2)
+        raise InvalidInputError("path", "breaks off", "Put it right.")
+
+    with pytest.raises(InvalidInputError, match="breaks off"):
+        shop.post(breaking())
+    assert (shop.summary.rejected, shop.progress[-1].settled.settled) == (2, 2)
+
+
+def test_a_failure_has_its_index_in_this_input_and_the_position_in_the_first_one(shop: Shop) -> None:
+    records = [UnreadableRecord(70, b"{", 71, "is not JSON"), *as_records(people(1))]
+    shop.post(records, summary=PostSummary(settled=3), maybe_sent_below=4)
+    (failure,) = shop.failures
+    assert (failure.index, failure.place) == (3, "line 71")
+    assert (shop.summary.settled, shop.summary.maybe_duplicated) == (5, 0)
 
 
 def test_what_was_read_before_the_input_breaks_off_is_sent(shop: Shop) -> None:
@@ -496,9 +537,36 @@ def test_synchronous_validation_reports_each_violation(xdm_shop: Shop) -> None:
     assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
     ((place, status, message),) = xdm_shop.problems
     assert (place, status) == ("line 2", 400)
-    assert "Message is invalid" in message
+    assert "Message is invalid. #/_id: expected type: String, found: Long" in message
     assert [entry["path"] for entry in xdm_shop.posts] == [xdm_shop.source.paths[0]] * 3
     assert [entry["query"] for entry in xdm_shop.posts] == [{"syncValidation": "true"}] * 3
+
+
+def test_what_aep_quotes_of_a_record_is_not_in_the_message(xdm_shop: Shop) -> None:
+    causes = [
+        {"pointerToViolation": "#/mail", "message": "string [ada@example.com] does not match pattern a+"}
+    ]
+    cause = {"_streamingValidation": [{"pointerToViolation": "#", "causingExceptions": causes}]}
+    body = {"title": "Invalid", "report": {"message": "refused", "cause": cause}}
+    xdm_shop.lose("status", path=0, status=400, body=body)
+    validated(xdm_shop, [{"mail": "ada@example.com"}])
+    ((_, _, message),) = xdm_shop.problems
+    assert message.endswith("HTTP 400: Invalid. refused. #/mail: string [***] does not match pattern a+")
+
+
+@pytest.mark.parametrize("reading", ["refuse", "accept"])
+@pytest.mark.parametrize("batch_size", [1, 500])
+def test_aep_decides_about_plain_xdm_with_a_flow(
+    xdm_shop: Shop, control: EmulatorControl, reading: str, batch_size: int
+) -> None:
+    control.set_switches(plain_xdm=reading)
+    summary = xdm_shop.post(as_records([{"_id": "1"}, {"_id": "2"}]), batch_size=batch_size)
+    if reading == "accept":
+        assert (summary.accepted, summary.rejected) == (2, 0)
+        assert [entry["message"] for entry in xdm_shop.kept] == [{"_id": "1"}, {"_id": "2"}]
+    else:
+        assert (summary.accepted, summary.rejected) == (0, 2)
+        assert all("Message has unknown xdm format" in message for *_, message in xdm_shop.problems)
 
 
 def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
