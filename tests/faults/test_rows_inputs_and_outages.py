@@ -24,6 +24,7 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
     FlowServiceTransientException,
+    FlowServiceWaitTimeout,
 )
 from airflow_provider_flowservice.operators.arguments import TakesArguments
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
@@ -298,6 +299,24 @@ def test_row_26_a_false_that_is_a_string_deletes_no_connection(sandbox: Sandbox)
     state = sandbox.control.state()
     assert [len(state[kind]) for kind in ("flows", "targetConnections", "sourceConnections")] == [0, 1, 1]
     assert len(state["connections"]) == 2
+
+
+def test_row_26_a_wait_takes_a_timedelta(sandbox: Sandbox, time: VirtualClock) -> None:
+    flow = make_flow(sandbox.hook)
+    sensor = FlowServiceFlowStateSensor(
+        task_id="x",
+        flow_id=flow,
+        state="disabled",
+        timeout=timedelta(minutes=5),
+        poke_interval=timedelta(minutes=1),
+        deferrable=False,
+    )
+    began = time.monotonic()
+    with pytest.raises(FlowServiceWaitTimeout, match="Timed out after 300 seconds"):
+        sensor.execute({})
+    assert 300 <= time.monotonic() - began <= 361
+    with pytest.raises(InvalidInputError, match="timeout: 'soon' is not a duration"):
+        FlowServiceFlowStateSensor(task_id="x", flow_id=flow, timeout="soon")
 
 
 # --- row 28: Airflow's own outages -----------------------------------------------------------------------------
