@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 
@@ -14,6 +17,8 @@ MAX_CHARACTERS = 1000
 _READ_CHARACTERS = 64 * 1024
 #: Secrets of fewer characters are not replaced, because that would garble the text.
 _MIN_SECRET = 4
+#: Keeps the digits of numbers, which AEP quotes as they were sent.
+_RECORDS = msgspec.json.Decoder(float_hook=str)
 #: What a header cannot carry: control characters, which could end it, and what Latin-1 does not have.
 _NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 
@@ -62,3 +67,34 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 def visible(text: str) -> str:
     """Return text of several lines with an escape sequence for each character that a terminal would not print."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
+
+
+def without_values(text: str, record: bytes, shortest: int = 1) -> str:
+    """Return AEP's text about a record without the values that it quotes of it: they are personal data.
+
+    :param record: the record, encoded as JSON.
+    :param shortest: minimum length of a value to replace, where short ones could be AEP's own words.
+    :returns: the text, or an empty string if the record is not JSON, so that its values are not known.
+    """
+    try:
+        document = _RECORDS.decode(record)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    quoted = {value for value in _values(document) if len(value) >= shortest and value in text}
+    # A value may contain another one.
+    for value in sorted(quoted, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", text)
+    return text
+
+
+def _values(document: Any) -> Iterator[str]:
+    """Yield the strings and numbers in a document, found without recursion."""
+    pending = [document]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+        elif isinstance(value, (str, int)) and not isinstance(value, bool) and (text := str(value)):
+            yield text

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import plain_text, without_values
 
 #: Maximum number of statements that are read of an error. Synchronous validation stops after five violations.
 _MAX_STATEMENTS = 20
@@ -33,8 +31,6 @@ _CAUSES = (
     ("message",),
     ("detail",),
 )
-#: Keeps the digits of numbers, which AEP quotes as they were sent.
-_RECORDS = msgspec.json.Decoder(float_hook=str)
 
 
 class Problem(Frozen, frozen=True):
@@ -124,7 +120,7 @@ def _violations(cause: Any, record: bytes | None, secrets: tuple[str, ...]) -> I
             text if isinstance(text := model.member(violation, name), str) else ""
             for name in ("pointerToViolation", "message", "keyword")
         )
-        message = _without_values(message, record) or keyword
+        message = (message if record is None else without_values(message, record)) or keyword
         if message:
             yield plain_text(f"{pointer}: {message}" if pointer else message, _VIOLATION_CHARACTERS, secrets)
 
@@ -133,31 +129,3 @@ def _lists(cause: Any) -> Iterator[list[Any]]:
     for part in cause.values() if isinstance(cause, Mapping) else ():
         if isinstance(part, list):
             yield part
-
-
-def _without_values(message: str, record: bytes | None) -> str:
-    """Replace the values of a record in a message: they are personal data. Empty if the record is not JSON."""
-    if record is None:
-        return message
-    try:
-        document = _RECORDS.decode(record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-    quoted = {value for value in _values(document) if value in message}
-    # A value may contain another one.
-    for value in sorted(quoted, key=len, reverse=True):
-        message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", message)
-    return message
-
-
-def _values(document: Any) -> Iterable[str]:
-    """Yield the strings and numbers in a document, found without recursion."""
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Mapping):
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
-        elif isinstance(value, (str, int)) and not isinstance(value, bool) and (text := str(value)):
-            yield text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from airflow_provider_flowservice.client.streaming.records import (
     checked,
     problem_of,
 )
+from airflow_provider_flowservice.client.text import without_values
 
 #: The key that marks a dead letter; its value is the version of the format.
 MARKER = "flowservice.dead_letter"
@@ -237,16 +237,4 @@ def _without_values(failure: Failure) -> str:
     """Return the message of a failure without values of the record, which AEP quotes now and then."""
     if isinstance(failure.record, UnreadableRecord):
         return failure.message  # AEP has not seen it.
-    found: set[str] = set()
-    pending = [msgspec.json.decode(failure.record.raw)]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, dict):
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
-        elif value is not None and not isinstance(value, bool):
-            found.add(str(value))
-    quoted = (each for each in found if len(each) >= _MIN_MASKED and each in failure.message)
-    masked = "|".join(map(re.escape, sorted(quoted, key=len, reverse=True)))
-    return re.sub(rf"(?<!\w)(?:{masked})(?!\w)", "...", failure.message) if masked else failure.message
+    return without_values(failure.message, failure.record.raw, _MIN_MASKED)
