@@ -21,7 +21,7 @@ def flow_url(sandbox: str, flow: Flow) -> str:
 
     For a source flow, this is its own page. No URL is documented for a flow to a destination, so its URL is the list.
     """
-    if specs.FlowSource.of(flow.source_spec_id) is specs.FlowSource.SYSTEM:
+    if specs.FlowSource.of(*flow.source_spec_ids) is specs.FlowSource.SYSTEM:
         return source_flow_page(sandbox, flow.id)
     return destinations_page(sandbox)
 

@@ -259,11 +259,11 @@ class Flow(Resource, frozen=True, kw_only=True):
     inherited_attributes: Any = None
 
     @property
-    def source_spec_id(self) -> str | None:
-        """Id of the connection spec of the first source connection; None if AEP does not show it."""
+    def source_spec_ids(self) -> tuple[str, ...]:
+        """Ids of the connection specs of the source connections, as far as AEP shows them."""
         sources = _list(member(self.inherited_attributes, "sourceConnections"))
-        spec_id = member(next(iter(sources), None), "connectionSpec", "id")
-        return spec_id if isinstance(spec_id, str) else None
+        ids = (member(source, "connectionSpec", "id") for source in sources)
+        return tuple(spec_id for spec_id in ids if isinstance(spec_id, str))
 
     def selector_lists(self, kind: SelectorKind) -> Iterator[tuple[int, list[Any]]]:
         """The selector lists of one kind, each with the index of the transformation that contains it."""

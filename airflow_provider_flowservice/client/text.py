@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -17,6 +19,7 @@ MAX_CHARACTERS = 1000
 _READ_CHARACTERS = 64 * 1024
 #: Secrets of fewer characters are not replaced, because that would garble the text.
 _MIN_SECRET = 4
+_FIELD_NAME = re.compile(r"[@$]?[A-Za-z_][\w:.-]*")
 #: Keeps the digits of numbers, which AEP quotes as they were sent.
 _RECORDS = msgspec.json.Decoder(float_hook=str)
 #: What a header cannot carry: control characters, which could end it, and what Latin-1 does not have.
@@ -80,19 +83,36 @@ def without_values(text: str, record: bytes, shortest: int = 1) -> str:
         document = _RECORDS.decode(record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    quoted = {value for value in _values(document) if len(value) >= shortest and value in text}
+    folded = text.lower()
+    quoted = {
+        form
+        for value in _values(document)
+        if len(value) >= shortest
+        for form in _forms(value)
+        if form.lower() in folded
+    }
     # A value may contain another one.
-    for value in sorted(quoted, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "***", text)
+    for form in sorted(quoted, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text, flags=re.IGNORECASE)
     return text
 
 
+def _forms(value: str) -> set[str]:
+    """Return how a value may be spelled in a text: as it is, as JSON has it, and a number also without exponent."""
+    forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    with suppress(ValueError, OverflowError):
+        number = float(value)
+        forms |= {repr(number), f"{number:.0f}"} if number.is_integer() else {repr(number)}
+    return forms
+
+
 def _values(document: Any) -> Iterator[str]:
-    """Yield the strings and numbers in a document, found without recursion."""
+    """Yield the strings and numbers in a document, found without recursion, and keys that are no names of fields."""
     pending = [document]
     while pending:
         value = pending.pop()
         if isinstance(value, Mapping):
+            yield from (key for key in value if not _FIELD_NAME.fullmatch(key))
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)

@@ -183,7 +183,7 @@ def _split_connection_string(given: Mapping[str, Any], connection: Connection) -
             )
     if not _is_connection_string(given.get("sasKey")):
         return dict(given)
-    pairs = (part.partition("=") for part in str(given["sasKey"]).split(";"))
+    pairs = (part.partition("=") for part in str(given["sasKey"]).strip(" \n\"'").split(";"))
     found = {name.strip().lower(): value.strip() for name, _, value in pairs}
     parts = {parameter: found.get(name, "") for name, parameter in _SAS_PARTS.items()}
     missing = [name for name, value in parts.items() if not value]
@@ -202,7 +202,8 @@ def _split_connection_string(given: Mapping[str, Any], connection: Connection) -
 
 
 def _is_connection_string(value: Any) -> bool:
-    return "endpoint=sb://" in str(value).lower()
+    text = str(value).lower()
+    return "endpoint=sb://" in text or "sharedaccesskey=" in text
 
 
 def _as_aep_expects(name: str, value: Any) -> Any:
@@ -215,7 +216,7 @@ def _as_aep_expects(name: str, value: Any) -> Any:
     if name == "namespace":
         # Azure's portal shows the host name; AEP needs only the name of the namespace.
         host = str(value).strip().rpartition("://")[2].partition("/")[0].partition(":")[0]
-        return host[: -len(_EVENT_HUBS_DOMAIN)] if host.lower().endswith(_EVENT_HUBS_DOMAIN) else value
+        return host[: -len(_EVENT_HUBS_DOMAIN)] if host.lower().endswith(_EVENT_HUBS_DOMAIN) else host
     return value
 
 

@@ -69,7 +69,11 @@ class Argument(Generic[T]):
         """
         if value is None and not (self.is_required or is_given):
             return None
-        if _is_nothing(value) and not (self.kind in _MAY_BE_BLANK and _is_blank(value)):
+        if (
+            _is_nothing(value)
+            and not (self.kind in _MAY_BE_BLANK and _is_blank(value))
+            and self.kind is not cell
+        ):
             raise _given_as_nothing(
                 field, value, "and give a value" if self.is_required else "or omit the argument"
             )
@@ -230,6 +234,11 @@ def text(field: str, value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidInputError(field, f"must be a string, not {type(value).__name__}", "Give a string.")
     return value
+
+
+def cell(field: str, value: Any) -> str:
+    """Convert the text of a cell, such as "None": unlike elsewhere, it stands for no value because the user says so."""
+    return text(field, value)
 
 
 def character(field: str, value: Any) -> str:

@@ -31,6 +31,7 @@ from airflow_provider_flowservice.client.streaming import (
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import (
+    cell,
     character,
     choice,
     flag,
@@ -42,7 +43,6 @@ from airflow_provider_flowservice.operators.arguments import (
     seconds,
     storage_path,
     string,
-    text,
     text_encoding,
     whole_number,
 )
@@ -134,8 +134,9 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
         most 60 per minute.
     :param max_failures: maximum number of records that may be rejected without failing the task.
-    :param dead_letter_path: file for the rejected records, as JSON lines. If it is given as ``path``, with or without
-        corrections, the records in it are posted. It is replaced when the task is done or has failed for good.
+    :param dead_letter_path: file for the rejected records, as JSON lines. If it is given as ``path``, with or
+        without corrections, the records in it are posted. It is replaced when the task is done or has failed for
+        good. Each task of a mapped operator needs a file of its own.
     :param skip_records: number of records to skip at the beginning of the input, to continue after a failure.
     :param allow_empty: whether an input without records is a success.
     :param settle_seconds: minimum age of the last change of the flow, in seconds, before anything is sent. Requires
@@ -155,7 +156,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     delimiter = optional(character)
     encoding = optional(text_encoding)
     empty_cells = required(choice(EmptyCells))
-    null_values = required(list_of(text))
+    null_values = required(list_of(cell))
     schema_id = optional(resource_id)
     dataset_id = optional(resource_id)
     batch_size = required(whole_number(minimum=1))
@@ -406,7 +407,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         file = letter_file(path, context, note.letters, note.summary.failures)
         try:
             yield file
-        except Exception as error:
+        except BaseException as error:  # Airflow's timeout is no Exception.
             if is_last_attempt(context, error):
                 file.finish(failed=True)
             raise

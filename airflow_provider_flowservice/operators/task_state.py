@@ -81,7 +81,7 @@ class TaskState(SavedState):
         self._store.set(_KEY, {"fingerprint": self._fingerprint, **content})
 
 
-def is_last_attempt(context: Context, error: Exception) -> bool:
+def is_last_attempt(context: Context, error: BaseException) -> bool:
     """Whether Airflow makes no further attempt after an error, unless somebody clears the task."""
     if isinstance(error, FlowServiceError) and is_permanent(error):
         return True

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.text import MAX_CHARACTERS, header_value, plain_text, without_secrets
+from airflow_provider_flowservice.client.text import (
+    MAX_CHARACTERS,
+    header_value,
+    plain_text,
+    without_secrets,
+    without_values,
+)
 from tests.support.properties import examples
 
 
@@ -57,3 +66,22 @@ def test_a_secret_that_contains_another_one_is_replaced_as_a_whole() -> None:
 
 def test_what_is_too_short_for_a_secret_is_kept() -> None:
     assert without_secrets("abc abcd", ("abc", "abcd", "")) == "abc ***"
+
+
+@pytest.mark.parametrize(
+    ("record", "text", "shown"),
+    [
+        ({"n": 1.5}, "1.5 is no integer", "*** is no integer"),
+        ({"n": "1e6"}, "1000000 is too large", "*** is too large"),
+        ({"name": 'O"Neil'}, 'got {"name": "O\\"Neil"}', 'got {"name": "***"}'),
+        ({"name": "M\u00fcller"}, "M\\u00fcller or m\u00fcller", "*** or ***"),
+        (
+            {"ids": {"joe@x.com": 1}},
+            "#/ids/joe@x.com: extraneous key [joe@x.com]",
+            "#/ids/***: extraneous key [***]",
+        ),
+        ({"mail": None}, "#/mail: is required", "#/mail: is required"),
+    ],
+)
+def test_what_a_record_contains_is_left_out_however_it_is_spelled(record: Any, text: str, shown: str) -> None:
+    assert without_values(text, json.dumps(record).encode(), 2) == shown

@@ -117,9 +117,9 @@ def test_a_segment_without_a_schedule_is_left_to_aep_whose_reason_gets_a_remedy(
 ) -> None:
     with pytest.raises(FlowServicePermanentException) as caught:
         run(activate(make_file_flow(hook), [control.segments[0]]))
-    assert f"segments: no exportMode and schedule for {control.segments[0]}, and AEP rejects" in str(
-        caught.value
-    )
+    hint = f"If the flow exports files, give {control.segments[0]} an exportMode and a schedule."
+    assert str(caught.value).endswith(hint)
+    assert (caught.value.status, caught.value.code) == (400, "FLOW-1452-400")
     assert "FLOW-1452-400: " in str(caught.value)
     assert "exportMode must be one of" in str(caught.value)
     assert "If the flow exports files, give" in str(caught.value)

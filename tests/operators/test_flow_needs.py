@@ -279,4 +279,10 @@ def test_a_plan_says_what_it_does_not_know(
             specs.AMAZON_S3_FLOW, "plan:source_connection:x", "plan:target_connection:x", plan_only=True
         )
     )
-    assert "What flow 'files' requires is not known before its source connection exists" in task_log.text
+    assert "What flow 'files' requires is not known before its source connections exist" in task_log.text
+
+
+def test_of_several_sources_the_one_that_needs_something_decides() -> None:
+    assert specs.FlowSource.of() is specs.FlowSource.SYSTEM
+    assert specs.FlowSource.of("other", specs.UNIFIED_PROFILE_SERVICE) is specs.FlowSource.PROFILES
+    assert specs.FlowSource.of("other", specs.DATA_LAKE_EXPORT) is specs.FlowSource.DATASETS

@@ -311,7 +311,7 @@ def test_what_the_user_says_about_a_csv_file_is_heeded(
         delimiter="~",
         encoding="cp1252",
         empty_cells="null",
-        null_values=["-"],
+        null_values=["-", "None"],
     )
     run(operator)
     assert [each["message"] for each in control.messages(source.inlet.id)] == [

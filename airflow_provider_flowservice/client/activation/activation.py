@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.activation.selectors import (
     SelectorPatch,
 )
 from airflow_provider_flowservice.client.converge import converge
-from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, InvalidInputError
+from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, InvalidInputError, retyped
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -89,7 +89,8 @@ def activate(
     :param limits: limits for removals; None allows every removal.
     :raises DriftError: if a limit is exceeded, the flow cannot hold selectors, or AEP confirms the change but does not
         show it.
-    :raises InvalidInputError: if AEP rejects segments that have no schedule. Only AEP knows which flows export files.
+    :raises BadRequestError: if AEP rejects the change, for example of segments without a schedule: only AEP knows which
+        flows export files.
     """
     computed: list[SelectorPatch] = []
 
@@ -117,10 +118,8 @@ def activate(
         without = [each.id for each in desired.segments if each.id in added and "schedule" not in each.value]
         if not without:
             raise
-        reason = str(rejected).rstrip(".")
-        problem = f"no exportMode and schedule for {', '.join(without)}, and AEP rejects the change: {reason}"
-        remedy = 'If the flow exports files, give {"id": ..., "exportMode": ..., "schedule": {...}}.'
-        raise InvalidInputError("segments", problem, remedy) from rejected
+        hint = f"If the flow exports files, give {', '.join(without)} an exportMode and a schedule."
+        raise retyped(rejected, BadRequestError, f"{rejected} {hint}") from rejected
     return ActivationResult(flow.id, computed[0], flow.etag)
 
 

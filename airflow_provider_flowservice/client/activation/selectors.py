@@ -295,7 +295,7 @@ def _attribute_selector(path: str) -> JsonObject:
 
 
 def _missing_transformation(flow: Flow, kind: SelectorKind) -> DriftError:
-    if FlowSource.of(flow.source_spec_id) is FlowSource.DATASETS:
+    if FlowSource.of(*flow.source_spec_ids) is FlowSource.DATASETS:
         return DriftError(
             f"flow {flow.id} ({flow.name!r}) exports datasets, so nothing can be activated on it. Segments need a flow"
             " whose source connection has the connection spec specs.UNIFIED_PROFILE_SERVICE."

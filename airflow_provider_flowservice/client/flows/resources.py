@@ -283,9 +283,9 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         """
         if self.transformations is not None or not self.source_connection_ids:
             return self
-        source = specs.read_source(sender, self.source_connection_ids[0])
+        source = specs.read_source(sender, self.source_connection_ids)
         if source is None:
-            log.info("What flow %r requires is not known before its source connection exists", self.name)
+            log.info("What flow %r requires is not known before its source connections exist", self.name)
         if source is FlowSource.DATASETS:
             check_dataset_schedule(self.schedule_params or {})
             return msgspec.structs.replace(self, transformations=[])
@@ -315,7 +315,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         operations = text_changes(found, None, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
-            if FlowSource.of(found.source_spec_id) is FlowSource.DATASETS:
+            if FlowSource.of(*found.source_spec_ids) is FlowSource.DATASETS:
                 check_dataset_schedule(self.schedule_params or {})
             operations += (_replace("/scheduleParams", found.schedule_params, self.schedule_params),)
         if "mapping" in differing:

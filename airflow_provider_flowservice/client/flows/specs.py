@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -90,17 +90,28 @@ class FlowSource(StrEnum):
     SYSTEM = "external system"
 
     @classmethod
-    def of(cls, connection_spec_id: str | None) -> FlowSource:
-        """Return the kind of source that the connection spec of a source connection stands for."""
+    def of(cls, *connection_spec_ids: str) -> FlowSource:
+        """Return the kind of source that the connection specs of the source connections stand for."""
         known = {UNIFIED_PROFILE_SERVICE: cls.PROFILES, DATA_LAKE_EXPORT: cls.DATASETS}
-        return known.get(connection_spec_id or "", cls.SYSTEM)
+        return next((known[each] for each in connection_spec_ids if each in known), cls.SYSTEM)
 
 
-def read_source(sender: Sender, source_connection_id: str) -> FlowSource | None:
-    """Return what a source connection reads from (``GET /sourceConnections/{id}``).
+def read_source(sender: Sender, source_connection_ids: Iterable[str]) -> FlowSource | None:
+    """Return what the source connections of a flow read from (``GET /sourceConnections/{id}``).
 
-    :returns: None for a placeholder of a dry run that does not contain the connection spec. Placeholders are not sent.
+    :returns: None if it is unknown: for placeholders of a dry run that do not contain the connection spec.
     """
+    found: FlowSource | None = FlowSource.SYSTEM
+    for source_connection_id in source_connection_ids:
+        source = _read_one_source(sender, source_connection_id)
+        if source in (FlowSource.PROFILES, FlowSource.DATASETS):
+            return source
+        found = found and source
+    return found
+
+
+def _read_one_source(sender: Sender, source_connection_id: str) -> FlowSource | None:
+    """Return what a source connection reads from. Placeholders are not sent."""
     if not is_planned(source_connection_id):
         found = sender.send(request.get(request.SOURCE_CONNECTIONS, source_connection_id))
         return FlowSource.of(found.connection_spec.id)

@@ -20,6 +20,8 @@ from airflow_provider_flowservice.client.text import plain_text, without_values
 _MAX_STATEMENTS = 20
 #: Maximum length of a violation, so that one with a long path leaves room for the others.
 _VIOLATION_CHARACTERS = 300
+#: Values that are shorter could be AEP's own words.
+_MIN_MASKED = 2
 #: The last part of a ``type`` is the code. Catalog has a placeholder there.
 _CODE = re.compile(r"/(?:errors|problem)/(?P<code>.+)", re.DOTALL)
 #: Fields with what has gone wrong, from the most to the least detailed; a document repeats itself in them.
@@ -53,11 +55,17 @@ def read(document: Any, *, secrets: tuple[str, ...] = (), record: bytes | None =
     """
     code = _code(document)
     statements = islice(_statements(document, code, record, secrets), _MAX_STATEMENTS)
-    said = [text for each in statements if (text := plain_text(each, secrets=secrets))]
+    said = [
+        text for each in statements if (text := plain_text(_without_record(each, record), secrets=secrets))
+    ]
     distinct = [text for n, text in enumerate(said) if not _is_repeated(text, said, n)]
     *others, last = distinct or [""]
     text = "".join(f"{other.removesuffix('.')}. " for other in others) + last
     return Problem(plain_text(code, secrets=secrets) if code else None, plain_text(text))
+
+
+def _without_record(statement: str, record: bytes | None) -> str:
+    return statement if record is None else without_values(statement, record, _MIN_MASKED) or statement
 
 
 def _is_repeated(text: str, said: list[str], place: int) -> bool:

@@ -7,6 +7,7 @@ import csv
 import io
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -106,16 +107,23 @@ def csv_rows(
             record = _record(layout, row, options)
         except csv.Error as problem:
             record = str(problem)
-        except _RowTooLongError:
-            yield too_long(position, layout.encode(lines.end_long_row()), lines.number, layout)
-            position += 1
+            lines.again_after_first()
             reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
-            continue
+        except _RowTooLongError:
+            if len(row_lines) == 1:
+                yield too_long(position, layout.encode(lines.end_long_row()), lines.number, layout)
+                position += 1
+                reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+                continue
+            record = "has a quote that is not closed"
+            lines.again_after_first()
+            reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+        line = lines.number - len(row_lines) + 1
         if isinstance(record, bytes):
-            yield InputRecord(position, record, lines.number)
+            yield InputRecord(position, record, line)
         else:
             raw = layout.encode("".join(row_lines).rstrip("\r\n"))
-            yield UnreadableRecord(position, raw, lines.number, record, layout)
+            yield UnreadableRecord(position, raw, line, record, layout)
         position += 1
 
 
@@ -159,13 +167,17 @@ class _Lines:
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._readline = text.readline
+        self._again: deque[str] = deque()
         self.number = 0
         self.row: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
-        readline, row = self._readline, self.row
+        readline, row, again = self._readline, self.row, self._again
         size = 0
-        while line := readline(_MAX_ROW + 1):
+        while line := again.popleft() if again else readline(_MAX_ROW + 1):
+            if not again and not line.endswith(_LINE_ENDS):
+                # The rest of a line that was read again; nothing follows the last line of a file.
+                line += readline(max(_MAX_ROW + 1 - len(line), 0))
             self.number += 1
             if row:
                 size += len(line)
@@ -177,6 +189,15 @@ class _Lines:
             if size > _MAX_ROW:
                 raise _RowTooLongError
             yield line
+
+    def again_after_first(self) -> None:
+        """Keep only the first line of the row, so that those that follow it are read again, as rows of their own.
+
+        A quote that is not closed takes all lines up to the next quote into its row.
+        """
+        self._again.extendleft(reversed(self.row[1:]))
+        self.number -= len(self.row) - 1
+        del self.row[1:]
 
     def end_long_row(self) -> str:
         """Skip the rest of the line at which a row became too long, and return the row's beginning."""

@@ -220,6 +220,9 @@ def _record_in(raw: bytes, place: str, csv_options: CsvOptions) -> InputRecord |
     if letter.version != VERSION:
         problem = f"{place} is a dead letter of version {letter.version}, but only {VERSION} is known"
         raise InvalidInputError("path or messages", problem, "Post it with the version that wrote it.")
+    if is_dead_letter(content):
+        # A letter that was broken when it was posted back is the record of another letter.
+        return _record_in(content, place, csv_options)
     if text is not None and letter.is_beginning:
         # Cut off, a row can look like a whole one.
         return UnreadableRecord(

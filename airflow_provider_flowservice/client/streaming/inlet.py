@@ -65,8 +65,10 @@ class Inlet(Frozen, frozen=True):
             for name, value in self._query
             if name.lower() == _FLOW_HEADER
         }
-        if len(found) > 1 or "" in found:
-            count = "no flow id" if found == {""} else "several flow ids"
+        # A template without a value gives None, and Adobe's tutorials have a placeholder in braces.
+        unfilled = {value for value in found if value in ("", "None") or value.startswith("{")}
+        if len(found) > 1 or unfilled:
+            count = "no flow id" if found == unfilled else "several flow ids"
             raise InvalidInputError("inlet_url", f"{self.url!r} has {count}", remedy)
         in_url = found.pop() if found else None
         if flow_id is not None and in_url not in (None, flow_id.strip()):
@@ -91,7 +93,7 @@ class Inlet(Frozen, frozen=True):
     def validates(self) -> bool:
         """Whether its URL asks for synchronous validation, with either of the names that Adobe documents."""
         return any(
-            name in ("syncValidation", "synchronousValidation") and value.lower() == "true"
+            name.lower() in ("syncvalidation", "synchronousvalidation") and value.lower() == "true"
             for name, value in self._query
         )
 

@@ -235,5 +235,5 @@ def _shown(message: Any) -> bytes:
     """Return Python's representation of an object, for the dead letter."""
     try:
         return repr(message).encode("utf-8", "backslashreplace")
-    except (RecursionError, ValueError):
+    except Exception:  # noqa: BLE001 (whatever the representation of an unknown object raises)
         return b""

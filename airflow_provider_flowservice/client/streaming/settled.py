@@ -7,6 +7,7 @@ settled records, and posts from the first place where they differ.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -103,10 +104,12 @@ class SettledRecords:
 
     def settle(self, end: int) -> None:
         """Mark the records before an index as settled. Only one further record may have been read."""
+        failed = sorted(self._failed)
         digest = (self._hash if end == self._read else self._hash_before_last).hexdigest()
         for each, known in {**self._digests, end: digest}.items():
             if each <= end:
-                self._mark(each, known)
+                failures = bisect_left(failed, each) - bisect_left(failed, self.end)
+                self._add(Mark(each, known, failures))
         self._digests = {each: known for each, known in self._digests.items() if each > end}
         self._failed.clear()
         while len(self._marks) > MARKS:
@@ -114,10 +117,6 @@ class SettledRecords:
             marks, self._marks = self._marks, []
             for mark in marks:
                 self._add(mark)
-
-    def _mark(self, end: int, digest: str) -> None:
-        begin = self.end
-        self._add(Mark(end, digest, sum(begin <= index < end for index in self._failed)))
 
     def _add(self, mark: Mark) -> None:
         """Add a mark; it replaces one that is not at a multiple of the stride."""
@@ -130,6 +129,8 @@ class SettledRecords:
         kind = b"r" if isinstance(record, InputRecord) else b"u"
         self._hash.update(b"%s%d:" % (kind, len(record.raw)))
         self._hash.update(record.raw)
+        if isinstance(record, UnreadableRecord):
+            self._hash.update(repr((record.csv, record.is_beginning)).encode("utf-8", "backslashreplace"))
 
     def summary(self, earlier: PostSummary) -> PostSummary:
         """Return the summary of the settled records, of which an earlier attempt may have settled more."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client.flows.outcomes import (
@@ -75,7 +76,7 @@ def test_a_run_that_failed_or_goes_on_is_good_with_no_limit(failed: Any, limit: 
     assert (outcome.is_good, outcome.is_bad, outcome.problem) == (False, False, "")
 
 
-UNKNOWN_COUNTS: list[Any] = [None, -1, "5", True, 5.5, [], {}, 10**30]
+UNKNOWN_COUNTS: list[Any] = [None, -1, "five", "5" * 20, True, 5.5, [], {}, 10**30]
 
 
 @pytest.mark.parametrize("count", UNKNOWN_COUNTS)
@@ -89,6 +90,24 @@ def test_a_count_that_aep_does_not_know_is_no_zero_if_something_failed(
         assert f"AEP does not say how many records failed, so max_failed_records={limit}" in str(outcome)
         assert outcome_of(doubtful, None).is_good
     assert outcome_of(run("success", count), limit).is_good
+
+
+@pytest.mark.parametrize("count", ["5", 5.0])
+def test_a_count_may_be_spelled_otherwise(count: Any) -> None:
+    outcome = outcome_of(run("success", count), 4)
+    assert (outcome.counts.failed, outcome.is_bad) == (5, True)
+
+
+def test_what_the_run_does_not_count_its_activities_may() -> None:
+    activity = {"recordSummary": {"failedRecordCount": 600}, "statusSummary": {"status": "failed"}}
+    counted = msgspec.structs.replace(run("success", -1), activities=[activity, {}, 5])
+    assert outcome_of(counted).counts.failed == 600
+    assert outcome_of(counted).is_bad
+    assert outcome_of(counted, 600).is_good
+    silent = msgspec.structs.replace(
+        run("success", None), activities=[{"statusSummary": {"status": "failed"}}]
+    )
+    assert "AEP does not say how many records failed" in str(outcome_of(silent))
 
 
 @pytest.mark.parametrize("summary", [None, {}, [], "x"])

@@ -31,7 +31,7 @@ def test_a_ragged_row_is_named_by_its_line_and_kept_as_it_stands() -> None:
         "has 3 fields, but the header has 2",
         {"id": "4", "name": "Alan"},
     ]
-    assert [(record.position, record.line) for record in found] == [(0, 3), (1, 4), (2, 5), (3, 6)]
+    assert [(record.position, record.line) for record in found] == [(0, 2), (1, 4), (2, 5), (3, 6)]
     assert found[2].raw == b'"3","x, y",4'
 
 
@@ -57,8 +57,19 @@ def test_a_long_field_is_read() -> None:
 
 def test_a_quote_that_is_never_closed_does_not_swallow_the_rest() -> None:
     found = read("a.csv", b'id,name\n1,Ada\n2,"Alan\n3,Grace\n')
-    assert values(found) == [{"id": "1", "name": "Ada"}, "unexpected end of data"]
-    assert found[1].raw == b'2,"Alan\n3,Grace'
+    assert values(found) == [
+        {"id": "1", "name": "Ada"},
+        "unexpected end of data",
+        {"id": "3", "name": "Grace"},
+    ]
+    assert (found[1].raw, found[1].line, found[2].line) == (b'2,"Alan', 3, 4)
+
+
+def test_quotes_that_are_never_closed_take_no_other_rows_with_them() -> None:
+    rows = [b'%d,"Ada' % n if n % 3 == 1 else b"%d,Zoe" % n for n in range(1000)]
+    found = read("a.csv", b"id,name\n" + b"\n".join(rows))
+    assert [(each.position, each.line) for each in found] == [(n, n + 2) for n in range(1000)]
+    assert [isinstance(each, UnreadableRecord) for each in found] == [n % 3 == 1 for n in range(1000)]
 
 
 @pytest.mark.parametrize("header", [b"id,id", b"id,", b",name"])
@@ -84,16 +95,16 @@ def test_a_row_has_a_limit_and_what_is_longer_spoils_no_other(size: int) -> None
         assert found[0].raw == row[:KEPT_BYTES]
 
 
-def test_a_quote_that_is_never_closed_swallows_no_more_than_a_record_may_have() -> None:
+@pytest.mark.parametrize("end", [b"", b'"'])
+def test_a_quote_that_is_never_closed_costs_only_its_line_in_a_long_file(end: bytes) -> None:
     rows = b"".join(b"%d,Ada\n" % n for n in range(200_000))
-    found = read("a.csv", b'id,name\n0,Zoe\n1,"Alan\n' + rows)
+    found = read("a.csv", b'id,name\n0,Zoe\n1,"Alan\n' + rows + end)
     assert values(found[:1]) == [{"id": "0", "name": "Zoe"}]
     assert isinstance(found[1], UnreadableRecord)
-    assert found[1].raw == (b'1,"Alan\n' + rows)[:KEPT_BYTES]
-    rest = values(found[2:])
-    assert rest == [{"id": str(n), "name": "Ada"} for n in range(200_000 - len(rest), 200_000)]
-    assert len(rest) > 80_000
-    assert found[-1].line == 200_003
+    assert (found[1].raw, found[1].problem) == (b'1,"Alan', "has a quote that is not closed")
+    assert values(found[2:200_002]) == [{"id": str(n), "name": "Ada"} for n in range(200_000)]
+    assert found[200_001].line == 200_003
+    assert len(found) == 200_002 + len(end)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +265,7 @@ def test_a_row_without_values_is_refused_unless_its_cells_become_something() -> 
 def test_any_line_end_will_do(end: bytes) -> None:
     found = read("a.csv", end.join([b"", b"a,b", b"", b'1,"x', b'y"', b"3,4"]))
     assert values(found) == [{"a": "1", "b": "x" + end.decode() + "y"}, {"a": "3", "b": "4"}]
-    assert [record.line for record in found] == [5, 6]
+    assert [record.line for record in found] == [4, 6]
 
 
 def test_a_nul_is_a_character_of_its_cell() -> None:

@@ -317,3 +317,16 @@ def test_failures_of_earlier_attempts_are_counted() -> None:
     collected = DeadLetters()
     collected.add(Failure(5, InputRecord(5, b"{}", 6), 400, "bad"))
     assert collected.describe(3) == "line 6: bad ... and 2 more."
+
+
+def test_a_letter_that_was_broken_when_it_was_posted_back_still_stands_for_its_record() -> None:
+    broken = letters(1).decode().rstrip().removesuffix("}")
+    written: list[bytes] = []
+    collected = DeadLetters(written.extend)
+    collected.add(Failure(0, UnreadableRecord(0, broken.encode(), 1, "is not JSON"), None, "is not JSON"))
+    collected.settle()
+    (letter,) = map(json.loads, written)
+    assert letter["record"] == broken
+    corrected = json.dumps({**letter, "record": letter["record"] + "}"}).encode()
+    (expected,) = unwrapped(lines_of_letters(io.BytesIO(letters(1))))
+    assert [each.raw for each in unwrapped(lines_of_letters(io.BytesIO(corrected)))] == [expected.raw]

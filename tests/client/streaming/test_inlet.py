@@ -94,6 +94,8 @@ def test_a_flow_that_is_given_is_taken_for_a_url_without_one() -> None:
         ("?x-adobe-flow-id=f1", "F1", "^flow_id: 'F1' is not 'f1', the flow in inlet_url"),
         ("?x-adobe-flow-id=", None, "^inlet_url: .* has no flow id. Give one flow id"),
         ("?x-adobe-flow-id", "f1", "^inlet_url: .* has no flow id"),
+        ("?x-adobe-flow-id=None", None, "^inlet_url: .* has no flow id"),
+        ("?x-adobe-flow-id={DATAFLOW_ID}", None, "^inlet_url: .* has no flow id"),
         ("?x-adobe-flow-id=f1&x-adobe-flow-id=f2", "f1", "^inlet_url: .* has several flow ids"),
         ("?x-adobe-flow-id=f%0D%0AX-Y%3A1", None, "^inlet_url: .*has a control character"),
         ("?x-adobe-flow-id=%E2%98%83", None, "^inlet_url: .*has a character outside Latin-1"),
