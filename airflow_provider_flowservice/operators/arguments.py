@@ -15,6 +15,7 @@ that were omitted may be None.
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ Kind = Callable[[str, Any], T]
 
 #: What an argument that limits something is set to so that it does not.
 ANY: Final = "any"
+#: What Python calls encodings of text, but of host names only.
+_FOR_HOST_NAMES = ("idna", "punycode")
 _BOOLEANS = {"true": True, "false": False}
 #: What a template without a value renders to: Jinja converts None to a string.
 _NOTHING = ("", "None")
@@ -257,9 +260,12 @@ def text_encoding(field: str, value: Any) -> str:
     name = string(field, value)
     try:
         "".encode(name)
+        is_for_files = codecs.lookup(name).name not in _FOR_HOST_NAMES
     except (LookupError, ValueError):
+        is_for_files = False
+    if not is_for_files:
         remedy = "Give a name that Python knows, such as 'cp1252' or 'utf-16'."
-        raise InvalidInputError(field, f"{name!r} is not a text encoding", remedy) from None
+        raise InvalidInputError(field, f"{name!r} is not a text encoding", remedy)
     return name
 
 

@@ -32,6 +32,7 @@ from airflow_provider_flowservice.operators.arguments import (
     storage_path,
     string,
     text,
+    text_encoding,
     whole_number,
 )
 
@@ -124,6 +125,8 @@ BAD: Sequence[Any] = [
     (whole_number(), "9" * 5000, "9... is not a whole number"),
     pytest.param(seconds(), 10**5000, "x: an int of thousands of digits is not a duration", id="huge"),
     (list_of(string), ["a", ""], "x[1]: is '', although it was given"),
+    (text_encoding, "idna", "x: 'idna' is not a text encoding"),
+    (text_encoding, "utf-99", "x: 'utf-99' is not a text encoding"),
     (list_of(string), ["None"], "x[0]: is 'None', although it was given"),
     (flag, "yes", "x: 'yes' is neither true nor false"),
     (flag, 1, "x: 1 is neither true nor false"),

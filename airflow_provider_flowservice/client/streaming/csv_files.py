@@ -294,7 +294,8 @@ def _delimiter_in(header: str, lines: _Lines, name: str) -> str:
 
 def _columns(text: str, delimiter: str, lines: _Lines, name: str) -> tuple[str, ...]:
     try:
-        (columns,) = csv.reader([text], delimiter=delimiter, strict=True)
+        # A file that was joined from others can begin with several byte order marks.
+        (columns,) = csv.reader([text.lstrip("\ufeff")], delimiter=delimiter, strict=True)
     except (csv.Error, ValueError) as error:
         raise _invalid_header(lines, name, f"it is not CSV: {error}") from None
     if len(set(columns)) < len(columns) or not all(columns):

@@ -99,6 +99,8 @@ class DeadLetters:
 
         :param count: number of failures, including those that earlier attempts have reported.
         """
+        if not self._first:
+            return f"An earlier attempt has reported all {count}."
         more = f" ... and {count - len(self._first)} more." if count > len(self._first) else "."
         return "; ".join(self._first) + more
 

@@ -185,7 +185,7 @@ class Poster:
                     filled += len(message.content)
                 else:
                     self._reject(end, record, MessageResult(MessageStatus.REJECTED, message=message))
-                    rejected += len(record.raw)
+                    rejected += _letter_bytes(record)
                 end += 1
         except InvalidInputError:
             # The input is truncated: send the records that were read before raising the error.
@@ -283,3 +283,9 @@ class Poster:
         else:
             self.summary.rejected += 1
         self.on_failure(Failure(index, record, result.status, result.message or "AEP gives no reason"))
+
+
+def _letter_bytes(record: InputRecord | UnreadableRecord) -> int:
+    """Return about the size of the dead letter of a record, which repeats the header of a CSV file."""
+    csv = record.csv if isinstance(record, UnreadableRecord) else None
+    return len(record.raw) + (sum(map(len, csv.columns)) if csv else 0)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client.errors import (
@@ -23,7 +24,7 @@ from airflow_provider_flowservice.client.streaming.posting import (
     PostSummary,
     Progress,
 )
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import CsvLayout, InputRecord, UnreadableRecord
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
@@ -432,6 +433,13 @@ def test_what_is_known_of_unreadable_records_is_settled_before_it_is_much(
     assert (summary.rejected, summary.settled, shop.posts) == (count, count, [])
     assert [each.settled.settled for each in shop.progress] == settled
     assert [each.settled.rejected for each in shop.progress] == settled
+
+
+def test_the_header_that_a_letter_repeats_counts_too(shop: Shop) -> None:
+    layout = CsvLayout(columns=("c" * 6_000_000,), delimiter=",")
+    rows = [msgspec.structs.replace(row, csv=layout) for row in unreadable(5)]
+    shop.post(rows, batch_size=100)
+    assert [each.settled.settled for each in shop.progress] == [2, 4, 5]
 
 
 def test_unreadable_records_before_the_input_breaks_off_are_settled(shop: Shop) -> None:
