@@ -399,7 +399,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     @contextmanager
     def _letter_file(self, context: Context, note: _Note) -> Iterator[LetterFile | None]:
-        """Provide the file of dead letters, if there shall be one; at the end it has those of all settled records."""
+        """Open the dead letter file, if one is wanted. In the end, it has the letters of all settled records."""
         if self.dead_letter_path is None:
             yield None
             return

@@ -49,7 +49,7 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         # In a mapped task, these are checked on the worker, where Airflow's own error would be retried.
-        with raise_for_airflow() if getattr(self, "_BaseOperator__from_mapped", False) else nullcontext():
+        with raise_for_airflow() if self._is_from_mapped else nullcontext():
             kwargs |= {
                 name: seconds()(name, kwargs[name]) for name in ("timeout", "poke_interval") if name in kwargs
             }

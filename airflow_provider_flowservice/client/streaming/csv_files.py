@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 
 import msgspec
 
@@ -97,7 +98,8 @@ def csv_rows(
     if layout is None:
         return
     position, row_lines = 0, lines.row
-    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+    rows_of = partial(csv.reader, delimiter=layout.delimiter, strict=True)
+    reader = rows_of(lines)
     while True:
         row_lines.clear()
         try:
@@ -108,16 +110,16 @@ def csv_rows(
         except csv.Error as problem:
             record = str(problem)
             lines.again_after_first()
-            reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+            reader = rows_of(lines)
         except _RowTooLongError:
             if len(row_lines) == 1:
                 yield too_long(position, layout.encode(lines.end_long_row()), lines.number, layout)
                 position += 1
-                reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+                reader = rows_of(lines)
                 continue
             record = "has a quote that is not closed"
             lines.again_after_first()
-            reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+            reader = rows_of(lines)
         line = lines.number - len(row_lines) + 1
         if isinstance(record, bytes):
             yield InputRecord(position, record, line)

@@ -19,13 +19,14 @@ from airflow_provider_flowservice.client.streaming.blocks import opened
 from airflow_provider_flowservice.client.streaming.csv_files import CsvOptions, record_of_row
 from airflow_provider_flowservice.client.streaming.posting import Failure
 from airflow_provider_flowservice.client.streaming.records import (
+    MAX_RECORD_BYTES,
     CsvLayout,
     InputRecord,
     UnreadableRecord,
     checked,
+    place_of,
     problem_of,
 )
-from airflow_provider_flowservice.client.text import without_values
 
 #: The key that marks a dead letter; its value is the version of the format.
 MARKER = "flowservice.dead_letter"
@@ -39,8 +40,6 @@ _BEGINNING = (
     "is only the beginning of a record that was too long; if it is complete now, remove 'is_beginning'"
 )
 _NULL = msgspec.Raw(b"null")
-#: Values that are shorter would mask parts of AEP's own words.
-_MIN_MASKED = 2
 
 
 class _Marked(Frozen, frozen=True):
@@ -84,7 +83,7 @@ class DeadLetters:
     def add(self, failure: Failure) -> None:
         """Add a record that was not accepted."""
         if len(self._first) < _SHOWN:
-            self._first.append(f"{failure.place}: {_without_values(failure)}")
+            self._first.append(f"{failure.place}: {failure.message}")
         if self._write is not None:
             self._pending.append(failure)
 
@@ -178,7 +177,8 @@ def lines_of_letters(file: IO[bytes]) -> Iterator[InputRecord]:
         number += 1
         if len(line) > MAX_LETTER_BYTES:
             problem = (
-                f"line {number} has more than {MAX_LETTER_BYTES} bytes, but a request has at most 1000000"
+                f"line {number} has more than {MAX_LETTER_BYTES} bytes, but a request has at most"
+                f" {MAX_RECORD_BYTES}"
             )
             raise InvalidInputError("path", problem, "Remove the line.")
         raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
@@ -199,7 +199,7 @@ def unwrapped(
     for record in records:
         is_letter = is_dead_letter(record.raw)
         are_letters = is_letter if are_letters is None else are_letters
-        place = f"line {record.line}" if record.line else f"record {record.position}"
+        place = place_of(record)
         if is_letter != are_letters:
             kinds = ("a dead letter", "none") if is_letter else ("no dead letter", "one")
             problem = f"{place} is {kinds[0]}, but the first record is {kinds[1]}"
@@ -236,10 +236,3 @@ def _record_in(raw: bytes, place: str, csv_options: CsvOptions) -> InputRecord |
     if isinstance(row, bytes):
         return InputRecord(letter.position, row, letter.line)
     return UnreadableRecord(letter.position, content, letter.line, row, letter.csv)
-
-
-def _without_values(failure: Failure) -> str:
-    """Return the message of a failure without values of the record, which AEP quotes now and then."""
-    if isinstance(failure.record, UnreadableRecord):
-        return failure.message  # AEP has not seen it.
-    return without_values(failure.message, failure.record.raw, _MIN_MASKED)

@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client.http.retry import backoff, delay_after
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, place_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class Failure(Frozen, frozen=True):
     @property
     def place(self) -> str:
         """Line or position of the record in the input, for messages."""
-        return f"line {self.record.line}" if self.record.line else f"record {self.record.position}"
+        return place_of(self.record)
 
 
 class PostSummary(msgspec.Struct):

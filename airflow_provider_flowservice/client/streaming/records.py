@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder().decode
 # Decimals are written as numbers, with all their digits.
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_ROUND = bytes.maketrans(b"[]{}", b"()()")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TOO_DEEP = f"has more than {MAX_DEPTH} levels"
@@ -97,6 +97,11 @@ class UnreadableRecord(Frozen, frozen=True):
     is_beginning: bool = False
 
 
+def place_of(record: InputRecord | UnreadableRecord) -> str:
+    """Return the line or the position of a record in the input, for messages."""
+    return f"line {record.line}" if record.line else f"record {record.position}"
+
+
 def checked(position: int, raw: bytes, line: int | None = None) -> InputRecord | UnreadableRecord:
     """Return the record for JSON text from a file."""
     if (problem := problem_of(raw)) is None:
@@ -138,7 +143,7 @@ def _is_too_deep(raw: bytes) -> bool:
     """Whether valid JSON text has more than :data:`MAX_DEPTH` levels."""
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return False
-    brackets = _STRING.sub(b"", raw).translate(_AS_ROUND, _NO_BRACKETS)
+    brackets = _STRING.sub(b"", raw).translate(_AS_ROUND, _ALL_BUT_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False

@@ -237,3 +237,27 @@ def test_any_document_is_read(document: Any, record: bytes | None) -> None:
     said = problem.read(document, record=record)
     assert said.text.isprintable()
     assert len(said.text) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("record", "message", "shown"),
+    [
+        ({"mail": "ada@example.com"}, "#/mail: [ada@example.com] is no URI", "#/mail: [***] is no URI"),
+        (
+            {"a": {"b": ["Ada", 1815]}},
+            "Ada is not valid; 1815 is too low",
+            "*** is not valid; *** is too low",
+        ),
+        ({"a": "Ada", "b": "Ada Lovelace"}, "found: Ada Lovelace", "found: ***"),
+        (
+            {"a": "x", "b": "on"},
+            "x is not on; expected: String, position 3",
+            "x is not ***; expected: String, position 3",
+        ),
+        ({"a": None, "b": True, "c": ""}, "None of True", "None of True"),
+    ],
+)
+def test_what_aep_quotes_of_a_record_is_left_out_of_every_statement(
+    record: dict[str, Any], message: str, shown: str
+) -> None:
+    assert problem.read({"message": message}, record=json.dumps(record).encode()).text == shown

@@ -284,35 +284,6 @@ def test_a_line_that_no_letter_can_have_is_named(monkeypatch: pytest.MonkeyPatch
 # Messages
 
 
-@pytest.mark.parametrize(
-    ("record", "message", "shown"),
-    [
-        ({"mail": "ada@example.com"}, "#/mail: [ada@example.com] is no URI", "#/mail: [***] is no URI"),
-        (
-            {"a": {"b": ["Ada", 1815]}},
-            "Ada is not valid; 1815 is too low",
-            "*** is not valid; *** is too low",
-        ),
-        ({"a": "Ada", "b": "Ada Lovelace"}, "found: Ada Lovelace", "found: ***"),
-        (
-            {"a": "x", "b": "on"},
-            "x is not on; expected: String, position 3",
-            "x is not ***; expected: String, position 3",
-        ),
-        ({"a": None, "b": True, "c": ""}, "None of True", "None of True"),
-    ],
-)
-def test_what_aep_quotes_of_a_record_is_left_out_of_messages_but_not_of_letters(
-    record: dict[str, Any], message: str, shown: str
-) -> None:
-    written: list[bytes] = []
-    collected = DeadLetters(written.extend)
-    collected.add(Failure(0, InputRecord(0, json.dumps(record).encode()), 400, message))
-    collected.settle()
-    assert collected.describe(1) == f"record 0: {shown}."
-    assert json.loads(written[0])["message"] == message
-
-
 def test_failures_of_earlier_attempts_are_counted() -> None:
     collected = DeadLetters()
     collected.add(Failure(5, InputRecord(5, b"{}", 6), 400, "bad"))
