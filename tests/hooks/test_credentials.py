@@ -115,6 +115,19 @@ CONNECTION_STRING = (
 )
 
 
+@pytest.mark.parametrize(
+    "password", [f'"{CONNECTION_STRING}"', CONNECTION_STRING.partition(";")[2], f"{CONNECTION_STRING}\n"]
+)
+def test_a_connection_string_is_known_by_its_key_and_quoted_or_not(password: str) -> None:
+    if "Endpoint" in password:
+        found = auth_params(EVENT_HUBS, hubs(password=password, login=None, host=None), None).params
+        assert (found["sasKey"], found["namespace"]) == (f"{SECRET}=", "acme")
+        return
+    with pytest.raises(InvalidInputError, match="is a connection string without") as caught:
+        auth_params(EVENT_HUBS, hubs(password=password), None)
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize("end", ["", ";EntityPath=events"])
 @pytest.mark.parametrize(
     "fields", [{"login": None, "host": None}, {}, {"login": None, "host": "acme.servicebus.windows.net"}]

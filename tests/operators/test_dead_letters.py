@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from airflow.sdk.io.store import _STORE_CACHE
@@ -474,6 +475,25 @@ def test_a_task_that_failed_for_good_has_its_letters_and_goes_on_when_it_is_clea
     control.clear_faults()
     task.attempt()
     assert positions(place.read("dead.jsonl")) == [1, 4, 7]
+    assert place.names() == ["dead.jsonl", "people.jsonl"]
+
+
+def test_a_task_that_ran_out_of_time_in_its_last_attempt_has_its_letters(
+    source: Source, place: Local | InStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write("people.jsonl", lines(8))
+    save, saved = TaskState.save, list[Any]()
+
+    def run_out_of_time(self: TaskState, state: dict[str, Any]) -> None:
+        save(self, state)
+        saved.append(state)
+        if len(saved) == 6:
+            raise AirflowTaskTimeout
+
+    monkeypatch.setattr(TaskState, "save", run_out_of_time)
+    with pytest.raises(AirflowTaskTimeout):
+        Task(source, place, path=place.url("people.jsonl")).attempt(max_tries=0)
+    assert positions(place.read("dead.jsonl")) == [1, 4]
     assert place.names() == ["dead.jsonl", "people.jsonl"]
 
 

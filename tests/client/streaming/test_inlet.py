@@ -72,6 +72,7 @@ def test_a_url_that_is_no_inlet_has_no_id(url: str) -> None:
         ("?x-adobe-flow-id=f1&x-adobe-flow-id=f1", "f1", False),
         ("?x-adobe-flow-id=%20f1%0A", "f1", False),
         ("?x-adobe-flow-id=f1 \r\n", "f1", False),
+        ("?syncvalidation=true", None, True),
         ("?syncValidation", None, False),
         ("#x-adobe-flow-id=f1", None, False),
     ],

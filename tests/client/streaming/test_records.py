@@ -91,3 +91,14 @@ def test_what_json_cannot_represent_spoils_its_record_only(value: Any, problem: 
 def test_messages_keep_no_number_of_a_boolean() -> None:
     (record,) = from_messages([{"n": True, "f": 1.0}])
     assert record.raw == b'{"n":true,"f":1.0}'
+
+
+def test_what_has_no_representation_spoils_its_record_only() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise AttributeError("secret")
+
+    first, bad, last = from_messages([{"n": 1}, {"n": Broken()}, {"n": 3}])
+    assert values([first, last]) == [{"n": 1}, {"n": 3}]
+    assert isinstance(bad, UnreadableRecord)
+    assert (bad.problem, bad.raw) == ("has a value of type Broken, which JSON cannot represent", b"")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from airflow_provider_flowservice.client.streaming.posting import Failure, PostSummary
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import CsvLayout, InputRecord, UnreadableRecord
 from airflow_provider_flowservice.client.streaming.settled import MARKS, Mark, SettledRecords
 
 Records = list[InputRecord | UnreadableRecord]
@@ -82,6 +82,19 @@ def test_a_record_that_has_become_readable_is_a_change() -> None:
     assert again.check(iter(unread))
     assert not again.check(iter([*unread[:2], InputRecord(2, b"x"), *unread[3:]]))
     assert again.end == 2
+
+
+def test_a_row_that_is_read_with_another_header_is_a_change() -> None:
+    def rows(column: str) -> Records:
+        layout = CsvLayout(columns=("first", column), delimiter=",")
+        return [UnreadableRecord(n, b"1", n + 2, "has 1 fields", layout) for n in range(3)]
+
+    settled = SettledRecords(0)
+    settle(settled, rows("mial"), [3])
+    assert SettledRecords(0, settled.marks).check(iter(rows("mial")))
+    again = SettledRecords(0, settled.marks)
+    assert not again.check(iter(rows("mail")))
+    assert again.end == 0
 
 
 def test_where_one_record_ends_and_another_begins_matters() -> None:
