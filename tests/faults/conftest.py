@@ -13,7 +13,7 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.faults.outcomes import Outcomes
 from tests.support.aep import KINESIS_SECRET
 from tests.support.airflow import AWS_SECRET, SAS_KEY
-from tests.support.sandbox import control, sandbox, time  # noqa: F401 (fixtures)
+from tests.support.sandbox import control, sandbox, source, time  # noqa: F401 (fixtures)
 from tests.support.secrets import leaks
 from tests.support.tasks import forget_masked
 

@@ -14,8 +14,8 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.dags import run
-from tests.support.operations import Sandbox, kept
-from tests.support.streaming import Source, open_source
+from tests.support.operations import kept
+from tests.support.streaming import Source
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("airflow_database")]
 
@@ -30,15 +30,6 @@ KINDS: dict[str, Callable[[str], str]] = {
     "jsonl": lambda bad: f'{{"n": 0}}\n{bad}\n{{"n": 2}}\n',
     "json": lambda bad: f'[{{"n": 0}}, {bad}, {{"n": 2}}]',
 }
-
-
-@pytest.fixture
-def source(sandbox: Sandbox) -> Source:
-    """An open source whose inlet keeps what it is sent."""
-    opened = open_source(sandbox.hook, authenticated=True)
-    sandbox.control.advance(301)
-    sandbox.control.clear_requests()
-    return opened
 
 
 def post(source: Source, **arguments: Any) -> FlowServicePostToInletOperator:

@@ -15,22 +15,13 @@ from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletO
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.dags import run
 from tests.support.faults import fault
-from tests.support.operations import Sandbox, kept
-from tests.support.streaming import Source, open_source, people
+from tests.support.operations import kept
+from tests.support.streaming import Source, people
 from tests.support.tasks import Attempts
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("airflow_database")]
 
 INLET = "/collection/*"
-
-
-@pytest.fixture
-def source(sandbox: Sandbox) -> Source:
-    """An open source whose inlet keeps what it is sent."""
-    opened = open_source(sandbox.hook, authenticated=True)
-    sandbox.control.advance(301)
-    sandbox.control.clear_requests()
-    return opened
 
 
 def post(source: Source, **arguments: Any) -> FlowServicePostToInletOperator:

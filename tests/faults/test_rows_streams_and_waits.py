@@ -34,7 +34,7 @@ from tests.support.dags import Ran, run
 from tests.support.faults import fault
 from tests.support.operation import NAME, SEGMENTS, Sandbox
 from tests.support.operations import kept, operations
-from tests.support.streaming import Source, open_source, people
+from tests.support.streaming import Source, people
 from tests.support.tasks import RecordingTaskInstance, TaskStateStore
 from tests.support.tasks import run as run_operator
 from tests.support.triggers import first_event
@@ -42,15 +42,6 @@ from tests.support.triggers import first_event
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("airflow_database")]
 
 INLET = "/collection/*"
-
-
-@pytest.fixture
-def source(sandbox: Sandbox) -> Source:
-    """An open source whose inlet keeps what it is sent."""
-    opened = open_source(sandbox.hook, authenticated=True)
-    sandbox.control.advance(301)
-    sandbox.control.clear_requests()
-    return opened
 
 
 def post(source: Source, messages: Any, **changes: Any) -> FlowServicePostToInletOperator:

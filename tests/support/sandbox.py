@@ -13,6 +13,7 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.operation import Sandbox
+from tests.support.streaming import Source, open_source
 
 
 @pytest.fixture
@@ -37,3 +38,12 @@ def sandbox(control: EmulatorControl, time: VirtualClock) -> Iterator[Sandbox]:
     hook = FlowServiceHook()
     yield Sandbox(hook, control)
     hook.close()
+
+
+@pytest.fixture
+def source(sandbox: Sandbox) -> Source:
+    """An open source whose inlet keeps what it is sent."""
+    opened = open_source(sandbox.hook, authenticated=True)
+    sandbox.control.advance(301)
+    sandbox.control.clear_requests()
+    return opened
