@@ -23,7 +23,6 @@ from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
     FlowServiceTransientException,
 )
-from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.operators.letter_files import (
     LetterFile,
@@ -32,7 +31,7 @@ from airflow_provider_flowservice.operators.letter_files import (
 )
 from airflow_provider_flowservice.operators.task_state import TaskState
 from tests.support.faults import fault
-from tests.support.streaming import Source, numbers, open_source, people
+from tests.support.streaming import Source, numbers, people
 from tests.support.tasks import TaskInstance, TaskStateStore
 
 
@@ -110,15 +109,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Local | In
     yield InStore()
     _STORE_CACHE.pop("memory")
     AppendRefused.store.clear()
-
-
-@pytest.fixture
-def source(control: EmulatorControl, hook: FlowServiceHook) -> Source:
-    """A source for raw records whose flow is old enough."""
-    opened = open_source(hook)
-    control.advance(301)
-    control.clear_requests()
-    return opened
 
 
 class Task:

@@ -28,6 +28,8 @@ PERSON = "https://ns.adobe.com/xdm/context/profile-person-details"
 WORK = "https://ns.adobe.com/xdm/context/profile-work-details"
 NAMES = (FieldMapping("first", "person.name.firstName"), FieldMapping("mail", "workEmail.address"))
 SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
+#: Seconds after which a new flow is old enough for records.
+SETTLED = 300
 
 
 def customers(name: str = "customers", **changes: Any) -> DesiredSchema:
