@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,7 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
 from airflow_provider_flowservice.client.settings import active_emulator
-from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
+from airflow_provider_flowservice.client.streaming import Inlet, Plan, Poster, from_messages, in_blocks, inlet_of
 from airflow_provider_flowservice.hooks.connection import (
     CONN_TYPE,
     check_host,
@@ -392,15 +392,29 @@ class FlowServiceHook(BaseHook):
         :param records: the records, as JSON objects.
         :param flow_id: id of the flow that ingests the records. Default: the one in the URL of the inlet, if any.
         :param sync_validation: validate each record against the schema. Default: if the URL of the inlet asks for it.
-        :param options: other options of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        :param options: other options of :class:`~airflow_provider_flowservice.client.streaming.Plan`.
         :raises InvalidInputError: if ``flow_id`` differs from the flow in the URL.
         :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
         """
-        options |= {
-            "flow_id": target.flow_for(flow_id),
-            "sync_validation": sync_validation or target.validates,
-        }
-        return Poster(self, target, **options).post(from_messages(records))
+        plan = Plan.of(target, flow_id=flow_id, sync_validation=sync_validation, **options)
+        return self.poster(plan).post(in_blocks(from_messages(records)))
+
+    def poster(self, plan: Plan, **callbacks: Any) -> Poster:
+        """Return what posts one input to an inlet, and can go on where an interrupted attempt has stopped.
+
+        :param plan: how the records are posted.
+        :param callbacks: arguments of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
+        """
+
+        def connect(in_main: Callable[[Callable[[], object]], None]) -> http.AiohttpTransport:
+            # Airflow masks a secret by a call to its supervisor, which only the main thread may make.
+            return http.AiohttpTransport(
+                self.settings, on_token=lambda token: in_main(lambda: mask_secret(token))
+            )
+
+        # Whatever is wrong with the connection is an error of this thread.
+        _ = self.settings
+        return Poster(connect, plan, **callbacks)
 
     # --- raw requests ------------------------------------------------------------------------------------
 

@@ -328,6 +328,26 @@ def no_limit() -> Literal["any"]:
     return ANY
 
 
+def rate(field: str, value: Any) -> float | Literal["any"]:
+    """Convert a maximum number per second: a number above 0, or ``"any"``."""
+    if isinstance(value, str) and value.strip().lower() == ANY:
+        return ANY
+    number = _number(value)
+    if number is None or number <= 0:
+        remedy = "Give a number such as 1000, or 'any'."
+        raise InvalidInputError(field, f"{_shown(value)} is not a number above 0", remedy)
+    return number
+
+
+def share(field: str, value: Any) -> float:
+    """Convert a share: a number above 0, and at most 1."""
+    number = _number(value)
+    if number is None or not 0 < number <= 1:
+        remedy = "Give a number such as 0.25."
+        raise InvalidInputError(field, f"{_shown(value)} is not a number above 0 and at most 1", remedy)
+    return number
+
+
 def failure_limit(limit: int | float | Literal["any"]) -> int | float | None:
     """Return a value of :func:`number_or_ratio` as the client takes it: None instead of ``"any"``."""
     return None if limit == ANY else limit

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -14,16 +13,20 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import (
+    MAX_REQUEST_BYTES,
     CsvOptions,
+    Cursor,
     DeadLetters,
     EmptyCells,
     Envelope,
     FileFormat,
     Inlet,
-    Mark,
+    Note,
+    Plan,
     PostSummary,
     SettledRecords,
     begins_with_dead_letter,
+    in_blocks,
     file_format,
     from_file,
     from_messages,
@@ -35,13 +38,17 @@ from airflow_provider_flowservice.operators.arguments import (
     cell,
     character,
     choice,
+    failure_limit,
     flag,
     items,
     list_of,
+    no_limit,
     optional,
+    rate,
     required,
     resource_id,
     seconds,
+    share,
     storage_path,
     string,
     text_encoding,
@@ -55,7 +62,7 @@ from airflow_provider_flowservice.operators.waiting import default_deferrable, j
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_flowservice.client.streaming import Failure, InputRecord, Progress, UnreadableRecord
+    from airflow_provider_flowservice.client.streaming import InputRecord, UnreadableRecord
 
 #: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
 #: multiple of ``settle_seconds``: a few edits delay the post, but a flow that is edited all the time is an error.
@@ -72,6 +79,12 @@ _NOT_THE_WORK = frozenset(
         "inlet_url",
         "messages",
         "batch_size",
+        "batch_bytes",
+        "concurrency",
+        "requests_per_second",
+        "messages_per_second",
+        "rate_share",
+        "resend_window",
         "sync_validation",
         "max_failures",
         "dead_letter_path",
@@ -83,25 +96,21 @@ _NOT_THE_WORK = frozenset(
 )
 
 
-class _Note(Frozen, frozen=True):
-    """What an attempt notes for the next one. It has nothing of the content of records but hashes.
+class _SavedNote(Frozen, frozen=True):
+    """What an attempt saves for the next one.
 
-    :param summary: summary of the settled records.
-    :param sending_below: records before this index may have been sent.
-    :param marks: hashes of the settled records.
-    :param letters: where their dead letters are.
+    :param note: what has become of the records.
+    :param letters: where the dead letters of the settled ones are.
     """
 
-    summary: PostSummary
-    sending_below: int = 0
-    marks: tuple[Mark, ...] = ()
+    note: Note
     letters: Part | None = None
 
     @classmethod
-    def loaded(cls, task_state: TaskState, skip_records: int) -> _Note:
+    def loaded(cls, task_state: TaskState, skip_records: int) -> _SavedNote:
         """Return the note of an earlier attempt, or an empty one."""
         saved = task_state.load()
-        return cls.from_json(saved) if saved else cls(PostSummary(settled=skip_records))
+        return cls.from_json(saved) if saved else cls(Note(PostSummary(settled=skip_records)))
 
 
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
@@ -131,7 +140,16 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param schema_id: ``$id`` of the schema, to wrap plain records in XDM messages.
     :param dataset_id: id of the dataset; required with ``schema_id``.
     :param batch_size: maximum number of records per request; 1 uses the endpoint for single messages. Requests are
-        limited to 1,000,000 bytes in any case.
+        limited to ``batch_bytes`` in any case.
+    :param batch_bytes: maximum size of a request in bytes. A larger record is sent alone.
+    :param concurrency: number of requests that are sent at once. With more than 1, records may arrive in another order.
+    :param requests_per_second: maximum number of requests per second; None for any number (in a template or a mapped
+        task, ``"any"``). AEP allows an organization 1,000.
+    :param messages_per_second: maximum number of records per second; None for any number (in a template or a mapped
+        task, ``"any"``). AEP allows an organization 10,000.
+    :param rate_share: share of both limits that this task may use, for example 0.25 for each of four tasks.
+    :param resend_window: maximum number of records that are sent again if the task is killed. Default: 10,000, or
+        ``concurrency`` times ``batch_size`` if that is more.
     :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
         most 60 per minute.
     :param max_failures: maximum number of records that may be rejected without failing the task.
@@ -163,6 +181,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     schema_id = optional(resource_id)
     dataset_id = optional(resource_id)
     batch_size = required(whole_number(minimum=1))
+    batch_bytes = required(whole_number(minimum=1))
+    concurrency = required(whole_number(minimum=1))
+    requests_per_second = required(rate, default=no_limit)
+    messages_per_second = required(rate, default=no_limit)
+    rate_share = required(share)
+    resend_window = optional(whole_number(minimum=1))
     sync_validation = required(flag)
     max_failures = required(whole_number())
     dead_letter_path = optional(storage_path)
@@ -188,6 +212,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         schema_id: str | None = None,
         dataset_id: str | None = None,
         batch_size: int | str = 500,
+        batch_bytes: int | str = MAX_REQUEST_BYTES,
+        concurrency: int | str = 8,
+        requests_per_second: float | str | None = 1000,
+        messages_per_second: float | str | None = 10_000,
+        rate_share: float | str = 1.0,
+        resend_window: int | str | None = None,
         sync_validation: bool | str = False,
         max_failures: int | str = 0,
         dead_letter_path: str | None = None,
@@ -260,10 +290,10 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
         task_state = self.task_state(context, self._work(target))
-        note = _Note.loaded(task_state, self.skip_records)
-        settled = SettledRecords(self.skip_records, note.marks)
+        saved = _SavedNote.loaded(task_state, self.skip_records)
+        settled = SettledRecords(self.skip_records, saved.note.marks, saved.note.above)
         with ExitStack() as opened:
-            letters = opened.enter_context(self._letter_file(context, note))
+            letters = opened.enter_context(self._letter_file(context, saved))
             records = opened.enter_context(self._records())
             while not settled.check(records):
                 self.log.warning(
@@ -272,43 +302,47 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                     settled.end,
                 )
                 records = opened.enter_context(self._records())
-            summary = settled.summary(note.summary)
             if letters:
-                letters.open(summary.failures)
+                letters.open(saved.note.resumed(settled).failures)
             dead_letters = DeadLetters(letters.write if letters else None)
 
-            def fail(failure: Failure) -> None:
-                settled.fail(failure)
-                dead_letters.add(failure)
+            def save(note: Note) -> None:
+                # Another attempt does not report the failures of settled records again.
+                dead_letters.settle()
+                task_state.save(_SavedNote(note, letters.part if letters else None).to_json())
 
-            def save(progress: Progress) -> None:
-                if progress.settled.settled > settled.end:
-                    # Another attempt does not report the failures of settled records again.
-                    dead_letters.settle()
-                    settled.settle(progress.settled.settled)
-                part = letters.part if letters else None
-                note = _Note(progress.settled, progress.sending_below, settled.marks, part)
-                task_state.save(note.to_json())
-
+            poster = self.hook.poster(
+                self._plan(target),
+                settled=settled,
+                note=saved.note,
+                on_failure=dead_letters.add,
+                on_note=save,
+            )
             try:
-                self.hook.post(
-                    target,
-                    settled.reading(records),
-                    flow_id=self._flow(),
-                    envelope=self._envelope(),
-                    batch_size=self.batch_size,
-                    sync_validation=self.sync_validation,
-                    on_failure=fail,
-                    on_progress=save,
-                    summary=summary,
-                    maybe_sent_below=note.sending_below,
-                )
+                poster.post(iter(records))
             finally:
+                summary = poster.summary
                 self._log(summary)
+            dead_letters.settle()
         # From here on, another attempt must send everything again, so the state to continue from is cleared.
         task_state.clear()
         self._check_result(summary, dead_letters)
         return {"inlet_id": target.id, **{k: v for k, v in asdict(summary).items() if k != "settled"}}
+
+    def _plan(self, target: Inlet) -> Plan:
+        return Plan.of(
+            target,
+            flow_id=self._flow(),
+            sync_validation=self.sync_validation,
+            envelope=self._envelope(),
+            batch_size=self.batch_size,
+            batch_bytes=self.batch_bytes,
+            concurrency=self.concurrency,
+            requests_per_second=failure_limit(self.requests_per_second),
+            messages_per_second=failure_limit(self.messages_per_second),
+            rate_share=self.rate_share,
+            resend_window=self.resend_window,
+        )
 
     def _log(self, summary: PostSummary) -> None:
         self.log.info(
@@ -347,7 +381,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         return f"{target.url} {arguments!r}"
 
     @contextmanager
-    def _records(self) -> Iterator[Iterator[InputRecord | UnreadableRecord]]:
+    def _records(self) -> Iterator[Cursor]:
         """Read the input from the first record on that is not skipped."""
         csv_options = CsvOptions(
             delimiter=self.delimiter,
@@ -369,7 +403,10 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                     records = lines_of_letters(file)
                 else:
                     records = from_file(file, path.name, self.input_format, csv_options)
-            yield islice(unwrapped(records, csv_options), self.skip_records, None)
+            cursor = Cursor(in_blocks(unwrapped(records, csv_options)))
+            for _ in cursor.take(self.skip_records):
+                pass
+            yield cursor
 
     @staticmethod
     def _has_letters(path: ObjectStoragePath) -> bool:
@@ -404,13 +441,13 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 )
 
     @contextmanager
-    def _letter_file(self, context: Context, note: _Note) -> Iterator[LetterFile | None]:
+    def _letter_file(self, context: Context, saved: _SavedNote) -> Iterator[LetterFile | None]:
         """Open the dead letter file, if one is wanted. In the end, it has the letters of all settled records."""
         if self.dead_letter_path is None:
             yield None
             return
         path = self._storage(self.dead_letter_path)
-        file = letter_file(path, context, note.letters, note.summary.failures)
+        file = letter_file(path, context, saved.letters, saved.note.settled.failures)
         try:
             yield file
         except BaseException as error:  # Airflow's timeout is no Exception.

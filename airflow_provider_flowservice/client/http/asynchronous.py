@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -52,7 +52,7 @@ class AiohttpTransport:
             trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
         )
 
-    async def send(self, request: Request[T]) -> T:
+    async def send(self, request: Request[T], *, pace: Any = None, messages: int = 1) -> T:
         """Send a request with a token, and with retries.
 
         :param request: the request.

@@ -10,7 +10,15 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
     unwrapped,
 )
 from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file
-from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
-from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, from_messages
-from airflow_provider_flowservice.client.streaming.settled import Mark, SettledRecords
+from airflow_provider_flowservice.client.streaming.inlet import MAX_REQUEST_BYTES, Envelope, Inlet, inlet_of
+from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
+from airflow_provider_flowservice.client.streaming.records import (
+    Cursor,
+    InputRecord,
+    RecordBlock,
+    Records,
+    UnreadableRecord,
+    in_blocks,
+    from_messages,
+)
+from airflow_provider_flowservice.client.streaming.settled import SettledRecords

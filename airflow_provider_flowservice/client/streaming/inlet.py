@@ -7,9 +7,8 @@ Therefore every element of a response is evaluated.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import partial
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
@@ -180,26 +179,39 @@ def is_xdm_message(raw: bytes) -> bool:
 
 
 class MessageStatus(StrEnum):
-    """The status of a posted message."""
+    """Why a posted message is not accepted."""
 
-    ACCEPTED = "accepted"
     REJECTED = "rejected"
-    #: Not accepted for a temporary reason; can be sent again.
+    #: For a temporary reason; it can be sent again.
     BUSY = "busy"
     #: The response does not contain a result.
     UNKNOWN = "unknown"
 
 
-class MessageResult(Frozen, frozen=True):
-    """The result of a posted message.
+class Refusal(Frozen, frozen=True):
+    """The result of a posted message that is not accepted.
 
     :param status: HTTP-like status, if the inlet returned one.
     """
 
-    outcome: MessageStatus
-    xaction_id: str | None = None
+    reason: MessageStatus
     status: int | None = None
     message: str | None = None
+
+
+class PostResult(Frozen, frozen=True):
+    """The results of the messages in a request.
+
+    :param accepted: number of messages that are accepted.
+    :param refused: the results of the others, by the index of the message in the request.
+    :param first_xaction_id: transaction id of the first accepted message.
+    :param last_xaction_id: transaction id of the last accepted message.
+    """
+
+    accepted: int
+    refused: Mapping[int, Refusal] = {}
+    first_xaction_id: str | None = None
+    last_xaction_id: str | None = None
 
 
 class _Element(model.Record, frozen=True, kw_only=True):
@@ -207,8 +219,16 @@ class _Element(model.Record, frozen=True, kw_only=True):
     status: int | str | None = None
     status_code: int | str | None = None
 
+    @property
+    def is_plainly_accepted(self) -> bool:
+        return self.xaction_id is not None and self.status is None and self.status_code is None
+
 
 class _BatchResponse(model.Record, frozen=True, kw_only=True):
+    responses: tuple[_Element, ...] = ()
+
+
+class _RawBatchResponse(model.Record, frozen=True, kw_only=True):
     responses: tuple[msgspec.Raw, ...] = ()
 
 
@@ -217,78 +237,106 @@ def batch_overhead(count: int) -> int:
     return len(_BATCH_OPEN) + len(_BATCH_CLOSE) + max(count - 1, 0)
 
 
-def post_batch(
-    inlet: Inlet, messages: Sequence[bytes], flow_id: str | None
-) -> Request[tuple[MessageResult, ...]]:
-    """Return the request that posts messages: ``POST /collection/batch/{inlet}``. Its results are in the same order."""
-    return Request(
-        "POST",
-        f"/collection/batch/{inlet.id}",
-        lambda received: _results(received, messages),
-        content=b"".join((_BATCH_OPEN, b",".join(messages), _BATCH_CLOSE)),
-        headers=_headers(flow_id),
-        host=Host.COLLECTION,
-        idempotent=False,
-        authorized=inlet.authenticated,
-    )
+class Endpoints:
+    """The endpoints of an inlet.
+
+    :param inlet: the inlet.
+    :param flow_id: id of the flow that ingests the records, if known.
+    :param sync_validation: validate single messages against the schema.
+    """
+
+    def __init__(self, inlet: Inlet, flow_id: str | None, *, sync_validation: bool = False) -> None:
+        self._authenticated = inlet.authenticated
+        self._batch, self._single = f"/collection/batch/{inlet.id}", f"/collection/{inlet.id}"
+        self._headers = ((_FLOW_HEADER, flow_id),) if flow_id else ()
+        self._params = (("syncValidation", "true"),) if sync_validation else ()
+
+    def batch(self, messages: Sequence[bytes]) -> Request[PostResult]:
+        """Return the request that posts messages: ``POST /collection/batch/{inlet}``."""
+        return Request(
+            "POST",
+            self._batch,
+            lambda received: _batch_result(received, messages),
+            content=b"".join((_BATCH_OPEN, b",".join(messages), _BATCH_CLOSE)),
+            headers=self._headers,
+            host=Host.COLLECTION,
+            idempotent=False,
+            authorized=self._authenticated,
+        )
+
+    def single(self, message: bytes) -> Request[PostResult]:
+        """Return the request that posts one message: ``POST /collection/{inlet}``."""
+        return Request(
+            "POST",
+            self._single,
+            lambda received: _single_result(received, message),
+            params=self._params,
+            content=message,
+            headers=self._headers,
+            host=Host.COLLECTION,
+            idempotent=False,
+            authorized=self._authenticated,
+        )
 
 
-def post_single(
-    inlet: Inlet, message: bytes, flow_id: str | None, *, sync_validation: bool
-) -> Request[tuple[MessageResult, ...]]:
-    """Return the request that posts one message: ``POST /collection/{inlet}``."""
-    return Request(
-        "POST",
-        f"/collection/{inlet.id}",
-        lambda received: (_result(received, response.decode(received, _Element), received.body, message),),
-        params=(("syncValidation", "true"),) if sync_validation else (),
-        content=message,
-        headers=_headers(flow_id),
-        host=Host.COLLECTION,
-        idempotent=False,
-        authorized=inlet.authenticated,
-    )
+def _single_result(received: response.Response, message: bytes) -> PostResult:
+    element = response.decode(received, _Element)
+    if (refusal := _refusal(received, element, received.body, message)) is not None:
+        return PostResult(0, {0: refusal})
+    return PostResult(1, {}, element.xaction_id, element.xaction_id)
 
 
-def _headers(flow_id: str | None) -> tuple[tuple[str, str], ...]:
-    return ((_FLOW_HEADER, flow_id),) if flow_id else ()
-
-
-def _results(received: response.Response, messages: Sequence[bytes]) -> tuple[MessageResult, ...]:
-    elements = response.decode(received, _BatchResponse).responses
-    results = map(partial(_read_element, received), elements, messages)
-    missing = (MessageResult(MessageStatus.UNKNOWN, message="the response contains no result for it"),) * (
-        len(messages) - len(elements)
-    )
-    return (*results, *missing)
-
-
-def _read_element(received: response.Response, element: msgspec.Raw, sent: bytes) -> MessageResult:
+def _batch_result(received: response.Response, messages: Sequence[bytes]) -> PostResult:
     try:
-        return _result(received, msgspec.json.decode(element, type=_Element), element, sent)
+        elements = msgspec.json.decode(received.body, type=_BatchResponse).responses
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # An invalid element does not affect the others, which must not be sent again because of it.
-        return MessageResult(MessageStatus.UNKNOWN, message="its result in the response is invalid")
+        elements = ()
+    if len(elements) == len(messages) and all(element.is_plainly_accepted for element in elements):
+        return PostResult(len(elements), {}, elements[0].xaction_id, elements[-1].xaction_id)
+    return _mixed_result(received, messages)
 
 
-def _result(
+def _mixed_result(received: response.Response, messages: Sequence[bytes]) -> PostResult:
+    """Evaluate each element. An invalid one does not affect the others, which must not be sent again because of it."""
+    raws = response.decode(received, _RawBatchResponse).responses
+    missing = Refusal(MessageStatus.UNKNOWN, message="the response contains no result for it")
+    refused = dict.fromkeys(range(len(raws), len(messages)), missing)
+    accepted: list[str | None] = []
+    for index, (raw, message) in enumerate(zip(raws, messages, strict=False)):
+        try:
+            element = msgspec.json.decode(raw, type=_Element)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            invalid = Refusal(MessageStatus.UNKNOWN, message="its result in the response is invalid")
+            refused[index] = invalid
+            continue
+        if (refusal := _refusal(received, element, raw, message)) is None:
+            accepted.append(element.xaction_id)
+        else:
+            refused[index] = refusal
+    first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
+    return PostResult(len(accepted), refused, first, last)
+
+
+def _refusal(
     received: response.Response, element: _Element, raw: bytes | msgspec.Raw, sent: bytes
-) -> MessageResult:
+) -> Refusal | None:
     """Evaluate an element. AEP uses two formats, and in one of them failures have a transaction id, too.
 
     :param raw: the element, which has the format of an error if the message is not accepted.
     :param sent: the message.
+    :returns: None if the message is accepted.
     """
+    if element.is_plainly_accepted:
+        return None
     stated = element.status if element.status is not None else element.status_code
     text = str(stated)
     # A status has three digits; Python refuses to read numbers of thousands.
     status = int(text[:9]) if text.isdecimal() else None
     if status is not None and status >= 400:
-        outcome = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
+        reason = MessageStatus.BUSY if status == 429 or status >= 500 else MessageStatus.REJECTED
     elif element.xaction_id is not None:
-        return MessageResult(MessageStatus.ACCEPTED, element.xaction_id, status)
+        return None
     else:
-        outcome = MessageStatus.UNKNOWN
+        reason = MessageStatus.UNKNOWN
     said = problem.read(response.lenient_json(raw), secrets=received.secrets, record=sent)
-    message = ": ".join(filter(None, (said.code, said.text)))
-    return MessageResult(outcome, element.xaction_id, status, message or None)
+    return Refusal(reason, status, ": ".join(filter(None, (said.code, said.text))) or None)

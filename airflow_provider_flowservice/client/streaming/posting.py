@@ -1,48 +1,43 @@
-"""Posting of records to an inlet, with a result for each record.
-
-Inlets do not support idempotency keys: if a response is lost, the batch is sent again, and its records are counted as
-possibly duplicated. Only one batch is kept in memory, never the whole input.
-"""
+"""Posting of records to an inlet, several batches at once, with a result for each record."""
 
 from __future__ import annotations
 
-import logging
-import random
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Self
 
 import msgspec
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import (
-    ApiError,
-    BadRequestError,
-    FlowServiceError,
-    InvalidInputError,
-    ServerError,
-    is_ambiguous,
-    is_permanent,
-)
-from airflow_provider_flowservice.client.http.request import Sender
-from airflow_provider_flowservice.client.http.retry import backoff, delay_after
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.client.streaming import inlet
-from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, place_of
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-#: Maximum number of times that a batch, or the messages in it that the inlet is too busy for, are sent. With waits of
-#: up to 1, 2, 4 and 8 s in between, that bridges brief overload; messages still not accepted then count as rejected.
-ATTEMPTS = 5
-#: Rejected records are kept until the batch that they are in is settled, as many as have about this size together.
-_MAX_REJECTED_BYTES = 10_000_000
-_NOT_XDM = (
-    "is not an XDM message, which this inlet requires; pass schema_id and dataset_id to wrap plain records, or flow_id"
-    " to let AEP decide"
+from airflow_provider_flowservice.client.streaming.background import Background, InMain
+from airflow_provider_flowservice.client.streaming.batches import Batch, Batcher, Limits
+from airflow_provider_flowservice.client.streaming.delivery import Courier, Delivered, Transport
+from airflow_provider_flowservice.client.streaming.inlet import (
+    MAX_REQUEST_BYTES,
+    SYNC_VALIDATIONS_PER_MINUTE,
+    Endpoints,
+    Envelope,
+    Inlet,
+    MessageStatus,
 )
+from airflow_provider_flowservice.client.streaming.rate import Pace
+from airflow_provider_flowservice.client.streaming.records import (
+    InputRecord,
+    Records,
+    UnreadableRecord,
+    place_of,
+)
+from airflow_provider_flowservice.client.streaming.settled import Mark, SettledRecords, Span
+
+#: Seconds between two notes, unless more records are sent in between than :attr:`Plan.resend_window` allows for.
+NOTE_SECONDS = 1.0
+#: Default for the number of records that another attempt may have to send again.
+RESEND_WINDOW = 10_000
+#: Number of single messages that are ready to be sent. They are small, and the thread that reads them may be late.
+_SINGLES_AHEAD = 64
+#: Longest wait for a result at a time, in seconds, so that the progress is reported meanwhile.
+_PATIENCE = 1.0
 
 
 class Failure(Frozen, frozen=True):
@@ -85,207 +80,326 @@ class PostSummary(msgspec.Struct):
         """Number of records that are not known to be accepted."""
         return self.rejected + self.unknown
 
+    def add(self, delivered: Delivered) -> None:
+        """Count the results of a batch."""
+        self.accepted += delivered.accepted
+        self.maybe_duplicated += delivered.duplicated
+        unknown = sum(each.reason is MessageStatus.UNKNOWN for each in delivered.refused.values())
+        self.unknown += delivered.unknown + unknown
+        self.rejected += len(delivered.refused) - unknown + len(delivered.batch.unsendable)
+        self.first_xaction_id = self.first_xaction_id or delivered.first_xaction_id
+        self.last_xaction_id = delivered.last_xaction_id or self.last_xaction_id
 
-class Progress(Frozen, frozen=True):
-    """The progress of a posting, which an attempt after an interruption continues from.
 
-    :param settled: summary of the first ``settled.settled`` records.
-    :param sending_below: the records from there up to this index may have been sent.
+class Note(Frozen, frozen=True):
+    """What an attempt notes for the next one. It has nothing of the content of records but hashes.
+
+    :param settled: results of the records before the last mark.
+    :param sending_below: records before this index may have been sent.
+    :param marks: hashes of the settled records.
+    :param above: records after the last mark that are settled, too.
     """
 
     settled: PostSummary
-    sending_below: int
+    sending_below: int = 0
+    marks: tuple[Mark, ...] = ()
+    above: tuple[Span, ...] = ()
+
+    def resumed(self, settled: SettledRecords) -> PostSummary:
+        """Return the summary of the settled records, of which this note may have more than are left of it."""
+        earlier = self.settled
+        if settled.end == earlier.settled:
+            return earlier
+        accepted = settled.end - settled.begin - settled.failures
+        rejected = min(settled.failures, earlier.rejected)
+        return PostSummary(
+            settled=settled.end,
+            accepted=accepted,
+            rejected=rejected,
+            unknown=settled.failures - rejected,
+            maybe_duplicated=min(earlier.maybe_duplicated, accepted),
+            first_xaction_id=earlier.first_xaction_id if accepted else None,
+            last_xaction_id=earlier.last_xaction_id if accepted else None,
+        )
 
 
-class _Message(Frozen, frozen=True):
-    hidden: ClassVar = frozenset({"content"})
+class _Result(Frozen, frozen=True):
+    """What has become of a batch, and which of its records were not accepted."""
 
-    index: int
-    record: InputRecord
-    content: bytes
+    delivered: Delivered
+    failures: list[Failure]
+
+
+class Plan(Frozen, frozen=True, kw_only=True):
+    """How records are posted.
+
+    :param target: the inlet.
+    :param flow_id: id of the flow that ingests the records, if known.
+    :param envelope: wraps plain records; None sends records unchanged.
+    :param batch_size: maximum number of records per request, including those that are rejected unsent; 1 uses the
+        endpoint for single messages.
+    :param batch_bytes: maximum size of a request in bytes. A larger record is sent alone.
+    :param concurrency: number of requests that are sent at once.
+    :param sync_validation: validate each record against the schema; records are sent one by one, 60 per minute.
+    :param requests_per_second: maximum number of requests per second; None for any.
+    :param messages_per_second: maximum number of messages per second; None for any.
+    :param rate_share: share of both that this posting may use.
+    :param resend_window: maximum number of records that another attempt has to send again if this one is killed.
+    """
+
+    hidden: ClassVar = frozenset({"envelope"})
+
+    target: Inlet
+    flow_id: str | None = None
+    envelope: Envelope | None = None
+    batch_size: int = 500
+    batch_bytes: int = MAX_REQUEST_BYTES
+    concurrency: int = 8
+    sync_validation: bool = False
+    requests_per_second: float | None = 1000
+    messages_per_second: float | None = 10_000
+    rate_share: float = 1.0
+    resend_window: int | None = None
+
+    @classmethod
+    def of(cls, target: Inlet, *, flow_id: str | None, sync_validation: bool, **options: Any) -> Self:
+        """Return the plan for an inlet whose URL may say to which flow the records go, and that they are validated.
+
+        :raises InvalidInputError: if ``flow_id`` differs from the flow in the URL.
+        """
+        return cls(
+            target=target,
+            flow_id=target.flow_for(flow_id),
+            sync_validation=sync_validation or target.validates,
+            **options,
+        )
+
+    @property
+    def is_single(self) -> bool:
+        """Whether each record is sent alone."""
+        return self.sync_validation or self.batch_size == 1
+
+    @property
+    def window(self) -> int:
+        """The number of records that may have been sent, but are not noted as settled."""
+        return max(
+            self.resend_window or max(RESEND_WINDOW, self.concurrency * self.batch_size), self.batch_size
+        )
+
+    @property
+    def ahead(self) -> int:
+        """The number of batches that are in memory: those that are being sent, and those that are sent next."""
+        return self.concurrency + max(self.concurrency, _SINGLES_AHEAD if self.is_single else 1)
+
+    @property
+    def only_xdm(self) -> bool:
+        """Whether AEP accepts XDM messages only."""
+        return self.target.data_type == "xdm" and not self.envelope and not self.flow_id
+
+    def limits(self) -> Limits:
+        """Return what fits into a batch."""
+        added = len(self.envelope.wrap(b"")) if self.envelope else 0
+        return Limits(1 if self.is_single else self.batch_size, self.batch_bytes, added)
+
+    def pace(self) -> Pace:
+        """Return how fast requests may be sent."""
+        requests = SYNC_VALIDATIONS_PER_MINUTE / 60 if self.sync_validation else self.requests_per_second
+        return Pace(
+            requests_per_second=requests, messages_per_second=self.messages_per_second, share=self.rate_share
+        )
+
+    def courier(self, pace: Pace, maybe_sent_below: int) -> Courier:
+        """Return what delivers the batches."""
+        return Courier(
+            Endpoints(self.target, self.flow_id, sync_validation=self.sync_validation),
+            envelope=self.envelope,
+            single=self.is_single,
+            sync_validation=self.sync_validation,
+            maybe_sent_below=maybe_sent_below,
+            pace=pace,
+        )
 
 
 def _ignore(_: object) -> None:
     """Default callback."""
 
 
-@dataclass
 class Poster:
-    """Posts records to one inlet.
+    """Posts the records of one input.
 
-    :param sender: sends the requests.
-    :param target: the inlet.
-    :param flow_id: id of the flow that ingests the records, if known.
-    :param envelope: wraps plain records; None sends records unchanged.
-    :param batch_size: maximum number of records per request, including those that are rejected unsent; 1 uses the
-        endpoint for single messages.
-    :param sync_validation: validate each record against the schema; records are sent one by one, 60 per minute.
-    :param on_failure: called for every record that is not accepted.
-    :param on_progress: called before and after each request.
-    :param summary: summary of an interrupted attempt, to continue from.
-    :param maybe_sent_below: records before this index may have been sent by an interrupted attempt.
+    :param connect: opens a transport, in the thread that sends. Its argument has a function called in this one.
+    :param plan: how they are posted.
+    :param settled: the records that an interrupted attempt has settled, if any.
+    :param note: its note.
+    :param on_failure: called for every record that is not accepted, in their order.
+    :param on_note: keeps a note for the next attempt.
+    :param on_progress: called at least once a second while records are posted.
     """
 
-    sender: Sender
-    target: Inlet
-    flow_id: str | None = None
-    envelope: Envelope | None = None
-    batch_size: int = 500
-    sync_validation: bool = False
-    on_failure: Callable[[Failure], None] = _ignore
-    on_progress: Callable[[Progress], None] = _ignore
-    summary: PostSummary = field(default_factory=PostSummary)
-    maybe_sent_below: int = 0
+    def __init__(
+        self,
+        connect: Callable[[InMain], Transport],
+        plan: Plan,
+        *,
+        settled: SettledRecords | None = None,
+        note: Note | None = None,
+        on_failure: Callable[[Failure], None] = _ignore,
+        on_note: Callable[[Note], None] = _ignore,
+        on_progress: Callable[[Poster], None] = _ignore,
+    ) -> None:
+        self._plan = plan
+        self._settled = settled or SettledRecords(0)
+        note = note or Note(PostSummary())
+        self._on_failure = on_failure
+        self._on_note = on_note
+        self._on_progress = on_progress
+        self.pace = plan.pace()
+        courier = plan.courier(self.pace, note.sending_below)
+        self._background = Background(connect, courier, plan.concurrency)
+        #: Records before this index may have been sent, as far as another attempt is told.
+        self._noted_below = 0
+        self._noted_end = -1
+        self._noted_at = clock.current().monotonic()
+        self._sent_below = note.sending_below
+        #: Results of the records at the beginning, up to the first batch that is not settled.
+        self._done = note.resumed(self._settled)
+        #: The batches behind them, and the results of those that were delivered, by the index at which they begin.
+        self._order: deque[Batch] = deque()
+        self._results: dict[int, _Result] = {}
+        self._held_bytes = 0
+        self._error: Exception | None = None
 
-    def post(self, records: Iterable[InputRecord | UnreadableRecord]) -> PostSummary:
-        """Post all records (``POST /collection/batch/{inlet}``).
+    @property
+    def summary(self) -> PostSummary:
+        """The results so far."""
+        summary = msgspec.structs.replace(self._done)
+        for result in self._results.values():
+            summary.add(result.delivered)
+        return summary
 
-        :param records: the records from the index ``summary.settled`` on.
-        :raises FlowServiceError: if the inlet rejects a request or the last attempt fails. ``summary`` is then valid.
+    def post(self, records: Records) -> PostSummary:
+        """Post records (``POST /collection/batch/{inlet}``).
+
+        :param records: the records that ``settled`` does not have.
+        :raises FlowServiceError: if the inlet rejects a request or the last attempt fails; :attr:`summary` is valid.
+        :raises InvalidInputError: if the input is truncated; what comes before is posted.
         """
-        single = self.sync_validation or self.batch_size == 1
-        size = 1 if single else self.batch_size
-        pause = 60 / inlet.SYNC_VALIDATIONS_PER_MINUTE if self.sync_validation else 0.0
-        earliest = clock.current().monotonic()
-        settled = msgspec.structs.replace(self.summary)
-        for batch, end in self._batches(records, size):
-            if batch:
-                clock.current().sleep(max(0.0, earliest - clock.current().monotonic()))
-                earliest = clock.current().monotonic() + pause
-                self.on_progress(Progress(settled, sending_below=end))
-                self._send(batch, single)
-            self.summary.settled = end
-            settled = msgspec.structs.replace(self.summary)
-            self.on_progress(Progress(settled, sending_below=end))
+        try:
+            with self._background:
+                self._deliver(records)
+        except Exception:
+            for result in map(self._results.get, (batch.begin for batch in self._order)):
+                self._report(result)
+            self._write_note(self._sent_below)
+            raise
         return self.summary
 
-    def _batches(
-        self, records: Iterable[InputRecord | UnreadableRecord], size: int
-    ) -> Iterator[tuple[list[_Message], int]]:
-        """Yield the messages of up to ``size`` records that fit into a request, and the index after these records.
+    def _deliver(self, records: Records) -> None:
+        problem: Exception | None = None
+        try:
+            for batch in Batcher(records, self._settled, self._plan.limits(), only_xdm=self._plan.only_xdm):
+                self._submit(batch)
+                if self._error:
+                    break
+        except Exception as error:  # noqa: BLE001 (it is raised when what was sent has been accounted for)
+            problem = error
+        while self._background.open:
+            self._collect(_PATIENCE)
+        if failed := self._error or problem:
+            raise failed
 
-        Records that cannot be sent are rejected, and count like the others: what is known of unsettled records must
-        not grow with the input.
+    def _submit(self, batch: Batch) -> None:
+        """Have a batch delivered, as soon as there is room for it."""
+        needs_sending = bool(batch.parts)
+        while not self._error and needs_sending and not self._has_room(batch):
+            self._collect(_PATIENCE)
+        self._order.append(batch)
+        if needs_sending and not self._error:
+            self._sent_below = max(self._sent_below, batch.end)
+            self._background.submit(batch)
+        elif not needs_sending:
+            span = batch.settled
+            known = Delivered(batch, batch.end - batch.begin, span.duplicated) if span else Delivered(batch)
+            self._receive(known)
+        self._collect(None)
+
+    def _has_room(self, batch: Batch) -> bool:
+        """Whether a batch may be sent: not too many are being sent, and another attempt is told of it."""
+        if self._background.open >= self._plan.ahead or self._held_bytes > self._plan.batch_bytes:
+            return False
+        is_late = self._noted_below - batch.end < self._plan.window // 2
+        if is_late and self._done.settled != self._noted_end:
+            self._write_note(self._done.settled + self._plan.window)
+        return batch.end <= self._noted_below
+
+    def _collect(self, wait: float | None) -> None:
+        """Account for what has been delivered.
+
+        :param wait: maximum number of seconds to wait for something; None does not wait.
         """
-        batch: list[_Message] = []
-        begin = end = self.summary.settled
-        filled = rejected = 0
-        try:
-            for record in records:
-                message = self._message(end, record)
-                size_of_request = inlet.batch_overhead(len(batch) + 1) + filled
-                if isinstance(message, _Message):
-                    size_of_request += len(message.content)
-                full = size_of_request > inlet.MAX_REQUEST_BYTES or rejected > _MAX_REJECTED_BYTES
-                if end > begin and (full or end - begin == size):
-                    yield batch, end
-                    batch, begin, filled, rejected = [], end, 0, 0
-                if isinstance(message, _Message):
-                    batch.append(message)
-                    filled += len(message.content)
-                else:
-                    self._reject(end, record, MessageResult(MessageStatus.REJECTED, message=message))
-                    rejected += _letter_bytes(record)
-                end += 1
-        except InvalidInputError:
-            # The input is truncated: send the records that were read before raising the error.
-            if end > begin:
-                yield batch, end
-            raise
-        if end > begin:
-            yield batch, end
+        for delivered in self._background.take(wait=wait):
+            if delivered.error is not None:
+                if not isinstance(delivered.error, Exception):
+                    raise delivered.error
+                self._error = self._error or delivered.error
+            self._receive(delivered)
+        self._settle()
+        is_due = clock.current().monotonic() - self._noted_at >= NOTE_SECONDS
+        if is_due and self._done.settled != self._noted_end:
+            self._write_note(max(self._sent_below, self._done.settled + self._plan.window))
+        self._on_progress(self)
 
-    def _message(self, index: int, record: InputRecord | UnreadableRecord) -> _Message | str:
-        """Return the message for a record, or the reason why it cannot be sent."""
-        if isinstance(record, UnreadableRecord):
-            return record.problem
-        content = self.envelope.wrap(record.raw) if self.envelope else record.raw
-        if len(content) + inlet.batch_overhead(1) > inlet.MAX_REQUEST_BYTES:
-            return f"has {len(content)} bytes, but the limit for a request is {inlet.MAX_REQUEST_BYTES}"
-        can_be_plain = self.target.data_type != "xdm" or self.envelope or self.flow_id
-        if not can_be_plain and not inlet.is_xdm_message(content):
-            return _NOT_XDM
-        return _Message(index, record, content)
+    def _receive(self, delivered: Delivered) -> None:
+        """Keep the result of a batch, but of its records only those that are not accepted."""
+        batch = delivered.batch
+        failures = [Failure(each.index, each.record, None, each.problem) for each in batch.unsendable]
+        for offset, refusal in delivered.refused.items():
+            index, record = batch.locate(offset)
+            message = refusal.message or "AEP gives no reason"
+            failures.append(Failure(index, record, refusal.status, message))
+        failures.sort(key=lambda failure: failure.index)
+        batch.parts = []
+        self._held_bytes += sum(len(failure.record.raw) for failure in failures)
+        self._results[batch.begin] = _Result(delivered, failures)
 
-    def _send(self, batch: list[_Message], single: bool) -> None:
-        """Send a batch; repeat messages that the inlet is too busy for, and the whole batch if its response is lost."""
-        pending, sent_before = batch, False
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS
-            delay = backoff(attempt, random.random())  # noqa: S311
-            try:
-                results = self._results(pending, single)
-            except FlowServiceError as error:
-                if isinstance(error, ApiError) and error.status == 413 and len(pending) > 1:
-                    middle = len(pending) // 2
-                    self._send(pending[:middle], single)
-                    self._send(pending[middle:], single)
-                    return
-                if not is_ambiguous(error):
-                    raise
-                if last or is_permanent(error):
-                    self.summary.unknown += len(pending)
-                    raise
-                log.warning("No response to %d records; sending them again: %s", len(pending), error)
-                sent_before = True
-                delay = delay_after(error, attempt)
-            else:
-                pending = self._account(pending, results, sent_before=sent_before, last=last)
-                if not pending:
-                    return
-            clock.current().sleep(delay)
+    def _settle(self) -> None:
+        """Settle the batches at the beginning that were delivered."""
+        while self._order:
+            result = self._results.get(self._order[0].begin)
+            if result is None or result.delivered.error is not None:
+                return
+            batch = self._order.popleft()
+            del self._results[batch.begin]
+            self._report(result)
+            before = self._done.failures
+            self._done.add(result.delivered)
+            self._done.settled = batch.end
+            self._settled.settle(batch.end, batch.digest, self._done.failures - before)
 
-    def _results(self, pending: list[_Message], single: bool) -> tuple[MessageResult, ...]:
-        contents = [message.content for message in pending]
-        if single:
-            request = inlet.post_single(
-                self.target, contents[0], self.flow_id, sync_validation=self.sync_validation
-            )
-        else:
-            request = inlet.post_batch(self.target, contents, self.flow_id)
-        try:
-            return self.sender.send(request)
-        except BadRequestError as error:
-            # This is the result of a single message and, with status 413, of a batch of one. Any other
-            # rejection concerns the request as a whole.
-            if not single and (error.status != 413 or len(pending) > 1):
-                raise
-            return (MessageResult(MessageStatus.REJECTED, status=error.status, message=error.message),)
-        except ServerError as error:
-            if self.sync_validation and error.status == 501:
-                raise InvalidInputError("sync_validation", error.message, "Remove it.") from error
-            raise
+    def _report(self, result: _Result | None) -> None:
+        for failure in result.failures if result else ():
+            self._held_bytes -= len(failure.record.raw)
+            self._on_failure(failure)
 
-    def _account(
-        self, pending: list[_Message], results: tuple[MessageResult, ...], *, sent_before: bool, last: bool
-    ) -> list[_Message]:
-        """Count the results, and return the messages to send again."""
-        again: list[_Message] = []
-        for message, result in zip(pending, results, strict=True):
-            if result.outcome is MessageStatus.ACCEPTED:
-                self._accept(result)
-                sent_by_other = message.index < self.maybe_sent_below
-                self.summary.maybe_duplicated += sent_before or sent_by_other
-            elif result.outcome is MessageStatus.BUSY and not last:
-                again.append(message)
-            else:
-                self._reject(message.index, message.record, result)
-        return again
+    def _write_note(self, sending_below: int) -> None:
+        self._noted_below, self._noted_end = max(sending_below, self._sent_below), self._done.settled
+        settled = msgspec.structs.replace(self._done)
+        self._on_note(Note(settled, self._noted_below, self._settled.marks, tuple(self._spans())))
+        self._noted_at = clock.current().monotonic()
 
-    def _accept(self, result: MessageResult) -> None:
-        self.summary.accepted += 1
-        self.summary.first_xaction_id = self.summary.first_xaction_id or result.xaction_id
-        self.summary.last_xaction_id = result.xaction_id
-
-    def _reject(self, index: int, record: InputRecord | UnreadableRecord, result: MessageResult) -> None:
-        if result.outcome is MessageStatus.UNKNOWN:
-            self.summary.unknown += 1
-        else:
-            self.summary.rejected += 1
-        self.on_failure(Failure(index, record, result.status, result.message or "AEP gives no reason"))
-
-
-def _letter_bytes(record: InputRecord | UnreadableRecord) -> int:
-    """Return about the size of the dead letter of a record, which repeats the header of a CSV file."""
-    csv = record.csv if isinstance(record, UnreadableRecord) else None
-    return len(record.raw) + (sum(map(len, csv.columns)) if csv else 0)
+    def _spans(self) -> Iterator[Span]:
+        """Yield what is settled behind the first batch that is not."""
+        span: Span | None = None
+        for batch in self._order:
+            result = self._results.get(batch.begin)
+            if result is None or result.failures or result.delivered.error or result.delivered.unknown:
+                continue
+            duplicated = result.delivered.duplicated
+            if span and span.end == batch.begin:
+                span = Span(span.begin, batch.end, batch.digest, span.duplicated + duplicated)
+                continue
+            if span:
+                yield span
+            span = Span(batch.begin, batch.end, batch.digest, duplicated)
+        if span:
+            yield span

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -95,6 +95,81 @@ class UnreadableRecord(Frozen, frozen=True):
     problem: str
     csv: CsvLayout | None = None
     is_beginning: bool = False
+
+    def __len__(self) -> int:
+        return 1
+
+
+class RecordBlock(Frozen, frozen=True):
+    """Consecutive valid records of an input.
+
+    :param position: position of the first one in the input.
+    :param raws: the text of each, encoded as JSON; unchanged if the input is JSON.
+    :param lines: line number of each in its file, starting at 1; None if there are no lines.
+    :param source: name of the file, if the input has several.
+    """
+
+    hidden: ClassVar = frozenset({"raws"})
+
+    position: int
+    raws: list[bytes]
+    lines: Sequence[int] | None = None
+    source: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.raws)
+
+    def record(self, offset: int) -> InputRecord:
+        """Return one of the records."""
+        line = self.lines[offset] if self.lines is not None else None
+        return InputRecord(self.position + offset, self.raws[offset], line)
+
+    def part(self, begin: int, end: int) -> RecordBlock:
+        """Return some of the records."""
+        lines = self.lines[begin:end] if self.lines is not None else None
+        return RecordBlock(self.position + begin, self.raws[begin:end], lines, self.source)
+
+
+#: Valid records, and between them those that are not, in the order of the input.
+Records = Iterator[RecordBlock | UnreadableRecord]
+
+
+def in_blocks(records: Iterable[InputRecord | UnreadableRecord]) -> Records:
+    """Yield records in blocks."""
+    for record in records:
+        if isinstance(record, UnreadableRecord):
+            yield record
+        else:
+            yield RecordBlock(record.position, [record.raw], None if record.line is None else [record.line])
+
+
+class Cursor:
+    """Reads records in portions of any size.
+
+    :param records: the records.
+    """
+
+    def __init__(self, records: Iterable[RecordBlock | UnreadableRecord]) -> None:
+        self._records = iter(records)
+        self._rest: RecordBlock | UnreadableRecord | None = None
+
+    def __iter__(self) -> Records:
+        """Yield the records that are left."""
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            yield rest
+        yield from self._records
+
+    def take(self, count: int) -> Records:
+        """Yield the next ``count`` records, or as many as are left."""
+        while count > 0:
+            item, self._rest = self._rest or next(self._records, None), None
+            if item is None:
+                return
+            if isinstance(item, RecordBlock) and len(item) > count:
+                item, self._rest = item.part(0, count), item.part(count, len(item))
+            count -= len(item)
+            yield item
 
 
 def place_of(record: InputRecord | UnreadableRecord) -> str:

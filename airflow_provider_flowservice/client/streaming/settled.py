@@ -7,18 +7,20 @@ settled records, and posts from the first place where they differ.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import msgspec
 
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.client.streaming.posting import Failure, PostSummary
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import (
+    Cursor,
+    RecordBlock,
+    Records,
+    UnreadableRecord,
+)
 
 #: Maximum number of marks. If the input is changed in the middle of ``n`` settled records, at most ``2 * n / MARKS`` of
-#: those before the change are posted again.
+#: those before the change are posted again, and one batch.
 MARKS = 64
 _DIGEST_BYTES = 8
 
@@ -36,25 +38,65 @@ class Mark(Frozen, frozen=True, array_like=True):
     failures: int
 
 
+class Span(Frozen, frozen=True, array_like=True):
+    """Records that were all accepted before some of those in front of them were settled.
+
+    :param begin: index of the first of them.
+    :param end: index after the last one.
+    :param digest: hash of all records before ``end``.
+    :param duplicated: how many of them were sent twice because a response was lost.
+    """
+
+    begin: int
+    end: int
+    digest: str
+    duplicated: int
+
+
+class RunningHash:
+    """Hash of the records of an input so far. It does not depend on how they are divided into blocks."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+
+    def add(self, item: RecordBlock | UnreadableRecord) -> None:
+        """Add the records that follow."""
+        if isinstance(item, UnreadableRecord):
+            head = repr((len(item.raw), item.csv, item.is_beginning))
+            self._hash.update(b"!%b:%b" % (head.encode("utf-8", "backslashreplace"), item.raw))
+        else:
+            # The records are JSON objects, so nothing in them can be taken for what is between them.
+            self._hash.update(b"\n".join(item.raws))
+        self._hash.update(b"\n")
+
+    def copy(self) -> RunningHash:
+        """Return a hash of the same records, to which others can be added."""
+        copied = RunningHash()
+        copied._hash = self._hash.copy()
+        return copied
+
+    @property
+    def digest(self) -> str:
+        """The hash as a string."""
+        return self._hash.hexdigest()
+
+
 class SettledRecords:
-    """Hashes the records of an input while they are read, and keeps marks of those that are settled.
+    """The settled records of an input.
 
     :param begin: index of the first record that is posted.
     :param marks: the marks that an interrupted attempt has saved.
+    :param above: what it had settled above the last mark.
     """
 
-    def __init__(self, begin: int, marks: Sequence[Mark] = ()) -> None:
-        self._begin = begin
+    def __init__(self, begin: int, marks: Sequence[Mark] = (), above: Sequence[Span] = ()) -> None:
+        #: Index of the first record that is posted.
+        self.begin = begin
         self._marks = list(marks)
-        self._start_reading()
-
-    def _start_reading(self) -> None:
-        self._read = self._begin
-        self._hash = self._hash_before_last = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         self._stride = 1
-        #: Digests since the last mark, and indexes of the records that were not accepted since then.
-        self._digests: dict[int, str] = {}
-        self._failed: list[int] = []
+        self.above = tuple(above)
+        #: Hash of the records that were read.
+        self.hash = RunningHash()
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -63,87 +105,76 @@ class SettledRecords:
 
     @property
     def end(self) -> int:
-        """Index after the last settled record."""
-        return self._marks[-1].end if self._marks else self._begin
+        """Index below which all records are settled."""
+        return self._marks[-1].end if self._marks else self.begin
 
     @property
     def failures(self) -> int:
         """Number of settled records that were not accepted."""
         return sum(mark.failures for mark in self._marks)
 
-    def check(self, records: Iterator[InputRecord | UnreadableRecord]) -> bool:
+    def check(self, records: Cursor) -> bool:
         """Read the settled records again.
 
         :param records: the records from ``begin`` on; afterwards, those that are not settled.
         :returns: whether they are the same as before. If not, the marks from the first change on are removed, and the
             input must be read from its beginning.
         """
-        self._start_reading()
+        self.hash = RunningHash()
+        read = self.begin
         for position, mark in enumerate(self._marks):
-            for record in islice(records, mark.end - self._read):
-                self._take(record)
-            if (self._read, self._hash.hexdigest()) != (mark.end, mark.digest):
+            read += self._add(records.take(mark.end - read))
+            if (read, self.hash.digest) != (mark.end, mark.digest):
                 del self._marks[position:]
+                self.above = ()
                 return False
         return True
 
-    def reading(
-        self, records: Iterable[InputRecord | UnreadableRecord]
-    ) -> Iterator[InputRecord | UnreadableRecord]:
-        """Yield the records that are not settled."""
-        for record in records:
-            self._hash_before_last = self._hash.copy()
-            self._take(record)
-            if self._read % self._stride == 0:
-                self._digests[self._read] = self._hash.hexdigest()
-            yield record
+    def _add(self, items: Iterable[RecordBlock | UnreadableRecord]) -> int:
+        """Add records to the hash, and return how many there were."""
+        count = 0
+        for item in items:
+            self.hash.add(item)
+            count += len(item)
+        return count
 
-    def fail(self, failure: Failure) -> None:
-        """Count a record that was not accepted."""
-        self._failed.append(failure.index)
+    def unsettled(self, records: Records) -> Iterator[RecordBlock | UnreadableRecord | Span]:
+        """Yield the records that are not settled, and in place of those that are settled above, their span.
 
-    def settle(self, end: int) -> None:
-        """Mark the records before an index as settled. Only one further record may have been read."""
-        failed = sorted(self._failed)
-        digest = (self._hash if end == self._read else self._hash_before_last).hexdigest()
-        for each, known in {**self._digests, end: digest}.items():
-            if each <= end:
-                failures = bisect_left(failed, each) - bisect_left(failed, self.end)
-                self._add(Mark(each, known, failures))
-        self._digests = {each: known for each, known in self._digests.items() if each > end}
-        self._failed.clear()
+        What is yielded must be added to :attr:`hash` before the next is asked for.
+        """
+        cursor, index = Cursor(records), self.end
+        for span in self.above:
+            yield from cursor.take(span.begin - index)
+            held = list(cursor.take(span.end - span.begin))
+            hashed = self.hash.copy()
+            for item in held:
+                hashed.add(item)
+            if hashed.digest == span.digest:
+                self.hash = hashed
+                yield span
+            else:
+                yield from held
+            index = span.end
+        yield from cursor
+
+    def settle(self, end: int, digest: str, failures: int) -> None:
+        """Mark the records before an index as settled.
+
+        :param digest: hash of all records before it.
+        :param failures: number of records since the last mark that were not accepted.
+        """
+        self._add_mark(Mark(end, digest, failures))
         while len(self._marks) > MARKS:
             self._stride *= 2
             marks, self._marks = self._marks, []
             for mark in marks:
-                self._add(mark)
+                self._add_mark(mark)
 
-    def _add(self, mark: Mark) -> None:
-        """Add a mark; it replaces one that is not at a multiple of the stride."""
-        if self._marks and self._marks[-1].end % self._stride:
-            mark = msgspec.structs.replace(mark, failures=mark.failures + self._marks.pop().failures)
+    def _add_mark(self, mark: Mark) -> None:
+        """Add a mark. It replaces the last one if that is less than a stride after the one before."""
+        if self._marks:
+            before = self._marks[-2].end if len(self._marks) > 1 else self.begin
+            if self._marks[-1].end - before < self._stride:
+                mark = msgspec.structs.replace(mark, failures=mark.failures + self._marks.pop().failures)
         self._marks.append(mark)
-
-    def _take(self, record: InputRecord | UnreadableRecord) -> None:
-        self._read += 1
-        kind = b"r" if isinstance(record, InputRecord) else b"u"
-        self._hash.update(b"%s%d:" % (kind, len(record.raw)))
-        self._hash.update(record.raw)
-        if isinstance(record, UnreadableRecord):
-            self._hash.update(repr((record.csv, record.is_beginning)).encode("utf-8", "backslashreplace"))
-
-    def summary(self, earlier: PostSummary) -> PostSummary:
-        """Return the summary of the settled records, of which an earlier attempt may have settled more."""
-        if self.end == earlier.settled:
-            return earlier
-        accepted = self.end - self._begin - self.failures
-        rejected = min(self.failures, earlier.rejected)
-        return PostSummary(
-            settled=self.end,
-            accepted=accepted,
-            rejected=rejected,
-            unknown=self.failures - rejected,
-            maybe_duplicated=min(earlier.maybe_duplicated, accepted),
-            first_xaction_id=earlier.first_xaction_id if accepted else None,
-            last_xaction_id=earlier.last_xaction_id if accepted else None,
-        )

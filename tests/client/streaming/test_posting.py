@@ -15,16 +15,23 @@ from airflow_provider_flowservice.client.errors import (
     RateLimitError,
     ServerError,
 )
-from airflow_provider_flowservice.client.http import auth
+from airflow_provider_flowservice.client.http import AiohttpTransport, auth
 from airflow_provider_flowservice.client.streaming import inlet
+from airflow_provider_flowservice.client.streaming.delivery import ATTEMPTS
 from airflow_provider_flowservice.client.streaming.posting import (
-    ATTEMPTS,
     Failure,
+    Note,
+    Plan,
     Poster,
     PostSummary,
-    Progress,
 )
-from airflow_provider_flowservice.client.streaming.records import CsvLayout, InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import (
+    CsvLayout,
+    InputRecord,
+    UnreadableRecord,
+    in_blocks,
+)
+from airflow_provider_flowservice.client.streaming.settled import SettledRecords
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
@@ -50,20 +57,31 @@ class Shop:
         self.control = control
         self.source = source
         self.failures: list[Failure] = []
-        self.progress: list[Progress] = []
+        self.notes: list[Note] = []
         self.poster: Poster | None = None
         control.clear_requests()
 
-    def post(self, records: Iterable[InputRecord | UnreadableRecord], **changes: Any) -> PostSummary:
-        arguments: dict[str, Any] = {
-            "sender": self.client,
-            "target": self.source.inlet,
-            "flow_id": self.source.flow_id,
-            "on_failure": self.failures.append,
-            "on_progress": self.progress.append,
-        }
-        self.poster = Poster(**{**arguments, **changes})
-        return self.poster.post(records)
+    def post(
+        self,
+        records: Iterable[InputRecord | UnreadableRecord],
+        *,
+        note: Note | None = None,
+        client: Client | None = None,
+        **plan: Any,
+    ) -> PostSummary:
+        """Post records one batch after the other, unless ``concurrency`` says otherwise."""
+        settings = (client or self.client)._settings
+        options = {"flow_id": self.source.flow_id, "concurrency": 1, **plan}
+        begin = note.settled.settled if note else 0
+        self.poster = Poster(
+            lambda in_main: AiohttpTransport(settings),
+            Plan(target=self.source.inlet, **options),
+            settled=SettledRecords(begin),
+            note=note,
+            on_failure=self.failures.append,
+            on_note=self.notes.append,
+        )
+        return self.poster.post(in_blocks(records))
 
     @property
     def summary(self) -> PostSummary:
