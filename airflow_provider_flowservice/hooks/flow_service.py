@@ -27,7 +27,14 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
 from airflow_provider_flowservice.client.settings import active_emulator
-from airflow_provider_flowservice.client.streaming import Inlet, Plan, Poster, from_messages, in_blocks, inlet_of
+from airflow_provider_flowservice.client.streaming import (
+    Inlet,
+    Plan,
+    Poster,
+    from_messages,
+    in_blocks,
+    inlet_of,
+)
 from airflow_provider_flowservice.hooks.connection import (
     CONN_TYPE,
     check_host,

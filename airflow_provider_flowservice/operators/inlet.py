@@ -26,10 +26,10 @@ from airflow_provider_flowservice.client.streaming import (
     PostSummary,
     SettledRecords,
     begins_with_dead_letter,
-    in_blocks,
     file_format,
     from_file,
     from_messages,
+    in_blocks,
     lines_of_letters,
     unwrapped,
 )

@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.streaming.records import (
     RecordBlock,
     Records,
     UnreadableRecord,
-    in_blocks,
     from_messages,
+    in_blocks,
 )
 from airflow_provider_flowservice.client.streaming.settled import SettledRecords

@@ -69,6 +69,7 @@ class Background:
         self._ready: deque[Batch] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._finished: list[Delivered] = []
+        self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -170,7 +171,12 @@ class Background:
                 waiting = loop.create_future()
                 self._idle.append(waiting)
                 await waiting
-            self._finish(await self._courier.deliver(transport, self._ready.popleft()), loop)
+            batch = self._ready.popleft()
+            # After an error, what was not sent yet is not sent any more.
+            failed = self._error and Delivered(batch, error=self._error)
+            delivered = failed or await self._courier.deliver(transport, batch)
+            self._error = self._error or delivered.error
+            self._finish(delivered, loop)
 
     def _start(self, batches: list[Batch]) -> None:
         self._ready.extend(batches)

@@ -134,12 +134,12 @@ class Batcher:
         offset, count = 0, len(block)
         while offset < count:
             took = self._fitting(block, offset)
-            if not took and self._batch.end > self._batch.begin:
-                yield from self._cut()
-            elif not took and self._size(block.raws[offset]) > inlet.MAX_REQUEST_BYTES:
+            if not took and self._size(block.raws[offset]) > inlet.MAX_REQUEST_BYTES:
                 one = block.part(offset, offset + 1)
                 yield from self._reject(one, one.record(0), self._too_large(one.raws[0]))
                 offset += 1
+            elif not took and self._batch.end > self._batch.begin:
+                yield from self._cut()
             else:
                 if not took:
                     self._filled += self._size(block.raws[offset])

@@ -17,14 +17,9 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import AiohttpTransport, auth
 from airflow_provider_flowservice.client.streaming import inlet
+from airflow_provider_flowservice.client.streaming.batches import Batcher, Limits
 from airflow_provider_flowservice.client.streaming.delivery import ATTEMPTS
-from airflow_provider_flowservice.client.streaming.posting import (
-    Failure,
-    Note,
-    Plan,
-    Poster,
-    PostSummary,
-)
+from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
 from airflow_provider_flowservice.client.streaming.records import (
     CsvLayout,
     InputRecord,
@@ -74,7 +69,7 @@ class Shop:
         options = {"flow_id": self.source.flow_id, "concurrency": 1, **plan}
         begin = note.settled.settled if note else 0
         self.poster = Poster(
-            lambda in_main: AiohttpTransport(settings),
+            lambda _: AiohttpTransport(settings),
             Plan(target=self.source.inlet, **options),
             settled=SettledRecords(begin),
             note=note,
@@ -136,15 +131,6 @@ def test_records_arrive_in_order_and_as_they_are(shop: Shop) -> None:
     assert [entry["message"] for entry in shop.kept] == sent
     assert {entry["flowId"] for entry in shop.kept} == {shop.source.flow_id}
     assert shop.sizes == [3, 3, 1]
-    assert [(each.settled.settled, each.sending_below) for each in shop.progress] == [
-        (0, 3),
-        (3, 3),
-        (3, 6),
-        (6, 6),
-        (6, 7),
-        (7, 7),
-    ]
-    assert [each.settled.accepted for each in shop.progress] == [0, 3, 3, 6, 6, 7]
     assert summary == PostSummary(
         settled=7,
         accepted=7,
@@ -299,7 +285,7 @@ def test_a_server_that_asks_to_wait_is_obeyed(shop: Shop, virtual_clock: Virtual
 
 def test_answers_that_stay_lost_end_with_the_error_and_an_honest_count(shop: Shop) -> None:
     shop.lose("reset_after", after=1, times=ATTEMPTS)
-    with pytest.raises(Exception, match="the connection broke"):
+    with pytest.raises(Exception, match="no complete response"):
         shop.post(as_records(people(5)), batch_size=2)
     assert (shop.summary.accepted, shop.summary.unknown, shop.summary.settled) == (2, 2, 2)
     assert shop.sizes == [2] * (1 + ATTEMPTS)
@@ -388,7 +374,6 @@ class Reading:
 
     def __init__(self, count: int) -> None:
         self.read = 0
-        self.ahead: list[int] = []
         self._count = count
 
     def __iter__(self) -> Iterator[InputRecord]:
@@ -396,16 +381,14 @@ class Reading:
             self.read += 1
             yield InputRecord(position, b'{"n": %d}' % position)
 
-    def note(self, progress: Progress) -> None:
-        self.ahead.append(self.read - progress.sending_below)
 
-
-def test_the_input_is_read_at_most_one_record_beyond_the_batch(shop: Shop) -> None:
-    reading = Reading(1_000)
-    summary = shop.post(reading, batch_size=100, on_progress=reading.note)
-    assert summary.accepted == 1_000
-    assert len(reading.ahead) == 20
-    assert max(reading.ahead) <= 1
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_input_is_read_as_far_ahead_as_there_are_requests_at_once(shop: Shop, concurrency: int) -> None:
+    reading = Reading(10_000)
+    shop.lose("status", status=404, times=20)
+    with pytest.raises(NotFoundError):
+        shop.post(reading, batch_size=100, concurrency=concurrency)
+    assert reading.read <= 100 * (2 * concurrency + 1) + 1
 
 
 def test_an_input_whose_post_fails_is_not_read_to_its_end(shop: Shop) -> None:
@@ -413,13 +396,13 @@ def test_an_input_whose_post_fails_is_not_read_to_its_end(shop: Shop) -> None:
     shop.lose("status", status=404, after=1)
     with pytest.raises(NotFoundError):
         shop.post(reading, batch_size=10)
-    assert reading.read in (20, 21)
+    assert reading.read <= 10 * 4
     assert (shop.summary.accepted, shop.summary.settled) == (10, 10)
 
 
 def test_an_attempt_that_goes_on_counts_what_its_predecessor_may_have_sent(shop: Shop) -> None:
     earlier = PostSummary(settled=4, accepted=3, rejected=1, first_xaction_id="1:0", last_xaction_id="1:3")
-    summary = shop.post(as_records(people(9))[4:], batch_size=2, summary=earlier, maybe_sent_below=7)
+    summary = shop.post(as_records(people(9))[4:], batch_size=2, note=Note(earlier, sending_below=7))
     assert numbers(shop.kept) == [4, 5, 6, 7, 8]
     assert summary == PostSummary(
         settled=9,
@@ -442,22 +425,27 @@ def unreadable(count: int, size: int = 1) -> list[UnreadableRecord]:
     return [UnreadableRecord(n, b"{" * size, n + 1, "is not JSON") for n in range(count)]
 
 
-@pytest.mark.parametrize(("size", "settled"), [(1, [100, 200, 250]), (4_000_000, [3, 6, 9, 10])])
+@pytest.mark.parametrize(("size", "cuts"), [(1, [100, 200, 250]), (4_000_000, [3, 6, 9, 10])])
 def test_what_is_known_of_unreadable_records_is_settled_before_it_is_much(
-    shop: Shop, size: int, settled: list[int]
+    shop: Shop, size: int, cuts: list[int]
 ) -> None:
-    count = settled[-1]
+    count = cuts[-1]
     summary = shop.post(unreadable(count, size), batch_size=100)
     assert (summary.rejected, summary.settled, shop.posts) == (count, count, [])
-    assert [each.settled.settled for each in shop.progress] == settled
-    assert [each.settled.rejected for each in shop.progress] == settled
+    assert batch_ends(unreadable(count, size), 100) == cuts
 
 
-def test_the_header_that_a_letter_repeats_counts_too(shop: Shop) -> None:
+def batch_ends(records: list[UnreadableRecord], size: int) -> list[int]:
+    """Where an input is divided."""
+    settled = SettledRecords(0)
+    limits = Limits(size, inlet.MAX_REQUEST_BYTES)
+    return [batch.end for batch in Batcher(in_blocks(records), settled, limits, only_xdm=False)]
+
+
+def test_the_header_that_a_letter_repeats_counts_too() -> None:
     layout = CsvLayout(columns=("c" * 6_000_000,), delimiter=",")
     rows = [msgspec.structs.replace(row, csv=layout) for row in unreadable(5)]
-    shop.post(rows, batch_size=100)
-    assert [each.settled.settled for each in shop.progress] == [2, 4, 5]
+    assert batch_ends(rows, 100) == [2, 4, 5]
 
 
 def test_unreadable_records_before_the_input_breaks_off_are_settled(shop: Shop) -> None:
@@ -467,12 +455,12 @@ def test_unreadable_records_before_the_input_breaks_off_are_settled(shop: Shop) 
 
     with pytest.raises(InvalidInputError, match="breaks off"):
         shop.post(breaking())
-    assert (shop.summary.rejected, shop.progress[-1].settled.settled) == (2, 2)
+    assert (shop.summary.rejected, shop.notes[-1].settled.settled) == (2, 2)
 
 
 def test_a_failure_has_its_index_in_this_input_and_the_position_in_the_first_one(shop: Shop) -> None:
     records = [UnreadableRecord(70, b"{", 71, "is not JSON"), *as_records(people(1))]
-    shop.post(records, summary=PostSummary(settled=3), maybe_sent_below=4)
+    shop.post(records, note=Note(PostSummary(settled=3), sending_below=4))
     (failure,) = shop.failures
     assert (failure.index, failure.place) == (3, "line 71")
     assert (shop.summary.settled, shop.summary.maybe_duplicated) == (5, 0)
@@ -520,7 +508,7 @@ def test_the_organisation_header_satisfies_an_inlet_that_demands_it(guarded: Sho
 
 def test_no_token_is_fetched_or_sent_for_an_open_inlet(shop: Shop, open_to_emulator: Opener) -> None:
     auth.forget_all()
-    summary = shop.post(as_records(people(2)), sender=open_to_emulator())
+    summary = shop.post(as_records(people(2)), client=open_to_emulator())
     assert summary.accepted == 2
     (entry,) = shop.control.requests()
     assert "authorization" not in entry["headers"]
@@ -626,7 +614,6 @@ def test_a_batch_that_is_refused_as_a_whole_is_an_error(shop: Shop) -> None:
 
 def test_what_is_refused_behind_the_last_message_is_settled_with_it(shop: Shop) -> None:
     """Otherwise a further attempt would refuse and count it again."""
-    notes: list[Any] = []
     records = [*as_records(people(2)), UnreadableRecord(2, b"{", 3, "is not JSON")]
-    shop.post(records, on_progress=notes.append)
-    assert (notes[-1].settled.settled, notes[-1].settled.rejected) == (3, 1)
+    summary = shop.post(records)
+    assert (summary.settled, summary.rejected, shop.sizes) == (3, 1, [2])
