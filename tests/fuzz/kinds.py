@@ -253,9 +253,9 @@ def _of_other_services() -> list[RequestKind]:
         ),
         RequestKind("export", adhoc.adhoc("f", [SEGMENT]), {"order": [order]}),
         RequestKind(
-            "post a batch", inlet.post_batch(target, [b"{}"] * 2, "f"), {"responses": [result, result]}
+            "post a batch", inlet.Endpoints(target, "f").batch([b"{}"] * 2), {"responses": [result, result]}
         ),
-        RequestKind("post one", inlet.post_single(target, b"{}", None, sync_validation=False), result),
+        RequestKind("post one", inlet.Endpoints(target, None).single(b"{}"), result),
     ]
 
 
@@ -290,9 +290,7 @@ def _use_connection(found: model.BaseConnection) -> None:
     _compared_by(DesiredBaseConnection(name="n", spec_id=SPEC["id"], auth_spec=auth, auth_params=params))(
         found
     )
-    inlet.post_single(
-        inlet.inlet_of(found).checked("https://dcs.adobedc.net"), b"{}", found.id, sync_validation=False
-    )
+    inlet.Endpoints(inlet.inlet_of(found).checked("https://dcs.adobedc.net"), found.id).single(b"{}")
 
 
 def _use_target(found: model.TargetConnection) -> None:

@@ -12,7 +12,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.model import Operation
-from airflow_provider_flowservice.client.streaming.inlet import Inlet, post_batch
+from airflow_provider_flowservice.client.streaming.inlet import Endpoints, Inlet
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener
@@ -74,7 +74,7 @@ def test_a_token_that_no_header_can_carry_is_neither_sent_nor_shown(
     ("field", "make"),
     [
         ("etag", lambda bad: request.patch(request.FLOWS, "f", bad, RENAME)),
-        ("flow_id", lambda bad: post_batch(Inlet("https://h/collection/a"), [b"{}"], bad)),
+        ("flow_id", lambda bad: Endpoints(Inlet("https://h/collection/a"), bad).batch([b"{}"])),
     ],
 )
 @pytest.mark.parametrize("bad", BAD)

@@ -11,7 +11,14 @@ from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http.request import Host
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.streaming import inlet
-from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, MessageResult, MessageStatus
+from airflow_provider_flowservice.client.streaming.inlet import (
+    Endpoints,
+    Envelope,
+    Inlet,
+    MessageStatus,
+    PostResult,
+    Refusal,
+)
 
 URL = "https://dcs.adobedc.net/collection/" + "ab" * 32
 TARGET = Inlet(URL, "raw", authenticated=False)
@@ -21,8 +28,8 @@ def answer(body: object, status: int = 207) -> Response:
     return Response("POST", "/collection", status, {}, json.dumps(body).encode())
 
 
-def results(count: int, *elements: Any) -> tuple[MessageResult, ...]:
-    sent = inlet.post_batch(TARGET, [b"{}"] * count, None)
+def results(count: int, *elements: Any) -> PostResult:
+    sent = Endpoints(TARGET, None).batch([b"{}"] * count)
     return sent.parse(answer({"inletId": "x", "batchId": "y", "responses": elements}))
 
 
@@ -116,12 +123,10 @@ def test_an_inlet_on_the_collection_host_is_taken() -> None:
 
 
 def test_one_odd_element_of_an_answer_says_nothing_about_the_others() -> None:
-    odd, number, good = results(3, {"status": {"code": 400}}, 1, {"xactionId": "1"})
-    assert [odd.outcome, number.outcome, good.outcome] == [
-        MessageStatus.UNKNOWN,
-        MessageStatus.UNKNOWN,
-        MessageStatus.ACCEPTED,
-    ]
+    result = results(3, {"status": {"code": 400}}, 1, {"xactionId": "1"})
+    assert (result.accepted, result.first_xaction_id) == (1, "1")
+    assert [refusal.reason for refusal in result.refused.values()] == [MessageStatus.UNKNOWN] * 2
+    assert list(result.refused) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +204,7 @@ def test_what_lacks_header_or_body_is_no_xdm_message(raw: bytes) -> None:
 
 def test_a_batch_holds_the_messages_as_they_are() -> None:
     messages = [b'{"n":  1}', b'{"n":2.50}', b"{}"]
-    sent = inlet.post_batch(TARGET, messages, "flow")
+    sent = Endpoints(TARGET, "flow").batch(messages)
     assert sent.content == b'{"messages":[{"n":  1},{"n":2.50},{}]}'
     assert len(sent.content) == sum(map(len, messages)) + inlet.batch_overhead(3)
     assert (sent.method, sent.path) == ("POST", f"/collection/batch/{TARGET.id}")
@@ -209,46 +214,45 @@ def test_a_batch_holds_the_messages_as_they_are() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 500])
 def test_the_overhead_of_a_batch_is_known(count: int) -> None:
-    sent = inlet.post_batch(TARGET, [b"{}"] * count, None)
+    sent = Endpoints(TARGET, None).batch([b"{}"] * count)
     assert len(sent.content or b"") == 2 * count + inlet.batch_overhead(count)
 
 
 @pytest.mark.parametrize(("sync", "query"), [(True, "syncValidation=true"), (False, "")])
 def test_a_single_message_goes_to_its_own_endpoint(sync: bool, query: str) -> None:
-    sent = inlet.post_single(Inlet(URL), b'{"n":1}', None, sync_validation=sync)
+    sent = Endpoints(Inlet(URL), None, sync_validation=sync).single(b'{"n":1}')
     assert (sent.path, sent.query, sent.content) == (f"/collection/{TARGET.id}", query, b'{"n":1}')
     assert (sent.headers, sent.authorized) == ((), True)
 
 
 def test_a_receipt_is_an_acceptance() -> None:
-    sent = inlet.post_single(TARGET, b"{}", None, sync_validation=True)
+    sent = Endpoints(TARGET, None, sync_validation=True).single(b"{}")
     receipt = {"inletId": "x", "xactionId": "1:2:3", "synchronousValidation": {"status": "pass"}}
-    assert sent.parse(answer(receipt, 200)) == (MessageResult(MessageStatus.ACCEPTED, "1:2:3"),)
+    assert sent.parse(answer(receipt, 200)) == PostResult(1, {}, "1:2:3", "1:2:3")
 
 
 @pytest.mark.parametrize(
-    ("element", "result"),
+    ("element", "refusal"),
     [
-        ({"xactionId": "1"}, MessageResult(MessageStatus.ACCEPTED, "1")),
-        ({"xactionId": "1", "status": 200}, MessageResult(MessageStatus.ACCEPTED, "1", 200)),
-        ({"statusCode": 400, "message": "no"}, MessageResult(MessageStatus.REJECTED, None, 400, "no")),
-        (
-            {"xactionId": "1-0", "status": 400, "message": "no"},
-            MessageResult(MessageStatus.REJECTED, "1-0", 400, "no"),
-        ),
-        ({"xactionId": "1-0", "status": "400"}, MessageResult(MessageStatus.REJECTED, "1-0", 400)),
-        ({"xactionId": "1-0", "statusCode": "413"}, MessageResult(MessageStatus.REJECTED, "1-0", 413)),
-        ({"xactionId": "1-0", "status": 503}, MessageResult(MessageStatus.BUSY, "1-0", 503)),
-        ({"status": "9" * 5000}, MessageResult(MessageStatus.BUSY, None, 999_999_999)),
-        ({"statusCode": 500}, MessageResult(MessageStatus.BUSY, None, 500)),
-        ({"statusCode": 429, "message": "slow"}, MessageResult(MessageStatus.BUSY, None, 429, "slow")),
-        ({}, MessageResult(MessageStatus.UNKNOWN)),
-        ({"status": 200}, MessageResult(MessageStatus.UNKNOWN, None, 200)),
-        ({"message": "?"}, MessageResult(MessageStatus.UNKNOWN, message="?")),
+        ({"xactionId": "1"}, None),
+        ({"xactionId": "1", "status": 200}, None),
+        ({"statusCode": 400, "message": "no"}, Refusal(MessageStatus.REJECTED, 400, "no")),
+        ({"xactionId": "1-0", "status": 400, "message": "no"}, Refusal(MessageStatus.REJECTED, 400, "no")),
+        ({"xactionId": "1-0", "status": "400"}, Refusal(MessageStatus.REJECTED, 400)),
+        ({"xactionId": "1-0", "statusCode": "413"}, Refusal(MessageStatus.REJECTED, 413)),
+        ({"xactionId": "1-0", "status": 503}, Refusal(MessageStatus.BUSY, 503)),
+        ({"status": "9" * 5000}, Refusal(MessageStatus.BUSY, 999_999_999)),
+        ({"statusCode": 500}, Refusal(MessageStatus.BUSY, 500)),
+        ({"statusCode": 429, "message": "slow"}, Refusal(MessageStatus.BUSY, 429, "slow")),
+        ({}, Refusal(MessageStatus.UNKNOWN)),
+        ({"status": 200}, Refusal(MessageStatus.UNKNOWN, 200)),
+        ({"message": "?"}, Refusal(MessageStatus.UNKNOWN, message="?")),
     ],
 )
-def test_an_element_of_either_style_is_read(element: dict[str, Any], result: MessageResult) -> None:
-    assert results(1, element) == (result,)
+def test_an_element_of_either_style_is_read(element: dict[str, Any], refusal: Refusal | None) -> None:
+    result = results(1, element)
+    assert result.refused == ({0: refusal} if refusal else {})
+    assert result.accepted == (refusal is None)
 
 
 def test_an_element_is_read_in_every_format_of_errors_and_does_not_quote_its_message() -> None:
@@ -263,9 +267,9 @@ def test_an_element_is_read_in_every_format_of_errors_and_does_not_quote_its_mes
         "title": "Bad",
         "report": report,
     }
-    sent = inlet.post_batch(TARGET, [b'{"a":"Bo"}', b'{"a":"Ada"}'], None)
+    sent = Endpoints(TARGET, None).batch([b'{"a":"Bo"}', b'{"a":"Ada"}'])
     answers = sent.parse(answer({"responses": [element, element]}))
-    assert [each.message for each in answers] == [
+    assert [each.message for each in answers.refused.values()] == [
         "dcs/inlet: Bad. Message is invalid. #/a: [Ada] is not a date",
         "dcs/inlet: Bad. Message is invalid. #/a: [***] is not a date",
     ]
@@ -273,24 +277,22 @@ def test_an_element_is_read_in_every_format_of_errors_and_does_not_quote_its_mes
 
 def test_elements_are_matched_by_their_place() -> None:
     accepted, refused = {"xactionId": "1"}, {"statusCode": 400}
-    fates = [result.outcome for result in results(3, refused, accepted, refused)]
-    assert fates == [MessageStatus.REJECTED, MessageStatus.ACCEPTED, MessageStatus.REJECTED]
+    result = results(3, refused, accepted, refused)
+    assert (result.accepted, list(result.refused)) == (1, [0, 2])
 
 
 def test_a_message_without_an_element_has_an_unknown_fate() -> None:
-    first, *rest = results(3, {"xactionId": "1"})
-    assert first.outcome is MessageStatus.ACCEPTED
-    assert (
-        rest == [MessageResult(MessageStatus.UNKNOWN, message="the response contains no result for it")] * 2
-    )
+    result = results(3, {"xactionId": "1"})
+    missing = Refusal(MessageStatus.UNKNOWN, message="the response contains no result for it")
+    assert result == PostResult(1, {1: missing, 2: missing}, "1", "1")
 
 
 def test_more_elements_than_messages_are_not_counted() -> None:
-    assert len(results(1, {"xactionId": "1"}, {"xactionId": "2"})) == 1
+    assert results(1, {"xactionId": "1"}, {"xactionId": "2"}) == PostResult(1, {}, "1", "1")
 
 
 @pytest.mark.parametrize("body", [[], {"responses": {}}, {"responses": 1}])
 def test_an_answer_of_another_shape_is_unreadable(body: object) -> None:
-    sent = inlet.post_batch(TARGET, [b"{}"], None)
+    sent = Endpoints(TARGET, None).batch([b"{}"])
     with pytest.raises(InvalidResponseError):
         sent.parse(answer(body))
