@@ -167,12 +167,14 @@ class Resource(Record, frozen=True, kw_only=True):
     :param created_at: milliseconds since 1970-01-01 UTC.
     :param updated_at: milliseconds since 1970-01-01 UTC.
     :param etag: version for ``If-Match``, as returned by AEP.
+    :param created_client: client id of the credential that created it; None if AEP does not say.
     """
 
     id: Id
     name: str = ""
     description: str | None = None
     state: str | None = None
+    created_client: str | None = None
     created_at: Milliseconds = 0
     updated_at: Milliseconds = 0
     etag: Etag | None = None

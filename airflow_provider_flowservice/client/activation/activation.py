@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client.errors import BadRequestError, DriftErr
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.limits import check_removals
 from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
 from airflow_provider_flowservice.client.text import plain_text
 
@@ -43,7 +44,6 @@ class RemovalLimits(Frozen, frozen=True):
         :raises DriftError: if it removes too much; the message lists the changes.
         """
         active = len(list(flow.selectors(SelectorKind.SEGMENT)))
-        limit = self.max_removals if self.max_removals is not None else active // 2
         left, attributes_left = _counts_after(flow, patch)
         difference = f"removed: {', '.join(patch.removed)}; added: {', '.join(patch.added) or 'none'}"
         if patch.removed and not left and not self.allow_empty:
@@ -58,10 +58,10 @@ class RemovalLimits(Frozen, frozen=True):
                 " attributes alone, set profile_attributes=None."
             )
         emptied = self.allow_empty and not left and self.max_removals is None
-        if len(patch.removed) > limit and not emptied:
-            raise DriftError(
-                f"{len(patch.removed)} of the {active} segments of flow {flow.id} would be removed, but at most"
-                f" {limit} may be ({difference}). If that is intended, set max_removals={len(patch.removed)}."
+        if not emptied:
+            what = f"segments of flow {flow.id}"
+            check_removals(
+                len(patch.removed), active, self.max_removals, what=what, done="removed", listed=difference
             )
 
 

@@ -22,6 +22,13 @@ from airflow_provider_flowservice.client.flows.outcomes import (
     failure_of,
     outcome_of,
 )
+from airflow_provider_flowservice.client.flows.pruning import (
+    PruneAction,
+    PruneReport,
+    Pruning,
+    check_prefix,
+    prune,
+)
 from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,
     DesiredFlow,
