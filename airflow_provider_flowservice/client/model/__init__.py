@@ -31,7 +31,7 @@ from airflow_provider_flowservice.client.model.records import (
     Resource,
     Unreadable,
 )
-from airflow_provider_flowservice.client.model.runs import FlowRun, RunState
+from airflow_provider_flowservice.client.model.runs import FlowRun, RunError, RunState
 from airflow_provider_flowservice.client.model.secrets import looks_secret, without_secrets
 from airflow_provider_flowservice.client.model.specs import (
     AuthSpec,
