@@ -111,7 +111,9 @@ class Pruning(Frozen, frozen=True):
             )
         if self.keeps(flow):
             return f"its name is {plain_text(repr(flow.name), 200)} now, which is kept"
-        wanted = _TAKES.get(self.action)
+        if self.action is PruneAction.REPORT:
+            return "it is only reported"
+        wanted = _TAKES[self.action]
         return None if flow.state == wanted else f"it is {plain_text(str(flow.state), 50)}, not {wanted}"
 
 
@@ -246,14 +248,18 @@ class _Work:
         """Return what was found and done, including what earlier attempts did."""
         unexpected = tuple(dict.fromkeys((*_ids(found.unexpected), *self.done.deleted)))
         settled = {*self.done.disabled, *self.done.deleted, *self._gone}
+        # A shared connection is left with the first of its flows, and may be deleted with the last.
+        left_connections = dict.fromkeys(self.done.left_connections)
         return PruneReport(
             kept=_ids(found.kept),
             unexpected=unexpected,
-            disabled=self.done.disabled,
-            deleted=self.done.deleted,
+            disabled=tuple(dict.fromkeys(self.done.disabled)),
+            deleted=tuple(dict.fromkeys(self.done.deleted)),
             left=tuple(each for each in unexpected if each not in settled),
             deleted_connections=self.done.deleted_connections,
-            left_connections=self.done.left_connections,
+            left_connections=tuple(
+                each for each in left_connections if each not in self.done.deleted_connections
+            ),
             unmatched=found.unmatched,
         )
 
@@ -349,6 +355,8 @@ def _resources_to_delete(sender: Sender, pruning: Pruning, flow: Flow) -> FlowRe
                 continue
             if connection.created_client == pruning.client_id:
                 yield connection
+            else:
+                log.info("Leaving %s %s: another credential created it", kind.label, connection_id)
 
     targets = list(own(request.TARGET_CONNECTIONS, flow.target_connection_ids))
     sources = list(own(request.SOURCE_CONNECTIONS, flow.source_connection_ids))
