@@ -20,6 +20,7 @@ from airflow_provider_flowservice.client.flows import (
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
+    PruneAction,
     Window,
     specs,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "FlowState",
     "IfExists",
     "PrimaryIdentity",
+    "PruneAction",
     "RemovalLimits",
     "RunState",
     "SelectorKind",

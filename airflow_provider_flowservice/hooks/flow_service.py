@@ -16,6 +16,7 @@ from airflow_provider_flowservice.client import (
     FLOWS,
     ActivationMode,
     IfExists,
+    PruneAction,
     activation,
     clock,
     ensure,
@@ -244,6 +245,41 @@ class FlowServiceHook(BaseHook):
         :param with_connections: whether to delete its connections too, except those that another resource uses.
         """
         return flows.delete_flow(self, resources, with_connections=with_connections)
+
+    def prune_flows(
+        self,
+        keep: Iterable[str],
+        name_prefix: str,
+        action: PruneAction = PruneAction.REPORT,
+        *,
+        max_removals: int | None = None,
+        with_connections: bool = False,
+        plan_only: bool = False,
+        saved: SavedState = NOTHING_SAVED,
+    ) -> flows.PruneReport:
+        """Report, disable or delete the flows of this credential that are not kept (``GET /flows``).
+
+        :param keep: ids and exact names of the flows to keep; both can be mixed.
+        :param name_prefix: beginning of the names of the flows to look at; three characters or more.
+        :param action: what happens to the others. ``DELETE`` deletes only those that are disabled.
+        :param max_removals: maximum number of flows to disable or delete; None allows half of those looked at.
+        :param with_connections: whether to delete the connections of a flow, too, unless another resource uses them or
+            another credential created them.
+        :param plan_only: whether to only log and return what would be done.
+        :param saved: state of an earlier, interrupted attempt.
+        :raises InvalidInputError: if ``keep`` is empty, or the prefix is too short.
+        :raises DriftError: if flows would be disabled or deleted, and they are too many, or an entry of ``keep``
+            matches no flow.
+        """
+        pruning = flows.Pruning(
+            client_id=self.settings.client_id,
+            name_prefix=name_prefix,
+            keep=tuple(keep),
+            action=action,
+            max_removals=max_removals,
+            with_connections=with_connections,
+        )
+        return flows.prune(self, pruning, saved, plan_only=plan_only)
 
     def delete_connection(self, kind: Kind[Any], connection_id: str) -> bool:
         """Delete a connection (``DELETE /{kind}/{id}``), unless another resource uses it.

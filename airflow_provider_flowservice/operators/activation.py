@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
 from airflow_provider_flowservice.client.ensure import difference, is_planned, operations_json, reject_planned
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import empty_flow
 from airflow_provider_flowservice.operators.arguments import (
     choice,
@@ -22,7 +22,7 @@ from airflow_provider_flowservice.operators.arguments import (
     string,
     whole_number,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push, reject_backfill
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
@@ -134,12 +134,11 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         return RemovalLimits(self.max_removals, allow_empty=self.allow_empty or is_named)
 
     def _reject_backfill(self, context: Context) -> None:
-        run_type = str(getattr(context.get("dag_run"), "run_type", ""))
-        is_sync = self.activation_mode is ActivationMode.SYNC
-        if is_sync and "backfill" in run_type.lower() and not self.allow_in_backfill:
-            raise DriftError(
-                "activation_mode 'sync' in a backfill would keep only the segments of whichever run finishes last."
-                " Use activation_mode='add', or set allow_in_backfill=True."
+        if self.activation_mode is ActivationMode.SYNC and not self.allow_in_backfill:
+            reject_backfill(
+                context,
+                "activation_mode 'sync' in a backfill would keep only the segments of whichever run finishes last.",
+                "Use activation_mode='add'",
             )
 
     def _report(self, patch: SelectorPatch) -> dict[str, Any]:
