@@ -388,14 +388,14 @@ def _log_left(flow: Flow, obstacle: str) -> None:
 def _log_findings(pruning: Pruning, found: _Found, affected: Iterable[Flow]) -> None:
     """Log the flows that are not kept, one on a line, and the entries of ``keep`` that match nothing."""
     ids = set(_ids(affected))
+    other = "unexpected" if pruning.action is PruneAction.REPORT else "to leave"
     lines = [
-        f"\n  {f'to {pruning.action.value}' if flow.id in ids else 'to leave':<12}"
+        f"\n  {f'to {pruning.action.value}' if flow.id in ids else other:<12}"
         f"{plain_text(str(flow.state), 20):<12}{flow.id}  {plain_text(flow.name, 200)}"
         for flow in found.unexpected
     ]
     log.info(
-        "%d flows of this credential have names that begin with %r: %d are kept, %d are unexpected%s",
-        len(found.kept) + len(found.unexpected),
+        "Flows of this credential whose names begin with %r: %d kept, %d unexpected%s",
         pruning.name_prefix,
         len(found.kept),
         len(found.unexpected),
