@@ -150,6 +150,7 @@ with DAG(
         )
         activate >> validate
 
+    entries = read_destinations()
     # All flows read from the same source.
     profile_store = FlowServiceCreateConnectionOperator(
         task_id="connect_profile_store",
@@ -162,16 +163,16 @@ with DAG(
         connection_spec=specs.UNIFIED_PROFILE_SERVICE,
         base_connection_id=profile_store.output,
     )
-    entries = read_destinations()
+    entries >> profile_store
     onboarded = onboard.partial(source=profiles.output).expand(entry=entries)
-    # A wrong entry does not keep the removed ones from being reported.
+    # This also runs if an entry is wrong. It does not if the file cannot be read: then no task before it succeeds.
     prune = FlowServicePruneFlowsOperator(
         task_id="prune_removed_destinations",
         keep=name_flows(entries),
         name_prefix="{{ params.prefix }}",
         action="{{ params.prune }}",
         with_connections=True,
-        trigger_rule="all_done",
+        trigger_rule="all_done_min_one_success",
     )
 
     # The last tasks decide whether a run fails. This one fails if a destination did, whatever becomes of the pruning.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice.client import FlowState
 from airflow_provider_flowservice.client.activation import adhoc
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
@@ -11,6 +12,7 @@ from airflow_provider_flowservice.operators.activation import FlowServiceAdHocAc
 from airflow_provider_flowservice.operators.connections import FlowServiceDeleteConnectionOperator
 from airflow_provider_flowservice.operators.flows import (
     FlowServiceDeleteFlowOperator,
+    FlowServicePruneFlowsOperator,
     FlowServicePublishFlowOperator,
     FlowServiceRunFlowOperator,
     FlowServiceSetFlowStateOperator,
@@ -36,6 +38,8 @@ def lifecycle_operations() -> list[Operation]:
         _delete_flow(with_connections=False),
         _delete_flow(with_connections=True),
         _delete_connection(),
+        _prune_by_disabling(),
+        _prune_by_deleting(),
         _run(),
         _export(),
         _wait_for_run(),
@@ -132,6 +136,71 @@ def _delete_connection() -> Operation:
         places={"look": ("GET", FLOWS), "write": ("DELETE", f"{FLOW_SERVICE}/targetConnections/*")},
         left=lambda sandbox, _: sandbox.control.state()["targetConnections"],
         wanted=[],
+        repeats=Repeats.SEND,
+        tries=REQUEST_TRIES,
+    )
+
+
+def _prune(action: str) -> FlowServicePruneFlowsOperator:
+    return FlowServicePruneFlowsOperator(
+        task_id="x",
+        keep=["mine: kept"],
+        name_prefix="mine: ",
+        action=action,
+        with_connections=True,
+        max_removals=100,  # somebody else may add a copy of the flow
+    )
+
+
+def _flows_to_prune(sandbox: Sandbox) -> str:
+    """One flow that is kept, and one that is not, which reads from the same source connection."""
+    source, target = make_ends(sandbox.hook)
+    gone = make(sandbox.hook, profile_flow(source, target, "mine: gone"))
+    another = make(sandbox.hook, stream(make(sandbox.hook, kinesis("another")), "another"))
+    make(sandbox.hook, profile_flow(source, another, "mine: kept"))
+    return gone
+
+
+def _prune_by_disabling() -> Operation:
+    def left(sandbox: Sandbox, _: str) -> set[tuple[str, str]]:
+        return {(flow["name"], flow["state"]) for flow in sandbox.control.state()["flows"]}
+
+    return Operation(
+        name="prune, disable",
+        prepare=_flows_to_prune,
+        build=lambda _: _prune("disable"),
+        places={
+            "look": ("GET", FLOWS),
+            "write": ("POST", f"{FLOWS}/*/action"),
+            "check": ("GET", f"{FLOWS}/*"),
+        },
+        left=left,
+        wanted={("mine: kept", "enabled"), ("mine: gone", "disabled")},
+    )
+
+
+def _prune_by_deleting() -> Operation:
+    def prepare(sandbox: Sandbox) -> str:
+        gone = _flows_to_prune(sandbox)
+        sandbox.hook.set_flow_state(gone, FlowState.DISABLED)
+        return gone
+
+    def left(sandbox: Sandbox, _: str) -> dict[str, set[str]]:
+        state = sandbox.control.state()
+        return {kind: {held["name"] for held in state[kind]} for kind in ("flows", *ENDS)}
+
+    return Operation(
+        name="prune, delete",
+        prepare=prepare,
+        build=lambda _: _prune("delete"),
+        places={"look": ("GET", FLOWS), "write": ("DELETE", f"{FLOWS}/*"), "check": ("GET", f"{FLOWS}/*")},
+        left=left,
+        wanted={
+            "flows": {"mine: kept"},
+            "targetConnections": {"another"},
+            "sourceConnections": {"profiles"},
+            "connections": {"another", "profile store"},
+        },
         repeats=Repeats.SEND,
         tries=REQUEST_TRIES,
     )
