@@ -162,8 +162,8 @@ def _flows_to_prune(sandbox: Sandbox) -> str:
 
 
 def _prune_by_disabling() -> Operation:
-    def left(sandbox: Sandbox, _: str) -> set[tuple[str, str]]:
-        return {(flow["name"], flow["state"]) for flow in sandbox.control.state()["flows"]}
+    def left(sandbox: Sandbox, _: str) -> list[set[tuple[str, str]]]:
+        return [{(flow["name"], flow["state"]) for flow in sandbox.control.state()["flows"]}]
 
     return Operation(
         name="prune, disable",
@@ -175,7 +175,7 @@ def _prune_by_disabling() -> Operation:
             "check": ("GET", f"{FLOWS}/*"),
         },
         left=left,
-        wanted={("mine: kept", "enabled"), ("mine: gone", "disabled")},
+        wanted=[{("mine: kept", "enabled"), ("mine: gone", "disabled")}],
     )
 
 
@@ -185,9 +185,9 @@ def _prune_by_deleting() -> Operation:
         sandbox.hook.set_flow_state(gone, FlowState.DISABLED)
         return gone
 
-    def left(sandbox: Sandbox, _: str) -> dict[str, set[str]]:
+    def left(sandbox: Sandbox, _: str) -> list[dict[str, set[str]]]:
         state = sandbox.control.state()
-        return {kind: {held["name"] for held in state[kind]} for kind in ("flows", *ENDS)}
+        return [{kind: {held["name"] for held in state[kind]} for kind in ("flows", *ENDS)}]
 
     return Operation(
         name="prune, delete",
@@ -195,12 +195,14 @@ def _prune_by_deleting() -> Operation:
         build=lambda _: _prune("delete"),
         places={"look": ("GET", FLOWS), "write": ("DELETE", f"{FLOWS}/*"), "check": ("GET", f"{FLOWS}/*")},
         left=left,
-        wanted={
-            "flows": {"mine: kept"},
-            "targetConnections": {"another"},
-            "sourceConnections": {"profiles"},
-            "connections": {"another", "profile store"},
-        },
+        wanted=[
+            {
+                "flows": {"mine: kept"},
+                "targetConnections": {"another"},
+                "sourceConnections": {"profiles"},
+                "connections": {"another", "profile store"},
+            }
+        ],
         repeats=Repeats.SEND,
         tries=REQUEST_TRIES,
     )
