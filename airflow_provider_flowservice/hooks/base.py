@@ -148,16 +148,14 @@ class FlowServiceBaseHook(BaseHook):
     def find_connection_spec(self, name_or_id: str) -> ConnectionSpec:
         """Look up a connection spec by name or id (``GET /connectionSpecs``).
 
-        :raises NameNotFoundError: if the name is unknown; the message lists similar names.
-        :raises InvalidInputError: if the name is ambiguous.
+        :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
         """
         return flows.find_spec(self, CONNECTION_SPECS, name_or_id)
 
     def find_flow_spec(self, name_or_id: str) -> FlowSpec:
         """Look up a flow spec by name or id (``GET /flowSpecs``).
 
-        :raises NameNotFoundError: if the name is unknown; the message lists similar names.
-        :raises InvalidInputError: if the name is ambiguous.
+        :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
         """
         return flows.find_spec(self, FLOW_SPECS, name_or_id)
 

@@ -85,8 +85,8 @@ class FlowServiceHook(FlowServiceBaseHook):
         :param state: ``enabled``, ``disabled`` or ``draft``; None for any.
         :raises NameNotFoundError: if there is none; the message lists similar names, or the flows that have the name
             with another flow spec or state.
-        :raises InvalidInputError: if there are several (the message lists them, the oldest first), or an argument is
-            invalid.
+        :raises InvalidInputError: if there are several (the message lists them, the oldest first), an argument is
+            invalid, or the flow spec is unknown.
         :raises InvalidResponseError: if a flow that cannot be read could have the name.
         """
         return flows.find_flow(self, name, flow_spec, state)

@@ -84,8 +84,8 @@ def find_flow(
     :param state: state that it must have.
     :raises NameNotFoundError: if no flow has the name (the message lists similar ones), or none of those that have it
         has the flow spec and the state.
-    :raises InvalidInputError: if several flows are found (the message lists them, the oldest first), or an argument is
-        invalid.
+    :raises InvalidInputError: if several flows are found (the message lists them, the oldest first), an argument is
+        invalid, or the flow spec is unknown.
     :raises InvalidResponseError: if a flow that cannot be read could have the name.
     """
     _check_name(name)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from airflow_provider_flowservice.client.ensure import is_planned, planned_id
-from airflow_provider_flowservice.client.errors import InvalidInputError, NameNotFoundError
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be, iterate
 from airflow_provider_flowservice.client.http.request import Kind, Sender
@@ -154,8 +154,7 @@ def find_spec(sender: Sender, kind: Kind[SPEC], name_or_id: str) -> SPEC:
     """Look up a spec by name or id (``GET /connectionSpecs``, ``GET /flowSpecs``).
 
     :param kind: ``CONNECTION_SPECS`` or ``FLOW_SPECS``.
-    :raises NameNotFoundError: if the name is unknown; the message lists similar ones.
-    :raises InvalidInputError: if the name is ambiguous.
+    :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
     """
     if is_uuid(name_or_id):
         return sender.send(request.get(kind, name_or_id))
@@ -170,4 +169,4 @@ def find_spec(sender: Sender, kind: Kind[SPEC], name_or_id: str) -> SPEC:
         raise InvalidInputError(argument, f"{len(found)} are named {name_or_id!r}", f"Give an id: {ids}.")
     names = sorted({spec.name for spec in iterate(sender, kind)})
     hint = did_you_mean(name_or_id, names) or f"Choose one of: {', '.join(map(plain_text, names))}."
-    raise NameNotFoundError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
+    raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
