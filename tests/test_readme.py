@@ -150,8 +150,8 @@ def test_the_taskflow_example_tells_of_each_run_that_lost_something(
     ran = dags.run("taskflow_of_readme", losses)
     assert ran.succeeded
     aborted = "ACTIVATION_BATCH-0000-FAILED: Job aborted."
+    unmapped = "MAPPER-3700-400: A record could not be mapped to the target schema."
     assert sorted(ran.results["losses_of_the_night"]) == [
-        f"damaged ({name}): success, 1 of 1000 records failed. {aborted}; MAPPER-3700-400: A record could not be"
-        " mapped to the target schema.",
+        f"damaged ({name}): success, 1 of 1000 records failed. {aborted}; {unmapped}",
         f"refused ({name}): failed, 1000 of 1000 records failed. {aborted}",
     ]
