@@ -13,6 +13,7 @@ from airflow_provider_flowservice.client.model.flows import (
     Auth,
     BaseConnection,
     Flow,
+    FlowKind,
     FlowState,
     Selector,
     SelectorKind,

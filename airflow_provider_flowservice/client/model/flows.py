@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_flowservice.client.model.documents import JsonObject, items, member
+from airflow_provider_flowservice.client.model.documents import JsonObject, items, member, objects
 from airflow_provider_flowservice.client.model.records import Record, Resource
 from airflow_provider_flowservice.client.model.specs import SpecRef
 
@@ -50,6 +50,13 @@ class FlowState(StrEnum):
     ENABLED = "enabled"
     DISABLED = "disabled"
     DRAFT = "draft"
+
+
+class FlowKind(StrEnum):
+    """Whether a flow takes data out of AEP or into it."""
+
+    DESTINATION = "destination"
+    SOURCE = "source"
 
 
 class SelectorKind(StrEnum):
@@ -99,6 +106,24 @@ class Flow(Resource, frozen=True, kw_only=True):
     transformations: tuple[Any, ...] = ()
     schedule_params: JsonObject | None = None
     inherited_attributes: Any = None
+
+    @property
+    def kind(self) -> FlowKind | None:
+        """Whether it is a flow to a destination or from a source; None if AEP does not show it."""
+        properties = member(self.inherited_attributes, "properties")
+        flags = {"isDestinationFlow": FlowKind.DESTINATION, "isSourceFlow": FlowKind.SOURCE}
+        return next((kind for flag, kind in flags.items() if member(properties, flag) is True), None)
+
+    @property
+    def base_connection_ids(self) -> dict[str, str]:
+        """Ids of the base connections, by id of source or target connection, as far as AEP shows them."""
+        ends = (
+            end
+            for side in ("sourceConnections", "targetConnections")
+            for end in objects(self.inherited_attributes, side)
+        )
+        ids = ((end.get("id"), member(end, "baseConnection", "id")) for end in ends)
+        return {end: base for end, base in ids if isinstance(end, str) and base and isinstance(base, str)}
 
     @property
     def source_spec_ids(self) -> tuple[str, ...]:
