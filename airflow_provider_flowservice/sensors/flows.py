@@ -7,21 +7,20 @@ from typing import Any
 
 from airflow_provider_flowservice.client import FlowState
 from airflow_provider_flowservice.client.activation import read_attributes
+from airflow_provider_flowservice.client.times import epoch_seconds
 from airflow_provider_flowservice.client.waits import (
     FlowInState,
     RunSucceeded,
     SelectorsMapped,
     ThisRunSucceeded,
 )
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.kinds import (
     choice,
     failure_limit,
     items,
-    moment,
     no_limit,
     number_or_ratio,
-    optional,
-    required,
     resource_id,
 )
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
@@ -120,7 +119,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
-    started_after = optional(moment)
+    started_after = optional(epoch_seconds)
     run_id = optional(resource_id)
     max_failed_records = required(number_or_ratio, default=no_limit)
 

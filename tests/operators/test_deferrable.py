@@ -100,7 +100,7 @@ def test_an_operator_waits_where_it_is_told_to(
     [
         (FlowServiceFlowValidationSensor, {"segments": []}),
         (FlowServiceFlowStateSensor, {}),
-        (FlowServiceFlowRunSensor, {"started_after": 0}),
+        (FlowServiceFlowRunSensor, {"started_after": 1_700_000_000}),
     ],
 )
 @pytest.mark.parametrize("setting", [True, False])

@@ -28,7 +28,7 @@ _VALUES: dict[str, Any] = {
     "schema_id": "s",
     "segments": [],
     "source_connection_ids": ["s"],
-    "started_after": 0,
+    "started_after": 1_700_000_000,
     "state": "enabled",
     "target_connection_ids": ["t"],
     "target_params": {},
