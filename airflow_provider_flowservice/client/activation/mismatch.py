@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final, Self
 
-from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
+from airflow_provider_flowservice.client.model import Flow, Frozen, Selector, SelectorKind, member
 from airflow_provider_flowservice.client.text import plain_text
 
 #: Number of segments or attributes that a mismatch names. Of more, it has the number only.
@@ -77,7 +77,7 @@ def mismatch(
 
     :param segments: ids of the segments that it should have.
     :param attributes: paths of the profile attributes that it should have; None leaves its attributes out of account.
-    :param absent: ids of segments that it should not have.
+    :param absent: ids of segments that it should not have. An external audience also has an id of AEP.
     :param exact: whether it should have the given segments and attributes only.
     """
 
@@ -97,7 +97,13 @@ def mismatch(
     return Mismatch(
         missing(SelectorKind.SEGMENT, segments),
         missing(SelectorKind.ATTRIBUTE, attributes or ()),
-        Keys.of(s.key for s in flow.selectors(SelectorKind.SEGMENT) if s.folded in unwanted),
+        Keys.of(s.key for s in flow.selectors(SelectorKind.SEGMENT) if _ids(s) & unwanted),
         others(SelectorKind.SEGMENT, segments),
         others(SelectorKind.ATTRIBUTE, attributes),
     )
+
+
+def _ids(selector: Selector) -> set[str]:
+    """Return the ids of a segment in the form used for comparison."""
+    ids = (selector.key, member(selector.document, "value", "systemSegmentId"))
+    return {selector.kind.fold(each) for each in ids if isinstance(each, str)}
