@@ -169,6 +169,9 @@ def test_a_segment_is_given_by_name_or_by_an_upstream_task(
     sandbox.hook.activate_segments(flow, [audience.id])
     ran = run("absent_by_name", lambda: validate(absent=[{"name": "Loyal customers"}]))
     assert told(ran) == f"flow {flow} still has segments {audience.id}"
+    ran = run("absent_by_unknown_name", lambda: validate(absent=[{"name": "Loyal cats"}]))
+    assert isinstance(ran.error, FlowServicePermanentException)
+    assert str(ran.error).startswith("absent: AEP has none named 'Loyal cats'.")
 
     def build() -> None:
         removed = activate(flow, "remove", control.segments[:1])
