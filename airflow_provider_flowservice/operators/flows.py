@@ -396,7 +396,8 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
 
     :param name: exact name of the flow.
     :param flow_spec: name or id of the flow spec that the flow must have; None for any.
-    :param state: state that the flow must have: ``enabled``, ``disabled`` or ``draft``; None for any.
+    :param state: state that the flow must have: ``enabled``, ``disabled`` or ``draft``; None for any. While AEP changes
+        a flow, it has another one, such as ``updating``.
     :param if_missing: what to do if there is no such flow: ``fail``, with similar names in the message, or ``skip``
         this task and thereby those that need the flow.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
