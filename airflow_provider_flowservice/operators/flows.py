@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, SelectorKind, Window
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
-from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.errors import InvalidInputError, NameNotFoundError
 from airflow_provider_flowservice.client.flows import (
     FlowResources,
     check_dataset_schedule,
@@ -19,7 +22,7 @@ from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.client.times import epoch_seconds, iso
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, FlowServiceOperator, push
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.kinds import (
     choice,
@@ -374,3 +377,74 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
             problem = f"{iso(window.end)} is not after window_start, which is {iso(window.start)}"
             raise InvalidInputError("window_end", problem, "Give a time that is at least one second later.")
         return window
+
+
+class IfMissing(StrEnum):
+    """What a look-up does if there is nothing to find."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class FlowServiceFindFlowOperator(FlowServiceOperator):
+    """Find a flow by its name (``GET /flows``), so that a DAG can use a flow that another one has created.
+
+    It fails if several flows are found, and its message lists them. AEP may list a new flow only some seconds after it
+    was created, and this does not wait for it: a DAG that has created the flow itself uses the id that the create
+    operator returned.
+
+    Its XComs are ``connections`` (ids of the ``base``, ``source`` and ``target`` connections), ``segments`` (ids of the
+    active segments), ``state``, ``etag`` and ``console_url``.
+
+    :param name: exact name of the flow.
+    :param flow_spec: name or id of the flow spec that the flow must have; None for any.
+    :param state: state that the flow must have: ``enabled``, ``disabled`` or ``draft``; None for any. While AEP changes
+        a flow, it has another one, such as ``updating``.
+    :param if_missing: what to do if there is no such flow: ``fail``, with similar names in the message, or ``skip``
+        this task and thereby those that need the flow.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
+    """
+
+    name = required(string)
+    flow_spec = optional(string)
+    state = optional(choice(FlowState))
+    if_missing = required(choice(IfMissing))
+    operator_extra_links = (FlowServiceLink(),)
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        flow_spec: str | None = None,
+        state: str | None = None,
+        if_missing: str = "fail",
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.set_arguments(locals())
+
+    def perform(self, context: Context) -> str:
+        """Find the flow.
+
+        :returns: the id of the flow.
+        """
+        try:
+            flow = self.hook.find_flow(self.name, self.flow_spec, self.state)
+        except NameNotFoundError as missing:
+            if self.if_missing is IfMissing.SKIP:
+                raise AirflowSkipException(missing.message) from missing
+            raise
+        found = self.hook.flow_connections(flow)
+        connections = {"base": found.bases, "source": found.sources, "target": found.targets}
+        push(
+            context,
+            connections={kind: list(ids) for kind, ids in connections.items()},
+            segments=[selector.key for selector in flow.selectors(SelectorKind.SEGMENT)],
+            state=flow.state,
+            etag=flow.etag,
+            **{CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)},
+        )
+        return flow.id

@@ -10,8 +10,10 @@ from airflow_provider_flowservice.client.activation.activation import (
 )
 from airflow_provider_flowservice.client.activation.adhoc import export_segments
 from airflow_provider_flowservice.client.activation.audiences import (
+    ActiveSegment,
     Audience,
     SegmentDefinition,
+    active_segments,
     iterate_audiences,
     iterate_segments,
 )
