@@ -144,6 +144,7 @@ with DAG(
             flow_id=flow.output,
             segments=destination["segments"],
             profile_attributes=destination["profile_attributes"],
+            exact=True,
             poke_interval=30,
             timeout=600,
             deferrable=True,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, date, datetime
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.values import finite_number, shown
 
 #: A time has ten digits before the decimal point, which is 2001-09-09 to 2286-11-20. A number of another length is
 #: something else, such as milliseconds or the date 20260101.
@@ -29,7 +28,7 @@ def epoch_seconds(field: str, value: object) -> float:
         number or string, between 2001-09-09 and 2286.
     :raises InvalidInputError: if it is something else.
     """
-    found = _number(value)
+    found = finite_number(value)
     if found is None:
         moment = _datetime(value)
         if isinstance(moment, date):
@@ -56,17 +55,6 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
-def _number(value: object) -> float | None:
-    """Return a finite number, or the one that a string contains; None for other values."""
-    if isinstance(value, (bool, bytes, bytearray)):
-        return None
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _datetime(value: object) -> object:
     """Return the datetime that an ISO 8601 string contains, and other values as they are."""
     if not isinstance(value, str):
@@ -78,10 +66,4 @@ def _datetime(value: object) -> object:
 
 
 def _shown(value: object) -> str:
-    """Return a value for an error message, shortened."""
-    if isinstance(value, date):
-        return value.isoformat()
-    try:
-        return plain_text(repr(value), limit=200)
-    except ValueError:
-        return f"an {type(value).__name__} of thousands of digits"
+    return value.isoformat() if isinstance(value, date) else shown(value)

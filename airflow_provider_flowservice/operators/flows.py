@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -27,21 +27,9 @@ from airflow_provider_flowservice.client.flows import (
     text_changes,
 )
 from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.times import epoch_seconds, iso
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
-from airflow_provider_flowservice.operators.arguments import (
-    choice,
-    epoch_seconds,
-    failure_limit,
-    flag,
-    list_of,
-    mapping,
-    optional,
-    required,
-    resource_ids,
-    string,
-    text,
-    whole_number,
-)
+from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import (
     FlowServiceChangeOperator,
     FlowServiceFlowOperator,
@@ -50,6 +38,17 @@ from airflow_provider_flowservice.operators.base import (
     reject_backfill,
 )
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
+from airflow_provider_flowservice.operators.kinds import (
+    choice,
+    failure_limit,
+    flag,
+    list_of,
+    mapping,
+    resource_ids,
+    string,
+    text,
+    whole_number,
+)
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
@@ -313,8 +312,10 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
 
     :param flow_id: id of the flow.
-    :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
-    :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
+    :param window_start: beginning of the window: a datetime or an ISO 8601 string, with a time zone; or seconds since
+        1970-01-01 UTC, as a number or string. ``"{{ data_interval_start }}"`` is one of these. AEP's windows have whole
+        seconds, so fractions are dropped.
+    :param window_end: end of the window, as for ``window_start``; at least one second later.
     :param delta_column: timestamp column that identifies new data, if the source requires one.
     :param wait_for_completion: whether to wait until the run has ended, and fail if it failed or too many of its
         records did.
@@ -338,8 +339,8 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         self,
         *,
         flow_id: str,
-        window_start: int | str,
-        window_end: int | str,
+        window_start: datetime | float | str,
+        window_end: datetime | float | str,
         delta_column: str | None = None,
         wait_for_completion: bool | str = True,
         max_failed_records: float | str | None = 0,
@@ -385,11 +386,12 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         return self.task_state(context, f"run {self.flow_id} {self._window()!r}")
 
     def _window(self) -> Window:
-        if self.window_end <= self.window_start:
-            raise InvalidInputError(
-                "window_end", f"{self.window_end} is not after window_start", "Give a later time."
-            )
-        return Window(self.window_start, self.window_end, self.delta_column)
+        # Both ends are rounded down, so that windows that adjoin still do.
+        window = Window(int(self.window_start), int(self.window_end), self.delta_column)
+        if window.end <= window.start:
+            problem = f"{iso(window.end)} is not after window_start, which is {iso(window.start)}"
+            raise InvalidInputError("window_end", problem, "Give a time that is at least one second later.")
+        return window
 
 
 class IfMissing(StrEnum):
@@ -411,7 +413,8 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
 
     :param name: exact name of the flow.
     :param flow_spec: name or id of the flow spec that the flow must have; None for any.
-    :param state: state that the flow must have: ``enabled``, ``disabled`` or ``draft``; None for any.
+    :param state: state that the flow must have: ``enabled``, ``disabled`` or ``draft``; None for any. While AEP changes
+        a flow, it has another one, such as ``updating``.
     :param if_missing: what to do if there is no such flow: ``fail``, with similar names in the message, or ``skip``
         this task and thereby those that need the flow.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.

@@ -31,6 +31,7 @@ BERLIN = timezone(timedelta(hours=1))
         ("2026-01-01T02:00:00+02:00", NEW_YEAR),
         ("2026-01-01T02:00:00+0200", NEW_YEAR),
         ("2026-01-01T00:00Z", NEW_YEAR),
+        (" 2026-01-01T00:00:00Z\n", NEW_YEAR),
         ("20260101T000000Z", NEW_YEAR),
         # What templates without native rendering make of a datetime.
         (str(pendulum.datetime(2026, 1, 1)), NEW_YEAR),

@@ -129,24 +129,27 @@ def activate(
     return ActivationResult(flow.id, computed[0], flow.etag)
 
 
-def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tuple[Segment, ...]:
+def resolve(
+    sender: Sender, segments: tuple[Segment | SegmentName, ...], field: str = "segments"
+) -> tuple[Segment, ...]:
     """Look up the segments that are given by name (``GET /audiences``). The others do not need a request.
 
+    :param field: name of the argument, for the error.
     :raises NameNotFoundError: if a name belongs to no segment; the message lists similar ones.
     :raises InvalidInputError: if it belongs to several.
     """
     return tuple(
-        segment if isinstance(segment, Segment) else _look_up(sender, segment) for segment in segments
+        segment if isinstance(segment, Segment) else _look_up(sender, segment, field) for segment in segments
     )
 
 
-def _look_up(sender: Sender, segment: SegmentName) -> Segment:
+def _look_up(sender: Sender, segment: SegmentName, field: str) -> Segment:
     containing = audiences.iterate_audiences(sender, name=segment.name, needed=could_be(segment.name))
     named = [a for a in containing if a.name == segment.name]
     if not named:
         names = (audience.name for audience in audiences.iterate_audiences(sender))
         remedy = did_you_mean(segment.name, names) or "Check the name, or give the id."
-        raise NameNotFoundError("segments", f"AEP has none named {segment.name!r}", remedy)
+        raise NameNotFoundError(field, f"AEP has none named {segment.name!r}", remedy)
     if len(named) > 1:
         candidates = ", ".join(
             plain_text(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})") for a in named
@@ -155,7 +158,7 @@ def _look_up(sender: Sender, segment: SegmentName) -> Segment:
             f"{len(named)} are named {segment.name!r}",
             f"Give the id of one of them: {candidates}.",
         )
-        raise InvalidInputError("segments", problem, remedy)
+        raise InvalidInputError(field, problem, remedy)
     audience = named[0]
     if audience.type == "ExternalSegment" and audience.audience_id:
         origin = {"systemSegmentId": audience.id, "namespace": audience.namespace}

@@ -94,7 +94,9 @@ def test_only_a_plain_name_is_left_to_aeps_filter(plain_client: Client, control:
 
 def test_what_aep_returns_is_compared_again(plain_client: Client, control: EmulatorControl) -> None:
     flow = {"id": "f", "name": "Mine", "state": "enabled", "flowSpec": {"id": "s"}}
-    answering(control, FLOWS, {**flow, "name": "mine", "id": "g"}, {**flow, "state": "updating"}, flow)
+    answering(
+        control, FLOWS, {**flow, "name": "mine", "id": "g"}, {**flow, "id": "h", "state": "updating"}, flow
+    )
     assert [(each.id, each.state) for each in iterate_flows(plain_client, "Mine", "enabled")] == [
         ("f", "enabled")
     ]
