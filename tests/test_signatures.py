@@ -6,7 +6,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,11 +16,13 @@ from airflow_provider_flowservice import operators, sensors, triggers
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
-_SELF_AND_REST = {"self", "args", "kwargs"}
+_REST = {"args", "kwargs"}
 #: What Airflow wants of every trigger, sensor or operator that can wait; the same name for the same thing.
 _SHARED_WITH_AIRFLOW = {"deferrable"}
 #: Airflow gives triggers a few attributes of its own; these must not be an argument of ours.
 _RESERVED_FOR_TRIGGERS = {"task_id", "trigger_id", "template_fields", "task_instance"}
+#: Arguments that mean the same wherever they occur.
+_SAME_EVERYWHERE = ("flowservice_conn_id", "sandbox", "description", "if_exists", "draft")
 _PARAMETER = re.compile(r":param (\w+):(.*?)(?=:param |:returns:|:raises|\Z)", re.DOTALL)
 
 
@@ -35,7 +36,12 @@ def classes(package: Any, base: type) -> list[type]:
             for _, member in inspect.getmembers(loaded, inspect.isclass)
             if issubclass(member, base) and member.__module__ == loaded.__name__
         }
-    return sorted(found, key=lambda each: each.__name__)
+    return sorted(filter(is_for_users, found), key=lambda each: each.__name__)
+
+
+def is_for_users(kind: type) -> bool:
+    """Whether DAG authors use the class itself, rather than as a base class."""
+    return not inspect.isabstract(kind)
 
 
 OPERATORS = classes(operators, FlowServiceOperator)
@@ -43,34 +49,16 @@ SENSORS = classes(sensors, FlowServiceSensor)
 TRIGGERS = classes(triggers, BaseTrigger)
 
 
-def own_classes(kind: type, base: type) -> Iterator[type]:
-    """A class and its ancestors as far as they are ours."""
-    for each in kind.__mro__:
-        if each.__module__.startswith("airflow_provider_flowservice"):
-            yield each
-
-
 def own_arguments(kind: type) -> dict[str, inspect.Parameter]:
-    """The arguments that our classes add, over all levels."""
-    found: dict[str, inspect.Parameter] = {}
-    for each in own_classes(kind, kind):
-        if "__init__" in vars(each):
-            signature = inspect.signature(inspect.unwrap(vars(each)["__init__"]))
-            found |= {
-                name: parameter
-                for name, parameter in signature.parameters.items()
-                if name not in _SELF_AND_REST
-            }
-    return found
+    """The arguments that a class itself lists, besides those of Airflow."""
+    parameters = inspect.signature(kind).parameters
+    return {name: each for name, each in parameters.items() if name not in _REST}
 
 
 def documented(kind: type) -> dict[str, str]:
-    """Documentation by parameter, over all levels."""
-    return {
-        name: text
-        for each in own_classes(kind, kind)
-        for name, text in _PARAMETER.findall(inspect.getdoc(each) or "")
-    }
+    """Documentation by argument, in the docstring of the class itself."""
+    found = _PARAMETER.findall(inspect.cleandoc(kind.__doc__ or ""))
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def arguments_of(kind: type) -> set[str]:
@@ -131,11 +119,19 @@ def test_every_argument_is_templated(kind: Any) -> None:
 @pytest.mark.parametrize("kind", [*OPERATORS, *SENSORS, *TRIGGERS], ids=by_name)
 def test_every_argument_is_documented_and_given_by_name(kind: type) -> None:
     arguments = own_arguments(kind)
-    assert set(documented(kind)) == set(arguments)
+    assert list(documented(kind)) == list(arguments)
     assert {parameter.kind for parameter in arguments.values()} == {inspect.Parameter.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize("kind", [each for each in TRIGGERS if not inspect.isabstract(each)], ids=by_name)
+@pytest.mark.parametrize("name", _SAME_EVERYWHERE)
+def test_an_argument_that_many_have_is_the_same_in_each(name: str) -> None:
+    having = [each for each in (*OPERATORS, *SENSORS) if name in own_arguments(each)]
+    assert len(having) > 1
+    assert len({documented(each)[name] for each in having}) == 1
+    assert len({str(own_arguments(each)[name]) for each in having}) == 1
+
+
+@pytest.mark.parametrize("kind", TRIGGERS, ids=by_name)
 def test_a_trigger_keeps_each_argument_under_its_name(kind: type) -> None:
     values = {name: f"value of {name}" for name in own_arguments(kind)}
     _, arguments = kind(**values).serialize()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
@@ -53,6 +54,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     :param allow_empty: whether ``sync`` may remove the last segment or the last profile attribute.
     :param allow_in_backfill: whether ``sync`` is allowed in a backfill, where runs can finish in any order.
     :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     segments = required(items)
@@ -68,6 +71,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     def __init__(
         self,
         *,
+        flow_id: str,
         segments: Sequence[str | Mapping[str, Any]],
         profile_attributes: Sequence[str] | None = None,
         activation_mode: str = "add",
@@ -77,6 +81,9 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         max_removals: int | str | None = None,
         allow_empty: bool | str = False,
         allow_in_backfill: bool | str = False,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -161,18 +168,35 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     :param segments: ids of segments that are active on the flow.
     :param wait_for_completion: whether to wait until all runs have ended, and fail if one of them failed or too many of
         its records did.
-    :param max_failed_records: how many records of a run may fail: a whole number; a ratio such as 0.01, of the
-        records read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected
-        there). A partial success of which AEP does not say how many records failed is only accepted with None.
+    :param max_failed_records: how many records of a run may fail: a whole number; a ratio such as 0.01, of the records
+        read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected there). A
+        partial success of which AEP does not say how many records failed is only accepted with None.
     :param poll_interval: seconds between two polls.
     :param wait_timeout: maximum time to wait, in seconds.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     segments = required(items)
 
-    def __init__(self, *, segments: Sequence[str | Mapping[str, Any]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        segments: Sequence[str | Mapping[str, Any]],
+        wait_for_completion: bool | str = True,
+        max_failed_records: float | str | None = 0,
+        poll_interval: float | str | timedelta = 60,
+        wait_timeout: float | str | timedelta = 6 * 3600,
+        deferrable: bool | str | None = None,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
 

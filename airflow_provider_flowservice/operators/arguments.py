@@ -178,13 +178,6 @@ class TakesArguments:
         :raises InvalidInputError: if the combination is invalid.
         """
 
-    def any_if_none(self, value: Any) -> Any:
-        """Return ``"any"`` for a limit that is the literal None, which means that there is no limit.
-
-        In a mapped task, None may also be the output of a skipped task. It is left as it is and therefore rejected.
-        """
-        return ANY if value is None and not self._is_from_mapped else value
-
     @property
     def _is_from_mapped(self) -> bool:
         return bool(getattr(self, "_BaseOperator__from_mapped", False))
@@ -325,6 +318,14 @@ def number_or_ratio(field: str, value: Any) -> int | float | Literal["any"]:
             "Give a number such as 10, a ratio such as 0.01, or 'any'.",
         )
     return number
+
+
+def no_limit() -> Literal["any"]:
+    """Return what the literal None means for the limit of a number.
+
+    In a mapped task, None may also be the output of a skipped task, and is rejected.
+    """
+    return ANY
 
 
 def failure_limit(limit: int | float | Literal["any"]) -> int | float | None:

@@ -26,20 +26,14 @@ if TYPE_CHECKING:
 
 
 class FlowServiceOperator(TakesArguments, BaseOperator):
-    """Base class of the provider's operators. All their arguments are templated.
-
-    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param sandbox: overrides the sandbox of the connection.
-    """
+    """Base class of the provider's operators. All their arguments are templated."""
 
     flowservice_conn_id = required(string)
     sandbox = optional(string)
 
-    def __init__(
-        self, *, flowservice_conn_id: str = "flowservice_default", sandbox: str | None = None, **kwargs: Any
-    ) -> None:
+    # Without it, Airflow's metaclass would take BaseOperator's constructor, and skip that of BaseSensorOperator.
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.set_arguments(locals())
 
     @cached_property
     def hook(self) -> FlowServiceHook:
@@ -78,16 +72,9 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
 
 
 class FlowServiceChangeOperator(FlowServiceOperator):
-    """Base class of the operators that change something in AEP.
-
-    :param plan_only: whether to only log and return the changes, without sending them.
-    """
+    """Base class of the operators that change something in AEP."""
 
     plan_only = required(flag)
-
-    def __init__(self, *, plan_only: bool | str = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.set_arguments(locals())
 
     def perform(self, context: Context) -> Any:
         """Make the change or, with ``plan_only``, log it."""
@@ -115,16 +102,9 @@ class FlowServiceChangeOperator(FlowServiceOperator):
 
 
 class FlowServiceFlowOperator(FlowServiceChangeOperator):
-    """Base class of the operators that change a flow.
-
-    :param flow_id: id of the flow.
-    """
+    """Base class of the operators that change a flow."""
 
     flow_id = required(resource_id)
-
-    def __init__(self, *, flow_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.set_arguments(locals())
 
 
 def push(context: Context, **values: Any) -> None:

@@ -44,13 +44,21 @@ SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
 class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     """Create a base connection, which contains the credentials for a system (``POST /connections``).
 
+    :param name: name of the resource.
     :param connection_spec: name or id of the connection spec, for example ``Amazon Kinesis``.
     :param auth_conn_id: Airflow connection that contains the credentials. For Amazon Kinesis of type ``aws``, or
         ``generic`` without the Amazon provider (login, password, and ``region_name`` or ``connectionUrl`` in the
         extras); for Azure Event Hubs of type ``generic`` (login = SAS key name, password = SAS key, host = namespace;
         or the connection string alone, as the password).
-    :param auth: parameters that are not credentials, for example ``{"dataType": "xdm"}`` for ``HTTP API``.
-        The URL of the inlet of such a connection is pushed to the XCom key ``inlet_url``.
+    :param auth: parameters that are not credentials, for example ``{"dataType": "xdm"}`` for ``HTTP API``. The URL of
+        the inlet of such a connection is pushed to the XCom key ``inlet_url``.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     connection_spec = required(string)
@@ -60,9 +68,16 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     def __init__(
         self,
         *,
+        name: str,
         connection_spec: str,
         auth_conn_id: str | None = None,
         auth: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        if_exists: str = "reuse",
+        draft: bool | str = False,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -95,27 +110,11 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
 
 
 class _CreateSourceOrTargetOperator(FlowServiceCreateResourceOperator):
-    """Base class of the operators that create source and target connections.
-
-    :param connection_spec: name or id of the connection spec.
-    :param base_connection_id: id of its base connection, if it has one.
-    :param data_format: format of the data, for example ``json``; None sends no ``data`` object.
-    """
+    """Base class of the operators that create source and target connections."""
 
     connection_spec = required(string)
     base_connection_id = optional(resource_id)
     data_format = optional(string)
-
-    def __init__(
-        self,
-        *,
-        connection_spec: str,
-        base_connection_id: str | None = None,
-        data_format: str | None = "json",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.set_arguments(locals())
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that both types of connections have."""
@@ -150,9 +149,20 @@ class _CreateSourceOrTargetOperator(FlowServiceCreateResourceOperator):
 class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     """Create a source connection, which defines the data that a flow reads (``POST /sourceConnections``).
 
+    :param name: name of the resource.
+    :param connection_spec: name or id of the connection spec.
+    :param base_connection_id: id of its base connection, if it has one.
+    :param data_format: format of the data, for example ``json``; None sends no ``data`` object.
     :param source_params: parameters of the connection spec.
     :param data_properties: properties of files, for example ``{"columnDelimiter": ";", "encoding": "ISO-8859-1"}``.
     :param compression_type: compression of files, for example ``gzip``.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     source_params = optional(mapping)
@@ -162,9 +172,19 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     def __init__(
         self,
         *,
+        name: str,
+        connection_spec: str,
+        base_connection_id: str | None = None,
+        data_format: str | None = "json",
         source_params: Mapping[str, Any] | None = None,
         data_properties: Mapping[str, Any] | None = None,
         compression_type: str | None = None,
+        description: str | None = None,
+        if_exists: str = "reuse",
+        draft: bool | str = False,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -199,16 +219,41 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
 class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
     """Create a target connection, which defines the place that a flow writes to (``POST /targetConnections``).
 
+    :param name: name of the resource.
+    :param connection_spec: name or id of the connection spec.
+    :param base_connection_id: id of its base connection, if it has one.
+    :param data_format: format of the data, for example ``json``; None sends no ``data`` object.
     :param target_params: parameters of the connection spec, for example ``{"stream": ..., "region": ...}`` for Amazon
         Kinesis or ``{"eventHubName": ...}`` for Azure Event Hubs.
     :param schema_id: ``$id`` of the schema, for connections to the data lake; overrides ``data_format``.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     target_params = required(mapping)
     schema_id = optional(resource_id)
 
     def __init__(
-        self, *, target_params: Mapping[str, Any], schema_id: str | None = None, **kwargs: Any
+        self,
+        *,
+        name: str,
+        connection_spec: str,
+        base_connection_id: str | None = None,
+        data_format: str | None = "json",
+        target_params: Mapping[str, Any],
+        schema_id: str | None = None,
+        description: str | None = None,
+        if_exists: str = "reuse",
+        draft: bool | str = False,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
@@ -244,12 +289,24 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
 
     :param connection_id: id of the connection. Names are not accepted, because they are not unique.
     :param kind: ``base``, ``source`` or ``target``.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     connection_id = required(resource_id)
     kind = required(choice(ConnectionKind))
 
-    def __init__(self, *, connection_id: str, kind: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        connection_id: str,
+        kind: str,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
 

@@ -24,23 +24,11 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
     """Base class of the operators that create a resource and return its id.
 
     The version of the resource is pushed to the XCom key ``etag``, and whether this task created it to ``created``.
-
-    :param name: name of the resource.
-    :param description: description for users; not compared with an existing one.
-    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
-        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
-    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     """
 
     name = required(string)
     description = optional(text)
     if_exists = required(choice(IfExists))
-
-    def __init__(
-        self, *, name: str, description: str | None = None, if_exists: str = "reuse", **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
         """Create the object if it does not exist, and push the other XComs.
@@ -89,16 +77,9 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
 
 
 class FlowServiceCreateResourceOperator(FlowServiceCreateOperator):
-    """Base class of the operators that create connections and flows, which can be drafts.
-
-    :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
-    """
+    """Base class of the operators that create connections and flows, which can be drafts."""
 
     draft = required(flag)
-
-    def __init__(self, *, draft: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.set_arguments(locals())
 
     def spec_id(self, name_or_id: str, find: Callable[[str], ConnectionSpec | FlowSpec]) -> str:
         """Return the id of a spec. A given id is only looked up to check whether the spec supports drafts."""

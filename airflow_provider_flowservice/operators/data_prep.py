@@ -21,12 +21,18 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     The mappings are validated first (``POST /mappingSets/validate``), and an error names each field that AEP rejects.
     The version of the mapping set is pushed to the XCom key ``mapping_version``.
 
+    :param name: name of the mapping set. Without a name, it is found by its schema and mappings.
     :param schema_id: ``$id`` of the target schema.
     :param mappings: ``{"source": ..., "destination": ...}`` for each field, or ``{"sourceAttribute": ...,
         "destinationXdmPath": ...}``, as in AEP's tutorials.
-    :param name: name of the mapping set. Without a name, it is found by its schema and mappings.
     :param body_form: ``new``, the format of the API reference, or ``old``, the format of the tutorials, which does not
         support names.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     name = required(text)
@@ -37,13 +43,18 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     def __init__(
         self,
         *,
+        name: str = "",
         schema_id: str,
         mappings: Sequence[Mapping[str, Any]],
-        name: str = "",
         body_form: str = "new",
+        description: str | None = None,
+        if_exists: str = "reuse",
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(**kwargs)
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:

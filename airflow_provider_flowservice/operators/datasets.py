@@ -12,15 +12,34 @@ from airflow_provider_flowservice.operators.create import FlowServiceCreateOpera
 class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
     """Create a dataset, or reuse one with the same name and schema, and return its id (``POST /dataSets``).
 
+    :param name: name of the resource.
     :param schema_id: ``$id`` of its schema.
     :param enable_for_profile: whether its records are added to profiles and to the identity graph. The schema must be
         enabled for Profile too (``enable_for_profile`` of ``FlowServiceCreateSchemaOperator``).
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     schema_id = required(resource_id)
     enable_for_profile = required(flag)
 
-    def __init__(self, *, schema_id: str, enable_for_profile: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        schema_id: str,
+        enable_for_profile: bool | str = False,
+        description: str | None = None,
+        if_exists: str = "reuse",
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
 

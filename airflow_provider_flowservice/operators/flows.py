@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     """Create a flow from source connections to target connections (``POST /flows``).
 
+    :param name: name of the resource.
     :param flow_spec: name or id of the flow spec.
     :param source_connection_ids: ids of the source connections.
     :param target_connection_ids: ids of the target connections.
@@ -51,6 +53,13 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         exist yet, this reads the source connection, and the flow spec of a destination that has its own.
     :param schedule_params: schedule of a batch flow, in the format of AEP's API. The schedule of a dataset export is
         checked before the flow is created.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     flow_spec = required(string)
@@ -63,11 +72,18 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     def __init__(
         self,
         *,
+        name: str,
         flow_spec: str,
         source_connection_ids: Sequence[str],
         target_connection_ids: Sequence[str],
         transformations: Sequence[Mapping[str, Any]] | None = None,
         schedule_params: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        if_exists: str = "reuse",
+        draft: bool | str = False,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -98,12 +114,25 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
     """Enable or disable a flow (``POST /flows/{id}/action``). A flow that already has the state is a success.
 
+    :param flow_id: id of the flow.
     :param state: ``enabled`` or ``disabled``.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
-    def __init__(self, *, state: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        state: str,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
 
@@ -126,15 +155,27 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
 class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
     """Change the name or description of a flow (``PATCH /flows/{id}``).
 
+    :param flow_id: id of the flow.
     :param new_name: the new name; None leaves the name unchanged.
     :param new_description: the new description; None leaves the description unchanged.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     new_name = optional(string)
     new_description = optional(text)
 
     def __init__(
-        self, *, new_name: str | None = None, new_description: str | None = None, **kwargs: Any
+        self,
+        *,
+        flow_id: str,
+        new_name: str | None = None,
+        new_description: str | None = None,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
@@ -161,7 +202,24 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
 
     The order is: base connections, source connections, target connections, flow. Objects that are already published are
     not changed.
+
+    :param flow_id: id of the flow.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
+
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.set_arguments(locals())
 
     def change(self, context: Context) -> str:
         """Publish the flow.
@@ -183,11 +241,23 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
     :param flow_id: id of the flow. Names are not accepted, because they are not unique.
     :param with_connections: whether to delete target, source and base connections too, in this order. A connection that
         another resource uses is not deleted, which is checked immediately before.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     with_connections = required(flag)
 
-    def __init__(self, *, with_connections: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        with_connections: bool | str = False,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
 
@@ -237,6 +307,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     :param wait_timeout: maximum time to wait, in seconds.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
         default_deferrable``.
+    :param plan_only: whether to only log and return the changes, without sending them.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     window_start = required(epoch_seconds)
@@ -246,9 +319,18 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     def __init__(
         self,
         *,
+        flow_id: str,
         window_start: int | str,
         window_end: int | str,
         delta_column: str | None = None,
+        wait_for_completion: bool | str = True,
+        max_failed_records: float | str | None = 0,
+        poll_interval: float | str | timedelta = 60,
+        wait_timeout: float | str | timedelta = 6 * 3600,
+        deferrable: bool | str | None = None,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

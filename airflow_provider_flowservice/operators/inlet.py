@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -110,9 +111,9 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     after it was created or changed; see ``settle_seconds``. Inlets do not support idempotency keys: if a response is
     lost, records are sent again and may arrive twice. With a stable ``_id`` in each record, AEP removes duplicates.
 
+    :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any.
     :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
     :param inlet_url: URL of the inlet. It may contain the flow (``?x-adobe-flow-id=<id>``) and ``syncValidation=true``.
-    :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any.
     :param messages: records in memory, as a list or the output of an upstream task. Mutually exclusive with ``path``.
     :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl`` or
         ``.ndjson``, ``.json`` (an array of objects, one object, the body of a batch, or JSON lines) or ``.csv``, each
@@ -134,9 +135,9 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
         most 60 per minute.
     :param max_failures: maximum number of records that may be rejected without failing the task.
-    :param dead_letter_path: file for the rejected records, as JSON lines. If it is given as ``path``, with or
-        without corrections, the records in it are posted. It is replaced when the task is done or has failed for
-        good. Each task of a mapped operator needs a file of its own.
+    :param dead_letter_path: file for the rejected records, as JSON lines. If it is given as ``path``, with or without
+        corrections, the records in it are posted. It is replaced when the task is done or has failed for good. Each
+        task of a mapped operator needs a file of its own.
     :param skip_records: number of records to skip at the beginning of the input, to continue after a failure.
     :param allow_empty: whether an input without records is a success.
     :param settle_seconds: minimum age of the last change of the flow, in seconds, before anything is sent. Requires
@@ -144,6 +145,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param deferrable: whether to wait for ``settle_seconds`` in the triggerer, without a worker slot. Default:
         ``[operators] default_deferrable``.
     :param plan_only: whether to only log what would be posted.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     connection_id = optional(resource_id)
@@ -171,9 +174,9 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     def __init__(
         self,
         *,
+        flow_id: str | None = None,
         connection_id: str | None = None,
         inlet_url: str | None = None,
-        flow_id: str | None = None,
         messages: Sequence[Mapping[str, Any]] | None = None,
         path: str | None = None,
         storage_conn_id: str | None = None,
@@ -184,14 +187,17 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         null_values: Sequence[str] = (),
         schema_id: str | None = None,
         dataset_id: str | None = None,
-        batch_size: int = 500,
-        sync_validation: bool = False,
-        max_failures: int = 0,
+        batch_size: int | str = 500,
+        sync_validation: bool | str = False,
+        max_failures: int | str = 0,
         dead_letter_path: str | None = None,
-        skip_records: int = 0,
-        allow_empty: bool = False,
-        settle_seconds: float = 300,
+        skip_records: int | str = 0,
+        allow_empty: bool | str = False,
+        settle_seconds: float | str | timedelta = 300,
         deferrable: bool | str | None = None,
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -33,6 +33,12 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
     :param primary_identity: the field that identifies a person, and the code or id of its identity namespace, for
         example ``{"property": "/workEmail/address", "namespace": "Email"}``. AEP rejects records without this field.
     :param enable_for_profile: whether its records can be added to profiles. AEP cannot undo this.
+    :param description: description for users; not compared with an existing one.
+    :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
+        settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
     """
 
     schema_class = required(resource_id)
@@ -43,10 +49,16 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
     def __init__(
         self,
         *,
+        name: str,
         schema_class: str = PROFILE_CLASS,
         field_groups: Sequence[str] = (),
         primary_identity: Mapping[str, Any] | None = None,
-        enable_for_profile: bool = False,
+        enable_for_profile: bool | str = False,
+        description: str | None = None,
+        if_exists: str = "reuse",
+        plan_only: bool | str = False,
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

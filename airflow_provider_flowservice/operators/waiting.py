@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
@@ -23,6 +22,7 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.operators.arguments import (
     failure_limit,
     flag,
+    no_limit,
     number_or_ratio,
     required,
     seconds,
@@ -100,36 +100,13 @@ def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
 
 
 class RunStartingOperator(FlowServiceFlowOperator):
-    """Base class of the operators that start flow runs and can wait for them.
-
-    :param wait_for_completion: whether to wait until the runs have ended, and fail if one of them failed or has too
-        many failed records.
-    :param max_failed_records: how many records of a run may fail: a whole number, a ratio, or None for any number.
-    :param poll_interval: seconds between two polls.
-    :param wait_timeout: maximum time to wait, in seconds.
-    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
-        default_deferrable``.
-    """
+    """Base class of the operators that start flow runs and can wait for them."""
 
     wait_for_completion = required(flag)
-    max_failed_records = required(number_or_ratio)
+    max_failed_records = required(number_or_ratio, default=no_limit)
     poll_interval = required(seconds(minimum=1))
     wait_timeout = required(seconds())
     deferrable = required(flag, default=default_deferrable)
-
-    def __init__(
-        self,
-        *,
-        wait_for_completion: bool | str = True,
-        max_failed_records: float | str | None = 0,
-        poll_interval: float | str | timedelta = 60,
-        wait_timeout: float | str | timedelta = 6 * 3600,
-        deferrable: bool | str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        max_failed_records = self.any_if_none(max_failed_records)
-        self.set_arguments(locals())
 
     def wait_for_runs(
         self, run_ids: Sequence[str], task_state: TaskState, *, event: Any = None, **next_kwargs: Any

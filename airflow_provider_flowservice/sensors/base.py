@@ -28,33 +28,19 @@ if TYPE_CHECKING:
 
 
 class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
-    """Base class of the provider's sensors. Their ``timeout`` and ``poke_interval`` are Airflow's: no template fields.
-
-    :param flow_id: id of the flow.
-    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
-        default_deferrable``.
-    :param plan_only: whether to succeed without waiting, because the upstream tasks only plan their changes.
-    """
+    """Base class of the sensors. Their ``timeout`` and ``poke_interval`` are Airflow's: no template fields."""
 
     flow_id = required(resource_id)
     deferrable = required(flag, default=default_deferrable)
     plan_only = required(flag)
 
-    def __init__(
-        self,
-        *,
-        flow_id: str,
-        deferrable: bool | str | None = None,
-        plan_only: bool | str = False,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         # In a mapped task, these are checked on the worker, where Airflow's own error would be retried.
         with raise_for_airflow() if self._is_from_mapped else nullcontext():
             kwargs |= {
                 name: seconds()(name, kwargs[name]) for name in ("timeout", "poke_interval") if name in kwargs
             }
         super().__init__(**kwargs)
-        self.set_arguments(locals())
         self._seen: Any = None
 
     @abstractmethod

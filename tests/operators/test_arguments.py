@@ -23,6 +23,7 @@ from airflow_provider_flowservice.operators.arguments import (
     items,
     list_of,
     mapping,
+    no_limit,
     number_or_ratio,
     optional,
     required,
@@ -309,11 +310,10 @@ def test_a_limit_that_is_neither_a_number_nor_a_ratio_is_refused(given: Any) -> 
 
 def test_a_limit_is_none_for_any_only_where_that_was_written() -> None:
     class Limited(TakesArguments, BaseOperator):
-        limit = required(number_or_ratio)
+        limit = required(number_or_ratio, default=no_limit)
 
         def __init__(self, *, limit: Any = 0, **kwargs: Any) -> None:
             super().__init__(**kwargs)
-            limit = self.any_if_none(limit)
             self.set_arguments(locals())
 
     def read(task: Limited) -> Any:
