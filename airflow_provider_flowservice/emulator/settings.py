@@ -85,8 +85,8 @@ class Switches:
     fields_in_create: str = _choice(
         "kept",
         "ignored",
-        doc="profileMapping, mandatoryFields and primaryFields in the create of a flow: kept, or ignored, since Adobe's API"
-        " reference says to leave them empty there and to patch them afterwards",
+        doc="profileMapping, mandatoryFields and primaryFields in the create of a flow: kept, or ignored, since Adobe's"
+        " API reference says to leave them empty there and to patch them afterwards",
     )
     legacy_base_connection: str = _choice(
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or ignored"
