@@ -81,7 +81,8 @@ def test_onboarding_maps_the_columns_and_a_second_run_changes_nothing(control: E
     assert written(control) == []
     assert control.state() == state
     second = control.requests()
-    assert [len(each) for each in (first, second)] == [40, 25]
+    assert len(first) <= 30
+    assert len(second) <= 14
 
 
 def test_an_export_at_once_is_waited_for(control: EmulatorControl) -> None:

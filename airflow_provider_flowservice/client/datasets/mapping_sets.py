@@ -196,7 +196,7 @@ def _column_schema(name: str, kind: Any) -> JsonObject:
         return dict(kind)
     if kind not in _JSON_TYPES:
         remedy = f"Give a JSON type ({', '.join(_JSON_TYPES)}) or a JSON Schema."
-        raise InvalidInputError(f"columns[{name!r}]", f"{kind!r} is not a type", remedy)
+        raise InvalidInputError("columns", f"{kind!r} is not a type for {name!r}", remedy)
     return {"type": kind}
 
 
