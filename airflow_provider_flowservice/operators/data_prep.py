@@ -13,15 +13,9 @@ from airflow_provider_flowservice.client.datasets import (
     read_mappings,
 )
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.operators.arguments import (
-    choice,
-    items,
-    optional,
-    required,
-    resource_id,
-    text,
-)
+from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+from airflow_provider_flowservice.operators.kinds import choice, items, resource_id, text
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.ensure import EnsureResult

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, SelectorKind, Window
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
-from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.errors import InvalidInputError, NameNotFoundError
 from airflow_provider_flowservice.client.flows import (
     FIELD_ARGUMENTS,
     FlowResources,
@@ -18,22 +21,21 @@ from airflow_provider_flowservice.client.flows import (
     text_changes,
 )
 from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.times import epoch_seconds, iso
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, FlowServiceOperator, push
+from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
+from airflow_provider_flowservice.operators.kinds import (
     choice,
-    epoch_seconds,
     failure_limit,
     flag,
     list_of,
     mapping,
-    optional,
-    required,
     resource_ids,
     string,
     text,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
-from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
@@ -316,8 +318,10 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
 
     :param flow_id: id of the flow.
-    :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
-    :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
+    :param window_start: beginning of the window: a datetime or an ISO 8601 string, with a time zone; or seconds since
+        1970-01-01 UTC, as a number or string. ``"{{ data_interval_start }}"`` is one of these. AEP's windows have whole
+        seconds, so fractions are dropped.
+    :param window_end: end of the window, as for ``window_start``; at least one second later.
     :param delta_column: timestamp column that identifies new data, if the source requires one.
     :param wait_for_completion: whether to wait until the run has ended, and fail if it failed or too many of its
         records did.
@@ -341,8 +345,8 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         self,
         *,
         flow_id: str,
-        window_start: int | str,
-        window_end: int | str,
+        window_start: datetime | float | str,
+        window_end: datetime | float | str,
         delta_column: str | None = None,
         wait_for_completion: bool | str = True,
         max_failed_records: float | str | None = 0,
@@ -388,8 +392,80 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         return self.task_state(context, f"run {self.flow_id} {self._window()!r}")
 
     def _window(self) -> Window:
-        if self.window_end <= self.window_start:
-            raise InvalidInputError(
-                "window_end", f"{self.window_end} is not after window_start", "Give a later time."
-            )
-        return Window(self.window_start, self.window_end, self.delta_column)
+        # Both ends are rounded down, so that windows that adjoin still do.
+        window = Window(int(self.window_start), int(self.window_end), self.delta_column)
+        if window.end <= window.start:
+            problem = f"{iso(window.end)} is not after window_start, which is {iso(window.start)}"
+            raise InvalidInputError("window_end", problem, "Give a time that is at least one second later.")
+        return window
+
+
+class IfMissing(StrEnum):
+    """What a look-up does if there is nothing to find."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class FlowServiceFindFlowOperator(FlowServiceOperator):
+    """Find a flow by its name (``GET /flows``), so that a DAG can use a flow that another one has created.
+
+    It fails if several flows are found, and its message lists them. AEP may list a new flow only some seconds after it
+    was created, and this does not wait for it: a DAG that has created the flow itself uses the id that the create
+    operator returned.
+
+    Its XComs are ``connections`` (ids of the ``base``, ``source`` and ``target`` connections), ``segments`` (ids of the
+    active segments), ``state``, ``etag`` and ``console_url``.
+
+    :param name: exact name of the flow.
+    :param flow_spec: name or id of the flow spec that the flow must have; None for any.
+    :param state: state that the flow must have: ``enabled``, ``disabled`` or ``draft``; None for any. While AEP changes
+        a flow, it has another one, such as ``updating``.
+    :param if_missing: what to do if there is no such flow: ``fail``, with similar names in the message, or ``skip``
+        this task and thereby those that need the flow.
+    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
+    """
+
+    name = required(string)
+    flow_spec = optional(string)
+    state = optional(choice(FlowState))
+    if_missing = required(choice(IfMissing))
+    operator_extra_links = (FlowServiceLink(),)
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        flow_spec: str | None = None,
+        state: str | None = None,
+        if_missing: str = "fail",
+        flowservice_conn_id: str = "flowservice_default",
+        sandbox: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.set_arguments(locals())
+
+    def perform(self, context: Context) -> str:
+        """Find the flow.
+
+        :returns: the id of the flow.
+        """
+        try:
+            flow = self.hook.find_flow(self.name, self.flow_spec, self.state)
+        except NameNotFoundError as missing:
+            if self.if_missing is IfMissing.SKIP:
+                raise AirflowSkipException(missing.message) from missing
+            raise
+        found = self.hook.flow_connections(flow)
+        connections = {"base": found.bases, "source": found.sources, "target": found.targets}
+        push(
+            context,
+            connections={kind: list(ids) for kind, ids in connections.items()},
+            segments=[selector.key for selector in flow.selectors(SelectorKind.SEGMENT)],
+            state=flow.state,
+            etag=flow.etag,
+            **{CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)},
+        )
+        return flow.id

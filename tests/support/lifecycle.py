@@ -11,6 +11,7 @@ from airflow_provider_flowservice.operators.activation import FlowServiceAdHocAc
 from airflow_provider_flowservice.operators.connections import FlowServiceDeleteConnectionOperator
 from airflow_provider_flowservice.operators.flows import (
     FlowServiceDeleteFlowOperator,
+    FlowServiceFindFlowOperator,
     FlowServicePublishFlowOperator,
     FlowServiceRunFlowOperator,
     FlowServiceSetFlowStateOperator,
@@ -19,7 +20,7 @@ from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor
 from tests.support.aep import FLOW_SERVICE, kinesis, make, make_ends, make_flow, profile_flow, stream
 from tests.support.batch import make_batch_flow
 from tests.support.files import exported, make_file_flow
-from tests.support.operation import POLL, REQUEST_TRIES, SEGMENTS, Operation, Repeats, Sandbox
+from tests.support.operation import NAME, POLL, REQUEST_TRIES, SEGMENTS, Operation, Repeats, Sandbox
 
 FLOWS = f"{FLOW_SERVICE}/flows"
 RUNS = f"{FLOW_SERVICE}/runs"
@@ -31,6 +32,7 @@ ENDS = ("targetConnections", "sourceConnections", "connections")
 def lifecycle_operations() -> list[Operation]:
     """Each operation on a flow that exists, and the deletion of a connection."""
     return [
+        _find(),
         _disable(),
         _publish(),
         _delete_flow(with_connections=False),
@@ -45,6 +47,17 @@ def lifecycle_operations() -> list[Operation]:
 def _states(sandbox: Sandbox) -> set[str]:
     state = sandbox.control.state()
     return {held["state"] for kind in ("flows", *ENDS) for held in state[kind]}
+
+
+def _find() -> Operation:
+    return Operation(
+        name="find flow",
+        prepare=lambda sandbox: make_flow(sandbox.hook, NAME),
+        build=lambda _: FlowServiceFindFlowOperator(task_id="x", name=NAME),
+        places={"look": ("GET", FLOWS)},
+        left=lambda sandbox, flow: [found["id"] == flow for found in sandbox.named(FLOWS)],
+        wanted=[True],
+    )
 
 
 def _disable() -> Operation:
@@ -204,7 +217,7 @@ def _wait_for_run() -> Operation:
         name="wait for run",
         prepare=prepare,
         build=lambda flow: FlowServiceFlowRunSensor(
-            task_id="x", flow_id=flow, started_after=0, deferrable=False, poke_interval=POLL
+            task_id="x", flow_id=flow, started_after=1_700_000_000, deferrable=False, poke_interval=POLL
         ),
         places={"look": ("GET", RUNS)},
         left=_runs,

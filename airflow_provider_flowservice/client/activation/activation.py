@@ -13,12 +13,18 @@ from airflow_provider_flowservice.client.activation.selectors import (
     SelectorPatch,
 )
 from airflow_provider_flowservice.client.converge import converge
-from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, InvalidInputError, retyped
+from airflow_provider_flowservice.client.errors import (
+    BadRequestError,
+    DriftError,
+    InvalidInputError,
+    NameNotFoundError,
+    retyped,
+)
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import did_you_mean, plain_text
 
 log = logging.getLogger(__name__)
 
@@ -127,28 +133,36 @@ def activate(
     return ActivationResult(flow.id, computed[0], flow.etag)
 
 
-def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tuple[Segment, ...]:
+def resolve(
+    sender: Sender, segments: tuple[Segment | SegmentName, ...], field: str = "segments"
+) -> tuple[Segment, ...]:
     """Look up the segments that are given by name (``GET /audiences``). The others do not need a request.
 
-    :raises InvalidInputError: if a name belongs to no segment, or to several.
+    :param field: name of the argument, for the error.
+    :raises NameNotFoundError: if a name belongs to no segment; the message lists similar ones.
+    :raises InvalidInputError: if it belongs to several.
     """
     return tuple(
-        segment if isinstance(segment, Segment) else _look_up(sender, segment) for segment in segments
+        segment if isinstance(segment, Segment) else _look_up(sender, segment, field) for segment in segments
     )
 
 
-def _look_up(sender: Sender, segment: SegmentName) -> Segment:
+def _look_up(sender: Sender, segment: SegmentName, field: str) -> Segment:
     containing = audiences.iterate_audiences(sender, name=segment.name, needed=could_be(segment.name))
     named = [a for a in containing if a.name == segment.name]
-    if len(named) != 1:
+    if not named:
+        names = (audience.name for audience in audiences.iterate_audiences(sender))
+        remedy = did_you_mean(segment.name, names) or "Check the name, or give the id."
+        raise NameNotFoundError(field, f"AEP has none named {segment.name!r}", remedy)
+    if len(named) > 1:
         candidates = ", ".join(
             plain_text(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})") for a in named
         )
-        problem = (
-            f"{len(named)} are named {segment.name!r}" if named else f"AEP has none named {segment.name!r}"
+        problem, remedy = (
+            f"{len(named)} are named {segment.name!r}",
+            f"Give the id of one of them: {candidates}.",
         )
-        remedy = f"Give the id of one of them: {candidates}." if named else "Check the name, or give the id."
-        raise InvalidInputError("segments", problem, remedy)
+        raise InvalidInputError(field, problem, remedy)
     audience = named[0]
     if audience.type == "ExternalSegment" and audience.audience_id:
         origin = {"systemSegmentId": audience.id, "namespace": audience.namespace}

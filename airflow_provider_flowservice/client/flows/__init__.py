@@ -19,8 +19,16 @@ from airflow_provider_flowservice.client.flows.lifecycle import (
     flow_resources,
     publish_flow,
     rename,
+    resources_of,
     set_state,
     text_changes,
+)
+from airflow_provider_flowservice.client.flows.lookup import (
+    Time,
+    find_flow,
+    iterate_flows,
+    iterate_runs,
+    last_run,
 )
 from airflow_provider_flowservice.client.flows.outcomes import (
     MaxFailedRecords,
@@ -34,6 +42,6 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow, runs_of
+from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow
 from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
 from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec

@@ -6,7 +6,6 @@ Specs that a user gives by name are looked up at run time. The ids are for specs
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -25,7 +24,7 @@ from airflow_provider_flowservice.client.model import (
     SpecRef,
     is_uuid,
 )
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import did_you_mean, plain_text
 
 SPEC = TypeVar("SPEC", ConnectionSpec, FlowSpec)
 
@@ -169,8 +168,6 @@ def find_spec(sender: Sender, kind: Kind[SPEC], name_or_id: str) -> SPEC:
     if found:
         ids = ", ".join(spec.id for spec in found)
         raise InvalidInputError(argument, f"{len(found)} are named {name_or_id!r}", f"Give an id: {ids}.")
-    names = sorted({plain_text(spec.name) for spec in iterate(sender, kind)})
-    # Below the default cutoff of 0.6, because names of specs often differ from those in AEP's user interface.
-    near = difflib.get_close_matches(name_or_id, names, n=3, cutoff=0.4)
-    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Choose one of: {', '.join(names)}."
+    names = sorted({spec.name for spec in iterate(sender, kind)})
+    hint = did_you_mean(name_or_id, names) or f"Choose one of: {', '.join(map(plain_text, names))}."
     raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)
