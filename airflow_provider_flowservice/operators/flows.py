@@ -20,10 +20,12 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError, NameNotFoundError
 from airflow_provider_flowservice.client.flows import (
+    FIELD_ARGUMENTS,
     FlowResources,
     check_dataset_schedule,
     check_prefix,
     empty_flow,
+    field_settings,
     text_changes,
 )
 from airflow_provider_flowservice.client.text import plain_text
@@ -68,6 +70,11 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param transformations: transformations in the format of AEP's API. None sends the ones that the source requires:
         for the profile store, the empty selector lists without which nothing can be activated. If the flow does not
         exist yet, this reads the source connection, and the flow spec of a destination that has its own.
+    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}``: the mapping set with the attributes of a file
+        destination, made with ``FlowServiceCreateMappingSetOperator(columns=...)``. Not with ``transformations``, nor
+        for a destination that takes attributes as selectors.
+    :param mandatory_fields: columns or identity namespaces that a profile must have to be exported to a file.
+    :param primary_fields: fields that identify an exported row, as mappings in the format of AEP's API.
     :param schedule_params: schedule of a batch flow, in the format of AEP's API. The schedule of a dataset export is
         checked before the flow is created.
     :param description: description for users; not compared with an existing one.
@@ -83,6 +90,9 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     source_connection_ids = required(resource_ids())
     target_connection_ids = required(resource_ids())
     transformations = optional(list_of(mapping))
+    profile_mapping = optional(mapping)
+    mandatory_fields = optional(list_of(string))
+    primary_fields = optional(list_of(mapping))
     schedule_params = optional(mapping)
     operator_extra_links = (FlowServiceLink(),)
 
@@ -94,6 +104,9 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         source_connection_ids: Sequence[str],
         target_connection_ids: Sequence[str],
         transformations: Sequence[Mapping[str, Any]] | None = None,
+        profile_mapping: Mapping[str, Any] | None = None,
+        mandatory_fields: Sequence[str] | None = None,
+        primary_fields: Sequence[Mapping[str, Any]] | None = None,
         schedule_params: Mapping[str, Any] | None = None,
         description: str | None = None,
         if_exists: str = "reuse",
@@ -105,6 +118,13 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def check_arguments(self) -> None:
+        """Reject fields of a file destination that are given besides the whole transformations."""
+        given = [name for name in FIELD_ARGUMENTS if self.is_given(name)]
+        if given and self.is_given("transformations"):
+            problem = f"is given besides {' and '.join(given)}, which are part of a transformation"
+            raise InvalidInputError("transformations", problem, "Remove it.")
 
     def desired(self) -> DesiredFlow:
         """Return the flow."""
@@ -119,6 +139,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
             source_connection_ids=self.source_connection_ids,
             target_connection_ids=self.target_connection_ids,
             transformations=self.transformations,
+            settings=field_settings(self.profile_mapping, self.mandatory_fields, self.primary_fields),
             schedule_params=schedule,
         )
 

@@ -164,6 +164,7 @@ _AS_STRING: Pairs = [*((each, each) for each in STRINGS), (NUMBER, str(NUMBER))]
 _AS_NUMBER: Pairs = [("10", 10.0), ("2.5", 2.5), (NUMBER, float(NUMBER)), (2.5, 2.5)]
 #: How each kind reads what it does not refuse.
 READ: dict[str, Pairs] = {
+    "_columns": [(["a"], {"a": {"type": "string"}})],
     "_primary_identity": [],
     "character": [],
     "choice": [],

@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_flowservice import operators, sensors
 from airflow_provider_flowservice.operators.arguments import Argument
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
+from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.sensors.flows import (
     FlowServiceFlowRunSensor,
@@ -41,6 +42,7 @@ _VALUES: dict[str, Any] = {
 #: Arguments that may be omitted, but not together with those that exclude them.
 _ONE_OF = {
     FlowServicePostToInletOperator: {"connection_id": "inlet_url", "messages": "path"},
+    FlowServiceCreateMappingSetOperator: {"schema_id": "columns"},
     FlowServiceFlowValidationSensor: {"segments": "absent"},
     FlowServiceFlowRunSensor: {"started_after": "run_id"},
 }

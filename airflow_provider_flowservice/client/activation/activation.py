@@ -113,8 +113,12 @@ def activate(
 
     def differences(flow: Flow) -> tuple[str, ...]:
         patch = selectors.compute_patch(flow, desired, mode)
-        hint = "A destination that uses a mapping set takes its attributes from profile_mapping"
-        return (f"not applied: {patch}. {hint}",) if patch.repeats(computed[-1]) else ()
+        hint = (
+            "a destination with a mapping set takes its attributes from profile_mapping, not profile_attributes; "
+            if patch.attributes_added
+            else ""
+        )
+        return (f"{hint}not applied: {patch}",) if patch.repeats(computed[-1]) else ()
 
     read = request.get(request.FLOWS, flow_id)
     try:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
+from airflow_provider_flowservice.client.flows.fields import (
+    FIELD_ARGUMENTS,
+    field_settings,
+    missing_transformation,
+    patch_settings,
+)
 from airflow_provider_flowservice.client.flows.lifecycle import (
     DeleteResult,
     FlowResources,

@@ -66,7 +66,8 @@ HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 #: Connections with these specs belong to source flows. AEP does not apply later changes of them to the flow.
 SOURCE_ONLY = frozenset({UNIFIED_PROFILE_SERVICE, DATA_LAKE, DATA_LAKE_EXPORT, HTTP_API})
 
-_TRANSFORM = "GeneralTransform"
+#: The transformation of a flow from the profile store.
+TRANSFORM = "GeneralTransform"
 #: The parameters of a flow from the profile store while nothing is activated on it.
 _EMPTY_PARAMS: dict[str, Any] = {
     SelectorKind.ATTRIBUTE.value: {"selectors": []},
@@ -127,7 +128,7 @@ def empty_transformation(params: Collection[str] = _SELECTORS) -> JsonObject:
     :param params: names of its parameters.
     """
     empty = {name: copy.deepcopy(value) for name, value in _EMPTY_PARAMS.items() if name in params}
-    return {"name": _TRANSFORM, "params": empty}
+    return {"name": TRANSFORM, "params": empty}
 
 
 def required_transformation(sender: Sender, flow_spec_id: str) -> JsonObject:
@@ -139,7 +140,7 @@ def required_transformation(sender: Sender, flow_spec_id: str) -> JsonObject:
     if flow_spec_id == PROFILE_DESTINATION_FLOW:
         return empty_transformation()
     spec = sender.send(request.get(request.FLOW_SPECS, flow_spec_id))
-    described = spec.transformation_params(_TRANSFORM)
+    described = spec.transformation_params(TRANSFORM)
     return empty_transformation(described if SelectorKind.SEGMENT.value in described else _EMPTY_PARAMS)
 
 
