@@ -64,7 +64,7 @@ def offers_something(module: ModuleType) -> bool:
     return any(
         issubclass(member, (BaseHook, BaseOperator, BaseTrigger))
         and member is not FlowServiceBaseHook
-        and member.__module__ == module.__name__
+        and f"{member.__module__}.".startswith(f"{module.__name__}.")
         and not inspect.isabstract(member)
         for _, member in inspect.getmembers(module, inspect.isclass)
     )
@@ -112,7 +112,8 @@ def test_every_module_with_something_to_use_is_declared(info: dict[str, Any]) ->
     modules = [
         importlib.import_module(f"airflow_provider_flowservice.{folder}.{file.stem}")
         for folder in ("hooks", "operators", "sensors", "triggers")
-        for file in (PACKAGE / folder).glob("*.py")
+        for file in (PACKAGE / folder).iterdir()
+        if file.suffix == ".py" or (file / "__init__.py").exists()
     ]
     assert {module.__name__ for module in modules if offers_something(module)} == set(declared_modules(info))
 
