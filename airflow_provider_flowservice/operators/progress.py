@@ -1,0 +1,77 @@
+"""How a posting goes on: in the log of the task, and in Airflow's metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.streaming import PostSummary, Waiting
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.client.streaming import Poster
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two lines in the log.
+REPORT_SECONDS = 10.0
+_METRICS = "flowservice.inlet"
+_WAITING = {
+    Waiting.LIMIT: "; waiting for its turn, as requests_per_second and messages_per_second demand",
+    Waiting.THROTTLED: "; waiting, because AEP asks to slow down",
+}
+
+
+class PostProgress:
+    """Reports on a posting from time to time, and when it has ended.
+
+    The counts in Airflow's metrics are ``flowservice.inlet.requests``, ``.throttled`` (responses 429 and 503),
+    ``.accepted``, ``.rejected`` and ``.unknown``.
+
+    :param begin: results of an earlier attempt, which has counted them.
+    :param tags: what the metrics are tagged with.
+    :param read: returns which share of the input has been read, from 0 to 1; None if that is unknown.
+    """
+
+    def __init__(self, begin: PostSummary, tags: Mapping[str, str], read: Callable[[], float | None]) -> None:
+        self._tags = dict(tags)
+        self._read = read
+        self._counted = _counts(begin) | {"requests": 0, "throttled": 0}
+        self._records = begin.accepted + begin.failures
+        self._at = clock.current().monotonic()
+
+    def report_if_due(self, poster: Poster) -> None:
+        """Report, unless that was done a short time ago."""
+        now = clock.current().monotonic()
+        if now - self._at < REPORT_SECONDS:
+            return
+        summary = poster.summary
+        records = summary.accepted + summary.failures
+        share = self._read()
+        log.info(
+            "Posted %d records%s, %.0f a second; %d not accepted, %d possibly sent twice%s",
+            records,
+            "" if share is None else f" ({share:.0%} of the input read)",
+            (records - self._records) / (now - self._at),
+            summary.failures,
+            summary.maybe_duplicated,
+            _WAITING.get(poster.pace.waiting_for, ""),
+        )
+        self._records, self._at = records, now
+        self.count(poster)
+
+    def count(self, poster: Poster) -> None:
+        """Add what is new to Airflow's metrics."""
+        pace = poster.pace
+        counts = _counts(poster.summary) | {"requests": pace.requests, "throttled": pace.throttled}
+        for name, count in counts.items():
+            if count > self._counted[name]:
+                Stats.incr(f"{_METRICS}.{name}", count - self._counted[name], tags=self._tags)
+        self._counted = counts
+
+
+def _counts(summary: PostSummary) -> dict[str, int]:
+    return {"accepted": summary.accepted, "rejected": summary.rejected, "unknown": summary.unknown}
