@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_flowservice.client.streaming.posting import Note, PostSummary
 from airflow_provider_flowservice.client.streaming.records import (
-    Cursor,
     CsvLayout,
+    Cursor,
     InputRecord,
     RecordBlock,
     UnreadableRecord,
