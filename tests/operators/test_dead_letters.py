@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from airflow.sdk.io import attach
 from airflow.sdk.io.store import _STORE_CACHE
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+from airflow_provider_flowservice.client.http import AiohttpTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -31,12 +33,9 @@ from airflow_provider_flowservice.operators.letter_files import (
 )
 from airflow_provider_flowservice.operators.task_state import TaskState
 from tests.support.faults import fault
+from tests.support.kills import Killed, die_at
 from tests.support.streaming import Source, numbers, people
 from tests.support.tasks import TaskInstance, TaskStateStore
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: no code of the provider catches it."""
 
 
 class AppendRefused(MemoryFileSystem):  # type: ignore[misc]
@@ -112,7 +111,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Local | In
 
 
 class Task:
-    """A task instance of a posting: its attempts share a store of state."""
+    """A task instance of a posting: its attempts share a store of state.
+
+    Its batches are small, and each is noted before the next is sent.
+    """
 
     def __init__(self, source: Source, place: Local | InStore, run_id: str = "a", **arguments: Any) -> None:
         self.store = TaskStateStore()
@@ -122,6 +124,7 @@ class Task:
             "flow_id": source.flow_id,
             "dead_letter_path": place.url("dead.jsonl"),
             "batch_size": 2,
+            "resend_window": 2,
             "max_failures": 100,
             "settle_seconds": 0,
             **arguments,
@@ -333,7 +336,7 @@ def test_letters_are_on_disk_before_the_note_that_counts_them(
     class Watched(TaskStateStore):
         def set(self, key: str, value: Any) -> None:
             super().set(key, value)
-            rejected = value["state"]["summary"]["rejected"]
+            rejected = value["state"]["note"]["settled"]["rejected"]
             if rejected and "done_in" not in value:
                 (part,) = tmp_path.glob("*.parts-*/*")
                 assert len(part.read_bytes().splitlines()) == rejected
@@ -372,7 +375,7 @@ def test_the_end_of_one_run_leaves_what_another_one_needs(
     place.write("people.jsonl", lines(8))
     one, other = (Task(source, place, path=place.url("people.jsonl"), run_id=run_id) for run_id in "ab")
     with monkeypatch.context() as patched:
-        dying(patched, TaskState, "save", "after", 5)
+        die_at(patched, TaskState, "save", "after", 3)
         with pytest.raises(Killed):
             one.attempt()
     other.attempt(path=None, messages=["no record"])
@@ -385,85 +388,77 @@ def test_the_end_of_one_run_leaves_what_another_one_needs(
 # Attempts
 
 
-def dying(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, when: str, nth: int = 1) -> None:
-    """End the process before or after the ``nth`` call of a method, once."""
-    method: Callable[..., Any] = getattr(owner, name)
-    calls: list[None] = []
-
-    def mortal(*arguments: Any, **named: Any) -> Any:
-        calls.append(None)
-        if len(calls) == nth and when == "before":
-            raise Killed
-        result = method(*arguments, **named)
-        if len(calls) == nth:
-            raise Killed
-        return result
-
-    monkeypatch.setattr(owner, name, mortal)
+AT_ONCE = pytest.mark.parametrize("concurrency", [1, 8])
 
 
-_DEATHS = [
-    (owner, name, when, nth)
-    for owner, name, count in (
-        (RequestsTransport, "_attempt", 6),
+@AT_ONCE
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("owner", "name", "least"),
+    [
+        (AiohttpTransport, "_attempt", 5),
         (LetterFile, "write", 3),
         (LetterFile, "open", 1),
         (LetterFile, "finish", 1),
-        (None, "_append", 4),
+        (None, "_append", 3),
         (None, "_publish", 1),
         (None, "_remove_parts", 1),
-        (TaskState, "save", 9),
+        (TaskState, "save", 5),
         (TaskState, "clear", 1),
-    )
-    for nth in range(1, count + 1)
-    for when in ("before", "after")
-]
-
-
-@pytest.mark.parametrize(("owner", "name", "when", "nth"), _DEATHS)
+    ],
+)
 def test_wherever_an_attempt_dies_each_letter_is_there_once(
     source: Source,
     place: Local | InStore,
     monkeypatch: pytest.MonkeyPatch,
     owner: Any,
     name: str,
+    least: int,
     when: str,
-    nth: int,
+    concurrency: int,
 ) -> None:
     place.write("people.jsonl", lines(11))
-    place.write("dead.jsonl", b"of another run\n")
-    task = Task(source, place, path=place.url("people.jsonl"))
-    with monkeypatch.context() as patched:
-        dying(patched, owner or place.letter_file, name, when, nth)
-        with pytest.raises(Killed):
-            task.attempt()
-    with monkeypatch.context() as patched:
-        # The next one dies too, with what it took over.
-        dying(patched, TaskState, "save", "after", 2)
-        try:
-            task.attempt()
-        except Killed:
-            result = task.attempt()
-        else:
-            result = task.attempt()
-    assert positions(place.read("dead.jsonl")) == [1, 4, 7, 10]
-    assert (result["accepted"], result["rejected"]) == (7, 4)
-    assert place.names() == ["dead.jsonl", "people.jsonl"]
+    for nth in itertools.count(1):
+        place.write("dead.jsonl", b"of another run\n")
+        task = Task(
+            source, place, path=place.url("people.jsonl"), concurrency=concurrency, run_id=f"run {nth}"
+        )
+        with monkeypatch.context() as patched:
+            die_at(patched, owner or place.letter_file, name, when, nth)
+            try:
+                task.attempt()
+            except Killed:
+                pass
+            else:
+                break
+        with monkeypatch.context() as patched:
+            # The next one dies too, with what it took over.
+            die_at(patched, TaskState, "save", "after", 2)
+            with suppress(Killed):
+                task.attempt()
+        result = task.attempt()
+        assert positions(place.read("dead.jsonl")) == [1, 4, 7, 10]
+        assert (result["accepted"], result["rejected"]) == (7, 4)
+        assert place.names() == ["dead.jsonl", "people.jsonl"]
+    assert nth > least
 
 
+@AT_ONCE
 @pytest.mark.parametrize("status", [503, 403])
 def test_a_task_that_failed_for_good_has_its_letters_and_goes_on_when_it_is_cleared(
-    control: EmulatorControl, source: Source, place: Local | InStore, status: int
+    control: EmulatorControl, source: Source, place: Local | InStore, status: int, concurrency: int
 ) -> None:
     place.write("people.jsonl", lines(8))
-    task = Task(source, place, path=place.url("people.jsonl"))
+    task = Task(source, place, path=place.url("people.jsonl"), concurrency=concurrency)
     control.inject(fault("status", "POST", source.paths[1], status=status, after=3, times=100))
     with pytest.raises((FlowServicePermanentException, FlowServiceTransientException)):
         task.attempt(max_tries=0)
-    assert positions(place.read("dead.jsonl")) == [1, 4]
+    # The last of them is in the batch that failed.
+    assert positions(place.read("dead.jsonl")) == [1, 4, 7]
     assert place.names() == ["dead.jsonl", "people.jsonl"]
     control.clear_faults()
-    task.attempt()
+    result = task.attempt()
+    assert (result["accepted"], result["rejected"]) == (5, 3)
     assert positions(place.read("dead.jsonl")) == [1, 4, 7]
     assert place.names() == ["dead.jsonl", "people.jsonl"]
 
@@ -472,15 +467,7 @@ def test_a_task_that_ran_out_of_time_in_its_last_attempt_has_its_letters(
     source: Source, place: Local | InStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.write("people.jsonl", lines(8))
-    save, saved = TaskState.save, list[Any]()
-
-    def run_out_of_time(self: TaskState, state: dict[str, Any]) -> None:
-        save(self, state)
-        saved.append(state)
-        if len(saved) == 6:
-            raise AirflowTaskTimeout
-
-    monkeypatch.setattr(TaskState, "save", run_out_of_time)
+    die_at(monkeypatch, TaskState, "save", "after", 4, error=AirflowTaskTimeout)
     with pytest.raises(AirflowTaskTimeout):
         Task(source, place, path=place.url("people.jsonl")).attempt(max_tries=0)
     assert positions(place.read("dead.jsonl")) == [1, 4]

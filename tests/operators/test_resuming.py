@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http import AiohttpTransport, request
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
@@ -23,6 +23,7 @@ from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletO
 from tests.support.aep import ids, make, profile_store, writes
 from tests.support.airflow import AWS_SECRET
 from tests.support.faults import fault
+from tests.support.kills import Killed, die_at
 from tests.support.operators import create_kinesis, create_profile_store, onboard
 from tests.support.streaming import Source, open_source, people
 from tests.support.tasks import RecordingTaskInstance, TaskStateStore
@@ -31,31 +32,21 @@ NAME = "mine"
 Dying = Callable[..., None]
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: no code of the provider catches it."""
-
-
 @pytest.fixture
 def store() -> TaskStateStore:
     return TaskStateStore()
 
 
 @pytest.fixture
-def die_after(mocker: Any) -> Dying:
+def die_after(monkeypatch: pytest.MonkeyPatch) -> Dying:
     """Ends the task right after the ``count``-th request with a method to a path was carried out, once."""
 
     def arrange(method: str, path: str, count: int = 1) -> None:
-        attempt, seen = RequestsTransport._attempt, []
+        def counts(_: Any, step: Any) -> bool:
+            return step.method == method and path in step.path
 
-        def mortal(transport: RequestsTransport, step: Any) -> Any:
-            answer = attempt(transport, step)
-            if step.method == method and path in step.path:
-                seen.append(step.path)
-                if len(seen) == count:
-                    raise Killed
-            return answer
-
-        mocker.patch.object(RequestsTransport, "_attempt", mortal)
+        for transport in (RequestsTransport, AiohttpTransport):
+            die_at(monkeypatch, transport, "_attempt", "after", count, counts=counts)
 
     return arrange
 
@@ -188,12 +179,14 @@ def source(hook: FlowServiceHook, control: EmulatorControl) -> Source:
 
 
 def post(source: Source, folder: Path, count: int = 6, **changes: Any) -> FlowServicePostToInletOperator:
+    """Posts records in batches of two, each of which is noted before the next is sent."""
     arguments = {
         "task_id": "post",
         "connection_id": source.connection_id,
         "flow_id": source.flow_id,
         "messages": people(count),
         "batch_size": 2,
+        "resend_window": 2,
         "max_failures": count,
         "dead_letter_path": f"file://{folder / 'dead.jsonl'}",
         "settle_seconds": 0,
@@ -225,8 +218,12 @@ def refusing(source: Source, after: int) -> dict[str, Any]:
     return fault("status", "POST", source.paths[1], after=after, status=207, body=body)
 
 
+AT_ONCE = pytest.mark.parametrize("concurrency", [1, 8])
+
+
+@AT_ONCE
 def test_dead_letters_are_written_before_their_records_are_noted_as_settled(
-    control: EmulatorControl, source: Source, tmp_path: Path
+    control: EmulatorControl, source: Source, tmp_path: Path, concurrency: int
 ) -> None:
     seen: list[tuple[int, int, list[int]]] = []
 
@@ -235,25 +232,28 @@ def test_dead_letters_are_written_before_their_records_are_noted_as_settled(
 
         def set(self, key: str, value: Any) -> None:
             super().set(key, value)
-            summary = value["state"]["summary"]
-            seen.append((summary["settled"], summary["rejected"], kept(tmp_path, self)))
+            noted = value["state"]["note"]["settled"]
+            seen.append((noted["settled"], noted["rejected"], kept(tmp_path, self)))
 
     control.inject(refusing(source, after=1))
-    execute(post(source, tmp_path), Watched())
-    # Before and after each of three batches.
-    assert seen == [(0, 0, []), (2, 0, []), (2, 0, []), (4, 1, [2]), (4, 1, [2]), (6, 1, [2])]
+    execute(post(source, tmp_path, concurrency=concurrency), Watched())
+    # Before each of three batches, and at the end.
+    assert seen == [(0, 0, []), (2, 0, []), (4, 1, [2]), (6, 1, [2])]
 
 
+@AT_ONCE
 def test_what_a_batch_refused_before_it_failed_is_one_dead_letter(
-    control: EmulatorControl, source: Source, store: TaskStateStore, tmp_path: Path
+    control: EmulatorControl, source: Source, store: TaskStateStore, tmp_path: Path, concurrency: int
 ) -> None:
     down = fault("status", "POST", source.paths[1], after=2, times=4, status=503)
     control.inject(refusing(source, after=1), down)
     with pytest.raises(FlowServiceTransientException):
-        execute(post(source, tmp_path), store)
-    assert kept(tmp_path, store) == []
+        execute(post(source, tmp_path, concurrency=concurrency), store)
+    noted = store["flowservice"]["state"]["note"]["settled"]
+    # The letter is there in case that no other attempt follows, but does not count for one.
+    assert (kept(tmp_path, store), noted["settled"], noted["rejected"]) == ([2], 2, 0)
     control.inject(refusing(source, after=0))
-    result = execute(post(source, tmp_path), store)
+    result = execute(post(source, tmp_path, concurrency=concurrency), store)
     assert letters(tmp_path) == [2]
     assert (result["accepted"], result["rejected"]) == (5, 1)
     assert control.faults_left() == []
@@ -284,6 +284,7 @@ class Mapped(Sequence[Any]):
         return "Mapped()"
 
 
+@AT_ONCE
 @pytest.mark.parametrize("kind", [list, Mapped])
 def test_a_posting_of_other_records_begins_anew(
     control: EmulatorControl,
@@ -292,20 +293,30 @@ def test_a_posting_of_other_records_begins_anew(
     die_after: Dying,
     tmp_path: Path,
     kind: Any,
+    concurrency: int,
 ) -> None:
     first, second = kind(people(6)), kind(people(6)[::-1])
     die_after("POST", "/collection/", 2)
     with pytest.raises(Killed):
-        execute(post(source, tmp_path, messages=first), store)
-    assert execute(post(source, tmp_path, messages=second), store)["accepted"] == 6
+        execute(post(source, tmp_path, messages=first, concurrency=concurrency), store)
+    control.clear_requests()
+    result = execute(post(source, tmp_path, messages=second, concurrency=concurrency), store)
+    assert (result["accepted"], len(control.requests("POST", "/collection/"))) == (6, 3)
 
 
+@AT_ONCE
 def test_a_posting_of_the_same_records_of_a_mapped_task_goes_on(
-    control: EmulatorControl, source: Source, store: TaskStateStore, die_after: Dying, tmp_path: Path
+    control: EmulatorControl,
+    source: Source,
+    store: TaskStateStore,
+    die_after: Dying,
+    tmp_path: Path,
+    concurrency: int,
 ) -> None:
     die_after("POST", "/collection/", 2)
     with pytest.raises(Killed):
-        execute(post(source, tmp_path, messages=Mapped(people(6))), store)
+        execute(post(source, tmp_path, messages=Mapped(people(6)), concurrency=concurrency), store)
     posted = len(control.requests("POST", "/collection/"))
-    execute(post(source, tmp_path, messages=Mapped(people(6))), store)
+    result = execute(post(source, tmp_path, messages=Mapped(people(6)), concurrency=concurrency), store)
+    assert (result["accepted"], result["maybe_duplicated"]) == (6, 2)
     assert len(control.requests("POST", "/collection/")) == posted + 2

@@ -43,6 +43,7 @@ class Batch(msgspec.Struct):
     :param parts: the records to send, each block with the index of its first record.
     :param unsendable: the others.
     :param digest: hash of all records of the input before ``end``.
+    :param size: about the size of its request in bytes.
     :param settled: what an earlier attempt knows of it, if that has settled it.
     """
 
@@ -51,6 +52,7 @@ class Batch(msgspec.Struct):
     parts: list[tuple[int, RecordBlock]] = []
     unsendable: list[Unsendable] = []
     digest: str = ""
+    size: int = 0
     settled: Span | None = None
 
     @property
@@ -113,7 +115,8 @@ class Batcher:
             for item in self._settled.unsettled(self._records):
                 if isinstance(item, Span):
                     yield from self._cut()
-                    yield Batch(item.begin, item.end, digest=item.digest, settled=item)
+                    size = self._limits.bytes
+                    yield Batch(item.begin, item.end, digest=item.digest, size=size, settled=item)
                     self._begin(item.end)
                 elif isinstance(item, UnreadableRecord):
                     yield from self._reject(item, item, item.problem)
@@ -189,7 +192,7 @@ class Batcher:
         """Yield the batch, unless it is empty, and begin the next one."""
         batch = self._batch
         if batch.end > batch.begin:
-            batch.digest = self._settled.hash.digest
+            batch.digest, batch.size = self._settled.hash.digest, self._filled
             self._begin(batch.end)
             yield batch
 

@@ -36,6 +36,10 @@ NOTE_SECONDS = 1.0
 RESEND_WINDOW = 10_000
 #: Number of single messages that are ready to be sent. They are small, and the thread that reads them may be late.
 _SINGLES_AHEAD = 64
+#: About the number of bytes that a failure takes in memory, without its record.
+_FAILURE_BYTES = 500
+#: Failures are kept until the next note, as many as take about this number of bytes.
+_MAX_UNNOTED_BYTES = 4_000_000
 #: Longest wait for a result at a time, in seconds, so that the progress is reported meanwhile.
 _PATIENCE = 1.0
 
@@ -58,6 +62,11 @@ class Failure(Frozen, frozen=True):
     def place(self) -> str:
         """Line or position of the record in the input, for messages."""
         return place_of(self.record)
+
+
+def _held(failure: Failure) -> int:
+    """Return about the number of bytes that a failure takes in memory."""
+    return _FAILURE_BYTES + len(failure.record.raw)
 
 
 class PostSummary(msgspec.Struct):
@@ -267,6 +276,8 @@ class Poster:
         self._order: deque[Batch] = deque()
         self._results: dict[int, _Result] = {}
         self._held_bytes = 0
+        #: Size of the failures that were reported since the last note.
+        self._unnoted_bytes = 0
         self._error: Exception | None = None
 
     @property
@@ -292,6 +303,9 @@ class Poster:
                 self._report(result)
             self._write_note(self._sent_below)
             raise
+        # The task may still be lost before Airflow knows that it has succeeded.
+        if self._done.settled != self._noted_end:
+            self._write_note(self._sent_below)
         return self.summary
 
     def _deliver(self, records: Records) -> None:
@@ -311,7 +325,7 @@ class Poster:
     def _submit(self, batch: Batch) -> None:
         """Have a batch delivered, as soon as there is room for it."""
         needs_sending = bool(batch.parts)
-        while not self._error and needs_sending and not self._has_room(batch):
+        while not self._error and not self._has_room(batch):
             self._collect(_PATIENCE)
         self._order.append(batch)
         if needs_sending and not self._error:
@@ -324,8 +338,15 @@ class Poster:
         self._collect(None)
 
     def _has_room(self, batch: Batch) -> bool:
-        """Whether a batch may be sent: not too many are being sent, and another attempt is told of it."""
-        if self._background.open >= self._plan.ahead or self._held_bytes > self._plan.batch_bytes:
+        """Whether a batch may be sent: not too many are being sent, and another attempt is told of it.
+
+        One that is not sent has room unless too much is held of those that wait for a batch before them.
+        """
+        if self._held_bytes > self._plan.batch_bytes:
+            return False
+        if not batch.parts:
+            return True
+        if self._background.open >= self._plan.ahead:
             return False
         is_late = self._noted_below - batch.end < self._plan.window // 2
         if is_late and self._done.settled != self._noted_end:
@@ -345,7 +366,7 @@ class Poster:
             self._receive(delivered)
         self._settle()
         is_due = clock.current().monotonic() - self._noted_at >= NOTE_SECONDS
-        if is_due and self._done.settled != self._noted_end:
+        if (is_due or self._unnoted_bytes > _MAX_UNNOTED_BYTES) and self._done.settled != self._noted_end:
             self._write_note(max(self._sent_below, self._done.settled + self._plan.window))
         self._on_progress(self)
 
@@ -359,7 +380,7 @@ class Poster:
             failures.append(Failure(index, record, refusal.status, message))
         failures.sort(key=lambda failure: failure.index)
         batch.parts = []
-        self._held_bytes += sum(len(failure.record.raw) for failure in failures)
+        self._held_bytes += sum(map(_held, failures))
         self._results[batch.begin] = _Result(delivered, failures)
 
     def _settle(self) -> None:
@@ -378,7 +399,9 @@ class Poster:
 
     def _report(self, result: _Result | None) -> None:
         for failure in result.failures if result else ():
-            self._held_bytes -= len(failure.record.raw)
+            size = _held(failure)
+            self._held_bytes -= size
+            self._unnoted_bytes += size
             self._on_failure(failure)
 
     def _write_note(self, sending_below: int) -> None:
@@ -386,20 +409,26 @@ class Poster:
         settled = msgspec.structs.replace(self._done)
         self._on_note(Note(settled, self._noted_below, self._settled.marks, tuple(self._spans())))
         self._noted_at = clock.current().monotonic()
+        self._unnoted_bytes = 0
 
     def _spans(self) -> Iterator[Span]:
-        """Yield what is settled behind the first batch that is not."""
+        """Yield what is settled behind the first batch that is not.
+
+        Another attempt holds the records of a span in memory, so a span is no larger than a request, or is one batch.
+        """
         span: Span | None = None
+        size = 0
         for batch in self._order:
             result = self._results.get(batch.begin)
             if result is None or result.failures or result.delivered.error or result.delivered.unknown:
                 continue
             duplicated = result.delivered.duplicated
-            if span and span.end == batch.begin:
+            if span and span.end == batch.begin and size + batch.size <= self._plan.batch_bytes:
+                size += batch.size
                 span = Span(span.begin, batch.end, batch.digest, span.duplicated + duplicated)
                 continue
             if span:
                 yield span
-            span = Span(batch.begin, batch.end, batch.digest, duplicated)
+            span, size = Span(batch.begin, batch.end, batch.digest, duplicated), batch.size
         if span:
             yield span

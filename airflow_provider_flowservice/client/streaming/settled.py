@@ -151,8 +151,9 @@ class SettledRecords:
             for item in held:
                 hashed.add(item)
             if hashed.digest == span.digest:
-                self.hash = hashed
                 yield span
+                # Not before: the records in front of it may still have to be hashed on their own.
+                self.hash = hashed
             else:
                 yield from held
             index = span.end
@@ -172,9 +173,12 @@ class SettledRecords:
                 self._add_mark(mark)
 
     def _add_mark(self, mark: Mark) -> None:
-        """Add a mark. It replaces the last one if that is less than a stride after the one before."""
+        """Add a mark. It replaces the last one unless that is the first one after a multiple of the stride.
+
+        So the marks that are left with a stride are those that would have been left if it had never been shorter.
+        """
         if self._marks:
             before = self._marks[-2].end if len(self._marks) > 1 else self.begin
-            if self._marks[-1].end - before < self._stride:
+            if (self._marks[-1].end - self.begin) // self._stride == (before - self.begin) // self._stride:
                 mark = msgspec.structs.replace(mark, failures=mark.failures + self._marks.pop().failures)
         self._marks.append(mark)
