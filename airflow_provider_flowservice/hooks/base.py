@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +22,7 @@ from airflow_provider_flowservice.hooks.token_file import default_token_files
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client import model
-    from airflow_provider_flowservice.client.http import Kind, Request, RequestsTransport
+    from airflow_provider_flowservice.client.http import AiohttpTransport, Kind, Request, RequestsTransport
     from airflow_provider_flowservice.client.model import ConnectionSpec, FlowSpec
     from airflow_provider_flowservice.client.settings import Settings
 
@@ -65,6 +65,16 @@ class FlowServiceBaseHook(BaseHook):
         """The open transport of this hook."""
         store = default_token_files() if self.settings.token_cache else None
         return http.RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
+
+    def connect_in_loop(self, in_main: Callable[[Callable[[], object]], None]) -> AiohttpTransport:
+        """Return a transport for the running event loop, with the settings that were read in the main thread.
+
+        :param in_main: has a function called in the main thread. Airflow masks a token by a call to its supervisor,
+            which no other thread may make.
+        """
+        return http.AiohttpTransport(
+            self.settings, on_token=lambda token: in_main(lambda: mask_secret(token))
+        )
 
     def get_conn(self) -> RequestsTransport:
         """Return the open transport, which sends requests with a token and with retries."""

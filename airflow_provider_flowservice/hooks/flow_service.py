@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client import (
     CONNECTIONS,
@@ -426,13 +424,6 @@ class FlowServiceHook(FlowServiceBaseHook):
         :param plan: how the records are posted.
         :param callbacks: arguments of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
         """
-
-        def connect(in_main: Callable[[Callable[[], object]], None]) -> http.AiohttpTransport:
-            # Airflow masks a secret by a call to its supervisor, which only the main thread may make.
-            return http.AiohttpTransport(
-                self.settings, on_token=lambda token: in_main(lambda: mask_secret(token))
-            )
-
-        # Whatever is wrong with the connection is an error of this thread.
+        # Whatever is wrong with the connection is an error of this thread, not of the one that sends.
         _ = self.settings
-        return Poster(connect, plan, **callbacks)
+        return Poster(self.connect_in_loop, plan, **callbacks)
