@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.inlet.__main__ import run
-from tests.benchmarks.inlet.scenarios import Scenario, share_of
+from tests.benchmarks.inlet.measure import Run
+from tests.benchmarks.inlet.scenarios import Scenario, off_rate, share_of
 from tests.benchmarks.inlet.senders import LOOP, OPERATOR, Job, Sender
+from tests.benchmarks.inlet.server import SLOT, Report
+from tests.benchmarks.inlet.worker import Usage
 
 #: A request takes 50 ms. The handicap makes it take at least 250 ms, far from the bound in the other direction.
 SCENARIO = Scenario(
@@ -76,3 +79,27 @@ def test_each_message_must_arrive_once(tmp_path: Path, capsys: pytest.CaptureFix
 def test_what_cannot_be_measured_is_not_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert measured(tmp_path, OPERATOR, replace(LOOP, missing="it is not installed")) == 0
     assert "it is not installed" in capsys.readouterr().out
+
+
+def posted(messages: Iterable[int]) -> Run:
+    """A run with so many messages in each second."""
+    per_second = round(1 / SLOT)
+    slots = [count // per_second for count in messages for _ in range(per_second)]
+    report = Report(len(slots), sum(slots), None, 0.0, dict(enumerate(slots, start=1000)))
+    return Run(Usage(1000 * SLOT, len(slots) * SLOT, 1.0, 0, 0), report, [])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deviation"),
+    [
+        ([10_000] * 60, 0),
+        ([10_000] * 59 + [20_000], 0.1),
+        ([19_000] + [10_000] * 40, 0.09),
+        ([10_000] * 5, 0.5),
+    ],
+    ids=["steady", "late burst", "early burst", "short"],
+)
+def test_rate_is_judged_by_its_worst_period(seconds: list[int], deviation: float) -> None:
+    bound = off_rate(10_000, 0.02)
+    assert bound.measure({OPERATOR.name: [posted(seconds)]}) == pytest.approx(deviation)
+    assert bound.is_kept(deviation) is (deviation == 0)

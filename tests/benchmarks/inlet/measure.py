@@ -60,13 +60,13 @@ class Run:
     def rates(self, period: float) -> list[tuple[float, float]]:
         """Seconds since the begin of the run, and the messages per second in the period that ends then.
 
-        The first period begins with the first message, and what is left after the last one is not looked at.
+        The first period begins with the first message. What is left after the last whole one is not looked at.
         """
         if not self.report.timeline:
             return []
         width = round(period / SLOT)
-        first, last = min(self.report.timeline), max(self.report.timeline)
-        ends = range(first + width, max(last, first + width) + 1, width)
+        first, end_of_all = min(self.report.timeline), max(self.report.timeline) + 1
+        ends = range(first + width, max(end_of_all, first + width) + 1, width)
         counts = (sum(self.report.timeline.get(slot, 0) for slot in range(end - width, end)) for end in ends)
         return [
             (end * SLOT - self.usage.began, count / period) for end, count in zip(ends, counts, strict=True)

@@ -203,13 +203,14 @@ def _file(name: str, size: int, rounds: int) -> Scenario:
 
 
 def _limited() -> Scenario:
+    records = MESSAGES_PER_SECOND * 61  # A second more, so that the last period is a whole one.
     return Scenario(
         f"limited to {MESSAGES_PER_SECOND:,} messages a second, for a minute",
         latency=0.05,
         batch=500,
         connections=8,
-        records=MESSAGES_PER_SECOND * 60,
-        one_by_one=MESSAGES_PER_SECOND * 60,
+        records=records,
+        one_by_one=records,
         rounds=1,
         senders=(OPERATOR,),
         options={"messages_per_second": MESSAGES_PER_SECOND},
