@@ -37,7 +37,7 @@ def run(scenarios: Sequence[Scenario], folder: Path, output: Path) -> int:
     results: list[Result] = []
     with server() as at:
         for scenario in scenarios:
-            if unknown := unknown_arguments(scenario.options):
+            if unknown := unknown_arguments(scenario.operator_arguments):
                 print(f"{scenario.name}: the operator does not have {', '.join(unknown)}", flush=True)
             results.append(
                 Result(scenario, *compare(scenario, at, folder, lambda line: print(line, flush=True)))

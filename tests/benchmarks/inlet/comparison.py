@@ -54,12 +54,11 @@ def _records(scenario: Scenario, sender: Sender) -> int:
 
 
 def _job(scenario: Scenario, at: Server, path: Path) -> Job:
-    options = {"batch_size": scenario.batch, "concurrency": scenario.connections, **scenario.options}
     return Job(
         at.url,
         path,
         scenario.batch,
         scenario.connections,
-        options=options,
+        options=scenario.operator_arguments,
         store_seconds=scenario.store_seconds,
     )

@@ -52,7 +52,7 @@ class Scenario:
     :param records: how many are posted, by senders with several requests in flight.
     :param one_by_one: the same for the others.
     :param file_bytes: if given, records are written until the file has this size, instead.
-    :param options: arguments of the operator.
+    :param options: further arguments of the operator.
     :param store_seconds: how long Airflow's task state store takes for each call.
     """
 
@@ -68,6 +68,11 @@ class Scenario:
     rounds: int = 3
     options: Mapping[str, Any] = field(default_factory=lambda: UNLIMITED)
     store_seconds: float = 0.01
+
+    @property
+    def operator_arguments(self) -> dict[str, Any]:
+        """What the operator gets beside the file."""
+        return {"batch_size": self.batch, "concurrency": self.connections, **self.options}
 
 
 def share_of(other: Sender, least: float) -> Bound:

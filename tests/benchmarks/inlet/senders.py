@@ -43,7 +43,7 @@ class Job:
     :param batch: records per request; 1 uses the endpoint for single messages.
     :param connections: number of connections, for senders that use several.
     :param seconds: duration, for a sender that repeats one request.
-    :param options: further arguments of the operator. Those that it lacks are left out.
+    :param options: arguments of the operator. Those that it lacks are left out.
     :param store_seconds: how long Airflow's task state store takes for each call.
     """
 
