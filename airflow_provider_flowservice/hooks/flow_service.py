@@ -352,12 +352,15 @@ class FlowServiceHook(BaseHook):
             settings=settings or {},
         )
 
-    def find_segments(self, segments: Iterable[str | Mapping[str, Any]]) -> tuple[activation.Segment, ...]:
+    def find_segments(
+        self, segments: Iterable[str | Mapping[str, Any]], field: str = "segments"
+    ) -> tuple[activation.Segment, ...]:
         """Validate segments, and look up those that are given by name (``GET /audiences``).
 
+        :param field: name of the argument, for the error.
         :raises InvalidInputError: if a segment is invalid, or its name is unknown or ambiguous.
         """
-        return activation.resolve(self, activation.read_segments(segments))
+        return activation.resolve(self, activation.read_segments(segments, field), field)
 
     def export_segments(
         self,

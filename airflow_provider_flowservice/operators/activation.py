@@ -10,19 +10,18 @@ from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLi
 from airflow_provider_flowservice.client.ensure import difference, is_planned, operations_json, reject_planned
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.flows import empty_flow
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.kinds import (
     choice,
     failure_limit,
     flag,
     items,
     list_of,
     mapping,
-    optional,
-    required,
     string,
     whole_number,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 

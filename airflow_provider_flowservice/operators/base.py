@@ -11,14 +11,8 @@ from airflow.sdk import BaseOperator
 from airflow_provider_flowservice.client.ensure import reject_planned
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.operators.arguments import (
-    TakesArguments,
-    flag,
-    optional,
-    required,
-    resource_id,
-    string,
-)
+from airflow_provider_flowservice.operators.arguments import TakesArguments, optional, required
+from airflow_provider_flowservice.operators.kinds import flag, resource_id, string
 from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_flowservice.client import DesiredMappingSet
 from airflow_provider_flowservice.client.datasets import BodyForm, read_mappings
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.operators.arguments import choice, items, required, resource_id, text
+from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+from airflow_provider_flowservice.operators.kinds import choice, items, resource_id, text
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.ensure import EnsureResult

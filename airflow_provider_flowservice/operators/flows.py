@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window
@@ -16,22 +16,21 @@ from airflow_provider_flowservice.client.flows import (
     text_changes,
 )
 from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.times import epoch_seconds, iso
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
+from airflow_provider_flowservice.operators.kinds import (
     choice,
-    epoch_seconds,
     failure_limit,
     flag,
     list_of,
     mapping,
-    optional,
-    required,
     resource_ids,
     string,
     text,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
-from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
@@ -295,8 +294,10 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
 
     :param flow_id: id of the flow.
-    :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
-    :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
+    :param window_start: beginning of the window: a datetime or an ISO 8601 string, with a time zone; or seconds since
+        1970-01-01 UTC, as a number or string. ``"{{ data_interval_start }}"`` is one of these. AEP's windows have whole
+        seconds, so fractions are dropped.
+    :param window_end: end of the window, as for ``window_start``; at least one second later.
     :param delta_column: timestamp column that identifies new data, if the source requires one.
     :param wait_for_completion: whether to wait until the run has ended, and fail if it failed or too many of its
         records did.
@@ -320,8 +321,8 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         self,
         *,
         flow_id: str,
-        window_start: int | str,
-        window_end: int | str,
+        window_start: datetime | float | str,
+        window_end: datetime | float | str,
         delta_column: str | None = None,
         wait_for_completion: bool | str = True,
         max_failed_records: float | str | None = 0,
@@ -367,8 +368,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         return self.task_state(context, f"run {self.flow_id} {self._window()!r}")
 
     def _window(self) -> Window:
-        if self.window_end <= self.window_start:
-            raise InvalidInputError(
-                "window_end", f"{self.window_end} is not after window_start", "Give a later time."
-            )
-        return Window(self.window_start, self.window_end, self.delta_column)
+        # Both ends are rounded down, so that windows that adjoin still do.
+        window = Window(int(self.window_start), int(self.window_end), self.delta_column)
+        if window.end <= window.start:
+            problem = f"{iso(window.end)} is not after window_start, which is {iso(window.start)}"
+            raise InvalidInputError("window_end", problem, "Give a time that is at least one second later.")
+        return window

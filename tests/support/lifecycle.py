@@ -204,7 +204,7 @@ def _wait_for_run() -> Operation:
         name="wait for run",
         prepare=prepare,
         build=lambda flow: FlowServiceFlowRunSensor(
-            task_id="x", flow_id=flow, started_after=0, deferrable=False, poke_interval=POLL
+            task_id="x", flow_id=flow, started_after=1_700_000_000, deferrable=False, poke_interval=POLL
         ),
         places={"look": ("GET", RUNS)},
         left=_runs,

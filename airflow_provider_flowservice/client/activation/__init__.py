@@ -15,7 +15,12 @@ from airflow_provider_flowservice.client.activation.audiences import (
     iterate_audiences,
     iterate_segments,
 )
-from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
+from airflow_provider_flowservice.client.activation.segments import (
+    Segment,
+    SegmentName,
+    read_attributes,
+    read_segments,
+)
 from airflow_provider_flowservice.client.activation.selectors import (
     ActivationMode,
     DesiredSelectors,

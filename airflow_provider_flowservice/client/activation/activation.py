@@ -123,17 +123,20 @@ def activate(
     return ActivationResult(flow.id, computed[0], flow.etag)
 
 
-def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tuple[Segment, ...]:
+def resolve(
+    sender: Sender, segments: tuple[Segment | SegmentName, ...], field: str = "segments"
+) -> tuple[Segment, ...]:
     """Look up the segments that are given by name (``GET /audiences``). The others do not need a request.
 
+    :param field: name of the argument, for the error.
     :raises InvalidInputError: if a name belongs to no segment, or to several.
     """
     return tuple(
-        segment if isinstance(segment, Segment) else _look_up(sender, segment) for segment in segments
+        segment if isinstance(segment, Segment) else _look_up(sender, segment, field) for segment in segments
     )
 
 
-def _look_up(sender: Sender, segment: SegmentName) -> Segment:
+def _look_up(sender: Sender, segment: SegmentName, field: str) -> Segment:
     containing = audiences.iterate_audiences(sender, name=segment.name, needed=could_be(segment.name))
     named = [a for a in containing if a.name == segment.name]
     if len(named) != 1:
@@ -144,7 +147,7 @@ def _look_up(sender: Sender, segment: SegmentName) -> Segment:
             f"{len(named)} are named {segment.name!r}" if named else f"AEP has none named {segment.name!r}"
         )
         remedy = f"Give the id of one of them: {candidates}." if named else "Check the name, or give the id."
-        raise InvalidInputError("segments", problem, remedy)
+        raise InvalidInputError(field, problem, remedy)
     audience = named[0]
     if audience.type == "ExternalSegment" and audience.audience_id:
         origin = {"systemSegmentId": audience.id, "namespace": audience.namespace}

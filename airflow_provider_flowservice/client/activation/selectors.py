@@ -8,7 +8,7 @@ result is compared with the desired state.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -96,30 +96,6 @@ class SelectorPatch(Frozen, frozen=True):
         removed = (*self.removed, *self.attributes_removed)
         again = set(removed).intersection((*sent.removed, *sent.attributes_removed))
         return bool(self.added or self.changed or self.attributes_added or self.settings_changed or again)
-
-
-class Missing(Frozen, frozen=True):
-    """The given segments and attributes that a flow does not have."""
-
-    segments: tuple[str, ...]
-    attributes: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.segments or self.attributes)
-
-    def __str__(self) -> str:
-        parts = {"segments": self.segments, "profile attributes": self.attributes}
-        return " and ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
-
-
-def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> Missing:
-    """Return the given segment ids and attribute paths that a flow does not have, in the order given."""
-
-    def absent(kind: SelectorKind, keys: Iterable[str]) -> tuple[str, ...]:
-        held = {selector.folded for selector in flow.selectors(kind)}
-        return tuple(key for key in keys if kind.fold(key) not in held)
-
-    return Missing(absent(SelectorKind.SEGMENT, segments), absent(SelectorKind.ATTRIBUTE, attributes))
 
 
 def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -> SelectorPatch:
