@@ -27,7 +27,7 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
 from airflow_provider_flowservice.client.settings import active_emulator
-from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
+from airflow_provider_flowservice.client.streaming import Inlet, Poster, each_message, inlet_of
 from airflow_provider_flowservice.hooks.connection import (
     CONN_TYPE,
     check_host,
@@ -400,7 +400,7 @@ class FlowServiceHook(BaseHook):
             "flow_id": target.flow_for(flow_id),
             "sync_validation": sync_validation or target.validates,
         }
-        return Poster(self, target, **options).post(from_messages(records))
+        return Poster(self, target, **options).post(each_message(records))
 
     # --- raw requests ------------------------------------------------------------------------------------
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -28,6 +27,8 @@ from airflow_provider_flowservice.client.streaming import (
     from_file,
     from_messages,
     lines_of_letters,
+    single,
+    skip,
     unwrapped,
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
@@ -356,7 +357,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             null_values=frozenset(self.null_values),
         )
         with ExitStack() as opened:
-            records: Iterable[InputRecord | UnreadableRecord] = from_messages(self.messages or ())
+            records = from_messages(self.messages or ())
             if self.path is not None:
                 path = self._storage(self.path)
                 if not path.exists():
@@ -369,7 +370,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                     records = lines_of_letters(file)
                 else:
                     records = from_file(file, path.name, self.input_format, csv_options)
-            yield islice(unwrapped(records, csv_options), self.skip_records, None)
+            yield single(skip(unwrapped(records, csv_options), self.skip_records))
 
     @staticmethod
     def _has_letters(path: ObjectStoragePath) -> bool:

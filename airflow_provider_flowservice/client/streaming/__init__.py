@@ -11,6 +11,17 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
 )
 from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
+from airflow_provider_flowservice.client.streaming.messages import each_message, from_messages
 from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, from_messages
+from airflow_provider_flowservice.client.streaming.records import (
+    InputRecord,
+    RecordBlock,
+    Records,
+    UnreadableRecord,
+    blocks,
+    count_of,
+    place_of,
+    single,
+    skip,
+)
 from airflow_provider_flowservice.client.streaming.settled import Mark, SettledRecords

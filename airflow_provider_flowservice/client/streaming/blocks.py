@@ -12,6 +12,10 @@ BLOCK_BYTES = 256 * 1024
 _GZIP = b"\x1f\x8b"
 
 
+class TruncatedError(ValueError):
+    """A file ends before it is complete, or is damaged from there on."""
+
+
 class _Blocks(io.RawIOBase):
     """The raw side of a buffered stream."""
 

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, from_messages
+from airflow_provider_flowservice.client.streaming.messages import each_message
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
 from tests.support.reading import values
 
 
@@ -21,7 +22,7 @@ class Kind(StrEnum):
 
 
 def test_objects_in_memory_become_records() -> None:
-    found = list(from_messages([{"n": 1, "name": "Zoë"}, "text", {"n": 3}]))  # type: ignore[list-item]
+    found = list(each_message([{"n": 1, "name": "Zoë"}, "text", {"n": 3}]))  # type: ignore[list-item]
     assert values(found) == [{"n": 1, "name": "Zoë"}, "is not a JSON object", {"n": 3}]
     assert [record.position for record in found] == [0, 1, 2]
     assert {record.line for record in found} == {None}
@@ -44,7 +45,7 @@ def test_objects_in_memory_become_records() -> None:
 )
 def test_what_json_can_represent_is_sent(value: Any, expected: bytes) -> None:
     for nested in (value, [value]):
-        (record,) = from_messages([{"n": nested}])
+        (record,) = each_message([{"n": nested}])
         assert isinstance(record, InputRecord)
         assert record.raw == b'{"n":' + (b"[%b]" % expected if nested is not value else expected) + b"}"
 
@@ -79,7 +80,7 @@ for _ in range(5000):
 @pytest.mark.parametrize("nested", [False, True])
 def test_what_json_cannot_represent_spoils_its_record_only(value: Any, problem: str, nested: bool) -> None:
     messages: list[Mapping[str, Any]] = [{"n": 1}, {"n": [value] if nested else value}, {"n": 3}]
-    first, bad, last = from_messages(messages)
+    first, bad, last = each_message(messages)
     assert values([first, last]) == [{"n": 1}, {"n": 3}]
     assert isinstance(bad, UnreadableRecord)
     assert bad.position == 1
@@ -89,7 +90,7 @@ def test_what_json_cannot_represent_spoils_its_record_only(value: Any, problem: 
 
 
 def test_messages_keep_no_number_of_a_boolean() -> None:
-    (record,) = from_messages([{"n": True, "f": 1.0}])
+    (record,) = each_message([{"n": True, "f": 1.0}])
     assert record.raw == b'{"n":true,"f":1.0}'
 
 
@@ -98,7 +99,7 @@ def test_what_has_no_representation_spoils_its_record_only() -> None:
         def __repr__(self) -> str:
             raise AttributeError("secret")
 
-    first, bad, last = from_messages([{"n": 1}, {"n": Broken()}, {"n": 3}])
+    first, bad, last = each_message([{"n": 1}, {"n": Broken()}, {"n": 3}])
     assert values([first, last]) == [{"n": 1}, {"n": 3}]
     assert isinstance(bad, UnreadableRecord)
     assert (bad.problem, bad.raw) == ("has a value of type Broken, which JSON cannot represent", b"")
