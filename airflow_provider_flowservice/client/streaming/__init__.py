@@ -9,7 +9,7 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
     lines_of_letters,
     unwrapped,
 )
-from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file
+from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file, from_range
 from airflow_provider_flowservice.client.streaming.inlet import Envelope, Inlet, inlet_of
 from airflow_provider_flowservice.client.streaming.messages import each_message, from_messages
 from airflow_provider_flowservice.client.streaming.posting import Failure, Poster, PostSummary, Progress

@@ -173,15 +173,16 @@ def begins_with_dead_letter(file: IO[bytes]) -> bool:
     return False
 
 
-def lines_of_letters(file: IO[bytes]) -> Records:
+def lines_of_letters(file: IO[bytes], source: str | None = None) -> Records:
     """Yield the lines of an open file of dead letters, whatever its name. They are not checked.
 
+    :param source: name of the file, if the input can have several.
     :raises InvalidInputError: if a line is longer than a dead letter can be.
     """
-    return blocks(_lines(file))
+    return blocks(_lines(file, source))
 
 
-def _lines(file: IO[bytes]) -> Iterator[InputRecord]:
+def _lines(file: IO[bytes], source: str | None = None) -> Iterator[InputRecord]:
     stream = opened(file, gzipped=False)
     number = position = 0
     while line := stream.readline(MAX_LETTER_BYTES + 1):
@@ -194,7 +195,7 @@ def _lines(file: IO[bytes]) -> Iterator[InputRecord]:
             raise InvalidInputError("path", problem, "Remove the line.")
         raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
         if raw:
-            yield InputRecord(position, raw, number)
+            yield InputRecord(position, raw, number, source)
             position += 1
 
 

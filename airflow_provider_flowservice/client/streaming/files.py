@@ -11,9 +11,18 @@ from typing import IO
 import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.streaming.blocks import TruncatedError, opened
+from airflow_provider_flowservice.client.streaming.blocks import (
+    TruncatedError,
+    is_gzip,
+    lines_in_range,
+    opened,
+)
 from airflow_provider_flowservice.client.streaming.csv_files import CsvOptions, csv_rows
-from airflow_provider_flowservice.client.streaming.json_files import json_document, json_lines
+from airflow_provider_flowservice.client.streaming.json_files import (
+    json_document,
+    json_lines,
+    json_lines_in_range,
+)
 from airflow_provider_flowservice.client.streaming.parquet_files import parquet_rows
 from airflow_provider_flowservice.client.streaming.records import Records, count_of
 
@@ -87,6 +96,32 @@ def _records(file: IO[bytes], name: str, form: FileFormat, csv_options: CsvOptio
     if form is FileFormat.JSON:
         return json_document(stream, name)
     return json_lines(stream, name)
+
+
+def from_range(
+    file: IO[bytes], name: str, byte_range: tuple[int, int], form: FileFormat | None = None
+) -> Records:
+    """Yield the records in the lines of an open file that begin in a range of its bytes.
+
+    The records in ranges that follow each other are all records of the file.
+
+    :param file: file that is open in binary mode and can be read at any place.
+    :param name: name of the file, whose extension defines the format.
+    :param byte_range: index of the first byte of the range, and index after its last byte.
+    :param form: the format, if the name does not say it.
+    :raises InvalidInputError: if the file is not JSON lines, or is compressed.
+    """
+    form = form or file_format(name)
+    if form is not FileFormat.JSON_LINES or is_gzip(file):
+        problem = f"{name!r} is {'compressed' if form is FileFormat.JSON_LINES else form}"
+        raise InvalidInputError(
+            "byte_range", problem, "Remove the argument: it applies only to JSON lines without compression."
+        )
+    begin, end = byte_range
+    # A mark at the beginning of the file, and another encoding, are looked for where they can be.
+    stream = lines_in_range(file, begin, end)
+    records = json_lines_in_range(stream) if begin else json_lines(stream, name)
+    return _until_truncated(records, name, 0, f"{name}[{begin}:{end}]")
 
 
 def _until_truncated(records: Records, name: str, position: int, source: str | None) -> Records:

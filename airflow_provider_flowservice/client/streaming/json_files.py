@@ -58,6 +58,16 @@ def json_lines(stream: io.BufferedReader, name: str) -> Records:
     yield from _lines(stream, 0, 0)
 
 
+def json_lines_in_range(stream: io.BufferedReader) -> Records:
+    """Yield the records in lines of a range of a file, whose numbers are not known."""
+    for part in _lines(stream, 0, 0):
+        yield (
+            msgspec.structs.replace(part, lines=None)
+            if isinstance(part, RecordBlock)
+            else msgspec.structs.replace(part, line=None)
+        )
+
+
 def _lines(stream: io.BufferedReader, position: int, number: int) -> Records:
     """Yield the records in lines. Only where a line is invalid, each is looked at alone.
 

@@ -49,7 +49,8 @@ def parquet_rows(file: IO[bytes], name: str) -> Records:
 def _rows(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord]:
     pa, parquet = _pyarrow(name)
     try:
-        rows = parquet.ParquetFile(file, buffer_size=_COLUMN_BYTES)
+        # Old timestamps of Spark, which have microseconds, would overflow as nanoseconds, without an error.
+        rows = parquet.ParquetFile(file, buffer_size=_COLUMN_BYTES, coerce_int96_timestamp_unit="us")
     except (pa.ArrowException, OSError) as error:
         if not _is_of_content(error, pa):
             raise
