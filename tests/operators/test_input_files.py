@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io.store import _STORE_CACHE, attach
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
@@ -275,3 +277,28 @@ def test_messages_are_taken_only_as_they_are_asked_for() -> None:
     with InputMessages(endless()).opened() as records:
         next(records)
     assert len(taken) <= 1001
+
+
+@pytest.fixture
+def store() -> Iterator[ObjectStoragePath]:
+    """A bucket of a store."""
+    fs = MemoryFileSystem()
+    fs.store.clear()
+    attach("memory", fs=fs)
+    yield ObjectStoragePath("memory://bucket")
+    _STORE_CACHE.pop("memory")
+
+
+def test_a_pattern_in_an_object_store_is_read_alike(store: ObjectStoragePath) -> None:
+    for name in ("day=1/b.jsonl", "day=1/a.jsonl", "day=2/a.jsonl"):
+        store.fs.pipe(f"/bucket/{name}", b'{"n": 1}\n')
+    found = files("memory://bucket/day=*/*.jsonl")
+    assert [each.source for each in read(found)] == ["day=1/a.jsonl", "day=1/b.jsonl", "day=2/a.jsonl"]
+    assert (found.size, found.read_bytes) == (27, 27)
+    assert found.would_match(store / "day=3" / "dead.jsonl")
+    assert not found.would_match(store / "dead.jsonl")
+    assert not found.would_match(ObjectStoragePath("/bucket/day=3/dead.jsonl"))
+    # Opened in an object store, too, at any place.
+    store.fs.pipe("/bucket/n.parquet", table(1, 2))
+    assert values(read(files("memory://bucket/*.parquet"))) == [{"n": 1}, {"n": 2}]
+    assert values(read(files("memory://bucket/n.parquet"))) == [{"n": 1}, {"n": 2}]

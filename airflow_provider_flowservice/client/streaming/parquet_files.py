@@ -22,7 +22,7 @@ from airflow_provider_flowservice.client.streaming.records import (
 )
 
 #: Number of rows that are in memory at once. More are not much faster.
-_ROWS = 100
+_ROWS = 20
 #: Number of bytes of each column that are read at once, so that a row group is never in memory as a whole.
 _COLUMN_BYTES = 256 * 1024
 _EPOCH = datetime(1970, 1, 1)

@@ -22,7 +22,12 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
 from airflow_provider_flowservice.client.streaming.files import from_file
 from airflow_provider_flowservice.client.streaming.messages import from_messages
 from airflow_provider_flowservice.client.streaming.posting import Failure
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, single
+from airflow_provider_flowservice.client.streaming.records import (
+    InputRecord,
+    RecordBlock,
+    UnreadableRecord,
+    single,
+)
 
 Record = InputRecord | UnreadableRecord
 
@@ -244,6 +249,16 @@ def test_a_record_among_letters_is_an_error_and_what_is_before_it_is_not() -> No
     ) as caught:
         next(found)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("last", [b"{}", b'{"note": "flowservice.dead_letter"}'])
+def test_blocks_without_letters_stay_as_they_are(last: bytes) -> None:
+    block = RecordBlock(0, [b'{"n": 1}', last])
+    bad = UnreadableRecord(2, b"oops", 3, "is not JSON")
+    first, second, third = unwrapped(iter([block, bad, block]))
+    assert first is block
+    assert second is bad
+    assert third is block
 
 
 def test_a_letter_among_records_is_an_error() -> None:

@@ -62,7 +62,6 @@ MOMENT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
         (1_772_368_200_123_456_789, pa.timestamp("ns", "UTC"), b'"2026-03-01T12:30:00.123456789+00:00"'),
         ([1, None, 2], pa.list_(pa.int64()), b"[1,null,2]"),
         ([date(2026, 3, 1), None], pa.list_(pa.date32()), b'["2026-03-01",null]'),
-        ([date(2026, 3, 1)], pa.list_(pa.date32(), 1), b'["2026-03-01"]'),
         ([[MOMENT]], pa.large_list(pa.list_(pa.timestamp("s", "UTC"))), b'[["2026-03-01T12:30:00+00:00"]]'),
         ({"a": 1, "b": None}, pa.struct({"a": pa.int64(), "b": pa.string()}), b'{"a":1}'),
         ({"a": {"b": date(2026, 3, 1)}}, pa.struct({"a": pa.struct({"b": pa.date32()})}), b'{"a":{"b":"2026-03-01"}}'),
@@ -75,6 +74,11 @@ def test_each_type_has_one_form(value: Any, kind: pa.DataType | None, expected: 
     expected = str(value).encode() if expected is None else expected
     assert [record.raw for record in found] == [b'{"n":0,"v":' + expected + b"}", b'{"n":1}']
     assert [(record.position, record.line) for record in found] == [(0, None), (1, None)]
+
+
+def test_a_list_may_have_a_fixed_size() -> None:
+    (record,) = read("a.parquet", column([[date(2026, 3, 1)]], pa.list_(pa.date32(), 1)))
+    assert record.raw == b'{"n":0,"v":["2026-03-01"]}'
 
 
 @pytest.mark.parametrize(
