@@ -18,6 +18,7 @@ from airflow.triggers.base import BaseTrigger
 import airflow_provider_flowservice
 from airflow_provider_flowservice.client.settings import settings_from
 from airflow_provider_flowservice.get_provider_info import get_provider_info
+from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from tests.support.features import needs
 
@@ -62,6 +63,7 @@ def offers_something(module: ModuleType) -> bool:
     """Whether a module defines a hook, operator, sensor or trigger that can be used as it is."""
     return any(
         issubclass(member, (BaseHook, BaseOperator, BaseTrigger))
+        and member is not FlowServiceBaseHook
         and member.__module__ == module.__name__
         and not inspect.isabstract(member)
         for _, member in inspect.getmembers(module, inspect.isclass)
