@@ -24,7 +24,7 @@ from airflow_provider_flowservice.client.streaming import (
     Inlet,
     Plan,
     Poster,
-    from_messages,
+    each_message,
     in_blocks,
     inlet_of,
 )
@@ -416,7 +416,7 @@ class FlowServiceHook(FlowServiceBaseHook):
         :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
         """
         plan = Plan.of(target, flow_id=flow_id, sync_validation=sync_validation, **options)
-        return self.poster(plan).post(in_blocks(from_messages(records)))
+        return self.poster(plan).post(in_blocks(each_message(records)))
 
     def poster(self, plan: Plan, **callbacks: Any) -> Poster:
         """Return what posts one input to an inlet, and can go on where an interrupted attempt has stopped.

@@ -211,6 +211,22 @@ def items(field: str, value: Any) -> list[Any]:
     return list(value)
 
 
+def iterable(field: str, value: Any) -> Iterable[Any]:
+    """Convert anything that yields elements, such as a list. It is not read here, as that may be possible only once."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise InvalidInputError(field, f"must be a list, not {type(value).__name__}", "Give a list.")
+    return value
+
+
+def number_range(field: str, value: Any) -> tuple[int, int]:
+    """Convert a list of two whole numbers, of which the second one is larger."""
+    numbers = list_of(whole_number())(field, value)
+    if len(numbers) != 2 or numbers[0] >= numbers[1]:
+        remedy = "Give two whole numbers, such as [0, 1000000]."
+        raise InvalidInputError(field, f"{shown(value)} is not a beginning and an end", remedy)
+    return numbers[0], numbers[1]
+
+
 def list_of(kind: Kind[T], *, minimum: int = 0) -> Kind[list[T]]:
     """Return a converter for lists whose elements have the same type.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import Stats
@@ -12,6 +12,8 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.streaming import PostSummary, Waiting
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_flowservice.client.streaming import Poster
 
 log = logging.getLogger(__name__)
@@ -31,13 +33,14 @@ class PostProgress:
     The counts in Airflow's metrics are ``flowservice.inlet.requests``, ``.throttled`` (responses 429 and 503),
     ``.accepted``, ``.rejected`` and ``.unknown``.
 
+    :param context: the task's context; the metrics are tagged with its DAG and task.
     :param begin: results of an earlier attempt, which has counted them.
-    :param tags: what the metrics are tagged with.
     :param read: returns which share of the input has been read, from 0 to 1; None if that is unknown.
     """
 
-    def __init__(self, begin: PostSummary, tags: Mapping[str, str], read: Callable[[], float | None]) -> None:
-        self._tags = dict(tags)
+    def __init__(self, context: Context, begin: PostSummary, read: Callable[[], float | None]) -> None:
+        ti = context.get("ti")
+        self._tags = {name: str(getattr(ti, name, "")) for name in ("dag_id", "task_id")}
         self._read = read
         self._counted = _counts(begin) | {"requests": 0, "throttled": 0}
         self._records = begin.accepted + begin.failures
@@ -61,9 +64,22 @@ class PostProgress:
             _WAITING.get(poster.pace.waiting_for, ""),
         )
         self._records, self._at = records, now
-        self.count(poster)
+        self._count(poster)
 
-    def count(self, poster: Poster) -> None:
+    def end(self, poster: Poster) -> None:
+        """Report at the end, however it has ended."""
+        summary = poster.summary
+        log.info(
+            "Records: %d accepted, %d rejected, %d unknown, %d possibly sent twice; processed up to record %d",
+            summary.accepted,
+            summary.rejected,
+            summary.unknown,
+            summary.maybe_duplicated,
+            summary.settled,
+        )
+        self._count(poster)
+
+    def _count(self, poster: Poster) -> None:
         """Add what is new to Airflow's metrics."""
         pace = poster.pace
         counts = _counts(poster.summary) | {"requests": pace.requests, "throttled": pace.throttled}
