@@ -66,14 +66,17 @@ class FlowServiceBaseHook(BaseHook):
         store = default_token_files() if self.settings.token_cache else None
         return http.RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
 
-    def connect_in_loop(self, in_main: Callable[[Callable[[], object]], None]) -> AiohttpTransport:
+    def connect_in_loop(
+        self, in_main: Callable[[Callable[[], object]], None], *, connections: int
+    ) -> AiohttpTransport:
         """Return a transport for the running event loop, with the settings that were read in the main thread.
 
         :param in_main: has a function called in the main thread. Airflow masks a token by a call to its supervisor,
             which no other thread may make.
+        :param connections: maximum number of connections.
         """
         return http.AiohttpTransport(
-            self.settings, on_token=lambda token: in_main(lambda: mask_secret(token))
+            self.settings, on_token=lambda token: in_main(lambda: mask_secret(token)), connections=connections
         )
 
     def get_conn(self) -> RequestsTransport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_flowservice.client import (
@@ -426,4 +427,5 @@ class FlowServiceHook(FlowServiceBaseHook):
         """
         # Whatever is wrong with the connection is an error of this thread, not of the one that sends.
         _ = self.settings
-        return Poster(self.connect_in_loop, plan, **callbacks)
+        connect = partial(self.connect_in_loop, connections=plan.concurrency)
+        return Poster(connect, plan, **callbacks)

@@ -61,7 +61,7 @@ class PostProgress:
             (records - self._records) / (now - self._at),
             summary.failures,
             summary.maybe_duplicated,
-            _WAITING.get(poster.pace.waiting_for, ""),
+            _WAITING[waiting] if (waiting := poster.pace.waiting_for) else "",
         )
         self._records, self._at = records, now
         self._count(poster)
