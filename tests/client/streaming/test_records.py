@@ -15,6 +15,7 @@ from airflow_provider_flowservice.client.streaming import json_files
 from airflow_provider_flowservice.client.streaming.blocks import buffered
 from airflow_provider_flowservice.client.streaming.json_files import json_lines
 from airflow_provider_flowservice.client.streaming.records import (
+    Cursor,
     InputRecord,
     RecordBlock,
     UnreadableRecord,
@@ -24,7 +25,6 @@ from airflow_provider_flowservice.client.streaming.records import (
     place_of,
     problem_of,
     single,
-    skip,
 )
 
 BAD = UnreadableRecord(2, b"oops", 3, "is not JSON")
@@ -76,7 +76,9 @@ def test_what_is_before_an_error_is_not_lost() -> None:
 @pytest.mark.parametrize("count", range(8))
 def test_the_first_records_are_skipped_wherever_they_end(count: int) -> None:
     everything = [*records(0, 2), BAD, *records(3, 6)]
-    assert list(single(skip(in_blocks(everything), count))) == everything[count:]
+    cursor = Cursor(in_blocks(everything))
+    assert list(single(cursor.take(count))) == everything[:count]
+    assert list(single(cursor)) == everything[count:]
 
 
 def test_a_part_of_a_block_knows_where_it_is() -> None:
