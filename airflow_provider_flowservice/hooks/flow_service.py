@@ -21,14 +21,7 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.settings import active_emulator
-from airflow_provider_flowservice.client.streaming import (
-    Inlet,
-    Plan,
-    Poster,
-    each_message,
-    in_blocks,
-    inlet_of,
-)
+from airflow_provider_flowservice.client.streaming import Inlet, Plan, Poster, from_messages, inlet_of
 from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
 from airflow_provider_flowservice.hooks.connection import check_host
 
@@ -417,7 +410,7 @@ class FlowServiceHook(FlowServiceBaseHook):
         :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
         """
         plan = Plan.of(target, flow_id=flow_id, sync_validation=sync_validation, **options)
-        return self.poster(plan).post(in_blocks(each_message(records)))
+        return self.poster(plan).post(from_messages(records))
 
     def poster(self, plan: Plan, **callbacks: Any) -> Poster:
         """Return what posts one input to an inlet, and can go on where an interrupted attempt has stopped.

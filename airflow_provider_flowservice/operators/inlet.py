@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -232,7 +234,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def plan(self, context: Context) -> None:
         """Log where records would be posted. The input is not read."""
-        self._check_format(by_name=True)
+        self._check_format()
         self.log.info(
             "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
         )
@@ -267,7 +269,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         target = self._inlet()
         posting = Posting(
             context,
-            self._source(),
+            self._source,
             skip_records=self.skip_records,
             letter_path=None if self.dead_letter_path is None else self._storage(self.dead_letter_path),
             task_state=self.task_state(context, self._work(target)),
@@ -332,35 +334,54 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         )
         return InputFiles(self._storage(path), self.input_format, csv_options, self.byte_range)
 
-    def _check_format(self, *, by_name: bool = False) -> None:
-        """Reject arguments that do not apply to the format of the input.
-
-        :param by_name: whether the format is told by the name alone, of a file that need not exist yet.
-        """
+    def _check_format(self) -> None:
+        """Reject arguments that do not apply to the format of the input."""
         if self.path is None:
             for name, value in (("input_format", self.input_format), ("byte_range", self.byte_range)):
                 if value is not None:
                     raise InvalidInputError(name, "applies only to path", "Remove the argument.")
-            has_rows, shown = False, "messages"
-        elif by_name:
-            form = self.input_format or file_format(str(self.path))
-            has_rows, shown = form is FileFormat.CSV, str(form)
-        else:
-            source = self._files(self.path)
-            has_rows, shown = source.have_rows(), " and ".join(sorted(source.formats))
+        elif self.input_format is None and not self._is_pattern():
+            try:
+                file_format(str(self.path))
+            except InvalidInputError:
+                # Dead letters are known by their content.
+                if not self._exists():
+                    raise
+                self._files(self.path)
         for name, is_given in (
             ("delimiter", self.delimiter is not None),
             ("encoding", self.encoding is not None),
             ("empty_cells", self.empty_cells is not EmptyCells.OMIT),
             ("null_values", bool(self.null_values)),
         ):
-            if is_given and not has_rows:
+            if is_given and not self._can_have_rows():
+                shown = "messages" if self.path is None else f"{str(self.path)!r}"
                 raise InvalidInputError(name, f"applies only to CSV, but the input is {shown}", _NOT_CSV)
+
+    def _can_have_rows(self) -> bool:
+        """Whether the input has rows of CSV or, in dead letters, may have some."""
+        if self.path is None:
+            return False
+        if self._is_pattern() or self._exists():
+            return self._files(self.path).have_rows()
+        return (self.input_format or file_format(str(self.path))) is FileFormat.CSV
+
+    def _is_pattern(self) -> bool:
+        return self.path is not None and has_magic(str(self.path))
+
+    def _exists(self) -> bool:
+        return self.path is not None and self._storage(self.path).exists()
 
     def _reject_same_file(self) -> None:
         if self.path is None or self.dead_letter_path is None:
             return
-        if is_same_file(self._storage(self.path), self._storage(self.dead_letter_path)):
+        letters = self._storage(self.dead_letter_path)
+        is_same = is_same_file(self._storage(self.path), letters)
+        with suppress(
+            InvalidInputError
+        ):  # The posting raises it, which cares for the letters of an earlier attempt.
+            is_same = is_same or (self._is_pattern() and self._files(self.path).would_match(letters))
+        if is_same:
             raise InvalidInputError(
                 "dead_letter_path",
                 f"{str(self.dead_letter_path)!r} refers to the same file as path {str(self.path)!r}, which would be"

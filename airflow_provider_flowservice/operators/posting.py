@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import (
@@ -20,30 +20,16 @@ from airflow_provider_flowservice.operators.progress import PostProgress
 from airflow_provider_flowservice.operators.task_state import is_last_attempt
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_flowservice.client.streaming import Plan, Records
+    from airflow_provider_flowservice.client.streaming import Plan
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+    from airflow_provider_flowservice.operators.input_files import InputFiles, InputMessages
     from airflow_provider_flowservice.operators.task_state import TaskState
 
+    Input = InputFiles | InputMessages
+
 log = logging.getLogger(__name__)
-
-
-class Input(Protocol):
-    """Records that are posted."""
-
-    @property
-    def size(self) -> int | None:
-        """Number of bytes; None if it is not known."""
-
-    @property
-    def read_bytes(self) -> int:
-        """About how many of them have been read."""
-
-    def opened(self) -> AbstractContextManager[Records]:
-        """Open the input at its beginning."""
 
 
 class _Saved(Frozen, frozen=True):
@@ -60,7 +46,7 @@ class _Saved(Frozen, frozen=True):
 class Posting:
     """Posts an input, in one attempt of a task.
 
-    :param source: the input.
+    :param find: returns the input.
     :param skip_records: number of records at its beginning that are left out.
     :param letter_path: the file of dead letters, if one is wanted.
     :param task_state: what the attempts of the task save.
@@ -69,14 +55,14 @@ class Posting:
     def __init__(
         self,
         context: Context,
-        source: Input,
+        find: Callable[[], Input],
         *,
         skip_records: int,
         letter_path: ObjectStoragePath | None,
         task_state: TaskState,
     ) -> None:
         self._context = context
-        self._source = source
+        self._find = find
         self._skip_records = skip_records
         self._letter_path = letter_path
         self._task_state = task_state
@@ -93,14 +79,16 @@ class Posting:
         settled = SettledRecords(self._skip_records, saved.note.marks, saved.note.above)
         with ExitStack() as opened:
             letters = opened.enter_context(self._letter_file(saved))
-            records = opened.enter_context(self._records())
+            # Not before: if the input is gone, the letters of an earlier attempt are still published.
+            source = self._find()
+            records = opened.enter_context(self._records(source))
             while not settled.check(records):
                 log.warning(
                     "The input has changed since the interrupted attempt: posting it from record %d on, although some"
                     " of the records that follow may have been sent",
                     settled.end,
                 )
-                records = opened.enter_context(self._records())
+                records = opened.enter_context(self._records(source))
             resumed = saved.note.resumed(settled)
             if letters:
                 letters.open(resumed.failures)
@@ -111,7 +99,7 @@ class Posting:
                 dead_letters.settle()
                 self._task_state.save(_Saved(note, letters.part if letters else None).to_json())
 
-            progress = PostProgress(self._context, resumed, self._share_read)
+            progress = PostProgress(self._context, resumed, source)
             poster = hook.poster(
                 plan,
                 settled=settled,
@@ -131,15 +119,12 @@ class Posting:
         return dead_letters
 
     @contextmanager
-    def _records(self) -> Iterator[Cursor]:
-        with self._source.opened() as records:
+    def _records(self, source: Input) -> Iterator[Cursor]:
+        with source.opened() as records:
             cursor = Cursor(records)
             for _ in cursor.take(self._skip_records):
                 pass
             yield cursor
-
-    def _share_read(self) -> float | None:
-        return self._source.read_bytes / self._source.size if self._source.size else None
 
     @contextmanager
     def _letter_file(self, saved: _Saved) -> Iterator[LetterFile | None]:

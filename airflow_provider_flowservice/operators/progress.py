@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import Stats
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.streaming import Poster
+    from airflow_provider_flowservice.operators.input_files import InputFiles, InputMessages
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,13 @@ class PostProgress:
 
     :param context: the task's context; the metrics are tagged with its DAG and task.
     :param begin: results of an earlier attempt, which has counted them.
-    :param read: returns which share of the input has been read, from 0 to 1; None if that is unknown.
+    :param source: the input.
     """
 
-    def __init__(self, context: Context, begin: PostSummary, read: Callable[[], float | None]) -> None:
+    def __init__(self, context: Context, begin: PostSummary, source: InputFiles | InputMessages) -> None:
         ti = context.get("ti")
         self._tags = {name: str(getattr(ti, name, "")) for name in ("dag_id", "task_id")}
-        self._read = read
+        self._source = source
         self._counted = _counts(begin) | {"requests": 0, "throttled": 0}
         self._records = begin.accepted + begin.failures
         self._at = clock.current().monotonic()
@@ -53,11 +53,12 @@ class PostProgress:
             return
         summary = poster.summary
         records = summary.accepted + summary.failures
-        share = self._read()
         log.info(
             "Posted %d records%s, %.0f a second; %d not accepted, %d possibly sent twice%s",
             records,
-            "" if share is None else f" ({share:.0%} of the input read)",
+            f" ({self._source.read_bytes / size:.0%} of the input read)"
+            if (size := self._source.size)
+            else "",
             (records - self._records) / (now - self._at),
             summary.failures,
             summary.maybe_duplicated,

@@ -11,7 +11,7 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
 )
 from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file, from_range
 from airflow_provider_flowservice.client.streaming.inlet import MAX_REQUEST_BYTES, Envelope, Inlet, inlet_of
-from airflow_provider_flowservice.client.streaming.messages import each_message, from_messages
+from airflow_provider_flowservice.client.streaming.messages import from_messages
 from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
 from airflow_provider_flowservice.client.streaming.rate import Waiting
 from airflow_provider_flowservice.client.streaming.records import (
@@ -21,8 +21,6 @@ from airflow_provider_flowservice.client.streaming.records import (
     Records,
     UnreadableRecord,
     count_of,
-    in_blocks,
     place_of,
-    single,
 )
 from airflow_provider_flowservice.client.streaming.settled import SettledRecords
