@@ -25,8 +25,8 @@ from airflow_provider_flowservice.client.streaming import (
     FileFormat,
     InputRecord,
     UnreadableRecord,
-    single,
 )
+from airflow_provider_flowservice.client.streaming.records import single
 from airflow_provider_flowservice.operators.input_files import InputFiles, InputMessages
 from tests.support.reading import Found, values
 
