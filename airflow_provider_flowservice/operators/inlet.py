@@ -47,7 +47,7 @@ from airflow_provider_flowservice.operators.kinds import (
     text_encoding,
     whole_number,
 )
-from airflow_provider_flowservice.operators.letter_files import is_same_file
+from airflow_provider_flowservice.operators.letter_files import NoteFile, is_same_file
 from airflow_provider_flowservice.operators.posting import Posting
 from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for
 
@@ -267,12 +267,14 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
+        letters = None if self.dead_letter_path is None else self._storage(self.dead_letter_path)
+        notes = None if letters is None else NoteFile(letters, context)
         posting = Posting(
             context,
             self._source,
             skip_records=self.skip_records,
-            letter_path=None if self.dead_letter_path is None else self._storage(self.dead_letter_path),
-            task_state=self.task_state(context, self._work(target)),
+            letter_path=letters,
+            task_state=self.task_state(context, self._work(target), notes),
         )
         dead_letters = posting.run(self.hook, self._plan(target))
         self._check_result(posting.summary, dead_letters)
