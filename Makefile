@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench lint format constraints clean
+.PHONY: help install demo emulator test test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench bench-inlet lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and f"Python 3.11 or newer is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
 	@echo "Installing into $(VENV); this takes about a minute, once."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[emulator,test]'
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[emulator,parquet,test]'
 	@touch $(READY)
 
 demo: $(READY) ## run the onboarding DAGs through Airflow against an emulator, and show what they made
@@ -60,13 +60,17 @@ lint: $(READY) ## check style, types and import directions
 bench: $(READY) ## measure what importing the operators and sensors costs
 	@$(BIN)/python -m tests.benchmarks.import_cost
 
+# wrk and aepp are measured too if they are installed: apt-get install wrk, .venv/bin/pip install aepp.
+bench-inlet: $(READY) ## measure how fast records are posted, beside other ways to do it; some minutes, on Linux
+	@$(BIN)/python -m tests.benchmarks.inlet
+
 format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 # What was newer than a date did not exist in that day's Airflow. The lowest versions go with an Airflow that was
 # installed with packages of its day: of a later day, some no longer work with it.
-RESOLVE := uv pip compile --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header --quiet --extra emulator pyproject.toml -
+RESOLVE := uv pip compile --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header --quiet --extra emulator --extra parquet pyproject.toml -
 IN_MARCH := --exclude-newer 2026-03-20
 IN_MAY := --exclude-newer 2026-05-30
 

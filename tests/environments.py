@@ -177,7 +177,7 @@ def make(environment: Environment, interpreter: str, log: Path) -> str | None:
         return None
     create = ["venv", "--clear", "--no-python-downloads", "--python", interpreter, str(environment.folder)]
     install = ["pip", "install", "--python", str(environment.interpreter)]
-    packages = ["--constraint", environment.constraints, "--editable", ".[emulator,test]"]
+    packages = ["--constraint", environment.constraints, "--editable", ".[emulator,parquet,test]"]
     for command in (create, install + packages):
         if _call([*UV, *command], log):
             return f"uv {command[0]} failed, see {log}"

@@ -24,10 +24,11 @@ def lowest() -> dict[str, Version]:
 
 
 def bounds() -> list[tuple[str, Version]]:
-    """Names and lower bounds of what the package itself and its emulator need; a line has exactly one bound."""
+    """Names and lower bounds of what the package, its emulator and its extra for Parquet need, one for each."""
     declared = project()
     found = []
-    for line in (*declared["dependencies"], *declared["optional-dependencies"]["emulator"]):
+    extras = declared["optional-dependencies"]
+    for line in (*declared["dependencies"], *extras["emulator"], *extras["parquet"]):
         requirement = Requirement(line)
         (bound,) = requirement.specifier
         assert bound.operator == ">=", line

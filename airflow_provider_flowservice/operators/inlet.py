@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import (
     MAX_REQUEST_BYTES,
     CsvOptions,
-    Cursor,
     DeadLetters,
     EmptyCells,
     Envelope,
     FileFormat,
     Inlet,
-    Note,
     Plan,
     PostSummary,
-    SettledRecords,
-    begins_with_dead_letter,
     file_format,
-    from_file,
-    from_messages,
-    in_blocks,
-    lines_of_letters,
-    unwrapped,
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
+from airflow_provider_flowservice.operators.input_files import InputFiles, InputMessages
+from airflow_provider_flowservice.operators.kinds import (
     cell,
     character,
     choice,
     failure_limit,
     flag,
-    items,
+    iterable,
     list_of,
     no_limit,
-    optional,
+    number_range,
     rate,
-    required,
     resource_id,
     seconds,
     share,
@@ -54,15 +47,13 @@ from airflow_provider_flowservice.operators.arguments import (
     text_encoding,
     whole_number,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
-from airflow_provider_flowservice.operators.letter_files import LetterFile, Part, is_same_file, letter_file
-from airflow_provider_flowservice.operators.task_state import TaskState, is_last_attempt
+from airflow_provider_flowservice.operators.letter_files import is_same_file
+from airflow_provider_flowservice.operators.posting import Posting
 from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_flowservice.client.streaming import InputRecord, UnreadableRecord
 
 #: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
 #: multiple of ``settle_seconds``: a few edits delay the post, but a flow that is edited all the time is an error.
@@ -96,23 +87,6 @@ _NOT_THE_WORK = frozenset(
 )
 
 
-class _SavedNote(Frozen, frozen=True):
-    """What an attempt saves for the next one.
-
-    :param note: what has become of the records.
-    :param letters: where the dead letters of the settled ones are.
-    """
-
-    note: Note
-    letters: Part | None = None
-
-    @classmethod
-    def loaded(cls, task_state: TaskState, skip_records: int) -> _SavedNote:
-        """Return the note of an earlier attempt, or an empty one."""
-        saved = task_state.load()
-        return cls.from_json(saved) if saved else cls(Note(PostSummary(settled=skip_records)))
-
-
 class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     """Post records to a streaming inlet (``POST /collection/batch/{inlet}``), and track the result of each record.
 
@@ -129,6 +103,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         optionally followed by ``.gz``. A record may have 1,000,000 bytes and 256 levels.
     :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``.
     :param input_format: format of the file, ``csv``, ``json`` or ``jsonl``, if its extension does not say it.
+    :param byte_range: index of a first byte and index after a last one: only the lines that begin there are posted, so
+        that several tasks can share one file. It must be JSON lines, without compression.
     :param delimiter: the character between two fields of a CSV file. By default, it is a comma if the header has one
         outside quotes; otherwise ``;``, tab or ``|`` if the header has exactly one of them. A first line ``sep=;`` says
         it, too.
@@ -170,10 +146,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     connection_id = optional(resource_id)
     inlet_url = optional(resource_id)
     flow_id = optional(resource_id)
-    messages = optional(items)
+    messages = optional(iterable)
     path = optional(storage_path)
     storage_conn_id = optional(string)
     input_format = optional(choice(FileFormat))
+    byte_range = optional(number_range)
     delimiter = optional(character)
     encoding = optional(text_encoding)
     empty_cells = required(choice(EmptyCells))
@@ -201,10 +178,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         flow_id: str | None = None,
         connection_id: str | None = None,
         inlet_url: str | None = None,
-        messages: Sequence[Mapping[str, Any]] | None = None,
+        messages: Iterable[Mapping[str, Any]] | None = None,
         path: str | None = None,
         storage_conn_id: str | None = None,
         input_format: str | None = None,
+        byte_range: Sequence[int] | None = None,
         delimiter: str | None = None,
         encoding: str | None = None,
         empty_cells: str = "omit",
@@ -289,45 +267,17 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
-        task_state = self.task_state(context, self._work(target))
-        saved = _SavedNote.loaded(task_state, self.skip_records)
-        settled = SettledRecords(self.skip_records, saved.note.marks, saved.note.above)
-        with ExitStack() as opened:
-            letters = opened.enter_context(self._letter_file(context, saved))
-            records = opened.enter_context(self._records())
-            while not settled.check(records):
-                self.log.warning(
-                    "The input has changed since the interrupted attempt: posting it from record %d on, although some"
-                    " of the records that follow may have been sent",
-                    settled.end,
-                )
-                records = opened.enter_context(self._records())
-            if letters:
-                letters.open(saved.note.resumed(settled).failures)
-            dead_letters = DeadLetters(letters.write if letters else None)
-
-            def save(note: Note) -> None:
-                # Another attempt does not report the failures of settled records again.
-                dead_letters.settle()
-                task_state.save(_SavedNote(note, letters.part if letters else None).to_json())
-
-            poster = self.hook.poster(
-                self._plan(target),
-                settled=settled,
-                note=saved.note,
-                on_failure=dead_letters.add,
-                on_note=save,
-            )
-            try:
-                poster.post(iter(records))
-            finally:
-                summary = poster.summary
-                self._log(summary)
-            dead_letters.settle()
-        # From here on, another attempt must send everything again, so the state to continue from is cleared.
-        task_state.clear()
-        self._check_result(summary, dead_letters)
-        return {"inlet_id": target.id, **{k: v for k, v in asdict(summary).items() if k != "settled"}}
+        posting = Posting(
+            context,
+            self._source,
+            skip_records=self.skip_records,
+            letter_path=None if self.dead_letter_path is None else self._storage(self.dead_letter_path),
+            task_state=self.task_state(context, self._work(target)),
+        )
+        dead_letters = posting.run(self.hook, self._plan(target))
+        self._check_result(posting.summary, dead_letters)
+        result = {name: value for name, value in asdict(posting.summary).items() if name != "settled"}
+        return {"inlet_id": target.id, **result}
 
     def _plan(self, target: Inlet) -> Plan:
         return Plan.of(
@@ -342,16 +292,6 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             messages_per_second=failure_limit(self.messages_per_second),
             rate_share=self.rate_share,
             resend_window=self.resend_window,
-        )
-
-    def _log(self, summary: PostSummary) -> None:
-        self.log.info(
-            "Records: %d accepted, %d rejected, %d unknown, %d possibly sent twice; processed up to record %d",
-            summary.accepted,
-            summary.rejected,
-            summary.unknown,
-            summary.maybe_duplicated,
-            summary.settled,
         )
 
     def _inlet(self) -> Inlet:
@@ -380,89 +320,68 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         arguments = {name: str(getattr(self, name)) for name in self.arguments if name not in _NOT_THE_WORK}
         return f"{target.url} {arguments!r}"
 
-    @contextmanager
-    def _records(self) -> Iterator[Cursor]:
-        """Read the input from the first record on that is not skipped."""
+    def _source(self) -> InputFiles | InputMessages:
+        if self.path is None:
+            return InputMessages(self.messages or ())
+        return self._files(self.path)
+
+    def _files(self, path: str | ObjectStoragePath) -> InputFiles:
         csv_options = CsvOptions(
             delimiter=self.delimiter,
             encoding=self.encoding,
             empty_cells=self.empty_cells,
             null_values=frozenset(self.null_values),
         )
-        with ExitStack() as opened:
-            records: Iterable[InputRecord | UnreadableRecord] = from_messages(self.messages or ())
-            if self.path is not None:
-                path = self._storage(self.path)
-                if not path.exists():
-                    raise InvalidInputError(
-                        "path", f"{self.path!r} does not exist", "Check the path and storage_conn_id."
-                    )
-                are_letters = self._has_letters(path)
-                file = opened.enter_context(path.open("rb"))
-                if are_letters:
-                    records = lines_of_letters(file)
-                else:
-                    records = from_file(file, path.name, self.input_format, csv_options)
-            cursor = Cursor(in_blocks(unwrapped(records, csv_options)))
-            for _ in cursor.take(self.skip_records):
-                pass
-            yield cursor
-
-    @staticmethod
-    def _has_letters(path: ObjectStoragePath) -> bool:
-        with path.open("rb") as file:
-            return begins_with_dead_letter(file)
+        return InputFiles(self._storage(path), self.input_format, csv_options, self.byte_range)
 
     def _check_format(self) -> None:
         """Reject arguments that do not apply to the format of the input."""
-        try:
-            self._check_format_of_name()
-        except InvalidInputError:
-            # Dead letters are known by their content, and may have rows of a CSV file.
-            path = None if self.path is None else self._storage(self.path)
-            if path is None or not path.exists() or not self._has_letters(path):
-                raise
-
-    def _check_format_of_name(self) -> None:
-        form = self.input_format
-        if self.path is None and form is not None:
-            raise InvalidInputError("input_format", "applies only to path", "Remove the argument.")
-        if self.path is not None and form is None:
-            form = file_format(str(self.path))
+        if self.path is None:
+            for name, value in (("input_format", self.input_format), ("byte_range", self.byte_range)):
+                if value is not None:
+                    raise InvalidInputError(name, "applies only to path", "Remove the argument.")
+        elif self.input_format is None and not self._is_pattern():
+            try:
+                file_format(str(self.path))
+            except InvalidInputError:
+                # Dead letters are known by their content.
+                if not self._exists():
+                    raise
+                self._files(self.path)
         for name, is_given in (
             ("delimiter", self.delimiter is not None),
             ("encoding", self.encoding is not None),
             ("empty_cells", self.empty_cells is not EmptyCells.OMIT),
             ("null_values", bool(self.null_values)),
         ):
-            if is_given and form is not FileFormat.CSV:
-                raise InvalidInputError(
-                    name, f"applies only to CSV, but the input is {form or 'messages'}", _NOT_CSV
-                )
+            if is_given and not self._can_have_rows():
+                shown = "messages" if self.path is None else f"{str(self.path)!r}"
+                raise InvalidInputError(name, f"applies only to CSV, but the input is {shown}", _NOT_CSV)
 
-    @contextmanager
-    def _letter_file(self, context: Context, saved: _SavedNote) -> Iterator[LetterFile | None]:
-        """Open the dead letter file, if one is wanted. In the end, it has the letters of all settled records."""
-        if self.dead_letter_path is None:
-            yield None
-            return
-        path = self._storage(self.dead_letter_path)
-        file = letter_file(path, context, saved.letters, saved.note.settled.failures)
-        try:
-            yield file
-        except BaseException as error:  # Airflow's timeout is no Exception.
-            if is_last_attempt(context, error):
-                file.finish(failed=True)
-            raise
-        else:
-            file.finish(failed=False)
-        finally:
-            file.close()
+    def _can_have_rows(self) -> bool:
+        """Whether the input has rows of CSV or, in dead letters, may have some."""
+        if self.path is None:
+            return False
+        if self._is_pattern() or self._exists():
+            return self._files(self.path).have_rows()
+        return (self.input_format or file_format(str(self.path))) is FileFormat.CSV
+
+    def _is_pattern(self) -> bool:
+        return self.path is not None and has_magic(str(self.path))
+
+    def _exists(self) -> bool:
+        return self.path is not None and self._storage(self.path).exists()
 
     def _reject_same_file(self) -> None:
         if self.path is None or self.dead_letter_path is None:
             return
-        if is_same_file(self._storage(self.path), self._storage(self.dead_letter_path)):
+        letters = self._storage(self.dead_letter_path)
+        is_same = is_same_file(self._storage(self.path), letters)
+        with suppress(
+            InvalidInputError
+        ):  # The posting raises it, which cares for the letters of an earlier attempt.
+            is_same = is_same or (self._is_pattern() and self._files(self.path).would_match(letters))
+        if is_same:
             raise InvalidInputError(
                 "dead_letter_path",
                 f"{str(self.dead_letter_path)!r} refers to the same file as path {str(self.path)!r}, which would be"

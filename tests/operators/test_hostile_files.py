@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_flowservice.client.streaming.records import MAX_RECORD_BYTES
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -45,6 +48,16 @@ def bomb(before: bytes, after: bytes) -> bytes:
     return gzip.compress(b"".join((before, b"x" * 200_000_000, after)), compresslevel=1)
 
 
+def repeated() -> bytes:
+    """A Parquet file of some kB, of whose rows each has a text of more than a megabyte, which is stored once."""
+    texts = pa.DictionaryArray.from_arrays(
+        pa.array([None, *[0] * 2000, None], pa.int32()), pa.array(["x" * (MAX_RECORD_BYTES + 1)])
+    )
+    file = io.BytesIO()
+    parquet.write_table(pa.table({"n": [1, *[3] * 2000, 2], "text": texts}), file)
+    return file.getvalue()
+
+
 #: What each file contains, and how many of its records are rejected. Those with the numbers 1 and 2 are good.
 FILES: dict[str, tuple[Callable[[], bytes], int]] = {
     "empty_lines.jsonl": (lambda: EMPTY + ONE + EMPTY + TWO, 0),
@@ -63,6 +76,7 @@ FILES: dict[str, tuple[Callable[[], bytes], int]] = {
     "bomb.jsonl.gz": (lambda: bomb(ONE + b"\n", b"\n" + TWO), 1),
     "bomb.json.gz": (lambda: bomb(b"[" + ONE + b',{"n": "', b'"},' + TWO + b"]"), 1),
     "bomb.csv.gz": (lambda: bomb(b"n\n1\n", b"\n2"), 1),
+    "bomb.parquet": (repeated, 2000),
     "quoted_bomb.csv.gz": (lambda: bomb(b'n\n1\n"', b'"\n2'), 1),
 }
 #: Files that end with an error, after their good records were sent.

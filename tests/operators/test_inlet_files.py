@@ -181,8 +181,11 @@ def test_a_tab_may_come_from_a_template(control: EmulatorControl, source: Source
     ids=["messages", "path", "input_format"],
 )
 def test_what_applies_to_csv_alone_is_refused_for_other_input(
-    control: EmulatorControl, source: Source, argument: dict[str, Any], given: dict[str, Any]
+    control: EmulatorControl, source: Source, tmp_path: Path, argument: dict[str, Any], given: dict[str, Any]
 ) -> None:
+    if "path" in given:
+        (tmp_path / given["path"]).write_text('{"n": 1}')
+        given = {**given, "path": str(tmp_path / given["path"])}
     message = refused(post(source, **given, **argument))
     assert f"{next(iter(argument))}: applies only to CSV, but the input is " in message
     assert posts(control) == []

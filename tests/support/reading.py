@@ -11,13 +11,13 @@ import pytest
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.streaming.csv_files import CsvOptions
 from airflow_provider_flowservice.client.streaming.files import FileFormat, from_file
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, single
 
 Found = list[InputRecord | UnreadableRecord]
 
 
 def read(name: str, content: bytes, form: FileFormat | None = None, **csv_options: Any) -> Found:
-    return list(from_file(io.BytesIO(content), name, form, CsvOptions(**csv_options)))
+    return list(single(from_file(io.BytesIO(content), name, form, CsvOptions(**csv_options))))
 
 
 def values(found: Found) -> list[object]:
@@ -29,5 +29,5 @@ def read_until_error(name: str, content: bytes) -> tuple[Found, str]:
     """The records that come before an error, and the error."""
     found: Found = []
     with pytest.raises(InvalidInputError) as caught:
-        found.extend(from_file(io.BytesIO(content), name))
+        found.extend(single(from_file(io.BytesIO(content), name)))
     return found, str(caught.value)

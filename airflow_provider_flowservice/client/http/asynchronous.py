@@ -1,11 +1,11 @@
-"""The asynchronous transport, on aiohttp, for triggers."""
+"""The asynchronous transport, on aiohttp."""
 
 from __future__ import annotations
 
 import asyncio
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -20,7 +20,7 @@ from airflow_provider_flowservice.client.http import auth, network
 from airflow_provider_flowservice.client.http.body import Body
 from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, exchange
 from airflow_provider_flowservice.client.http.request import Request
-from airflow_provider_flowservice.client.http.response import Response, Token
+from airflow_provider_flowservice.client.http.response import Response, Token, retry_after
 from airflow_provider_flowservice.client.settings import Settings
 
 T = TypeVar("T")
@@ -31,7 +31,24 @@ LARGE_AT_ONCE = 4
 #: servers that send slowly cannot hold up the triggers of others.
 SMALL_BYTES = 64 * 1024
 
+#: Connections at once, unless the caller says otherwise.
+CONNECTIONS = 100
+
 _slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+
+class Pacer(Protocol):
+    """Decides when requests may be sent, from what the server says to earlier ones."""
+
+    async def turn(self, messages: int) -> None:
+        """Wait until a request with so many messages may be sent."""
+
+    def saw(self, status: int | None, retry_after: float | None) -> None:
+        """Learn how the request of a turn ended.
+
+        :param status: status of the response; None if there was none.
+        :param retry_after: seconds for which the server does not want another request, if it says so.
+        """
 
 
 class AiohttpTransport:
@@ -39,23 +56,37 @@ class AiohttpTransport:
 
     :param settings: the servers and the credential.
     :param on_token: called with every token that is fetched before it is used, so that it can be masked in logs.
+    :param connections: maximum number of connections; further requests wait until one is free.
     """
 
-    def __init__(self, settings: Settings, *, on_token: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_token: Callable[[str], None] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
         self._settings = settings
         self._on_token = on_token
         self._tokens = auth.TokenSource(settings)
         self._ssl = network.ssl_context(settings)
+        #: The proxy of each origin. Looking for one reads all variables of the environment.
+        self._proxies: dict[str, str | None] = {}
         # Proxies and certificates are resolved in network.py, as in the other transport.
         # Body decompresses, with a limit.
         self._session = aiohttp.ClientSession(
-            trust_env=False, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            connector=aiohttp.TCPConnector(limit=connections),
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
         )
 
-    async def send(self, request: Request[T], *, pace: Any = None, messages: int = 1) -> T:
+    async def send(self, request: Request[T], *, pace: Pacer | None = None, messages: int = 1) -> T:
         """Send a request with a token, and with retries.
 
         :param request: the request.
+        :param pace: asked before each attempt, and told its result. Requests for a token do not wait for it.
+        :param messages: number of messages in the request.
         :returns: the response, parsed by the request's ``parse``.
         :raises FlowServiceError: if the last attempt fails.
         """
@@ -72,8 +103,12 @@ class AiohttpTransport:
                 result = None
             elif isinstance(step, NeedToken):
                 result = await self._tokens.token_async(step.rejected, self._fetch_token)
+            elif isinstance(step, Send):
+                result = await (self._paced_attempt(step, pace) if pace else self._attempt(step))
             else:
-                result = await self._attempt(step)
+                result = None
+                if pace:
+                    await pace.turn(messages)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -88,8 +123,18 @@ class AiohttpTransport:
             self._on_token(token.value)
         return token
 
+    async def _paced_attempt(self, step: Send, pace: Pacer) -> Response | FlowServiceError:
+        status = after = None
+        try:
+            result = await self._attempt(step)
+            status = result.status
+            after = retry_after(result.headers.get("retry-after")) if isinstance(result, Response) else None
+        finally:
+            # Also if this task is cancelled: each turn has one end.
+            pace.saw(status, after)
+        return result
+
     async def _attempt(self, step: Send) -> Response | FlowServiceError:
-        where = {"method": step.method, "path": step.path}
         if blocked := network.blocked(step.origin):
             return blocked
         try:
@@ -109,7 +154,8 @@ class AiohttpTransport:
             # The text of this one has the URL of the proxy, with its password.
             said = problem.message if isinstance(problem, aiohttp.ClientResponseError) else str(problem)
             what = f"{type(problem).__name__} {said}".rstrip()
-            return ResponseLostError(f"{step.method} {step.path}: no complete response: {what}", **where)
+            message = f"{step.method} {step.path}: no complete response: {what}"
+            return ResponseLostError(message, method=step.method, path=step.path)
 
     async def _exchange(self, step: Send) -> Response:
         timeout = aiohttp.ClientTimeout(
@@ -124,28 +170,31 @@ class AiohttpTransport:
             data=step.body,
             headers=step.headers,
             timeout=timeout,
-            proxy=network.proxy_for(step.origin, self._settings),
+            proxy=self._proxy_for(step.origin),
             ssl=self._ssl,
             allow_redirects=False,
         ) as received:
             head = step.head(received.status, received.headers)
             return head.with_body(await _read(received.content, Body(head)))
 
+    def _proxy_for(self, origin: str) -> str | None:
+        if origin not in self._proxies:
+            self._proxies[origin] = network.proxy_for(origin, self._settings)
+        return self._proxies[origin]
+
 
 async def _read(content: aiohttp.StreamReader, body: Body) -> bytes:
     """Read a body. A large one waits until fewer than :data:`LARGE_AT_ONCE` others are being read."""
-    chunks = content.iter_any()
-    first = bytearray()
-    async for chunk in chunks:
+    first = b""
+    while len(first) <= SMALL_BYTES:
+        chunk = await content.readany()
         first += chunk
-        if len(first) > SMALL_BYTES:
-            break
-    else:
-        # Nothing waits from here until the response is parsed, so there is only one such body at a time.
-        body.feed(bytes(first))
-        return body.complete()
+        if not chunk:
+            # Nothing waits from here until the response is parsed, so there is only one such body at a time.
+            body.feed(first)
+            return body.complete()
     async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LARGE_AT_ONCE)):
-        body.feed(bytes(first))
-        async for chunk in chunks:
+        body.feed(first)
+        while chunk := await content.readany():
             body.feed(chunk)
         return body.complete()

@@ -113,6 +113,8 @@ class TokenSource:
         :param fetch: fetches a token from IMS.
         :raises FlowServiceError: if IMS does not issue a token.
         """
+        if (usable := self.cached(rejected)) is not None:
+            return usable
         loop_lock = self._slot.loop_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with loop_lock:
             cached = self.cached(rejected)

@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import auth, deadline, network
 from airflow_provider_flowservice.client.http.body import Body
-from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, exchange
+from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, Turn, exchange
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response, Token
 from airflow_provider_flowservice.client.settings import Settings
@@ -76,6 +76,8 @@ class RequestsTransport:
                 result = None
             elif isinstance(step, NeedToken):
                 result = self._token(step.rejected)
+            elif isinstance(step, Turn):
+                result = None  # requests go out one after the other
             else:
                 result = self._attempt(step)
 

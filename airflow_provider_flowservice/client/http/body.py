@@ -24,7 +24,7 @@ _PIECE_BYTES = 1024 * 1024
 
 #: Codings that :mod:`zlib` recognizes by their first bytes.
 _ZLIB = frozenset({"gzip", "x-gzip", "deflate"})
-_PLAIN = frozenset({"", "identity"})
+_KNOWN = _ZLIB | {"", "identity"}
 
 
 class Body:
@@ -38,7 +38,7 @@ class Body:
     def __init__(self, head: Response) -> None:
         self._head = head
         coding = head.headers.get("content-encoding", "").strip().lower()
-        self._ignored = coding not in _ZLIB | _PLAIN
+        self._ignored = coding not in _KNOWN
         if self._ignored and head.is_success:
             raise self._error(f"is compressed with {coding!r}, which was not asked for")
         self._compressed = coding in _ZLIB

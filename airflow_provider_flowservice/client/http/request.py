@@ -67,7 +67,7 @@ class Request(Frozen, Generic[T], frozen=True):
     @property
     def query(self) -> str:
         """The query string. Spaces are encoded as ``%20``, because ``+`` has a meaning in ``orderby``."""
-        return urlencode(self.params, quote_via=quote)
+        return urlencode(self.params, quote_via=quote) if self.params else ""
 
 
 class Sender(Protocol):

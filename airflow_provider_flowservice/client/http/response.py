@@ -240,12 +240,14 @@ def decode(response: Response, kind: type[T], part: bytes | msgspec.Raw | None =
 
     :raises InvalidResponseError: if it is not JSON or does not have the structure of the record.
     """
+    content = response.body if part is None else bytes(part)
     try:
-        decoded = msgspec.json.decode(response.body if part is None else part, type=kind)
+        decoded = msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         text = f"HTTP {response.status}, invalid response: {problem}"
         raise response.error(InvalidResponseError, text) from problem
-    if _is_too_deep(decoded):
+    # Each level begins with one of these. Counting them first saves looking into most values.
+    if content.count(b"{") + content.count(b"[") >= MAX_DEPTH and _is_too_deep(decoded):
         raise response.error(InvalidResponseError, f"invalid response: more than {MAX_DEPTH} nested levels")
     return decoded
 

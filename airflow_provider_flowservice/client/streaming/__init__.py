@@ -9,16 +9,18 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
     lines_of_letters,
     unwrapped,
 )
-from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file
+from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file, from_range
 from airflow_provider_flowservice.client.streaming.inlet import MAX_REQUEST_BYTES, Envelope, Inlet, inlet_of
+from airflow_provider_flowservice.client.streaming.messages import from_messages
 from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
+from airflow_provider_flowservice.client.streaming.rate import Waiting
 from airflow_provider_flowservice.client.streaming.records import (
     Cursor,
     InputRecord,
     RecordBlock,
     Records,
     UnreadableRecord,
-    from_messages,
-    in_blocks,
+    count_of,
+    place_of,
 )
 from airflow_provider_flowservice.client.streaming.settled import SettledRecords

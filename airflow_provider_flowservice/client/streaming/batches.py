@@ -65,9 +65,9 @@ class Batch(msgspec.Struct):
     def locate(self, offset: int) -> tuple[int, InputRecord]:
         """Return the index and the record of one of :attr:`raws`."""
         for index, block in self.parts:
-            if offset < len(block):
+            if offset < len(block.raws):
                 return index + offset, block.record(offset)
-            offset -= len(block)
+            offset -= len(block.raws)
         raise IndexError("the batch has fewer records")
 
 
@@ -134,7 +134,7 @@ class Batcher:
 
     def _add(self, block: RecordBlock) -> Iterator[Batch]:
         """Add records to send, and yield the batches that are full."""
-        offset, count = 0, len(block)
+        offset, count = 0, len(block.raws)
         while offset < count:
             took = self._fitting(block, offset)
             if not took and self._size(block.raws[offset]) > inlet.MAX_REQUEST_BYTES:
@@ -149,8 +149,8 @@ class Batcher:
                 part = block if (took or 1) == count else block.part(offset, offset + (took or 1))
                 self._settled.hash.add(part)
                 self._batch.parts.append((self._batch.end, part))
-                self._batch.end += len(part)
-                offset += len(part)
+                self._batch.end += len(part.raws)
+                offset += len(part.raws)
                 if self._batch.end - self._batch.begin >= self._limits.records:
                     yield from self._cut()
 

@@ -22,7 +22,9 @@ from airflow_provider_flowservice.client.streaming.records import (
     MAX_RECORD_BYTES,
     CsvLayout,
     InputRecord,
+    Records,
     UnreadableRecord,
+    in_blocks,
     too_long,
     undecodable,
 )
@@ -83,14 +85,18 @@ def record_of_row(text: str, layout: CsvLayout, options: CsvOptions) -> bytes | 
     return _record(layout, rows[0] if rows else [], options)
 
 
-def csv_rows(
-    stream: io.BufferedReader, name: str, options: CsvOptions
-) -> Iterator[InputRecord | UnreadableRecord]:
+def csv_rows(stream: io.BufferedReader, name: str, options: CsvOptions) -> Records:
     """Yield the records in a CSV file.
 
     :raises InvalidInputError: if the header is invalid, the delimiter is not clear, or the text does not have the
         encoding.
     """
+    return in_blocks(_rows(stream, name, options))
+
+
+def _rows(
+    stream: io.BufferedReader, name: str, options: CsvOptions
+) -> Iterator[InputRecord | UnreadableRecord]:
     _raise_field_limit()
     encoding = _encoding(stream, name, options.encoding)
     lines = _Lines(io.TextIOWrapper(stream, encoding, undecodable(encoding), newline=""))

@@ -6,7 +6,7 @@ import codecs
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import IO, Any, TypeVar
@@ -22,10 +22,14 @@ from airflow_provider_flowservice.client.streaming.records import (
     MAX_RECORD_BYTES,
     CsvLayout,
     InputRecord,
+    RecordBlock,
+    Records,
     UnreadableRecord,
     checked,
+    in_blocks,
     place_of,
     problem_of,
+    single,
 )
 
 #: The key that marks a dead letter; its value is the version of the format.
@@ -55,6 +59,7 @@ class _Letter(Frozen, frozen=True):
     :param record: an object if the record is one; otherwise its text as a string, in which a byte that is not UTF-8
         is a lone surrogate.
     :param csv: columns and delimiter of the file that the record is a row of.
+    :param source: name of the file that the record is from, if its input could have several.
     :param is_beginning: whether the text is only the beginning of a record that is too long.
     """
 
@@ -64,6 +69,7 @@ class _Letter(Frozen, frozen=True):
     line: int | None = None
     csv: CsvLayout | None = None
     is_beginning: bool = False
+    source: str | None = None
 
 
 L = TypeVar("L", _Marked, _Letter)
@@ -116,6 +122,7 @@ def _letter(failure: Failure) -> bytes:
         "line": record.line,
         "status": failure.status,
         "message": failure.message,
+        **({"source": record.source} if record.source else {}),
         **({"csv": msgspec.to_builtins(csv)} if csv else {}),
         **({"is_beginning": True} if is_beginning else {}),
     }
@@ -162,15 +169,20 @@ def _decode(raw: bytes, kind: type[L]) -> tuple[L, str | None]:
 def begins_with_dead_letter(file: IO[bytes]) -> bool:
     """Whether the first line of an open file is a dead letter. The file is read up to there."""
     with suppress(InvalidInputError, EOFError, gzip.BadGzipFile, zlib.error):
-        return any(is_dead_letter(first.raw) for first in islice(lines_of_letters(file), 1))
+        return any(is_dead_letter(first.raw) for first in islice(_lines(file), 1))
     return False
 
 
-def lines_of_letters(file: IO[bytes]) -> Iterator[InputRecord]:
-    """Yield the lines of an open file of dead letters, whatever its name.
+def lines_of_letters(file: IO[bytes], source: str | None = None) -> Records:
+    """Yield the lines of an open file of dead letters, whatever its name. They are not checked.
 
+    :param source: name of the file, if the input can have several.
     :raises InvalidInputError: if a line is longer than a dead letter can be.
     """
+    return in_blocks(_lines(file, source))
+
+
+def _lines(file: IO[bytes], source: str | None = None) -> Iterator[InputRecord]:
     stream = opened(file, gzipped=False)
     number = position = 0
     while line := stream.readline(MAX_LETTER_BYTES + 1):
@@ -183,22 +195,39 @@ def lines_of_letters(file: IO[bytes]) -> Iterator[InputRecord]:
             raise InvalidInputError("path", problem, "Remove the line.")
         raw = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
         if raw:
-            yield InputRecord(position, raw, number)
+            yield InputRecord(position, raw, number, source)
             position += 1
 
 
-def unwrapped(
-    records: Iterable[InputRecord | UnreadableRecord], csv_options: CsvOptions | None = None
-) -> Iterator[InputRecord | UnreadableRecord]:
+def unwrapped(records: Records, csv_options: CsvOptions | None = None) -> Records:
     """Yield, if the first record is a dead letter, the records that the letters stand for; otherwise all as they are.
+
+    The position and the line of such a record are those in the input that it was read from at first.
 
     :param csv_options: how to read a row; its layout is in the letter.
     :raises InvalidInputError: if there are dead letters and other records, or a letter is invalid.
     """
     are_letters: bool | None = None
-    for record in records:
+    for part in records:
+        if are_letters is None:
+            are_letters = is_dead_letter(next(single([part])).raw)
+        if are_letters or _has_letter(part):
+            yield from in_blocks(_each_unwrapped(part, csv_options or CsvOptions(), are_letters=are_letters))
+        else:
+            yield part
+
+
+def _has_letter(part: RecordBlock | UnreadableRecord) -> bool:
+    raws = part.raws if isinstance(part, RecordBlock) else [part.raw]
+    # To look into all of them at once is much faster.
+    return _MARKER in b"".join(raws) and any(map(is_dead_letter, raws))
+
+
+def _each_unwrapped(
+    part: RecordBlock | UnreadableRecord, csv_options: CsvOptions, *, are_letters: bool
+) -> Iterator[InputRecord | UnreadableRecord]:
+    for record in single([part]):
         is_letter = is_dead_letter(record.raw)
-        are_letters = is_letter if are_letters is None else are_letters
         place = place_of(record)
         if is_letter != are_letters:
             kinds = ("a dead letter", "none") if is_letter else ("no dead letter", "one")
@@ -206,7 +235,7 @@ def unwrapped(
             raise InvalidInputError(
                 "path or messages", problem, "Post dead letters and other records separately."
             )
-        yield _record_in(record.raw, place, csv_options or CsvOptions()) if is_letter else record
+        yield _record_in(record.raw, place, csv_options) if is_letter else record
 
 
 def _record_in(raw: bytes, place: str, csv_options: CsvOptions) -> InputRecord | UnreadableRecord:
@@ -225,6 +254,13 @@ def _record_in(raw: bytes, place: str, csv_options: CsvOptions) -> InputRecord |
     if is_dead_letter(content):
         # A letter that was broken when it was posted back is the record of another letter.
         return _record_in(content, place, csv_options)
+    record = _record_of(letter, content, text, csv_options)
+    return msgspec.structs.replace(record, source=letter.source)
+
+
+def _record_of(
+    letter: _Letter, content: bytes, text: str | None, csv_options: CsvOptions
+) -> InputRecord | UnreadableRecord:
     if text is not None and letter.is_beginning:
         # Cut off, a row can look like a whole one.
         return UnreadableRecord(

@@ -185,4 +185,6 @@ class Courier:
         elif batch.begin < self._maybe_sent_below:
             accepted = (offset for index, offset in enumerate(pending) if index not in result.refused)
             delivered.duplicated += sum(batch.locate(each)[0] < self._maybe_sent_below for each in accepted)
+        if again:
+            self._pace.slow_down()
         return sorted(again)

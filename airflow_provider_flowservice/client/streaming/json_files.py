@@ -5,19 +5,23 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.streaming.blocks import BLOCK_BYTES, buffered
+from airflow_provider_flowservice.client.streaming.blocks import BLOCK_BYTES, TruncatedError, buffered
 from airflow_provider_flowservice.client.streaming.records import (
     KEPT_BYTES,
     MAX_RECORD_BYTES,
     InputRecord,
+    RecordBlock,
+    Records,
     UnreadableRecord,
+    are_records,
     checked,
-    problem_of,
+    count_of,
+    in_blocks,
     too_long,
 )
 
@@ -45,11 +49,7 @@ _CLOSING = frozenset({b"]", b"}"})
 _BATCH = re.compile(rb'\{[ \t\r\n]*+"messages"[ \t\r\n]*+:[ \t\r\n]*+\[')
 
 
-class TruncatedError(ValueError):
-    """A document ends before it is complete, or its brackets do not match."""
-
-
-def json_lines(stream: io.BufferedReader, name: str) -> Iterator[InputRecord | UnreadableRecord]:
+def json_lines(stream: io.BufferedReader, name: str) -> Records:
     """Yield the records in JSON lines.
 
     :raises InvalidInputError: if the text is not UTF-8.
@@ -58,41 +58,68 @@ def json_lines(stream: io.BufferedReader, name: str) -> Iterator[InputRecord | U
     yield from _lines(stream, 0, 0)
 
 
-def _lines(stream: io.BufferedReader, position: int, number: int) -> Iterator[InputRecord | UnreadableRecord]:
-    """Yield the records in lines.
+def json_lines_in_range(stream: io.BufferedReader) -> Records:
+    """Yield the records in lines of a range of a file, whose numbers are not known."""
+    for part in _lines(stream, 0, 0):
+        yield (
+            msgspec.structs.replace(part, lines=None)
+            if isinstance(part, RecordBlock)
+            else msgspec.structs.replace(part, line=None)
+        )
+
+
+def _lines(stream: io.BufferedReader, position: int, number: int) -> Records:
+    """Yield the records in lines. Only where a line is invalid, each is looked at alone.
 
     :param position: position of the first of them.
     :param number: number of lines that come before.
     """
-    for line in _split(stream):
+    for text, lines in _split(stream):
+        raws = [raw for line in lines if (raw := line.strip())]
+        is_long = len(text) > _MAX_LINE and max(map(len, lines)) > _MAX_LINE
+        if raws and not is_long and are_records(text, raws):
+            numbers: Sequence[int] = range(number + 1, number + 1 + len(lines))
+            if len(raws) < len(lines):
+                numbers = [at for at, line in zip(numbers, lines, strict=True) if line.strip()]
+            yield RecordBlock(position, raws, numbers)
+            position += len(raws)
+        elif raws or is_long:
+            for part in in_blocks(_each_line(lines, position, number)):
+                yield part
+                position += count_of(part)
+        number += len(lines)
+
+
+def _each_line(lines: list[bytes], position: int, number: int) -> Iterator[InputRecord | UnreadableRecord]:
+    for line in lines:
         number += 1
         raw = line.strip()
         if len(line) > _MAX_LINE:
             yield too_long(position, line, number)
-        elif not raw:
-            continue
-        elif problem := problem_of(raw):
-            yield UnreadableRecord(position, raw, number, problem)
+        elif raw:
+            yield checked(position, raw, number)
         else:
-            yield InputRecord(position, raw, number)
+            continue
         position += 1
 
 
-def _split(stream: io.BufferedReader) -> Iterator[bytes]:
-    """Yield lines without their ends. One that is too long is cut off, but still too long."""
+def _split(stream: io.BufferedReader) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Yield text and its lines without their ends. A line that is too long is cut off, but still too long."""
     rest = b""
     while block := stream.read1(BLOCK_BYTES):
+        text = rest + block
         # To split a block is much faster than to read each of its lines.
-        lines = (rest + block).split(b"\n")
+        lines = text.split(b"\n")
         rest = lines.pop()
-        yield from lines
+        if lines:
+            yield text[: len(text) - len(rest)], lines
         if len(rest) > _MAX_LINE:
             rest = rest[: _MAX_LINE + 1]
     if rest:
-        yield rest
+        yield rest, [rest]
 
 
-def json_document(stream: io.BufferedReader, name: str) -> Iterator[InputRecord | UnreadableRecord]:
+def json_document(stream: io.BufferedReader, name: str) -> Records:
     """Yield the records in a JSON document: an array, an object, or the body of a batch, ``{"messages": [...]}``.
 
     JSON lines are read as well, since many tools write them into files with the extension ``.json``.
@@ -105,7 +132,7 @@ def json_document(stream: io.BufferedReader, name: str) -> Iterator[InputRecord 
     first = text.next_byte()
     if first == b"[":
         text.at += 1
-        yield from _array(text)
+        yield from in_blocks(_array(text))
         _expect_end(text, name, "its array")
     elif first == b"{":
         yield from _objects(text, name)
@@ -241,7 +268,7 @@ def _array(text: _Text) -> Iterator[InputRecord | UnreadableRecord]:
             return
 
 
-def _objects(text: _Text, name: str) -> Iterator[InputRecord | UnreadableRecord]:
+def _objects(text: _Text, name: str) -> Records:
     """Yield the records of a document that begins with an object."""
     text.load(MAX_RECORD_BYTES + 1)
     end = _end_of_object(text.block)
@@ -280,8 +307,8 @@ def _has_several_keys(raw: bytes) -> bool:
         return False  # An element is invalid, which is that element's problem.
 
 
-def _batch(text: _Text, name: str) -> Iterator[InputRecord | UnreadableRecord]:
-    yield from _array(text)
+def _batch(text: _Text, name: str) -> Records:
+    yield from in_blocks(_array(text))
     mark = text.next_byte()
     if mark == b",":
         problem = (
@@ -294,7 +321,7 @@ def _batch(text: _Text, name: str) -> Iterator[InputRecord | UnreadableRecord]:
     _expect_end(text, name, "the object with 'messages'")
 
 
-def _one_or_lines(text: _Text, first: bytes, name: str) -> Iterator[InputRecord | UnreadableRecord]:
+def _one_or_lines(text: _Text, first: bytes, name: str) -> Records:
     """Yield the record that is the whole document, or the records in JSON lines.
 
     :param first: the first object in the document.
@@ -302,9 +329,9 @@ def _one_or_lines(text: _Text, first: bytes, name: str) -> Iterator[InputRecord 
     before = text.lines
     text.at = len(first)
     if not text.next_byte():
-        yield checked(0, first)
+        yield from in_blocks([checked(0, first)])
     elif text.lines > before and b"\n" not in first:
-        yield checked(0, first, before + 1)
+        yield from in_blocks([checked(0, first, before + 1)])
         yield from _lines(buffered(text.stream.read1, text.block[text.at :]), 1, text.lines)
     else:
         _expect_end(text, name, "its first object, and is not JSON lines")

@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client.streaming.records import (
     RecordBlock,
     Records,
     UnreadableRecord,
+    count_of,
 )
 
 #: Maximum number of marks. If the input is changed in the middle of ``n`` settled records, at most ``2 * n / MARKS`` of
@@ -135,7 +136,7 @@ class SettledRecords:
         count = 0
         for item in items:
             self.hash.add(item)
-            count += len(item)
+            count += count_of(item)
         return count
 
     def unsettled(self, records: Records) -> Iterator[RecordBlock | UnreadableRecord | Span]:

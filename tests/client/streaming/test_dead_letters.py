@@ -20,8 +20,14 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
     unwrapped,
 )
 from airflow_provider_flowservice.client.streaming.files import from_file
+from airflow_provider_flowservice.client.streaming.messages import from_messages
 from airflow_provider_flowservice.client.streaming.posting import Failure
-from airflow_provider_flowservice.client.streaming.records import InputRecord, UnreadableRecord, from_messages
+from airflow_provider_flowservice.client.streaming.records import (
+    InputRecord,
+    RecordBlock,
+    UnreadableRecord,
+    single,
+)
 
 Record = InputRecord | UnreadableRecord
 
@@ -38,11 +44,11 @@ def letters_of(records: Sequence[Record], message: str = "bad") -> bytes:
 
 def posted_again(file: bytes) -> list[Record]:
     assert begins_with_dead_letter(io.BytesIO(file))
-    return list(unwrapped(lines_of_letters(io.BytesIO(file))))
+    return list(single(unwrapped(lines_of_letters(io.BytesIO(file)))))
 
 
 def read(content: bytes, name: str) -> list[Record]:
-    return list(from_file(io.BytesIO(content), name))
+    return list(single(from_file(io.BytesIO(content), name)))
 
 
 LINES = {
@@ -230,13 +236,13 @@ def test_a_first_line_without_end_is_not_read_to_it() -> None:
 
 def test_letters_in_memory_are_recognized_too() -> None:
     messages = [json.loads(line) for line in letters(3).splitlines()]
-    assert [json.loads(record.raw) for record in unwrapped(from_messages(messages))] == [
+    assert [json.loads(record.raw) for record in single(unwrapped(from_messages(messages)))] == [
         {"n": n} for n in range(3)
     ]
 
 
 def test_a_record_among_letters_is_an_error_and_what_is_before_it_is_not() -> None:
-    found = unwrapped(lines_of_letters(io.BytesIO(letters(2) + b'\n{"secret": 7}\n')))
+    found = single(unwrapped(lines_of_letters(io.BytesIO(letters(2) + b'\n{"secret": 7}\n'))))
     assert [next(found).position, next(found).position] == [0, 1]
     with pytest.raises(
         InvalidInputError, match="line 4 is no dead letter, but the first record is one"
@@ -245,8 +251,18 @@ def test_a_record_among_letters_is_an_error_and_what_is_before_it_is_not() -> No
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("last", [b"{}", b'{"note": "flowservice.dead_letter"}'])
+def test_blocks_without_letters_stay_as_they_are(last: bytes) -> None:
+    block = RecordBlock(0, [b'{"n": 1}', last])
+    bad = UnreadableRecord(2, b"oops", 3, "is not JSON")
+    first, second, third = unwrapped(iter([block, bad, block]))
+    assert first is block
+    assert second is bad
+    assert third is block
+
+
 def test_a_letter_among_records_is_an_error() -> None:
-    records = read(b'{"n": 1}\n' + letters(1), "a.jsonl")
+    records = from_file(io.BytesIO(b'{"n": 1}\n' + letters(1)), "a.jsonl")
     with pytest.raises(InvalidInputError, match="line 2 is a dead letter, but the first record is none"):
         list(unwrapped(records))
 
@@ -299,5 +315,4 @@ def test_a_letter_that_was_broken_when_it_was_posted_back_still_stands_for_its_r
     (letter,) = map(json.loads, written)
     assert letter["record"] == broken
     corrected = json.dumps({**letter, "record": letter["record"] + "}"}).encode()
-    (expected,) = unwrapped(lines_of_letters(io.BytesIO(letters(1))))
-    assert [each.raw for each in unwrapped(lines_of_letters(io.BytesIO(corrected)))] == [expected.raw]
+    assert [each.raw for each in posted_again(corrected)] == [each.raw for each in posted_again(letters(1))]

@@ -7,13 +7,14 @@ import pytest
 
 from airflow_provider_flowservice.client.streaming.blocks import BLOCK_BYTES
 from airflow_provider_flowservice.client.streaming.files import from_file
+from airflow_provider_flowservice.client.streaming.messages import each_message
 from airflow_provider_flowservice.client.streaming.records import (
     KEPT_BYTES,
     MAX_DEPTH,
     MAX_RECORD_BYTES,
     InputRecord,
     UnreadableRecord,
-    from_messages,
+    single,
 )
 from tests.support.reading import read, read_until_error, values
 
@@ -136,7 +137,7 @@ class _Trickle(io.BytesIO):
 def test_a_stream_may_give_a_few_bytes_at_a_time() -> None:
     document = [{"a": '\\"[', "b": [1, {"c": "]}"}]}, {"d": "\u00e9\n"}]
     content = json.dumps(document).encode()
-    assert values(list(from_file(_Trickle(content), "a.json"))) == document
+    assert values(list(single(from_file(_Trickle(content), "a.json")))) == document
 
 
 @pytest.mark.parametrize(
@@ -251,4 +252,4 @@ def test_the_deepest_record_arrives() -> None:
     wide = b'{"n": [' + b", ".join([b"[{}]"] * 5000) + b"]}"
     for name, content in (("a.jsonl", deep + b"\n" + wide), ("a.json", b"[%b,%b]" % (deep, wide))):
         assert [type(record) for record in read(name, content)] == [InputRecord, InputRecord]
-    assert [type(record) for record in from_messages([json.loads(deep)])] == [InputRecord]
+    assert [type(record) for record in each_message([json.loads(deep)])] == [InputRecord]

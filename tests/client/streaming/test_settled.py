@@ -16,7 +16,9 @@ from airflow_provider_flowservice.client.streaming.records import (
     Cursor,
     InputRecord,
     RecordBlock,
+    Records,
     UnreadableRecord,
+    count_of,
     in_blocks,
 )
 from airflow_provider_flowservice.client.streaming.settled import (
@@ -27,11 +29,11 @@ from airflow_provider_flowservice.client.streaming.settled import (
     Span,
 )
 
-Records = list[InputRecord | UnreadableRecord]
+Given = list[InputRecord | UnreadableRecord]
 T = TypeVar("T")
 
 
-def records(count: int, **changed: bytes) -> Records:
+def records(count: int, **changed: bytes) -> Given:
     """Records with numbers; some are replaced: ``n_3=b"other"``."""
     raws = [b'{"n": %d}' % n for n in range(count)]
     for name, raw in changed.items():
@@ -40,10 +42,10 @@ def records(count: int, **changed: bytes) -> Records:
 
 
 def cursor(given: Iterable[InputRecord | UnreadableRecord]) -> Cursor:
-    return Cursor(in_blocks(given))
+    return Cursor(alone(given))
 
 
-def divided(given: Records, *sizes: int) -> list[RecordBlock | UnreadableRecord]:
+def divided(given: Given, *sizes: int) -> list[RecordBlock | UnreadableRecord]:
     """Records in blocks of these sizes, over and over, as far as invalid ones between them allow."""
     items: list[RecordBlock | UnreadableRecord] = []
     rest = list(given)
@@ -66,16 +68,25 @@ def digest(items: Iterable[RecordBlock | UnreadableRecord]) -> str:
     return hashed.digest
 
 
+def alone(records: Iterable[InputRecord | UnreadableRecord]) -> Records:
+    """Each record in a block of its own, so that a batch can end behind any of them."""
+    for record in records:
+        if isinstance(record, InputRecord):
+            yield from in_blocks([record])
+        else:
+            yield record
+
+
 def settle(
     settled: SettledRecords, unread: Iterable[InputRecord | UnreadableRecord], ends: Sequence[int]
 ) -> None:
     """Read and settle records in batches, each of which ends at an index."""
     due = list(ends)
     read = settled.end
-    for item in settled.unsettled(in_blocks(unread)):
+    for item in settled.unsettled(alone(unread)):
         assert not isinstance(item, Span)
         settled.hash.add(item)
-        read += len(item)
+        read += count_of(item)
         if due and read == due[0]:
             settled.settle(due.pop(0), settled.hash.digest, 0)
     assert not due
@@ -94,9 +105,9 @@ def marks(count: int, batch: int, **changed: bytes) -> tuple[Mark, ...]:
     return saved(settled.marks, Mark)
 
 
-def spans(given: Records, *bounds: tuple[int, int]) -> tuple[Span, ...]:
+def spans(given: Given, *bounds: tuple[int, int]) -> tuple[Span, ...]:
     """What an interrupted attempt notes of records that it had settled above the last mark."""
-    found = (Span(begin, end, digest(in_blocks(given[:end])), 0) for begin, end in bounds)
+    found = (Span(begin, end, digest(alone(given[:end])), 0) for begin, end in bounds)
     return saved(tuple(found), Span)
 
 
@@ -108,7 +119,7 @@ def left_of(settled: SettledRecords, unread: Cursor) -> list[int | Span]:
             found.append(item)
         else:
             settled.hash.add(item)
-            found += range(item.position, item.position + len(item))
+            found += range(item.position, item.position + count_of(item))
     return found
 
 
@@ -144,7 +155,7 @@ def test_an_input_that_lost_or_gained_records_is_settled_up_to_the_batch_before(
 
 def test_a_record_that_has_become_readable_is_a_change() -> None:
     settled = SettledRecords(0)
-    unread: Records = [*records(2), UnreadableRecord(2, b"x", None, "is not JSON"), *records(4)[3:]]
+    unread: Given = [*records(2), UnreadableRecord(2, b"x", None, "is not JSON"), *records(4)[3:]]
     settle(settled, unread, [1, 2, 4])
     again = SettledRecords(0, settled.marks)
     assert again.check(cursor(unread))
@@ -153,7 +164,7 @@ def test_a_record_that_has_become_readable_is_a_change() -> None:
 
 
 def test_a_row_that_is_read_with_another_header_is_a_change() -> None:
-    def rows(column: str) -> Records:
+    def rows(column: str) -> Given:
         layout = CsvLayout(columns=("first", column), delimiter=",")
         return [UnreadableRecord(n, b"1", n + 2, "has 1 fields", layout) for n in range(3)]
 
@@ -182,7 +193,7 @@ def test_records_that_are_skipped_do_not_matter() -> None:
 
 def test_the_hash_does_not_depend_on_how_the_input_is_divided() -> None:
     chance = random.Random(3)
-    given: Records = [
+    given: Given = [
         UnreadableRecord(n, b"x" * n, None, "is not JSON") if n % 7 == 3 else record
         for n, record in enumerate(records(50))
     ]
@@ -242,7 +253,7 @@ def test_what_was_settled_above_is_passed_over_if_it_is_the_same() -> None:
     unread = Cursor(divided(known, 4))
     assert settled.check(unread)
     assert left_of(settled, unread) == [3, 4, above[0], 7, 8, above[1], 10, 11]
-    assert settled.hash.digest == digest(in_blocks(known))
+    assert settled.hash.digest == digest(alone(known))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +271,7 @@ def test_what_was_settled_above_is_sent_if_it_or_something_before_it_has_changed
     assert [(item.begin, item.end) for item in left if isinstance(item, Span)] == passed
     skipped = {n for begin, end in passed for n in range(begin, end)}
     assert [item for item in left if isinstance(item, int)] == [n for n in range(3, 12) if n not in skipped]
-    assert settled.hash.digest == digest(in_blocks(changed))
+    assert settled.hash.digest == digest(alone(changed))
 
 
 @pytest.mark.parametrize("count", [4, 5, 6, 9])
@@ -287,7 +298,7 @@ def test_what_is_before_something_settled_above_has_its_own_hash() -> None:
     """Otherwise the next attempt would take the input for changed."""
     known = records(6)
     settled = SettledRecords(0, (), spans(known, (2, 4)))
-    for item in settled.unsettled(in_blocks(known)):
+    for item in settled.unsettled(alone(known)):
         if isinstance(item, Span):
             settled.settle(2, settled.hash.digest, 0)
             settled.settle(item.end, item.digest, 0)
@@ -305,7 +316,7 @@ def test_what_was_not_accepted_is_counted_up_to_the_change() -> None:
     settled = SettledRecords(0)
     given = records(300)
     for end in range(50, 301, 50):
-        for item in in_blocks(given[end - 50 : end]):
+        for item in alone(given[end - 50 : end]):
             settled.hash.add(item)
         settled.settle(end, settled.hash.digest, end // 50)
     earlier = PostSummary(settled=300, accepted=279, rejected=21, first_xaction_id="1", last_xaction_id="2")
