@@ -114,8 +114,8 @@ class Background:
             if isinstance(item, _Call):
                 self._call(item)
             elif isinstance(item, _Ended):
-                # It has nothing left to do; __exit__ must not wait for another result of it.
-                self._thread.join()
+                # Nothing else follows, whoever asks for it next.
+                self._results.put(item)
                 raise item.error or RuntimeError("the delivery has ended before its time")
             else:
                 self.open -= len(item)

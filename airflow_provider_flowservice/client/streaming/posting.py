@@ -182,8 +182,9 @@ class Poster:
     def summary(self) -> PostSummary:
         """The results so far."""
         summary = msgspec.structs.replace(self._done)
-        for result in self._results.values():
-            summary.add(result.delivered)
+        for batch in self._order:
+            if result := self._results.get(batch.begin):
+                summary.add(result.delivered)
         return summary
 
     def post(self, records: Records) -> PostSummary:
