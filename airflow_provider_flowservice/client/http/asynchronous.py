@@ -98,17 +98,15 @@ class AiohttpTransport:
             except StopIteration as end:
                 value: T = end.value
                 return value
-            if isinstance(step, Pause):
-                await clock.current().sleep_async(step.seconds)
-                result = None
+            result = None
+            if isinstance(step, Send):
+                result = await (self._paced_attempt(step, pace) if pace else self._attempt(step))
             elif isinstance(step, NeedToken):
                 result = await self._tokens.token_async(step.rejected, self._fetch_token)
-            elif isinstance(step, Send):
-                result = await (self._paced_attempt(step, pace) if pace else self._attempt(step))
-            else:
-                result = None
-                if pace:
-                    await pace.turn(messages)
+            elif isinstance(step, Pause):
+                await clock.current().sleep_async(step.seconds)
+            elif pace:
+                await pace.turn(messages)
 
     async def close(self) -> None:
         """Close the connections."""
