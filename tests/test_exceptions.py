@@ -27,6 +27,7 @@ def api_error(status: int) -> errors.ApiError:
 
 PERMANENT = [
     errors.InvalidInputError("field", "is wrong", "Change it."),
+    errors.NameNotFoundError("name", "AEP has no flow 'x'", "Check it."),
     errors.NotTheEmulatorError("https://platform.adobe.io", "http://127.0.0.1:1"),
     errors.UntrustedServerError("https://h", "self-signed"),
     errors.ResponseTooLargeError("large"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_flowservice.client import IfExists, clock, model
+from airflow_provider_flowservice.client import IfExists, clock, flows, model
 from airflow_provider_flowservice.client.activation import audiences
 from airflow_provider_flowservice.client.datasets import datasets, identities, mapping_sets, schemas
 from airflow_provider_flowservice.client.errors import FlowServiceError
@@ -39,6 +39,7 @@ from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletO
 from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
+from tests.support.files import columns, make_columns
 from tests.support.openapi import Description, Deviation, Exchange, Recorder
 from tests.support.operators import activate, create_flow, create_source, create_target, onboard
 from tests.support.streaming import PERSON, WORK
@@ -224,6 +225,13 @@ def export_now(stage: Stage) -> None:
     path = "/transformations/0/params/segmentSelectors/selectors/-"
     etag = hook.get(request.FLOWS, flow.id).etag or ""
     hook.patch(request.FLOWS, flow.id, etag, [model.Operation(op="add", path=path, value=segment)])
+    settings = flows.field_settings(
+        make_columns(hook), ["email"], [{"fieldType": "ATTRIBUTE", "attributePath": "email"}]
+    )
+    held = hook.get(request.FLOWS, flow.id)
+    operations, _ = flows.patch_settings(held, settings)
+    hook.patch(request.FLOWS, flow.id, held.etag or "", operations)
+    hook.get(request.FLOWS, flow.id)
     body = {"activationInfo": {"destinationId1": [stage.control.segments[0]]}}
     second = "application/vnd.adobe.adhoc.activation+json; version=2"
     stage.call("POST", ADHOC, body, accept=second)
@@ -364,6 +372,8 @@ def change_what_sources_need(stage: Stage) -> None:
     lacking = mapping_sets.read_mappings([FIRST, {"source": "x", "destination": "person.shoeSize"}])
     with pytest.raises(FlowServiceError):
         hook.send(mapping_sets.DesiredMappingSet(name="", schema_id=schema, mappings=lacking).validate())
+    hook.send(columns().validate())
+    hook.send(columns().read(make_columns(hook)["mappingId"]))
     preview = {"data": [{"first": "Ada"}], "mappingSet": names.body}
     stage.call("POST", f"{mapping_sets.DATA_PREP}/mappingSets/preview", preview)
     stage.call("GET", f"{mapping_sets.DATA_PREP}/mappingSets/{mapping}/mappings")

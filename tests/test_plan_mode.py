@@ -18,12 +18,13 @@ from tests.support.secrets import forms
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
-KINESIS, EVENT_HUBS, SOURCE = (
+KINESIS, EVENT_HUBS, FILES, SOURCE = (
     "onboard_kinesis_destination",
     "onboard_event_hubs_destination",
+    "onboard_s3_destination",
     "onboard_http_api_source",
 )
-ONBOARDING = pytest.mark.parametrize("dag_id", [KINESIS, EVENT_HUBS, SOURCE])
+ONBOARDING = pytest.mark.parametrize("dag_id", [KINESIS, EVENT_HUBS, FILES, SOURCE])
 
 
 @pytest.fixture
@@ -32,7 +33,11 @@ def control(emulator: EmulatorServer) -> EmulatorControl:
 
 
 def conf(control: EmulatorControl, dag_id: str, **more: Any) -> dict[str, Any]:
-    return {**({} if dag_id == SOURCE else {"segments": control.segments[:3]}), **more}
+    segments: list[Any] = control.segments[:3]
+    if dag_id == FILES:
+        more = {"export_now": True, **more}
+        segments = [{"id": segment} for segment in segments]
+    return {**({} if dag_id == SOURCE else {"segments": segments}), **more}
 
 
 def plan(control: EmulatorControl, dag_id: str, **more: Any) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""What README.md says about retries, held against the code that decides."""
+"""What README.md says about retries, held against the code that decides, and its TaskFlow example, run as a DAG."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from airflow_provider_flowservice.client import errors
+from airflow_provider_flowservice.client import Window, errors
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.retry import (
     MAX_DELAY,
@@ -21,6 +22,11 @@ from airflow_provider_flowservice.client.http.retry import (
     decide,
 )
 from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from tests.support import dags
+from tests.support.batch import make_batch_flow
+from tests.support.files import exported, make_file_flow
 
 README = Path(__file__).parents[1] / "README.md"
 COLUMNS = {"reads, deletes": True, "creates, patches, actions": False}
@@ -42,8 +48,8 @@ def api_error(status: int, retry_after: float | None = None) -> errors.ApiError:
     return kind("failed", status=status, retry_after=retry_after)
 
 
-def section() -> str:
-    return README.read_text(encoding="utf-8").split("## What is retried\n")[1].split("\n## ")[0]
+def section(title: str = "What is retried") -> str:
+    return README.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
 
 
 def table() -> list[list[str]]:
@@ -118,3 +124,34 @@ def test_the_defaults_of_the_connection_are_the_ones_in_force() -> None:
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     assert (int(retries), float(budget)) == (defaults["retries"], defaults["retry_budget"])
     assert Policy() == Policy(defaults["retries"], defaults["retry_budget"])
+
+
+@pytest.mark.usefixtures("airflow_database", "virtual_clock")
+def test_the_taskflow_example_tells_of_each_run_that_lost_something(
+    emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", section("Operators and sensors"), re.DOTALL)
+    (tmp_path / "taskflow_of_readme.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    control, hook = emulator.control, FlowServiceHook()
+    name, segment = next(iter(control.segments_by_name.items()))
+    flows = [make_file_flow(hook, each) for each in ("refused", "damaged", "fine")]
+    for flow in flows:
+        hook.activate_segments(flow, [exported(segment)])
+    control.advance(3600)
+    control.set_switches(scheduled_runs=False, run_seconds=0)
+    for flow, outcome in zip(flows, ("failed", "success-with-errors", "success"), strict=True):
+        control.set_switches(run_outcome=outcome)
+        hook.export_segments(flow, [segment])
+    control.set_switches(run_outcome="failed")
+    hook.run_flow(make_batch_flow(hook), Window(1_700_000_000, 1_700_086_400))
+    hook.close()
+    losses = importlib.import_module("taskflow_of_readme").losses_of_the_night
+    ran = dags.run("taskflow_of_readme", losses)
+    assert ran.succeeded
+    aborted = "ACTIVATION_BATCH-0000-FAILED: Job aborted."
+    unmapped = "MAPPER-3700-400: A record could not be mapped to the target schema."
+    assert sorted(ran.results["losses_of_the_night"]) == [
+        f"damaged ({name}): success, 1 of 1000 records failed. {aborted}; {unmapped}",
+        f"refused ({name}): failed, 1000 of 1000 records failed. {aborted}",
+    ]

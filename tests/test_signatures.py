@@ -34,7 +34,7 @@ def classes(package: Any, base: type) -> list[type]:
         found |= {
             member
             for _, member in inspect.getmembers(loaded, inspect.isclass)
-            if issubclass(member, base) and member.__module__ == loaded.__name__
+            if issubclass(member, base) and f"{member.__module__}.".startswith(f"{loaded.__name__}.")
         }
     return sorted(filter(is_for_users, found), key=lambda each: each.__name__)
 

@@ -6,7 +6,7 @@ The names exported here are the public API. Everything else in this package may 
 from __future__ import annotations
 
 from airflow_provider_flowservice.client import errors, waits
-from airflow_provider_flowservice.client.activation import ActivationMode, RemovalLimits
+from airflow_provider_flowservice.client.activation import ActivationMode, ActiveSegment, RemovalLimits
 from airflow_provider_flowservice.client.datasets import (
     DesiredDataset,
     DesiredMappingSet,
@@ -20,6 +20,7 @@ from airflow_provider_flowservice.client.flows import (
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
+    PruneAction,
     Window,
     specs,
 )
@@ -33,7 +34,15 @@ from airflow_provider_flowservice.client.http import (
     TARGET_CONNECTIONS,
     equals,
 )
-from airflow_provider_flowservice.client.model import Flow, FlowRun, FlowState, RunState, SelectorKind
+from airflow_provider_flowservice.client.model import (
+    Flow,
+    FlowKind,
+    FlowRun,
+    FlowState,
+    RunError,
+    RunState,
+    SelectorKind,
+)
 
 __all__ = [
     "CONNECTIONS",
@@ -44,6 +53,7 @@ __all__ = [
     "SOURCE_CONNECTIONS",
     "TARGET_CONNECTIONS",
     "ActivationMode",
+    "ActiveSegment",
     "DesiredBaseConnection",
     "DesiredDataset",
     "DesiredFlow",
@@ -53,11 +63,14 @@ __all__ = [
     "DesiredTargetConnection",
     "FieldMapping",
     "Flow",
+    "FlowKind",
     "FlowRun",
     "FlowState",
     "IfExists",
     "PrimaryIdentity",
+    "PruneAction",
     "RemovalLimits",
+    "RunError",
     "RunState",
     "SelectorKind",
     "Window",

@@ -4,6 +4,7 @@
 
     FlowServiceError
     ├── InvalidInputError          an argument or a setting is wrong; nothing was sent
+    │   └── NameNotFoundError      AEP has nothing with the given name
     ├── NotSentError               no connection was established: the request had no effect
     │   ├── UntrustedServerError   the certificate of the server cannot be verified
     │   └── NotTheEmulatorError    in a test: the request is for another host than the emulator
@@ -91,6 +92,10 @@ class InvalidInputError(FlowServiceError, ValueError):
         if found:
             first = found[0]
             raise cls(first.field, first.problem, " ".join([first.remedy, *map(str, found[1:])]))
+
+
+class NameNotFoundError(InvalidInputError):
+    """AEP has nothing with the given name, or nothing with that name that is as required."""
 
 
 class NotSentError(FlowServiceError):

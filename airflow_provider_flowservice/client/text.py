@@ -19,6 +19,8 @@ MAX_CHARACTERS = 1000
 _READ_CHARACTERS = 64 * 1024
 #: Secrets of fewer characters are not replaced, because that would garble the text.
 _MIN_SECRET = 4
+#: Number of characters of a name that are compared with another one, and shown.
+_MAX_NAME = 200
 _FIELD_NAME = re.compile(r"[@$]?[A-Za-z_][\w:.-]*")
 #: Keeps the digits of numbers, which AEP quotes as they were sent.
 _RECORDS = msgspec.json.Decoder(float_hook=str)
@@ -56,6 +58,21 @@ def plain_text(text: str, limit: int = MAX_CHARACTERS, secrets: Iterable[str] = 
     printable = "".join(c if c.isprintable() else " " for c in known[: 4 * limit])
     line = " ".join(printable.split())
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a question with those of AEP's names that are most similar to a given one; empty if none is similar.
+
+    :param names: AEP's names of all that could be meant.
+    """
+    import difflib
+
+    by_folded = {each[:_MAX_NAME].casefold(): each for each in sorted(names)}
+    # Below the default cutoff of 0.6, because names in AEP often differ from those in its user interface.
+    near = difflib.get_close_matches(name[:_MAX_NAME].casefold(), by_folded, n=3, cutoff=0.4)
+    # The representation shows white space at the end, which may be the only difference.
+    shown = (plain_text(repr(by_folded[each]), _MAX_NAME) for each in near)
+    return f"Did you mean {' or '.join(shown)}?" if near else ""
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

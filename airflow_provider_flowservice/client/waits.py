@@ -17,7 +17,7 @@ from typing import Any, Self
 import msgspec
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.activation import selectors
+from airflow_provider_flowservice.client.activation.mismatch import Mismatch, mismatch
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, RunFailedError, is_final
 from airflow_provider_flowservice.client.flows import MaxFailedRecords, RunOutcome, outcomes, runs
 from airflow_provider_flowservice.client.http import request
@@ -25,6 +25,7 @@ from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.retry import MAX_DELAY
 from airflow_provider_flowservice.client.model import FlowRun, Frozen, JsonObject
 from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.times import iso
 
 log = logging.getLogger(__name__)
 
@@ -64,25 +65,29 @@ class _Wait(Frozen, frozen=True, kw_only=True, tag_field="wait", tag=True):
 
 
 class SelectorsMapped(_Wait, frozen=True, kw_only=True):
-    """Wait until segments and profile attributes are mapped on a flow (``GET /flows/{id}``).
+    """Wait until a flow has segments and profile attributes, and does not have others (``GET /flows/{id}``).
 
-    :param segments: segment ids.
-    :param attributes: attribute paths.
+    :param segments: ids of segments that it should have.
+    :param attributes: paths of profile attributes that it should have; None leaves its attributes out of account.
+    :param absent: ids of segments that it should not have.
+    :param exact: whether it should have nothing but ``segments`` and, unless they are None, ``attributes``.
     """
 
     flow_id: str
-    segments: tuple[str, ...]
-    attributes: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    attributes: tuple[str, ...] | None = None
+    absent: tuple[str, ...] = ()
+    exact: bool = False
 
     def look(self, seen: Any = None) -> Steps:
-        """Read the flow. The observed state is the segments and attributes that it lacks."""
+        """Read the flow. The observed state is how its selectors differ from the given ones."""
         flow = yield request.get(request.FLOWS, self.flow_id)
-        missing = selectors.missing(flow, self.segments, self.attributes)
-        return Judgement(not missing, missing.to_json())
+        found = mismatch(flow, self.segments, self.attributes, absent=self.absent, exact=self.exact)
+        return Judgement(not found, found.to_json())
 
     def describe(self, seen: Any) -> str:
-        """Name the missing segments and attributes."""
-        return f"flow {self.flow_id} lacks {selectors.Missing.from_json(seen)}"
+        """Name what is missing, what is still there and what else is there."""
+        return f"flow {self.flow_id} {Mismatch.from_json(seen)}"
 
 
 class FlowInState(_Wait, frozen=True, kw_only=True):
@@ -186,7 +191,7 @@ class RunSucceeded(_RunWait, frozen=True, kw_only=True):
     def describe(self, seen: Any) -> str:
         """Describe the run, if there is one."""
         if not seen:
-            return f"flow {self.flow_id} has no run that was created after {self.started_after:.0f}"
+            return f"flow {self.flow_id} has no run that was created after {iso(self.started_after)}"
         return f"run {seen['run_id']} of flow {self.flow_id} is {seen['state']}"
 
 

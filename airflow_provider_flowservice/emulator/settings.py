@@ -82,6 +82,12 @@ class Switches:
     default_page_size: int = _number(20, "items per page if the caller sends no limit", minimum=1)
     token_lifetime: int = _number(86399, "seconds until a new access token expires", minimum=1)
     silent_patch: bool = _flag(False, "PATCH of a flow succeeds and changes nothing")
+    fields_in_create: str = _choice(
+        "kept",
+        "ignored",
+        doc="profileMapping, mandatoryFields and primaryFields in the create of a flow: kept, or ignored, since Adobe's"
+        " API reference says to leave them empty there and to patch them afterwards",
+    )
     legacy_base_connection: str = _choice(
         "refuse", "ignore", doc="field baseConnection instead of baseConnectionId: 400, or ignored"
     )

@@ -3,58 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.sdk import BaseHook
-from airflow.sdk.log import mask_secret
-
 from airflow_provider_flowservice.client import (
-    CONNECTION_SPECS,
     CONNECTIONS,
-    FLOW_SPECS,
     FLOWS,
     ActivationMode,
     IfExists,
+    PruneAction,
     activation,
     clock,
     ensure,
     flows,
-    http,
-    model,
     waits,
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
-from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
+from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.settings import active_emulator
 from airflow_provider_flowservice.client.streaming import Inlet, Poster, from_messages, inlet_of
-from airflow_provider_flowservice.hooks.connection import (
-    CONN_TYPE,
-    check_host,
-    connection_settings,
-    reporting_missing_connection,
-)
-from airflow_provider_flowservice.hooks.credentials import AuthParams, auth_params, dummy_connection
-from airflow_provider_flowservice.hooks.token_file import default_token_files
+from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
+from airflow_provider_flowservice.hooks.connection import check_host
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client import FlowState, RemovalLimits, Window
+    from airflow_provider_flowservice.client import FlowState, RemovalLimits, RunState, Window
     from airflow_provider_flowservice.client.activation import (
         ActivationResult,
+        ActiveSegment,
         DesiredSelectors,
         SelectorPatch,
     )
     from airflow_provider_flowservice.client.ensure import Desired, EnsureResult, PlannedCreate, SavedState
-    from airflow_provider_flowservice.client.http import Kind, Request, RequestsTransport
-    from airflow_provider_flowservice.client.settings import Settings
+    from airflow_provider_flowservice.client.flows import (
+        DeleteResult,
+        FlowResources,
+        MaxFailedRecords,
+        PruneReport,
+        Time,
+    )
+    from airflow_provider_flowservice.client.http import Kind
+    from airflow_provider_flowservice.client.model import Flow, FlowKind, FlowRun
     from airflow_provider_flowservice.client.streaming import InputRecord, PostSummary, UnreadableRecord
     from airflow_provider_flowservice.client.waits import Wait
 
-T = TypeVar("T")
 R = TypeVar("R", bound=ensure.ExistingResource)
 
 
-class FlowServiceHook(BaseHook):
+class FlowServiceHook(FlowServiceBaseHook):
     """Interact with AEP's Flow Service, with the credentials of an Airflow connection.
 
     Methods raise the client's exceptions (:mod:`airflow_provider_flowservice.client.errors`), so that callers can
@@ -64,72 +58,88 @@ class FlowServiceHook(BaseHook):
     :param sandbox: overrides the sandbox of the connection.
     """
 
-    conn_name_attr = "flowservice_conn_id"
-    default_conn_name = "flowservice_default"
-    conn_type = CONN_TYPE
-    hook_name = "Adobe Experience Platform Flow Service"
+    # --- looking for flows and runs ----------------------------------------------------------------------
 
-    def __init__(self, flowservice_conn_id: str = default_conn_name, sandbox: str | None = None) -> None:
-        super().__init__()
-        self.flowservice_conn_id = flowservice_conn_id
-        self.sandbox = sandbox
+    def flows(
+        self,
+        name: str | None = None,
+        state: FlowState | str | None = None,
+        kind: FlowKind | str | None = None,
+    ) -> Iterator[Flow]:
+        """Yield the flows that have a name, a state and a kind (``GET /flows``, one call per 100 flows).
 
-    @cached_property
-    def settings(self) -> Settings:
-        """The validated settings of the connection.
+        Flows that AEP returns in a shape that is not documented are skipped with a warning.
 
-        :raises InvalidInputError: if a field of the connection is missing or invalid, or a host is not allowed.
+        :param name: exact name; None for any.
+        :param state: ``enabled``, ``disabled`` or ``draft``; None for any.
+        :param kind: ``destination`` or ``source``; None for any. It takes a call ``GET /sourceConnections/{id}`` for
+            each flow whose kind AEP does not show, which are usually none.
+        :raises InvalidInputError: if an argument is invalid.
+        :raises InvalidResponseError: if a flow that cannot be read could have the name.
         """
-        connection = None
-        with reporting_missing_connection("flowservice_conn_id", self.flowservice_conn_id):
-            connection = self.get_connection(self.flowservice_conn_id)
-        return connection_settings(connection, self.sandbox)
+        return flows.iterate_flows(self, name, state, kind)
 
-    @cached_property
-    def transport(self) -> RequestsTransport:
-        """The open transport of this hook."""
-        store = default_token_files() if self.settings.token_cache else None
-        return http.RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
+    def find_flow(
+        self, name: str, flow_spec: str | None = None, state: FlowState | str | None = None
+    ) -> Flow:
+        """Return the flow that has a name (``GET /flows``, usually one call).
 
-    def get_conn(self) -> RequestsTransport:
-        """Return the open transport, which sends requests with a token and with retries."""
-        return self.transport
+        One more call is made if ``flow_spec`` is a name (``GET /flowSpecs``) and, if no flow has the name, one per 100
+        flows, to find similar names. AEP may list a new flow only some seconds after it was created: code that has just
+        created it uses the id that the create returned.
 
-    def send(self, request: Request[T]) -> T:
-        """Send a request created with :mod:`airflow_provider_flowservice.client.http`.
-
-        :returns: the response, parsed into a typed record.
-        :raises FlowServiceError: if the last attempt fails.
+        :param flow_spec: name or id of the flow spec that it must have; None for any.
+        :param state: ``enabled``, ``disabled`` or ``draft``; None for any.
+        :raises NameNotFoundError: if there is none; the message lists similar names, or the flows that have the name
+            with another flow spec or state.
+        :raises InvalidInputError: if there are several (the message lists them, the oldest first), an argument is
+            invalid, or the flow spec is unknown.
+        :raises InvalidResponseError: if a flow that cannot be read could have the name.
         """
-        return self.transport.send(request)
+        return flows.find_flow(self, name, flow_spec, state)
 
-    # --- reading -----------------------------------------------------------------------------------------
+    def flow_connections(self, flow: Flow) -> FlowResources:
+        """Return the ids of a flow's connections.
 
-    def get(self, kind: Kind[T], resource_id: str) -> T:
-        """Get a resource (``GET /{kind}/{id}``).
-
-        :param kind: type of the resource, for example ``FLOWS``.
-        :raises NotFoundError: if it does not exist.
+        No call is made if AEP shows all base connections with the flow; otherwise, one for each source and target
+        connection without one (``GET /sourceConnections/{id}``, ``GET /targetConnections/{id}``).
         """
-        return self.send(http.get(kind, resource_id))
+        return flows.resources_of(self, flow)
 
-    def iterate(
-        self, kind: Kind[T], *, filters: Iterable[str] = (), order_by: str | None = None
-    ) -> Iterator[T]:
-        """Yield all resources of a kind, page by page (``GET /{kind}``).
+    def active_segments(self, flow: Flow | str) -> tuple[ActiveSegment, ...]:
+        """Return the segments that are active on a flow, with their names, in the order of the flow.
 
-        :param filters: ``property`` expressions such as ``equals("name", "x")``; resources must match all of them.
-        :param order_by: field name, prefixed with ``-`` for descending order.
+        No call is made if AEP keeps all names in the flow. Otherwise all of them are looked up together
+        (``GET /audiences``, one call per 100 audiences, until all are found).
+
+        :param flow: a flow, or the id of one, which is read first (``GET /flows/{id}``).
+        :raises NotFoundError: if the flow does not exist.
         """
-        return http.iterate(self, kind, filters=filters, order_by=order_by)
+        return activation.active_segments(self, self.get(FLOWS, flow) if isinstance(flow, str) else flow)
 
-    def count(self, kind: Kind[Any], *, filters: Iterable[str] = ()) -> int:
-        """Count resources (``GET /{kind}?count=true``)."""
-        return self.send(http.count(kind, filters=filters))
+    def runs(
+        self, flow_id: str | None = None, since: Time | None = None, states: Iterable[RunState | str] = ()
+    ) -> Iterator[FlowRun]:
+        """Yield runs with their counts and errors, the newest first (``GET /runs``, one call per 100 runs).
 
-    def runs(self, flow_id: str) -> Iterator[model.FlowRun]:
-        """Yield all runs of a flow with their metrics and errors (``GET /runs?property=flowId==``)."""
-        return flows.runs_of(self, flow_id)
+        :param flow_id: id of their flow, which is not checked: a flow that does not exist has no runs. None for the
+            runs of all flows.
+        :param since: only runs that were created at this time or later: a datetime or ISO 8601 string with a time zone,
+            or seconds since 1970-01-01 UTC. Older runs are not read. None for no limit.
+        :param states: only runs in one of these states, for example ``["failed"]``; empty for all.
+        :raises InvalidInputError: if an argument is invalid.
+        :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
+        """
+        return flows.iterate_runs(self, flow_id, since, states)
+
+    def last_run(self, flow_id: str) -> FlowRun | None:
+        """Return the run of a flow that was created last (``GET /runs?limit=1``); None if it has none.
+
+        It may be running. A file destination can have several runs for one time of its schedule; this is one of them.
+
+        :raises InvalidResponseError: if it cannot be read.
+        """
+        return flows.last_run(self, flow_id)
 
     def iterate_segments(self) -> Iterator[activation.SegmentDefinition]:
         """Yield all segment definitions (``GET /segment/definitions``)."""
@@ -141,54 +151,6 @@ class FlowServiceHook(BaseHook):
         :param name: return only audiences whose name contains this string.
         """
         return activation.iterate_audiences(self, name=name)
-
-    def inlet(self, connection_id: str) -> Inlet:
-        """Return the inlet of a base connection with the spec ``HTTP API`` (``GET /connections/{id}``).
-
-        :raises DriftError: if the connection has no inlet.
-        """
-        return inlet_of(self.get(CONNECTIONS, connection_id))
-
-    def checked_inlet(self, target: Inlet) -> Inlet:
-        """Return an inlet, if records and a token may be sent to its host.
-
-        :raises InvalidInputError: if the host is not allowed, or not the connection's ``collection_host``.
-        """
-        if active_emulator() is None:
-            check_host("inlet_url", target.url, self.flowservice_conn_id)
-        return target.checked(self.settings.collection_host)
-
-    def find_connection_spec(self, name_or_id: str) -> model.ConnectionSpec:
-        """Look up a connection spec by name or id (``GET /connectionSpecs``).
-
-        :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
-        """
-        return flows.find_spec(self, CONNECTION_SPECS, name_or_id)
-
-    def find_flow_spec(self, name_or_id: str) -> model.FlowSpec:
-        """Look up a flow spec by name or id (``GET /flowSpecs``).
-
-        :raises InvalidInputError: if the name is unknown (the message lists similar names) or ambiguous.
-        """
-        return flows.find_spec(self, FLOW_SPECS, name_or_id)
-
-    def auth_params(
-        self, spec: model.ConnectionSpec, auth_conn_id: str | None, auth: Mapping[str, Any] | None
-    ) -> AuthParams:
-        """Get the authentication parameters of a connection spec from an Airflow connection.
-
-        :param auth_conn_id: Airflow connection that contains the credentials; None if the spec requires none.
-        :param auth: parameters that are not credentials.
-        :raises InvalidInputError: if a parameter is missing, or the connection is unsuitable for the spec.
-        """
-        connection = dummy_connection(spec) if auth_conn_id and active_emulator() else None
-        with reporting_missing_connection("auth_conn_id", auth_conn_id):
-            connection = self.get_connection(auth_conn_id) if auth_conn_id else None
-        found = auth_params(spec, connection, auth)
-        for name, value in found.params.items():
-            if found.spec is not None and found.spec.is_secret(name):
-                mask_secret(str(value))
-        return found
 
     # --- connections and flows ---------------------------------------------------------------------------
 
@@ -211,16 +173,14 @@ class FlowServiceHook(BaseHook):
         """
         return ensure.plan_create(self, desired, if_exists)
 
-    def set_flow_state(self, flow_id: str, state: FlowState) -> model.Flow:
+    def set_flow_state(self, flow_id: str, state: FlowState) -> Flow:
         """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
         :raises DriftError: if AEP confirms the change but does not show it.
         """
         return flows.set_state(self, flow_id, state)
 
-    def update_flow(
-        self, flow_id: str, *, name: str | None = None, description: str | None = None
-    ) -> model.Flow:
+    def update_flow(self, flow_id: str, *, name: str | None = None, description: str | None = None) -> Flow:
         """Change the name or description of a flow (``PATCH /flows/{id}``); None leaves a value unchanged.
 
         :raises DriftError: if AEP confirms the change but does not show it.
@@ -231,19 +191,52 @@ class FlowServiceHook(BaseHook):
         """Publish a draft flow and its connections (``POST /{kind}/{id}/action?op=publish``); the flow comes last."""
         flows.publish_flow(self, flow_id)
 
-    def flow_resources(self, flow_id: str) -> flows.FlowResources | None:
+    def flow_resources(self, flow_id: str) -> FlowResources | None:
         """Return the ids of a flow and its connections (``GET /flows/{id}``); None if the flow does not exist."""
         return flows.flow_resources(self, flow_id)
 
-    def delete_flow(
-        self, resources: flows.FlowResources, *, with_connections: bool = False
-    ) -> flows.DeleteResult:
+    def delete_flow(self, resources: FlowResources, *, with_connections: bool = False) -> DeleteResult:
         """Delete a flow (``DELETE /flows/{id}``).
 
         :param resources: the return value of :meth:`flow_resources`.
         :param with_connections: whether to delete its connections too, except those that another resource uses.
         """
         return flows.delete_flow(self, resources, with_connections=with_connections)
+
+    def prune_flows(
+        self,
+        keep: Iterable[str],
+        name_prefix: str,
+        action: PruneAction = PruneAction.REPORT,
+        *,
+        max_removals: int | None = None,
+        with_connections: bool = False,
+        plan_only: bool = False,
+        saved: SavedState = NOTHING_SAVED,
+    ) -> PruneReport:
+        """Report, disable or delete the flows of this credential that are not kept (``GET /flows``).
+
+        :param keep: ids and exact names of the flows to keep; both can be mixed.
+        :param name_prefix: beginning of the names of the flows to look at; three characters or more.
+        :param action: what happens to the others. ``DELETE`` deletes only those that are disabled.
+        :param max_removals: maximum number of flows to disable or delete; None allows half of those looked at.
+        :param with_connections: whether to delete the connections of a flow, too, unless another resource uses them or
+            another credential created them.
+        :param plan_only: whether to only log and return what would be done.
+        :param saved: state of an earlier, interrupted attempt.
+        :raises InvalidInputError: if ``keep`` is empty, or the prefix is too short.
+        :raises DriftError: if flows would be disabled or deleted, and they are too many, or an entry of ``keep``
+            matches no flow.
+        """
+        pruning = flows.Pruning(
+            client_id=self.settings.client_id,
+            name_prefix=name_prefix,
+            keep=tuple(keep),
+            action=action,
+            max_removals=max_removals,
+            with_connections=with_connections,
+        )
+        return flows.prune(self, pruning, saved, plan_only=plan_only)
 
     def delete_connection(self, kind: Kind[Any], connection_id: str) -> bool:
         """Delete a connection (``DELETE /{kind}/{id}``), unless another resource uses it.
@@ -258,7 +251,7 @@ class FlowServiceHook(BaseHook):
         flow_id: str,
         window: Window,
         saved: SavedState = NOTHING_SAVED,
-        max_failed_records: flows.MaxFailedRecords = 0,
+        max_failed_records: MaxFailedRecords = 0,
     ) -> str:
         """Run a source flow with the schedule ``once`` over a time window (``POST /runs``).
 
@@ -319,7 +312,7 @@ class FlowServiceHook(BaseHook):
 
     def plan_activation(
         self,
-        flow: model.Flow,
+        flow: Flow,
         desired: DesiredSelectors,
         activation_mode: ActivationMode = ActivationMode.ADD,
         limits: RemovalLimits | None = None,
@@ -352,19 +345,22 @@ class FlowServiceHook(BaseHook):
             settings=settings or {},
         )
 
-    def find_segments(self, segments: Iterable[str | Mapping[str, Any]]) -> tuple[activation.Segment, ...]:
+    def find_segments(
+        self, segments: Iterable[str | Mapping[str, Any]], field: str = "segments"
+    ) -> tuple[activation.Segment, ...]:
         """Validate segments, and look up those that are given by name (``GET /audiences``).
 
+        :param field: name of the argument, for the error.
         :raises InvalidInputError: if a segment is invalid, or its name is unknown or ambiguous.
         """
-        return activation.resolve(self, activation.read_segments(segments))
+        return activation.resolve(self, activation.read_segments(segments, field), field)
 
     def export_segments(
         self,
         flow_id: str,
         segments: Sequence[str],
         saved: SavedState = NOTHING_SAVED,
-        max_failed_records: flows.MaxFailedRecords = 0,
+        max_failed_records: MaxFailedRecords = 0,
     ) -> dict[str, str]:
         """Export segments of a file destination now (``POST /adhocrun``), at most 80 per request.
 
@@ -376,6 +372,22 @@ class FlowServiceHook(BaseHook):
         return activation.export_segments(self, flow_id, segments, saved, max_failed_records)
 
     # --- streaming ---------------------------------------------------------------------------------------
+
+    def inlet(self, connection_id: str) -> Inlet:
+        """Return the inlet of a base connection with the spec ``HTTP API`` (``GET /connections/{id}``).
+
+        :raises DriftError: if the connection has no inlet.
+        """
+        return inlet_of(self.get(CONNECTIONS, connection_id))
+
+    def checked_inlet(self, target: Inlet) -> Inlet:
+        """Return an inlet, if records and a token may be sent to its host.
+
+        :raises InvalidInputError: if the host is not allowed, or not the connection's ``collection_host``.
+        """
+        if active_emulator() is None:
+            check_host("inlet_url", target.url, self.flowservice_conn_id)
+        return target.checked(self.settings.collection_host)
 
     def post(
         self,
@@ -401,46 +413,3 @@ class FlowServiceHook(BaseHook):
             "sync_validation": sync_validation or target.validates,
         }
         return Poster(self, target, **options).post(from_messages(records))
-
-    # --- raw requests ------------------------------------------------------------------------------------
-
-    def create(self, kind: Kind[Any], body: Mapping[str, Any]) -> model.Created:
-        """Create a resource (``POST /{kind}``) without checking whether it exists; see :meth:`ensure`."""
-        return self.send(http.create(kind, body))
-
-    def patch(
-        self, kind: Kind[Any], resource_id: str, etag: str, operations: Sequence[model.Operation]
-    ) -> model.Created | None:
-        """Change a resource (``PATCH /{kind}/{id}``) if it still has the version ``etag``.
-
-        :returns: the new version, or None if AEP's response has no body.
-        :raises PreconditionError: if the resource has changed.
-        """
-        return self.send(http.patch(kind, resource_id, etag, operations))
-
-    def action(self, kind: Kind[Any], resource_id: str, operation: str) -> model.Created | None:
-        """Perform an action such as ``enable`` or ``publish`` on a resource (``POST /{kind}/{id}/action?op=``)."""
-        return self.send(http.action(kind, resource_id, operation))
-
-    def delete(self, kind: Kind[Any], resource_id: str) -> bool:
-        """Delete a resource (``DELETE /{kind}/{id}``) without checking whether it is in use.
-
-        :returns: whether it existed.
-        """
-        return flows.delete(self, kind, resource_id)
-
-    def test_connection(self) -> tuple[bool, str]:
-        """Test the connection with one small request (``GET /flows?limit=1``).
-
-        :returns: whether it works, and a message with the organization and sandbox or with the likely cause.
-        """
-        try:
-            self.send(http.page(FLOWS, limit=1))
-        except FlowServiceError as error:
-            return False, error.message
-        return True, f"Connected to {self.settings.org_id}, sandbox {self.settings.sandbox}."
-
-    def close(self) -> None:
-        """Close the open connections. A later call opens new ones."""
-        if transport := self.__dict__.pop("transport", None):
-            transport.close()

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
 from airflow_provider_flowservice.client.ensure import difference, is_planned, operations_json, reject_planned
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
-from airflow_provider_flowservice.client.flows import empty_flow
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import empty_flow, field_settings
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push, reject_backfill
+from airflow_provider_flowservice.operators.kinds import (
     choice,
     failure_limit,
     flag,
     items,
     list_of,
     mapping,
-    optional,
-    required,
     string,
     whole_number,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
@@ -47,8 +46,9 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     :param activation_mode: ``add`` adds the given segments and attributes, ``remove`` removes them, and ``sync`` adds
         them and removes all others. ``add`` and ``sync`` also change the schedule or file name of a segment if it
         differs.
-    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}`` of a file destination.
-    :param mandatory_fields: fields that a profile must have to be exported.
+    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}``: the mapping set with the attributes of a file
+        destination, made with ``FlowServiceCreateMappingSetOperator(columns=...)``.
+    :param mandatory_fields: columns or identity namespaces that a profile must have to be exported to a file.
     :param primary_fields: fields that identify an exported row, as mappings in the format of AEP's API.
     :param max_removals: maximum number of segments to remove. Default: half of the active segments.
     :param allow_empty: whether ``sync`` may remove the last segment or the last profile attribute.
@@ -116,12 +116,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     def _desired(self) -> DesiredSelectors:
         if self.profile_mapping and not self.plan_only:
             reject_planned("profile_mapping['mappingId']", self.profile_mapping.get("mappingId"))
-        settings = {
-            "profileMapping": self.profile_mapping,
-            "mandatoryFields": self.mandatory_fields,
-            "primaryFields": self.primary_fields,
-        }
-        given = {name: value for name, value in settings.items() if value is not None}
+        given = field_settings(self.profile_mapping, self.mandatory_fields, self.primary_fields)
         return self.hook.desired_selectors(self.segments, self.profile_attributes, given)
 
     def _limits(self) -> RemovalLimits | None:
@@ -134,12 +129,11 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         return RemovalLimits(self.max_removals, allow_empty=self.allow_empty or is_named)
 
     def _reject_backfill(self, context: Context) -> None:
-        run_type = str(getattr(context.get("dag_run"), "run_type", ""))
-        is_sync = self.activation_mode is ActivationMode.SYNC
-        if is_sync and "backfill" in run_type.lower() and not self.allow_in_backfill:
-            raise DriftError(
-                "activation_mode 'sync' in a backfill would keep only the segments of whichever run finishes last."
-                " Use activation_mode='add', or set allow_in_backfill=True."
+        if self.activation_mode is ActivationMode.SYNC and not self.allow_in_backfill:
+            reject_backfill(
+                context,
+                "activation_mode 'sync' in a backfill would keep only the segments of whichever run finishes last.",
+                "Use activation_mode='add'",
             )
 
     def _report(self, patch: SelectorPatch) -> dict[str, Any]:

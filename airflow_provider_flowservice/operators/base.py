@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider_flowservice.client.ensure import reject_planned
+from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.operators.arguments import (
-    TakesArguments,
-    flag,
-    optional,
-    required,
-    resource_id,
-    string,
-)
+from airflow_provider_flowservice.operators.arguments import TakesArguments, optional, required
+from airflow_provider_flowservice.operators.kinds import flag, resource_id, string
 from airflow_provider_flowservice.operators.task_state import TaskState
 
 if TYPE_CHECKING:
@@ -105,6 +100,18 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
     """Base class of the operators that change a flow."""
 
     flow_id = required(resource_id)
+
+
+def reject_backfill(context: Context, problem: str, remedy: str) -> None:
+    """Reject a change that removes what a run is not told to keep, if the run belongs to a backfill.
+
+    :param problem: what would happen there, where runs can finish in any order, for the error.
+    :param remedy: what to do instead of it, for the error.
+    :raises DriftError: if the run belongs to a backfill.
+    """
+    run_type = str(getattr(context.get("dag_run"), "run_type", ""))
+    if "backfill" in run_type.lower():
+        raise DriftError(f"{problem} {remedy}, or set allow_in_backfill=True.")
 
 
 def push(context: Context, **values: Any) -> None:

@@ -19,16 +19,10 @@ from airflow_provider_flowservice.client import (
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import is_number
 from airflow_provider_flowservice.client.streaming import inlet_of
-from airflow_provider_flowservice.operators.arguments import (
-    choice,
-    mapping,
-    optional,
-    required,
-    resource_id,
-    string,
-)
+from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
+from airflow_provider_flowservice.operators.kinds import choice, mapping, resource_id, string
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -10,8 +10,9 @@ from airflow_provider_flowservice.client import IfExists
 from airflow_provider_flowservice.client.ensure import EnsureResult, reject_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import is_uuid
-from airflow_provider_flowservice.operators.arguments import choice, flag, optional, required, string, text
+from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
+from airflow_provider_flowservice.operators.kinds import choice, flag, string, text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

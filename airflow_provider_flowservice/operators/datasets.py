@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice.client import DesiredDataset
-from airflow_provider_flowservice.operators.arguments import flag, required, resource_id
+from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+from airflow_provider_flowservice.operators.kinds import flag, resource_id
 
 
 class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):

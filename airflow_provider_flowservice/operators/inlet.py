@@ -31,15 +31,15 @@ from airflow_provider_flowservice.client.streaming import (
     unwrapped,
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
+from airflow_provider_flowservice.operators.kinds import (
     cell,
     character,
     choice,
     flag,
     items,
     list_of,
-    optional,
-    required,
     resource_id,
     seconds,
     storage_path,
@@ -47,7 +47,6 @@ from airflow_provider_flowservice.operators.arguments import (
     text_encoding,
     whole_number,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
 from airflow_provider_flowservice.operators.letter_files import LetterFile, Part, is_same_file, letter_file
 from airflow_provider_flowservice.operators.task_state import TaskState, is_last_attempt
 from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for

@@ -7,15 +7,9 @@ from typing import Any
 
 from airflow_provider_flowservice.client import DesiredSchema
 from airflow_provider_flowservice.client.datasets import PROFILE_CLASS, PrimaryIdentity, read_primary_identity
-from airflow_provider_flowservice.operators.arguments import (
-    flag,
-    mapping,
-    optional,
-    required,
-    resource_id,
-    resource_ids,
-)
+from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
+from airflow_provider_flowservice.operators.kinds import flag, mapping, resource_id, resource_ids
 
 
 def _primary_identity(field: str, value: Any) -> PrimaryIdentity:

@@ -19,15 +19,15 @@ from airflow_provider_flowservice.exceptions import (
     from_event,
     raise_for_airflow,
 )
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import required
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
+from airflow_provider_flowservice.operators.kinds import (
     failure_limit,
     flag,
     no_limit,
     number_or_ratio,
-    required,
     seconds,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.operators.task_state import TaskState

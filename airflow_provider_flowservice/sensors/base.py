@@ -14,8 +14,9 @@ from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.ensure import is_planned
 from airflow_provider_flowservice.client.waits import Wait
 from airflow_provider_flowservice.exceptions import raise_for_airflow
-from airflow_provider_flowservice.operators.arguments import flag, required, resource_id, seconds
+from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
+from airflow_provider_flowservice.operators.kinds import flag, resource_id, seconds
 from airflow_provider_flowservice.operators.waiting import (
     default_deferrable,
     judgement_of,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.text import (
     MAX_CHARACTERS,
+    did_you_mean,
     header_value,
     plain_text,
     without_secrets,
@@ -85,3 +86,26 @@ def test_what_is_too_short_for_a_secret_is_kept() -> None:
 )
 def test_what_a_record_contains_is_left_out_however_it_is_spelled(record: Any, text: str, shown: str) -> None:
     assert without_values(text, json.dumps(record).encode(), 2) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "question"),
+    [
+        ("Men", [], ""),
+        ("Men", ["Loyal customers", "xyz"], ""),
+        ("Men over 05", ["Women over 50", "Men over 50"], "Did you mean 'Men over 50' or 'Women over 50'?"),
+        ("LOYAL CUSTOMERS", ["Loyal customers"], "Did you mean 'Loyal customers'?"),
+        ("Men", ["Men "], "Did you mean 'Men '?"),
+        ("Men", ["Men\n\x1b[31m"], "Did you mean 'Men\\n\\x1b[31m'?"),
+        ("abcd", ["abcd1", "abcd2", "abcd3", "abcd4"], "Did you mean 'abcd4' or 'abcd3' or 'abcd2'?"),
+    ],
+)
+def test_a_wrong_name_leads_to_similar_ones(name: str, names: list[str], question: str) -> None:
+    assert did_you_mean(name, names) == question
+    assert did_you_mean(name, (each for each in reversed(names))) == question
+
+
+def test_names_of_any_length_are_compared_and_shown_in_short() -> None:
+    question = did_you_mean("x" * 10_000, ["x" * 10_001, "y" * 100_000])
+    assert question.startswith("Did you mean 'xxx")
+    assert len(question) < 300

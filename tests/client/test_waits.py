@@ -117,10 +117,26 @@ def test_what_is_not_mapped_is_seen_and_named() -> None:
     wait = SelectorsMapped(flow_id="f", segments=(SEGMENT.upper(), OTHER), attributes=("a.b", "c"))
     asked, judged = paths(wait.look(), flow(segments=[SEGMENT], attributes=["c"]))
     assert asked == ["flows/f"]
-    assert judged == Judgement(False, {"segments": [OTHER], "attributes": ["a.b"]})
+    assert not judged.done
+    assert judged.seen["missing_segments"] == {"first": [OTHER], "count": 1}
     assert wait.describe(judged.seen) == f"flow f lacks segments {OTHER} and profile attributes a.b"
     _, judged = paths(wait.look(judged.seen), flow(segments=[OTHER, SEGMENT], attributes=["a.b", "c"]))
-    assert judged == Judgement(True, {"segments": [], "attributes": []})
+    assert judged.done
+
+
+def test_what_should_not_be_there_is_seen_and_named() -> None:
+    wait = SelectorsMapped(flow_id="f", absent=(SEGMENT.upper(),))
+    judged = paths(wait.look(), flow(segments=[SEGMENT, OTHER], attributes=["c"]))[1]
+    assert not judged.done
+    assert wait.describe(judged.seen) == f"flow f still has segments {SEGMENT}"
+    assert paths(wait.look(), flow(segments=[OTHER]))[1].done
+    exact = SelectorsMapped(flow_id="f", attributes=(), exact=True)
+    judged = paths(exact.look(), flow(segments=[SEGMENT, OTHER], attributes=["c"]))[1]
+    assert not judged.done
+    assert exact.describe(judged.seen) == (
+        f"flow f also has segments {SEGMENT}, {OTHER} and profile attributes c"
+    )
+    assert paths(exact.look(), flow())[1].done
 
 
 def test_a_state_is_compared_and_named() -> None:
@@ -232,7 +248,7 @@ def test_runs_from_before_the_moment_do_not_count() -> None:
     wait = RunSucceeded(flow_id="f", started_after=100.0)
     _, judged = paths(wait.look(), Page(items=(run("old", "success", made=99.999),)))
     assert judged == Judgement(False, {})
-    assert wait.describe({}) == "flow f has no run that was created after 100"
+    assert wait.describe({}) == "flow f has no run that was created after 1970-01-01T00:01:40+00:00"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +278,8 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
     "wait",
     [
         SelectorsMapped(flow_id="f", segments=("a", "b"), attributes=("x",)),
-        SelectorsMapped(flow_id="f", segments=()),
+        SelectorsMapped(flow_id="f", absent=("a",)),
+        SelectorsMapped(flow_id="f", attributes=(), exact=True),
         FlowInState(flow_id="f", state="enabled"),
         RunsEnded(run_ids=("a", "b")),
         RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=None),

@@ -140,28 +140,50 @@ class Api:
         tag = {"op": "add", "path": "/meta:immutableTags", "value": ["union"]}
         return self.call("PATCH", f"{REGISTRY}/tenant/schemas/{quote(schema_id, safe='')}", json=[tag])
 
+    def columns(self, **mappings: str) -> str:
+        """The id of a mapping set of a destination: source by column."""
+        body = {
+            "outputSchema": {
+                "jsonSchema": {
+                    "type": "object",
+                    "properties": {name: {"type": "string"} for name in mappings},
+                }
+            },
+            "mappings": [
+                {"sourceType": "ATTRIBUTE", "source": source, "destination": name}
+                for name, source in mappings.items()
+            ],
+        }
+        made = self.call("POST", f"{DATA_PREP}/mappingSets", json=body)
+        assert made.status_code == 200, made.text
+        return str(made.json()["id"])
+
     def file_flow(self) -> dict[str, str]:
         """A flow that exports audiences to files in Amazon S3."""
+        return self.create("/flows", self.file_flow_body())
+
+    def file_flow_body(self, **params: Any) -> dict[str, Any]:
+        """The same, with other ``params`` of its transformation."""
         spec = {"id": "4fce964d-3f37-408f-9778-e597338a21ee", "version": "1.0"}
         auth = {"specName": "Access Key", "params": {"s3AccessKey": "AKIA", "s3SecretKey": SECRET}}
         base = self.create("/connections", {"name": "s3", "connectionSpec": spec, "auth": auth})["id"]
-        params = {"bucketName": "bucket", "path": "out", "fileType": "CSV", "compression": "NONE"}
-        target = {"name": "files", "baseConnectionId": base, "connectionSpec": spec, "params": params}
+        place = {"bucketName": "bucket", "path": "out", "fileType": "CSV", "compression": "NONE"}
+        target = {"name": "files", "baseConnectionId": base, "connectionSpec": spec, "params": place}
         source = {"name": "profiles", "connectionSpec": UNIFIED_PROFILE}
         transform = {
             "mandatoryFields": [],
             "primaryFields": [],
             "profileMapping": {},
             "segmentSelectors": {"selectors": []},
+            **params,
         }
-        body = {
+        return {
             "name": "files",
             "flowSpec": {"id": "1a0514a6-33d4-4c7f-aff8-594799c47549", "version": "1.0"},
             "sourceConnectionIds": [self.create("/sourceConnections", source)["id"]],
             "targetConnectionIds": [self.create("/targetConnections", target)["id"]],
             "transformations": [{"name": "GeneralTransform", "params": transform}],
         }
-        return self.create("/flows", body)
 
     def batch_flow(self, **schedule: Any) -> requests.Response:
         """Try to create a flow that reads files on a schedule."""

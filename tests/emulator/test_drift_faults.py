@@ -154,6 +154,15 @@ def test_a_created_resource_can_be_missing_from_lists_for_a_while(api: Api) -> N
     assert listed() == [made["id"]]
 
 
+def test_a_resource_can_belong_to_another_credential(api: Api) -> None:
+    api.control.inject(
+        rule("foreign", "POST", "*/connections"), rule("foreign", "POST", "*/connections", client=None)
+    )
+    made = [api.profile_base(name) for name in ("theirs", "nobody's", "mine")]
+    owners = [api.item(f"/connections/{each['id']}")["createdClient"] for each in made]
+    assert owners == ["somebody-else", None, api.control.credential.client_id]
+
+
 def test_neighbours_can_be_late_too(api: Api) -> None:
     api.control.inject(
         *(
@@ -206,6 +215,7 @@ def test_faults_without_a_resource_do_no_harm(api: Api) -> None:
         {"kind": "conflict"},
         {"kind": "stale_etag"},
         {"kind": "eventual", "seconds": 1},
+        {"kind": "foreign"},
         {"kind": "page_shift"},
     )
     for fault in kinds:

@@ -140,7 +140,7 @@ def test_row_31_the_sensor_tells_the_same_and_waits_for_another_run_only_if_ther
 ) -> None:
     sandbox.control.set_switches(run_outcome=outcome)
     hook_run = sandbox.hook.run_flow(source_flow, WINDOW)
-    which = {"run_id": hook_run} if given else {"started_after": 0}
+    which = {"run_id": hook_run} if given else {"started_after": 1_700_000_000}
     ran = run(
         f"row_31_sensor_{outcome}_{deferrable}_{given}",
         lambda: FlowServiceFlowRunSensor(

@@ -160,6 +160,7 @@ MAPPING_SET = {
     "outputSchema": {"schemaRef": {"id": "s"}},
     "mappings": [{"source": "first", "destination": "person.name.firstName"}],
 }
+COLUMNS = {**MAPPING_SET, "outputSchema": {"jsonSchema": {"properties": {"first": {"type": "string"}}}}}
 ERROR = {
     "type": "https://ns.adobe.com/aep/errors/FLOW-1439-404",
     "status": 404,
@@ -227,6 +228,8 @@ def _of_other_services() -> list[RequestKind]:
     wanted_schema = DesiredSchema(name="n", schema_class="c", enable_for_profile=True)
     wanted_dataset = DesiredDataset(name="n", schema_id="s", enable_for_profile=True)
     wanted_mapping = DesiredMappingSet(name="n", schema_id="s", mappings=(MAPPING,))
+    columns = {"first": {"type": "string", "title": "First"}}
+    wanted_columns = DesiredMappingSet(name="n", columns=columns, mappings=(MAPPING,))
     target = inlet.Inlet("https://dcs.adobedc.net/collection/abc")
     result = {"xactionId": "x", "status": 400, "statusCode": "429", "message": "m"}
     segments = {"segments": [{"id": SEGMENT, "name": "n"}], "page": {"totalPages": 2, "totalCount": 9}}
@@ -245,6 +248,7 @@ def _of_other_services() -> list[RequestKind]:
         ),
         RequestKind("list of mapping sets", mapping_sets.page(), {"data": [MAPPING_SET] * 2}),
         RequestKind("mapping set", wanted_mapping.read("m"), MAPPING_SET, _compared_by(wanted_mapping)),
+        RequestKind("columns", wanted_columns.read("m"), COLUMNS, _compared_by(wanted_columns)),
         RequestKind("create mapping set", wanted_mapping.create(), MAPPING_SET),
         RequestKind("validate", wanted_mapping.validate(), {"validationResponse": [validation]}),
         RequestKind("list of segments", audiences.segment_page(), segments),
@@ -310,6 +314,7 @@ def _use_flow(flow: model.Flow) -> None:
         target_connection_ids=["t"],
         schedule_params={"frequency": "hour"},
         transformations=[{"name": "Mapping", "params": {"mappingId": "m", "mappingVersion": 1}}],
+        settings={"profileMapping": {"mappingId": "m", "mappingVersion": 0}, "primaryFields": [{"a": "b"}]},
     )
     _compared_by(wanted)(flow)
     desired = DesiredSelectors(

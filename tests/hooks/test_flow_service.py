@@ -160,7 +160,7 @@ def test_secrets_and_tokens_are_known_to_who_masks_them(
     assert hook.settings.access_token
     assert "ready.t0ken.of.tests" not in shown("Bearer ready.t0ken.of.tests")
     told: list[str] = []
-    for module in ("connection", "flow_service"):
+    for module in ("connection", "base"):
         monkeypatch.setattr(f"airflow_provider_flowservice.hooks.{module}.mask_secret", told.append)
     connect().count(request.FLOWS)
     assert told[0] == control.credential.client_secret

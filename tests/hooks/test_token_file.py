@@ -224,8 +224,7 @@ def control(
     connection = flowservice_connection(emulator.url, emulator.control.credential, token_cache="file")
     monkeypatch.setenv("AIRFLOW_CONN_AEP", connection)
     monkeypatch.setattr(
-        "airflow_provider_flowservice.hooks.flow_service.default_token_files",
-        lambda: TokenFiles(folder, Crypto(KEY)),
+        "airflow_provider_flowservice.hooks.base.default_token_files", lambda: TokenFiles(folder, Crypto(KEY))
     )
     yield emulator.control
     auth.forget_all()

@@ -11,8 +11,10 @@ from airflow_provider_flowservice.client import (
     FLOWS,
     SOURCE_CONNECTIONS,
     ActivationMode,
+    ActiveSegment,
     DesiredFlow,
     DesiredSourceConnection,
+    FlowKind,
     FlowState,
     RemovalLimits,
     RunState,
@@ -117,7 +119,26 @@ def test_a_run_is_started_waited_for_and_read(hook: FlowServiceHook, control: Em
     wait = waits.RunsEnded(run_ids=(run,))
     outcome = wait.outcomes(hook.wait(wait, timeout=60))[run]
     assert (outcome.state, outcome.is_good, outcome.counts.failed) == (RunState.SUCCESS, True, 0)
-    assert [each.id for each in hook.runs(flow)] == [run]
+    last = hook.last_run(flow)
+    assert last is not None
+    assert [last] == list(hook.runs(flow, since=control.now() - 60, states=[RunState.SUCCESS]))
+    assert (last.id, last.records_read, last.records_failed, last.errors) == (run, 1000, 0, ())
+    assert list(hook.runs(states=["failed"])) == []
+
+
+def test_a_flow_is_found_by_name_with_its_segments_and_disabled(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    flow, (name, segment) = make_flow(hook, "mine"), next(iter(control.segments_by_name.items()))
+    hook.activate_segments(flow, [segment])
+    found = hook.find_flow("mine")
+    assert [each.id for each in hook.flows(kind=FlowKind.DESTINATION)] == [found.id] == [flow]
+    assert hook.active_segments(found) == (ActiveSegment(segment, segment, name),)
+    assert hook.active_segments(flow) == hook.active_segments(found)
+    hook.set_flow_state(found.id, FlowState.DISABLED)
+    with pytest.raises(errors.NameNotFoundError, match="no flow named 'mine' has state enabled"):
+        hook.find_flow("mine", state="enabled")
+    assert hook.flow_connections(found) == hook.flow_resources(flow)
 
 
 def test_a_wait_that_is_in_vain_ends_and_says_what_is_missing(

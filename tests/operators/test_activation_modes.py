@@ -238,8 +238,8 @@ def test_a_segment_is_found_by_its_exact_name(control: EmulatorControl, flow: st
 @pytest.mark.parametrize(
     ("audiences", "problem"),
     [
-        ([], "segments: AEP has none named 'Men'. Check the name, or give the id"),
-        ([audience("1", "Men over 50")], "segments: AEP has none named 'Men'"),
+        ([], "segments: AEP has none named 'Men'. Did you mean 'Men over 50'?"),
+        ([audience("1", "Men over 50")], "segments: AEP has none named 'Men'. Did you mean 'Men over 50'?"),
         (
             [audience("1", "Men"), audience("2", "Men", type="ExternalSegment", lifecycleState="draft")],
             (
@@ -256,6 +256,13 @@ def test_a_name_that_is_none_or_several_is_refused_with_the_candidates(
     control.inject(found(*audiences))
     assert problem in refused(activate(flow, [{"name": "Men"}]))
     assert writes(control) == []
+
+
+def test_a_name_that_resembles_none_leads_to_the_id(control: EmulatorControl, flow: str) -> None:
+    control.clear_requests()
+    problem = refused(activate(flow, [{"name": "#" * 20}]))
+    assert "segments: AEP has none named '####################'. Check the name, or give the id." in problem
+    assert [entry["query"].get("name") for entry in control.requests("GET", AUDIENCES)] == ["#" * 20, None]
 
 
 def test_an_external_audience_is_activated_by_its_name_and_by_its_ids(

@@ -98,9 +98,9 @@ def test_an_operator_waits_where_it_is_told_to(
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
-        (FlowServiceFlowValidationSensor, {"segments": []}),
+        (FlowServiceFlowValidationSensor, {"segments": [], "exact": True}),
         (FlowServiceFlowStateSensor, {}),
-        (FlowServiceFlowRunSensor, {"started_after": 0}),
+        (FlowServiceFlowRunSensor, {"started_after": 1_700_000_000}),
     ],
 )
 @pytest.mark.parametrize("setting", [True, False])

@@ -9,7 +9,8 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.connections import FlowServiceCreateConnectionOperator
-from tests.support.aep import writes
+from airflow_provider_flowservice.testing.clock import VirtualClock
+from tests.support.aep import make_flow, writes
 from tests.support.exports import connect, onboard, params, selected_segments
 from tests.support.files import (
     DATA_LANDING_ZONE,
@@ -19,6 +20,7 @@ from tests.support.files import (
     SCHEDULE,
     FileDestination,
     exported,
+    make_columns,
     make_file_flow,
 )
 from tests.support.operators import activate
@@ -63,7 +65,11 @@ def test_each_is_connected_and_a_second_run_changes_nothing(
 
 @DESTINATIONS
 def test_segments_are_activated_with_schedules_and_a_profile_mapping(
-    control: EmulatorControl, profiles: str, destination: FileDestination, monkeypatch: pytest.MonkeyPatch
+    control: EmulatorControl,
+    hook: FlowServiceHook,
+    profiles: str,
+    destination: FileDestination,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flow = onboard(destination, profiles, monkeypatch)
     first, second = control.segments[:2]
@@ -74,7 +80,7 @@ def test_segments_are_activated_with_schedules_and_a_profile_mapping(
         "schedule": {**SCHEDULE, "frequency": "EVERY_6_HOURS"},
     }
     settings = {
-        "profile_mapping": {"mappingId": "m", "mappingVersion": 0},
+        "profile_mapping": make_columns(hook),
         "mandatory_fields": ["GAID"],
         "primary_fields": [{"identityNamespace": "GAID", "fieldType": "IDENTITY"}],
     }
@@ -130,11 +136,24 @@ def test_attributes_of_a_file_destination_come_from_a_mapping_set(
     control: EmulatorControl, hook: FlowServiceHook
 ) -> None:
     flow = make_file_flow(hook)
-    with pytest.raises(
-        FlowServicePermanentException,
-        match="If it is a file destination with a mapping set, pass profile_mapping",
-    ):
+    with pytest.raises(FlowServicePermanentException) as caught:
         run(activate(flow, [], profile_attributes=["person.name"]))
+    assert str(caught.value).startswith(
+        "a file destination takes its attributes from a mapping set: make one with"
+        " FlowServiceCreateMappingSetOperator(columns=...), and pass its id and version as profile_mapping"
+    )
+
+
+def test_attributes_that_a_flow_with_a_mapping_set_ignores_come_from_it_too(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
+) -> None:
+    flow = make_flow(hook)
+    control.set_switches(silent_patch=True)
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(activate(flow, [], profile_attributes=["person.name"]))
+    shown = str(caught.value).partition("does not show it after 15.5 s: ")[2]
+    assert shown.startswith("a destination with a mapping set takes its attributes from profile_mapping")
+    assert "not applied: add attributes person.name" in shown
 
 
 @pytest.mark.parametrize(

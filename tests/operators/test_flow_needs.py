@@ -19,7 +19,7 @@ from airflow_provider_flowservice.operators.connections import (
 )
 from tests.support.aep import make_ends, writes
 from tests.support.exports import connect, create_flow, onboard, params, selected_segments
-from tests.support.files import FILE_DESTINATIONS, S3, SECRET, exported
+from tests.support.files import FILE_DESTINATIONS, S3, SECRET, exported, make_columns
 from tests.support.operators import activate, create_source
 from tests.support.streaming import customers
 from tests.support.tasks import run
@@ -222,7 +222,11 @@ PARTNERS_SPEC, PARTNERS_FLOW_SPEC = (
 
 @pytest.mark.parametrize("flow_spec", [PARTNERS_FLOW_SPEC, specs.PROFILE_DESTINATION_FLOW])
 def test_a_partners_destination_is_connected_and_activated(
-    control: EmulatorControl, profiles: str, monkeypatch: pytest.MonkeyPatch, flow_spec: str
+    control: EmulatorControl,
+    hook: FlowServiceHook,
+    profiles: str,
+    monkeypatch: pytest.MonkeyPatch,
+    flow_spec: str,
 ) -> None:
     control.set_switches(unknown_specs="accept")
     monkeypatch.setenv(
@@ -244,7 +248,7 @@ def test_a_partners_destination_is_connected_and_activated(
     )
     flow, pushed = run(create_flow(flow_spec, profiles, target))
     assert pushed["console_url"].endswith("/destination/browse")
-    settings = {"profile_mapping": {"mappingId": "m", "mappingVersion": 0}, "mandatory_fields": ["email"]}
+    settings = {"profile_mapping": make_columns(hook), "mandatory_fields": ["email"]}
     run(activate(flow, control.segments[:2], profile_attributes=["person.name"], **settings))
     assert [each["value"]["id"] for each in selected_segments(control)] == control.segments[:2]
     assert params(control)["profileMapping"] == settings["profile_mapping"]

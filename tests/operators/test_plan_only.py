@@ -152,7 +152,9 @@ def test_a_true_text_is_a_plan(control: EmulatorControl, text: Any) -> None:
             task_id="x", flow_id=flow, segments=[SEGMENT], **more
         ),
         lambda flow, **more: FlowServiceFlowStateSensor(task_id="x", flow_id=flow, state="disabled", **more),
-        lambda flow, **more: FlowServiceFlowRunSensor(task_id="x", flow_id=flow, started_after=0, **more),
+        lambda flow, **more: FlowServiceFlowRunSensor(
+            task_id="x", flow_id=flow, started_after=1_700_000_000, **more
+        ),
     ],
 )
 @pytest.mark.parametrize("deferrable", [False, True])

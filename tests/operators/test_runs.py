@@ -299,10 +299,17 @@ def test_a_flow_that_cannot_be_run_is_refused_before_it_is_sent(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"window_start": "yesterday"}, "window_start: 'yesterday' is not a time. Give seconds since 1970"),
-        ({"window_start": START * 1000}, "window_start: 1700000000000 is not a time"),
+        (
+            {"window_start": "yesterday"},
+            "window_start: 'yesterday' is not a time. Give a time with a time zone",
+        ),
+        ({"window_start": START * 1000}, "window_start: 1700000000000 seems to be in milliseconds"),
         ({"window_end": None}, "window_end: is None, although it was given"),
-        ({"window_end": START}, "window_end: 1700000000 is not after window_start"),
+        ({"window_end": "2023-11-15"}, "window_end: '2023-11-15' has no time zone. Add a time of day and Z"),
+        (
+            {"window_start": START + 0.1, "window_end": "2023-11-14T22:13:20.9Z"},
+            "window_end: 2023-11-14T22:13:20+00:00 is not after window_start, which is 2023-11-14T22:13:20+00:00",
+        ),
         ({"flow_id": ""}, "flow_id: is '', although it was given"),
     ],
 )

@@ -58,7 +58,7 @@ def sensor(kind: type[Any], flow: Any, **changes: Any) -> Any:
     return kind(**{"task_id": "x", "flow_id": flow, "poke_interval": 30, "timeout": 300, **changes})
 
 
-def run_sensor(flow: Any, after: Any = 0, **changes: Any) -> Any:
+def run_sensor(flow: Any, after: Any = 1_700_000_000, **changes: Any) -> Any:
     return sensor(FlowServiceFlowRunSensor, flow, started_after=after, **changes)
 
 
@@ -287,7 +287,7 @@ def test_a_given_run_that_does_not_end_is_named_when_the_time_is_up(
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
-    [({}, "is missing"), ({"run_id": "r", "started_after": 0}, "are both given")],
+    [({}, "is missing"), ({"run_id": "r", "started_after": 1_700_000_000}, "are both given")],
     ids=["none", "both"],
 )
 def test_the_runs_are_given_in_one_way(arguments: dict[str, Any], problem: str) -> None:

@@ -59,7 +59,9 @@ def poking_takes_no_time(virtual_clock: VirtualClock, mocker: Any) -> None:
     airflow_time.monotonic.side_effect = virtual_clock.monotonic
 
 
-def sensor(flow: Any, segments: Any, attributes: Any = (), **changes: Any) -> FlowServiceFlowValidationSensor:
+def sensor(
+    flow: Any, segments: Any = None, attributes: Any = None, **changes: Any
+) -> FlowServiceFlowValidationSensor:
     arguments = {"task_id": "validate", "poke_interval": 30, "timeout": 300, "deferrable": False}
     return FlowServiceFlowValidationSensor(
         flow_id=flow, segments=segments, profile_attributes=attributes, **{**arguments, **changes}
@@ -175,6 +177,14 @@ def test_an_aep_that_stays_down_is_left_to_airflows_retries(control: EmulatorCon
     [
         ({"segments": ["Men over 50"]}, "segments[0]: 'Men over 50' is not a segment id"),
         ({"segments": None}, "segments: is None, although it was given"),
+        ({"segments": []}, "segments, absent and profile_attributes: leave nothing to wait for"),
+        ({"absent": ["Men over 50"]}, "absent[0]: 'Men over 50' is not a segment id"),
+        ({"absent": None}, "absent: is None, although it was given"),
+        ({"exact": None}, "exact: is None, although it was given"),
+        ({"exact": "maybe"}, "exact: 'maybe' is neither true nor false"),
+        ({"absent": [UNKNOWN], "exact": "True"}, "absent: cannot be combined with exact=True"),
+        ({"segments": [UNKNOWN.upper()], "absent": [UNKNOWN]}, f"absent: '{UNKNOWN}' is also in segments"),
+        ({"segments": [{"name": "A"}], "absent": [{"name": "A"}]}, "absent: 'A' is also in segments"),
         ({"profile_attributes": [""]}, "profile_attributes[0]: '' is not a path"),
         ({"flow_id": None}, "flow_id: is None, although it was given"),
     ],
@@ -209,6 +219,8 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
             "flow_id": UNKNOWN,
             "segments": control.segments[:1],
             "attributes": ["a"],
+            "absent": [],
+            "exact": False,
         },
     }
     assert clock.current().wall() == START
@@ -233,7 +245,8 @@ def test_what_is_missing_is_named_without_looking_names_up_again(
         operator.execute({})
     control.clear_requests()
     resumed = sensor(flow, [{"name": "Loyal customers"}, control.segments[7]], deferrable=True)
-    event = {"status": "timeout", "detail": {"segments": [control.segments[7]], "attributes": []}}
+    missing = {"missing_segments": {"first": [control.segments[7]], "count": 1}}
+    event = {"status": "timeout", "detail": missing}
     with pytest.raises(FlowServiceWaitTimeout, match=f"flow {flow} lacks segments {control.segments[7]}"):
         resumed.execute_complete({}, event, **(deferred.value.kwargs or {}))
     assert control.requests() == []

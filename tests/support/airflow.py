@@ -44,6 +44,9 @@ def connections(url: str, credential: EmulatorCredential) -> dict[str, str]:
         "AIRFLOW_CONN_EVENT_HUBS_DESTINATION": json.dumps(
             {"conn_type": "generic", "login": "send-policy", "password": SAS_KEY, "host": "acme-hubs"}
         ),
+        "AIRFLOW_CONN_S3_DESTINATION": json.dumps(
+            {"conn_type": "aws", "login": "AKIAIOSFODNN7EXAMPLE", "password": AWS_SECRET}
+        ),
     }
 
 

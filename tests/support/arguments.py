@@ -11,8 +11,12 @@ from typing import Any
 from airflow_provider_flowservice import operators, sensors
 from airflow_provider_flowservice.operators.arguments import Argument
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
+from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
-from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor
+from airflow_provider_flowservice.sensors.flows import (
+    FlowServiceFlowRunSensor,
+    FlowServiceFlowValidationSensor,
+)
 
 #: What an argument that must be given may be.
 _VALUES: dict[str, Any] = {
@@ -26,9 +30,9 @@ _VALUES: dict[str, Any] = {
     "messages": [],
     "name": "n",
     "schema_id": "s",
-    "segments": [],
+    "segments": ["8256cfb4-17e6-432c-a469-6aedafb16cd5"],
     "source_connection_ids": ["s"],
-    "started_after": 0,
+    "started_after": 1_700_000_000,
     "state": "enabled",
     "target_connection_ids": ["t"],
     "target_params": {},
@@ -38,6 +42,8 @@ _VALUES: dict[str, Any] = {
 #: Arguments that may be omitted, but not together with those that exclude them.
 _ONE_OF = {
     FlowServicePostToInletOperator: {"connection_id": "inlet_url", "messages": "path"},
+    FlowServiceCreateMappingSetOperator: {"schema_id": "columns"},
+    FlowServiceFlowValidationSensor: {"segments": "absent"},
     FlowServiceFlowRunSensor: {"started_after": "run_id"},
 }
 #: Arguments that are only given together.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_flowservice.testing.database import register
@@ -35,19 +36,30 @@ class Ran:
         return error
 
 
-def run(dag_id: str, build: Callable[[], object]) -> Ran:
+def run(
+    dag_id: str,
+    build: Callable[[], object],
+    *,
+    logical_date: datetime | None = None,
+    conf: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Ran:
     """Run a DAG in this process to its end.
 
     :param build: makes its tasks.
+    :param logical_date: of its run; now by default.
+    :param conf: what the run is started with.
+    :param settings: further arguments of the DAG.
     """
     from airflow.sdk import DAG
 
     errors: list[BaseException] = []
     failed = {"on_failure_callback": lambda context: errors.append(context["exception"])}
-    with DAG(dag_id=dag_id, schedule=None, default_args=failed) as dag:
+    with DAG(dag_id=dag_id, default_args=failed, **{"schedule": None, **settings}) as dag:
         build()
     register(dag)
-    dag_run = dag.test()
+    when = {} if logical_date is None else {"logical_date": logical_date}
+    dag_run = dag.test(run_conf=conf, **when)
     states = task_states(dag_run)
     tasks = dag_run.get_task_instances()
     return Ran(states, errors, {task.task_id: task.xcom_pull(task_ids=task.task_id) for task in tasks})

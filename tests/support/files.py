@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_flowservice.client.datasets import DesiredMappingSet, FieldMapping, read_columns
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Sender
@@ -118,17 +119,41 @@ FILE_DESTINATIONS = (
 )
 
 
+def columns(**changes: Any) -> DesiredMappingSet:
+    """A mapping set with two columns."""
+    arguments: dict[str, Any] = {
+        "name": "columns",
+        "columns": read_columns(["email", "first_name"]),
+        "mappings": (
+            FieldMapping("personalEmail.address", "email"),
+            FieldMapping("person.name.firstName", "first_name"),
+        ),
+    }
+    return DesiredMappingSet(**{**arguments, **changes})
+
+
+def make_columns(sender: Sender, **changes: Any) -> dict[str, Any]:
+    """Make that mapping set; what a flow refers to it with."""
+    made = sender.send(columns(**changes).create())
+    return {"mappingId": made.id, "mappingVersion": int(made.etag or "")}
+
+
 def make_file_flow(sender: Sender, name: str = "files") -> str:
     """A flow that exports audiences to files in Amazon S3."""
+    source_id, target_id = make_file_ends(sender, name)
+    flow = profile_flow(source_id, target_id, name)
+    return make(sender, msgspec.structs.replace(flow, spec_id=S3.flow_spec_id))
+
+
+def make_file_ends(sender: Sender, name: str = "files") -> tuple[str, str]:
+    """A source connection of the profile store, and a target connection to Amazon S3."""
     spec = {"id": S3.spec_id, "version": "1.0"}
     auth = {"specName": S3.auth_spec, "params": S3.auth_params}
     base = {"name": name, "connectionSpec": spec, "auth": auth}
     base_id = sender.send(request.create(request.CONNECTIONS, base)).id
     target = {"name": name, "connectionSpec": spec, "baseConnectionId": base_id, "params": S3.target_params}
     target_id = sender.send(request.create(request.TARGET_CONNECTIONS, target)).id
-    source_id = make(sender, profiles(make(sender, profile_store())))
-    flow = profile_flow(source_id, target_id, name)
-    return make(sender, msgspec.structs.replace(flow, spec_id=S3.flow_spec_id))
+    return make(sender, profiles(make(sender, profile_store()))), target_id
 
 
 def exported(segment_id: str, **schedule: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice.client import FlowState
 from airflow_provider_flowservice.client.activation import adhoc
 from airflow_provider_flowservice.client.flows import runs
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
@@ -11,6 +12,8 @@ from airflow_provider_flowservice.operators.activation import FlowServiceAdHocAc
 from airflow_provider_flowservice.operators.connections import FlowServiceDeleteConnectionOperator
 from airflow_provider_flowservice.operators.flows import (
     FlowServiceDeleteFlowOperator,
+    FlowServiceFindFlowOperator,
+    FlowServicePruneFlowsOperator,
     FlowServicePublishFlowOperator,
     FlowServiceRunFlowOperator,
     FlowServiceSetFlowStateOperator,
@@ -19,7 +22,7 @@ from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor
 from tests.support.aep import FLOW_SERVICE, kinesis, make, make_ends, make_flow, profile_flow, stream
 from tests.support.batch import make_batch_flow
 from tests.support.files import exported, make_file_flow
-from tests.support.operation import POLL, REQUEST_TRIES, SEGMENTS, Operation, Repeats, Sandbox
+from tests.support.operation import NAME, POLL, REQUEST_TRIES, SEGMENTS, Operation, Repeats, Sandbox
 
 FLOWS = f"{FLOW_SERVICE}/flows"
 RUNS = f"{FLOW_SERVICE}/runs"
@@ -31,11 +34,14 @@ ENDS = ("targetConnections", "sourceConnections", "connections")
 def lifecycle_operations() -> list[Operation]:
     """Each operation on a flow that exists, and the deletion of a connection."""
     return [
+        _find(),
         _disable(),
         _publish(),
         _delete_flow(with_connections=False),
         _delete_flow(with_connections=True),
         _delete_connection(),
+        _prune_by_disabling(),
+        _prune_by_deleting(),
         _run(),
         _export(),
         _wait_for_run(),
@@ -45,6 +51,17 @@ def lifecycle_operations() -> list[Operation]:
 def _states(sandbox: Sandbox) -> set[str]:
     state = sandbox.control.state()
     return {held["state"] for kind in ("flows", *ENDS) for held in state[kind]}
+
+
+def _find() -> Operation:
+    return Operation(
+        name="find flow",
+        prepare=lambda sandbox: make_flow(sandbox.hook, NAME),
+        build=lambda _: FlowServiceFindFlowOperator(task_id="x", name=NAME),
+        places={"look": ("GET", FLOWS)},
+        left=lambda sandbox, flow: [found["id"] == flow for found in sandbox.named(FLOWS)],
+        wanted=[True],
+    )
 
 
 def _disable() -> Operation:
@@ -137,6 +154,73 @@ def _delete_connection() -> Operation:
     )
 
 
+def _prune(action: str) -> FlowServicePruneFlowsOperator:
+    return FlowServicePruneFlowsOperator(
+        task_id="x",
+        keep=["mine: kept"],
+        name_prefix="mine: ",
+        action=action,
+        with_connections=True,
+        max_removals=100,  # somebody else may add a copy of the flow
+    )
+
+
+def _flows_to_prune(sandbox: Sandbox) -> str:
+    """One flow that is kept, and one that is not, which reads from the same source connection."""
+    source, target = make_ends(sandbox.hook)
+    gone = make(sandbox.hook, profile_flow(source, target, "mine: gone"))
+    another = make(sandbox.hook, stream(make(sandbox.hook, kinesis("another")), "another"))
+    make(sandbox.hook, profile_flow(source, another, "mine: kept"))
+    return gone
+
+
+def _prune_by_disabling() -> Operation:
+    def left(sandbox: Sandbox, _: str) -> list[set[tuple[str, str]]]:
+        return [{(flow["name"], flow["state"]) for flow in sandbox.control.state()["flows"]}]
+
+    return Operation(
+        name="prune, disable",
+        prepare=_flows_to_prune,
+        build=lambda _: _prune("disable"),
+        places={
+            "look": ("GET", FLOWS),
+            "write": ("POST", f"{FLOWS}/*/action"),
+            "check": ("GET", f"{FLOWS}/*"),
+        },
+        left=left,
+        wanted=[{("mine: kept", "enabled"), ("mine: gone", "disabled")}],
+    )
+
+
+def _prune_by_deleting() -> Operation:
+    def prepare(sandbox: Sandbox) -> str:
+        gone = _flows_to_prune(sandbox)
+        sandbox.hook.set_flow_state(gone, FlowState.DISABLED)
+        return gone
+
+    def left(sandbox: Sandbox, _: str) -> list[dict[str, set[str]]]:
+        state = sandbox.control.state()
+        return [{kind: {held["name"] for held in state[kind]} for kind in ("flows", *ENDS)}]
+
+    return Operation(
+        name="prune, delete",
+        prepare=prepare,
+        build=lambda _: _prune("delete"),
+        places={"look": ("GET", FLOWS), "write": ("DELETE", f"{FLOWS}/*"), "check": ("GET", f"{FLOWS}/*")},
+        left=left,
+        wanted=[
+            {
+                "flows": {"mine: kept"},
+                "targetConnections": {"another"},
+                "sourceConnections": {"profiles"},
+                "connections": {"another", "profile store"},
+            }
+        ],
+        repeats=Repeats.SEND,
+        tries=REQUEST_TRIES,
+    )
+
+
 def _runs(sandbox: Sandbox, _: Any) -> int:
     return len(sandbox.control.state()["runs"])
 
@@ -204,7 +288,7 @@ def _wait_for_run() -> Operation:
         name="wait for run",
         prepare=prepare,
         build=lambda flow: FlowServiceFlowRunSensor(
-            task_id="x", flow_id=flow, started_after=0, deferrable=False, poke_interval=POLL
+            task_id="x", flow_id=flow, started_after=1_700_000_000, deferrable=False, poke_interval=POLL
         ),
         places={"look": ("GET", RUNS)},
         left=_runs,

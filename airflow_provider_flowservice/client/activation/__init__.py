@@ -10,12 +10,19 @@ from airflow_provider_flowservice.client.activation.activation import (
 )
 from airflow_provider_flowservice.client.activation.adhoc import export_segments
 from airflow_provider_flowservice.client.activation.audiences import (
+    ActiveSegment,
     Audience,
     SegmentDefinition,
+    active_segments,
     iterate_audiences,
     iterate_segments,
 )
-from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
+from airflow_provider_flowservice.client.activation.segments import (
+    Segment,
+    SegmentName,
+    read_attributes,
+    read_segments,
+)
 from airflow_provider_flowservice.client.activation.selectors import (
     ActivationMode,
     DesiredSelectors,

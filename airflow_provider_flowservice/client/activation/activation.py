@@ -13,12 +13,19 @@ from airflow_provider_flowservice.client.activation.selectors import (
     SelectorPatch,
 )
 from airflow_provider_flowservice.client.converge import converge
-from airflow_provider_flowservice.client.errors import BadRequestError, DriftError, InvalidInputError, retyped
+from airflow_provider_flowservice.client.errors import (
+    BadRequestError,
+    DriftError,
+    InvalidInputError,
+    NameNotFoundError,
+    retyped,
+)
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be
 from airflow_provider_flowservice.client.http.request import Request, Sender
+from airflow_provider_flowservice.client.limits import check_removals
 from airflow_provider_flowservice.client.model import Flow, Frozen, SelectorKind
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import did_you_mean, plain_text
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +50,6 @@ class RemovalLimits(Frozen, frozen=True):
         :raises DriftError: if it removes too much; the message lists the changes.
         """
         active = len(list(flow.selectors(SelectorKind.SEGMENT)))
-        limit = self.max_removals if self.max_removals is not None else active // 2
         left, attributes_left = _counts_after(flow, patch)
         difference = f"removed: {', '.join(patch.removed)}; added: {', '.join(patch.added) or 'none'}"
         if patch.removed and not left and not self.allow_empty:
@@ -58,10 +64,10 @@ class RemovalLimits(Frozen, frozen=True):
                 " attributes alone, set profile_attributes=None."
             )
         emptied = self.allow_empty and not left and self.max_removals is None
-        if len(patch.removed) > limit and not emptied:
-            raise DriftError(
-                f"{len(patch.removed)} of the {active} segments of flow {flow.id} would be removed, but at most"
-                f" {limit} may be ({difference}). If that is intended, set max_removals={len(patch.removed)}."
+        if not emptied:
+            what = f"segments of flow {flow.id}"
+            check_removals(
+                len(patch.removed), active, self.max_removals, what=what, done="removed", listed=difference
             )
 
 
@@ -107,8 +113,12 @@ def activate(
 
     def differences(flow: Flow) -> tuple[str, ...]:
         patch = selectors.compute_patch(flow, desired, mode)
-        hint = "A destination that uses a mapping set takes its attributes from profile_mapping"
-        return (f"not applied: {patch}. {hint}",) if patch.repeats(computed[-1]) else ()
+        hint = (
+            "a destination with a mapping set takes its attributes from profile_mapping, not profile_attributes; "
+            if patch.attributes_added
+            else ""
+        )
+        return (f"{hint}not applied: {patch}",) if patch.repeats(computed[-1]) else ()
 
     read = request.get(request.FLOWS, flow_id)
     try:
@@ -123,28 +133,36 @@ def activate(
     return ActivationResult(flow.id, computed[0], flow.etag)
 
 
-def resolve(sender: Sender, segments: tuple[Segment | SegmentName, ...]) -> tuple[Segment, ...]:
+def resolve(
+    sender: Sender, segments: tuple[Segment | SegmentName, ...], field: str = "segments"
+) -> tuple[Segment, ...]:
     """Look up the segments that are given by name (``GET /audiences``). The others do not need a request.
 
-    :raises InvalidInputError: if a name belongs to no segment, or to several.
+    :param field: name of the argument, for the error.
+    :raises NameNotFoundError: if a name belongs to no segment; the message lists similar ones.
+    :raises InvalidInputError: if it belongs to several.
     """
     return tuple(
-        segment if isinstance(segment, Segment) else _look_up(sender, segment) for segment in segments
+        segment if isinstance(segment, Segment) else _look_up(sender, segment, field) for segment in segments
     )
 
 
-def _look_up(sender: Sender, segment: SegmentName) -> Segment:
+def _look_up(sender: Sender, segment: SegmentName, field: str) -> Segment:
     containing = audiences.iterate_audiences(sender, name=segment.name, needed=could_be(segment.name))
     named = [a for a in containing if a.name == segment.name]
-    if len(named) != 1:
+    if not named:
+        names = (audience.name for audience in audiences.iterate_audiences(sender))
+        remedy = did_you_mean(segment.name, names) or "Check the name, or give the id."
+        raise NameNotFoundError(field, f"AEP has none named {segment.name!r}", remedy)
+    if len(named) > 1:
         candidates = ", ".join(
             plain_text(f"{a.id} ({a.type or 'segment'}, {a.lifecycle_state or '-'})") for a in named
         )
-        problem = (
-            f"{len(named)} are named {segment.name!r}" if named else f"AEP has none named {segment.name!r}"
+        problem, remedy = (
+            f"{len(named)} are named {segment.name!r}",
+            f"Give the id of one of them: {candidates}.",
         )
-        remedy = f"Give the id of one of them: {candidates}." if named else "Check the name, or give the id."
-        raise InvalidInputError("segments", problem, remedy)
+        raise InvalidInputError(field, problem, remedy)
     audience = named[0]
     if audience.type == "ExternalSegment" and audience.audience_id:
         origin = {"systemSegmentId": audience.id, "namespace": audience.namespace}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import CouldBe, could_be_none, pages
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -41,6 +42,19 @@ class Audience(model.Record, frozen=True, kw_only=True):
     type: str | None = None
     namespace: str | None = None
     lifecycle_state: str | None = None
+
+
+class ActiveSegment(model.Frozen, frozen=True):
+    """A segment that is active on a flow.
+
+    :param id: UUID of a segment definition, or the id of an external audience in its own namespace.
+    :param uuid: AEP's UUID.
+    :param name: its name; None if AEP has no such audience.
+    """
+
+    id: str
+    uuid: str
+    name: str | None
 
 
 class _SegmentPaging(model.Record, frozen=True, kw_only=True):
@@ -117,3 +131,27 @@ def iterate_audiences(
     :param needed: which of the objects that cannot be read are an error; the others are skipped.
     """
     return pages(sender, "audiences", lambda start: audience_page(start, name=name), needed)
+
+
+def active_segments(sender: Sender, flow: model.Flow) -> tuple[ActiveSegment, ...]:
+    """Return the segments that are active on a flow, in its order and each of them once.
+
+    Names that the flow does not contain are looked up in one pass over all audiences, which ends as soon as all of them
+    are found (``GET /audiences``, one call per 100 audiences; no call if the flow contains all names).
+    """
+    kind = model.SelectorKind.SEGMENT
+    selectors = {selector.folded: selector for selector in flow.selectors(kind)}.values()
+    active = [Segment(selector.key, selector.document["value"]) for selector in selectors]
+    names = {kind.fold(each.uuid): name for each in active if isinstance(name := each.value.get("name"), str)}
+    missing = {kind.fold(each.uuid) for each in active} - {uuid for uuid, name in names.items() if name}
+    audiences = iterate_audiences(sender) if missing else iter(())
+    for audience in audiences:
+        uuid = kind.fold(audience.id)
+        if uuid in missing:
+            names[uuid] = audience.name
+            missing.remove(uuid)
+        if not missing:
+            break
+    return tuple(
+        ActiveSegment(each.id, each.uuid, names.get(kind.fold(each.uuid)) or None) for each in active
+    )

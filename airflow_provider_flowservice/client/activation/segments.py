@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS, check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.model import Frozen, JsonObject, is_uuid
+from airflow_provider_flowservice.client.model import Frozen, JsonObject, SelectorKind, is_uuid
 
 _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_FIELDS)
 #: What AEP adds to a selector. It is accepted, because a selector may be copied from a flow, and not sent back.
@@ -29,6 +29,11 @@ class Segment(Frozen, frozen=True):
 
     id: str
     value: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it another segment, also compared with one that is specified by name."""
+        return ("id", SelectorKind.SEGMENT.fold(self.id))
 
     @property
     def uuid(self) -> str:
@@ -50,8 +55,15 @@ class SegmentName(Frozen, frozen=True):
     name: str
     value: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes it another segment, also compared with one that is specified by id."""
+        return ("name", self.name)
 
-def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment | SegmentName, ...]:
+
+def read_segments(
+    segments: Iterable[str | Mapping[str, Any]], field: str = "segments"
+) -> tuple[Segment | SegmentName, ...]:
     """Validate the segments that a user specifies.
 
     Each segment is the UUID of a segment definition, or a mapping with ``id``; with ``name`` alone, which is looked up;
@@ -59,14 +71,14 @@ def read_segments(segments: Iterable[str | Mapping[str, Any]]) -> tuple[Segment 
     ``description`` and, for file destinations, ``exportMode``, ``schedule`` and ``filenameTemplate``, as in AEP's API.
     It may also be a selector that was copied from a flow. Duplicates are dropped.
 
+    :param field: name of the argument, for the error.
     :raises InvalidInputError: if an id is not a UUID, a mapping has an unknown key, or AEP would reject its schedule.
     """
-    _require_list("segments", segments, "Give a list of segment ids.")
-    found: dict[tuple[bool, str], Segment | SegmentName] = {}
+    _require_list(field, segments, "Give a list of segment ids.")
+    found: dict[tuple[str, str], Segment | SegmentName] = {}
     for position, entry in enumerate(segments):
-        segment = _read_segment(entry, f"segments[{position}]")
-        key = segment.id if isinstance(segment, Segment) else segment.name
-        found.setdefault((isinstance(segment, Segment), key), segment)
+        segment = _read_segment(entry, f"{field}[{position}]")
+        found.setdefault(segment.key, segment)
     return tuple(found.values())
 
 

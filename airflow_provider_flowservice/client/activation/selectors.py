@@ -8,7 +8,7 @@ result is compared with the desired state.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,7 +18,7 @@ from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIEL
 from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.ensure import compare
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.flows import FlowSource
+from airflow_provider_flowservice.client.flows import missing_transformation, patch_settings
 from airflow_provider_flowservice.client.model import (
     Flow,
     Frozen,
@@ -98,30 +98,6 @@ class SelectorPatch(Frozen, frozen=True):
         return bool(self.added or self.changed or self.attributes_added or self.settings_changed or again)
 
 
-class Missing(Frozen, frozen=True):
-    """The given segments and attributes that a flow does not have."""
-
-    segments: tuple[str, ...]
-    attributes: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.segments or self.attributes)
-
-    def __str__(self) -> str:
-        parts = {"segments": self.segments, "profile attributes": self.attributes}
-        return " and ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
-
-
-def missing(flow: Flow, segments: Iterable[str], attributes: Iterable[str]) -> Missing:
-    """Return the given segment ids and attribute paths that a flow does not have, in the order given."""
-
-    def absent(kind: SelectorKind, keys: Iterable[str]) -> tuple[str, ...]:
-        held = {selector.folded for selector in flow.selectors(kind)}
-        return tuple(key for key in keys if kind.fold(key) not in held)
-
-    return Missing(absent(SelectorKind.SEGMENT, segments), absent(SelectorKind.ATTRIBUTE, attributes))
-
-
 def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -> SelectorPatch:
     """Compute the patch that brings a flow to the desired state and changes nothing else.
 
@@ -135,7 +111,7 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
         {path: _attribute_selector(path) for path in desired.attributes or ()},
         mode if desired.attributes is not None else ActivationMode.ADD,
     )
-    settings, set_operations, after = _patch_settings(flow, desired.settings)
+    set_operations, after = patch_settings(flow, desired.settings)
     operations = (*segments.operations, *attributes.operations, *set_operations)
     for part in (segments, attributes):
         part.change(after)
@@ -152,7 +128,7 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
         absent=segments.absent,
         attributes_added=attributes.added,
         attributes_removed=attributes.removed_keys,
-        settings_changed=settings,
+        settings_changed=tuple(operation.path.rpartition("/")[2] for operation in set_operations),
         before=flow.transformations,
         after=after,
     )
@@ -226,7 +202,7 @@ def _patch_lists(
         return _ListsPatch(kind, removed=[s for s in held if s.folded in given], absent=missing)
     first = next((index for index, _ in flow.selector_lists(kind)), None)
     if missing and first is None:
-        raise _missing_transformation(flow, kind)
+        raise missing_transformation(flow, kind)
     differing = [s for s in held if s.folded in given and _differs(s.document, given[s.folded])]
     changed = {selector.folded for selector in differing}
     return _ListsPatch(
@@ -239,38 +215,6 @@ def _patch_lists(
         present=tuple(key for key in desired if kind.fold(key) in present - changed),
         changed=tuple(key for key in desired if kind.fold(key) in changed),
     )
-
-
-def _patch_settings(
-    flow: Flow, settings: Mapping[str, Any]
-) -> tuple[tuple[str, ...], tuple[Operation, ...], list[Any]]:
-    """Compute the changes to mapping set, mandatory and primary fields: names, operations, new transformations."""
-    after = copy.deepcopy(list(flow.transformations))
-    operations: list[Operation] = []
-    for name, value in settings.items():
-        places = list(_places(name, after))
-        if not places:
-            raise _missing_transformation(flow, SelectorKind.ATTRIBUTE)
-        path, holder = next((place for place in places if name in place[1]), places[0])
-        if compare(name, value, holder.get(name), exact=True):
-            holder[name] = value
-            operations.append(Operation(op="add", path=f"{path}/{name}", value=value))
-    changed = tuple(operation.path.rpartition("/")[2] for operation in operations)
-    return changed, tuple(operations), after
-
-
-def _places(name: str, transformations: Sequence[Any]) -> Iterator[tuple[str, JsonObject]]:
-    """Yield the object of each transformation that contains or can contain a setting, with its path."""
-    for index, transformation in enumerate(transformations):
-        params, path = member(transformation, "params"), f"/transformations/{index}/params"
-        if member(transformation, "name") != "GeneralTransform" or not isinstance(params, dict):
-            continue
-        older = params.get(SelectorKind.ATTRIBUTE.value)
-        if name != "profileMapping" and name not in params and isinstance(older, dict):
-            # Older flows have these fields next to the attribute selectors.
-            yield f"{path}/{SelectorKind.ATTRIBUTE.value}", older
-        else:
-            yield path, params
 
 
 def _differs(held: JsonObject, desired: JsonObject) -> bool:
@@ -292,16 +236,3 @@ def _merged(held: JsonObject, desired: JsonObject) -> JsonObject:
 
 def _attribute_selector(path: str) -> JsonObject:
     return {"type": "JSON_PATH", "value": {"operator": "EXISTS", "path": path}}
-
-
-def _missing_transformation(flow: Flow, kind: SelectorKind) -> DriftError:
-    if FlowSource.of(*flow.source_spec_ids) is FlowSource.DATASETS:
-        return DriftError(
-            f"flow {flow.id} ({flow.name!r}) exports datasets, so nothing can be activated on it. Segments need a flow"
-            " whose source connection has the connection spec specs.UNIFIED_PROFILE_SERVICE."
-        )
-    return DriftError(
-        f"flow {flow.id} ({flow.name!r}) has no transformation with {kind.value}, so nothing can be activated"
-        " on it. It must be present at creation: recreate the flow with FlowServiceCreateFlowOperator, which sends the"
-        " empty lists. If it is a file destination with a mapping set, pass profile_mapping instead of attributes."
-    )

@@ -1,4 +1,4 @@
-"""Schemas, datasets and mapping sets, which streaming sources write to."""
+"""Schemas, datasets and mapping sets: what streaming sources write to, and the columns of file destinations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from airflow_provider_flowservice.client.datasets.mapping_sets import (
     BodyForm,
     DesiredMappingSet,
     FieldMapping,
+    check_destinations,
+    read_columns,
     read_mappings,
 )
 from airflow_provider_flowservice.client.datasets.schemas import PROFILE_CLASS, DesiredSchema

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
+from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import (
@@ -29,6 +29,7 @@ DATA_PREP = "/data/foundation/conversion"
 #: Mapping sets per page. A large page saves requests, since a mapping set without a name is found by reading them all.
 PAGE_LIMIT = 100
 SCHEMA_CONTENT_TYPE = "application/vnd.adobe.xed-full+json;version=1"
+_JSON_TYPES = ("string", "integer", "number", "boolean", "array", "object")
 
 
 class BodyForm(StrEnum):
@@ -44,7 +45,7 @@ class FieldMapping(Frozen, frozen=True):
     """A field in a mapping set.
 
     :param source: name of the source field, or an expression.
-    :param destination: path in the schema, for example ``person.name.firstName``.
+    :param destination: path in the schema, for example ``person.name.firstName``, or name of a column.
     :param source_type: ``ATTRIBUTE``, ``EXPRESSION`` or ``STATIC``.
     """
 
@@ -59,6 +60,7 @@ class _SchemaRef(model.Record, frozen=True, kw_only=True):
 
 class _OutputSchema(model.Record, frozen=True, kw_only=True):
     schema_ref: _SchemaRef | None = None
+    json_schema: Any = None
 
 
 class _Mapping(model.Record, frozen=True, kw_only=True):
@@ -94,6 +96,13 @@ class MappingSet(model.Record, frozen=True, kw_only=True):
         """``$id`` of the target schema."""
         reference = self.output_schema.schema_ref if self.output_schema else None
         return reference.id if reference else self.xdm_schema
+
+    @property
+    def columns(self) -> Mapping[str, Any] | None:
+        """The columns of a destination, each with its JSON Schema; None if AEP does not show them."""
+        schema = self.output_schema.json_schema if self.output_schema else None
+        properties = model.member(schema, "properties")
+        return properties if isinstance(properties, Mapping) else None
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -149,6 +158,64 @@ def read_mappings(mappings: Sequence[Mapping[str, Any]]) -> tuple[FieldMapping, 
     return tuple(found.values())
 
 
+def read_columns(columns: Sequence[str] | Mapping[str, str | Mapping[str, Any]]) -> dict[str, JsonObject]:
+    """Validate the columns of a destination that a user specifies, and return the JSON Schema of each.
+
+    :param columns: their names; or, if not all are strings, the JSON type or the JSON Schema of each, by name.
+    :raises InvalidInputError: if a name is empty, occurs twice or has a dot, or a type is unknown.
+    """
+    if isinstance(columns, str) or not isinstance(columns, (Sequence, Mapping)):
+        problem = f"must be a list, not {type(columns).__name__}"
+        raise InvalidInputError("columns", problem, "Give a list of names.")
+    if not columns:
+        raise InvalidInputError("columns", "is empty", "Give at least one name.")
+    if isinstance(columns, Mapping):
+        return {_column(name, "columns"): _column_schema(name, kind) for name, kind in columns.items()}
+    found: dict[str, JsonObject] = {}
+    for position, name in enumerate(columns):
+        where = f"columns[{position}]"
+        if _column(name, where) in found:
+            raise InvalidInputError(where, f"{name!r} occurs twice", "Remove one of them.")
+        found[name] = {"type": "string"}
+    return found
+
+
+def _column(name: Any, where: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise InvalidInputError(
+            where, f"{name!r} is not a name", "Give a name such as personalEmail_address."
+        )
+    if "." in name:
+        problem = f"{name!r} has a dot, which AEP does not accept in the name of a column"
+        raise InvalidInputError(where, problem, f"Call it {name.replace('.', '_')}.")
+    return name
+
+
+def _column_schema(name: str, kind: Any) -> JsonObject:
+    if isinstance(kind, Mapping):
+        return dict(kind)
+    if kind not in _JSON_TYPES:
+        remedy = f"Give a JSON type ({', '.join(_JSON_TYPES)}) or a JSON Schema."
+        raise InvalidInputError("columns", f"{kind!r} is not a type for {name!r}", remedy)
+    return {"type": kind}
+
+
+def check_destinations(mappings: Sequence[FieldMapping], columns: Mapping[str, Any]) -> None:
+    """Check that each mapping leads to a column, and that each column is mapped.
+
+    :raises InvalidInputError: if one does not, or is not. A column that nothing is mapped to would stay empty.
+    """
+    for position, mapping in enumerate(mappings):
+        if mapping.destination not in columns:
+            problem = f"the destination {mapping.destination!r} is not one of the columns"
+            remedy = f"Choose one of {', '.join(columns)}, or add it to columns."
+            raise InvalidInputError(f"mappings[{position}]", problem, remedy)
+    mapped = {mapping.destination for mapping in mappings}
+    if unmapped := [name for name in columns if name not in mapped]:
+        problem = f"nothing is mapped to {', '.join(unmapped)}"
+        raise InvalidInputError("columns", problem, "Add a mapping, or remove the column.")
+
+
 def page(start: str | None = None, *, name: str | None = None) -> Request[Page[MappingSet]]:
     """Return the request for a page of mapping sets: ``GET /mappingSets``.
 
@@ -180,16 +247,18 @@ def iterate(
 class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
     """A mapping set that must exist exactly once.
 
-    A mapping set with a name is found by schema and name, and its fields are compared. A mapping set without a name is
-    found by schema and fields; the old format does not support names.
+    A mapping set with a name is found by target and name, and its fields are compared. A mapping set without a name is
+    found by target and fields; the old format does not support names.
 
     :param name: its name; empty for none.
-    :param schema_id: ``$id`` of the target schema.
+    :param schema_id: ``$id`` of the target schema; None if ``columns`` is the target.
+    :param columns: the columns of a destination, each with its JSON Schema. They are compared if AEP shows them.
     :param mappings: the fields.
     :param form: format of the request body.
     """
 
-    schema_id: str
+    schema_id: str | None = None
+    columns: Mapping[str, JsonObject] | None = None
     mappings: tuple[FieldMapping, ...]
     form: BodyForm = BodyForm.NEW
 
@@ -197,8 +266,8 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """Id of the schema."""
-        return (self.schema_id,)
+        """Id of the schema, if there is one."""
+        return (self.schema_id,) if self.schema_id else ()
 
     def candidates(self, sender: Sender) -> Iterator[MappingSet]:
         """Return the mapping sets with this name or, without a name, all of them (``GET /mappingSets``)."""
@@ -207,16 +276,19 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
         )
 
     def matches(self, found: MappingSet) -> bool:
-        """Whether schema and name or, without a name, schema and fields are the same."""
-        if found.schema_id != self.schema_id:
+        """Whether target and name or, without a name, target and fields are the same."""
+        if (found.schema_id or None) != self.schema_id:
             return False
-        return found.name == self.name if self.name else found.pairs == self._pairs
+        return found.name == self.name if self.name else not self.differences(found)
 
     def differences(self, found: MappingSet) -> tuple[Difference, ...]:
-        """Return the fields if they differ."""
-        if found.pairs == self._pairs:
-            return ()
-        return (Difference("mappings", sorted(found.pairs), sorted(self._pairs)),)
+        """Return the fields and columns that differ."""
+        pairs = Difference("mappings", sorted(found.pairs), sorted(self._pairs))
+        shown = found.columns if self.columns is not None else None
+        return (
+            *((pairs,) if found.pairs != self._pairs else ()),
+            *(compare("columns", self.columns, shown) if shown is not None else ()),
+        )
 
     def create(self) -> Request[model.Created]:
         """Return the request ``POST /mappingSets``."""
@@ -265,12 +337,18 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
         named = {"name": self.name} if self.name else {}
         return {
             **named,
-            "outputSchema": {"schemaRef": {"id": self.schema_id, "contentType": SCHEMA_CONTENT_TYPE}},
+            "outputSchema": self._output_schema,
             "mappings": [
                 {"sourceType": m.source_type, "source": m.source, "destination": m.destination}
                 for m in self.mappings
             ],
         }
+
+    @property
+    def _output_schema(self) -> JsonObject:
+        if self.columns is None:
+            return {"schemaRef": {"id": self.schema_id, "contentType": SCHEMA_CONTENT_TYPE}}
+        return {"jsonSchema": {"type": "object", "properties": dict(self.columns)}}
 
     @property
     def _pairs(self) -> frozenset[tuple[str, str]]:
@@ -287,7 +365,7 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
                 problems.append(f"{field}: {plain_text(reasons)}")
         if problems:
             problem = f"AEP rejects {len(problems)} of {len(self.mappings)}: {' | '.join(problems)}"
-            remedy = "Check the paths against the schema."
+            remedy = f"Check them against the {'schema' if self.columns is None else 'columns'}."
             raise InvalidInputError("mappings", problem, remedy)
 
 

@@ -114,7 +114,19 @@ def _ensure_itself(
     if if_exists is not IfExists.CREATE and created.resource is None:
         created = _without_duplicate(sender, desired, created)
     saved.save({"id": created.id})
-    return created
+    # An object that a list has shown has been found equal.
+    return _confirm(sender, desired, created) if created.resource is None else created
+
+
+def _confirm(sender: Sender, desired: Desired[R], created: EnsureResult[R]) -> EnsureResult[R]:
+    """Send what AEP has left out of a create."""
+    if not desired.needs_confirmation:
+        return created
+    title = desired.title(created.id)
+    shown = converge(
+        sender, desired.read(created.id), desired.update, desired.not_applied, what=title
+    ).resource
+    return msgspec.structs.replace(created, etag=shown.etag, resource=shown)
 
 
 def _ensure_part(

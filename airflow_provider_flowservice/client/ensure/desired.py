@@ -139,6 +139,11 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
         return ()
 
     @property
+    def needs_confirmation(self) -> bool:
+        """Whether AEP may leave out settings of a create, so that they are sent again if it does not show them."""
+        return False
+
+    @property
     def planned_name(self) -> str:
         """The name in the placeholder id that stands for the object in a dry run."""
         return self.name

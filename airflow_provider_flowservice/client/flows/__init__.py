@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
+from airflow_provider_flowservice.client.flows.fields import (
+    FIELD_ARGUMENTS,
+    field_settings,
+    missing_transformation,
+    patch_settings,
+)
 from airflow_provider_flowservice.client.flows.lifecycle import (
     DeleteResult,
     FlowResources,
@@ -13,8 +19,16 @@ from airflow_provider_flowservice.client.flows.lifecycle import (
     flow_resources,
     publish_flow,
     rename,
+    resources_of,
     set_state,
     text_changes,
+)
+from airflow_provider_flowservice.client.flows.lookup import (
+    Time,
+    find_flow,
+    iterate_flows,
+    iterate_runs,
+    last_run,
 )
 from airflow_provider_flowservice.client.flows.outcomes import (
     MaxFailedRecords,
@@ -22,12 +36,19 @@ from airflow_provider_flowservice.client.flows.outcomes import (
     failure_of,
     outcome_of,
 )
+from airflow_provider_flowservice.client.flows.pruning import (
+    PruneAction,
+    PruneReport,
+    Pruning,
+    check_prefix,
+    prune,
+)
 from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,
     DesiredFlow,
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
-from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow, runs_of
+from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, run_flow
 from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
 from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -131,11 +131,25 @@ def flow_resources(sender: Sender, flow_id: str) -> FlowResources | None:
         flow = sender.send(request.get(request.FLOWS, flow_id))
     except NotFoundError:
         return None
+    return _resources(sender, flow, {})
+
+
+def resources_of(sender: Sender, flow: Flow) -> FlowResources:
+    """Return the ids of a flow that was read and of its connections.
+
+    Source and target connections whose base connections AEP does not show with the flow are read
+    (``GET /sourceConnections/{id}``, ``GET /targetConnections/{id}``); usually none.
+    """
+    return _resources(sender, flow, flow.base_connection_ids)
+
+
+def _resources(sender: Sender, flow: Flow, known_bases: Mapping[str, str]) -> FlowResources:
     bases: dict[str, None] = {}
     resources = FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids)
     for kind, connection_id in resources.in_order:
+        base = known_bases.get(connection_id)
         try:
-            base = sender.send(request.get(kind, connection_id)).base_connection_id
+            base = base or sender.send(request.get(kind, connection_id)).base_connection_id
         except NotFoundError:
             continue
         if base:

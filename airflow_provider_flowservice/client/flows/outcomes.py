@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
-from airflow_provider_flowservice.client.model import FlowRun, Frozen, RunState, member, objects
+from airflow_provider_flowservice.client.model import FlowRun, Frozen, RunError, RunState, member, objects
 from airflow_provider_flowservice.client.text import plain_text
 
 #: A number of records or, below 1, their share of all records read; None allows any number.
@@ -20,19 +18,11 @@ MAX_ERRORS = 5
 #: Maximum number of runs whose errors a message about several runs shows. All others are named.
 MAX_EXPLAINED = 10
 _MAX_NAMED = 100
-_MAX_CHARACTERS = 300
 _MAX_ID = 100
-#: JSON holds larger numbers inexactly.
-_MAX_COUNT = 2**53
-_MAX_DIGITS = 16
-#: Credentials that a URL can contain: in front of the host, and in the query or fragment.
-_LOGIN = re.compile(r"://[^\s/?#]*@")
-_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
-_DETAILS = ("failedRecords", "sampleErrors")
 
 
 class RunCounts(Frozen, frozen=True):
-    """The records of a run, as AEP counts them. None is a number that AEP does not know.
+    """The records of a run, as AEP counts them; None is a number that AEP has not counted.
 
     :param read: records that were read.
     :param written: records that were written.
@@ -47,31 +37,13 @@ class RunCounts(Frozen, frozen=True):
 
     @classmethod
     def of(cls, run: FlowRun) -> RunCounts:
-        """Read the counters of a run. AEP leaves them out, or writes -1, if it does not know them."""
-        names = ("inputRecordCount", "outputRecordCount", "failedRecordCount", "skippedRecordCount")
-        read, written, failed, skipped = (_count(member(run.metrics, "recordSummary", n)) for n in names)
-        if failed is None:
-            of_parts = (_count(member(part, "recordSummary", names[2])) for part in objects(run.activities))
-            failed = max((count for count in of_parts if count), default=None)
-        return cls(read, written, failed, skipped)
+        """Return the counts of a run."""
+        return cls(run.records_read, run.records_written, run.records_failed, run.records_skipped)
 
     def __str__(self) -> str:
         known = ((name, getattr(self, name)) for name in self.__struct_fields__)
         shown = ", ".join(f"{count} {name}" for name, count in known if count is not None)
         return f"records: {shown or 'not counted'}"
-
-
-class RunError(Frozen, frozen=True):
-    """One of AEP's explanations, as plain text.
-
-    :param code: for example ``CONNECTOR-2001-500``; may be empty.
-    """
-
-    code: str
-    message: str
-
-    def __str__(self) -> str:
-        return ": ".join(filter(None, (self.code, self.message)))
 
 
 class RunOutcome(Frozen, frozen=True, kw_only=True):
@@ -141,7 +113,7 @@ def outcome_of(run: FlowRun, max_failed_records: MaxFailedRecords = 0) -> RunOut
         for any number.
     """
     counts, state = RunCounts.of(run), run.state
-    errors = list(dict.fromkeys(_errors(run)))
+    errors = run.errors
     problem = ""
     if state in (RunState.SUCCESS, RunState.PARTIAL):
         has_failures = state is RunState.PARTIAL or (
@@ -155,9 +127,9 @@ def outcome_of(run: FlowRun, max_failed_records: MaxFailedRecords = 0) -> RunOut
         is_good=state in (RunState.SUCCESS, RunState.PARTIAL) and not problem,
         problem=problem,
         counts=counts,
-        errors=tuple(errors[:MAX_ERRORS]),
+        errors=errors[:MAX_ERRORS],
         omitted_errors=len(errors[MAX_ERRORS:]),
-        details=tuple(dict.fromkeys(_details(run)))[:MAX_ERRORS],
+        details=run.details[:MAX_ERRORS],
         page=_page(run),
     )
 
@@ -203,54 +175,10 @@ def _problem(counts: RunCounts, limit: MaxFailedRecords, *, has_failures: bool) 
     return f"more records failed than max_failed_records={limit} allows{remedy}" if is_too_many else ""
 
 
-def _count(value: Any) -> int | None:
-    """Read a count, which AEP may write as a string. Others than whole numbers that JSON can hold are unknown."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
-    return value if is_count else None
-
-
 def _has_failed_part(run: FlowRun) -> bool:
     """Whether AEP says of an activity of the run that it has failed."""
     states = (member(part, "statusSummary", "status") for part in objects(run.activities))
     return any(RunState.from_text(state) is RunState.FAILED for state in states if isinstance(state, str))
-
-
-def _parts(run: FlowRun) -> Iterator[Mapping[str, Any]]:
-    """Yield what has metrics: the run itself and each of its activities."""
-    yield run.metrics
-    yield from objects(run.activities)
-
-
-def _errors(run: FlowRun) -> Iterator[RunError]:
-    for part in _parts(run):
-        for names in (
-            ("statusSummary", "errors"),
-            ("statusSummary", "extensions", "errors"),
-            ("recordSummary", "failedInfo"),
-        ):
-            for error in objects(part, *names):
-                found = RunError(_text(error.get("code")), _text(error.get("message")))
-                if found.code or found.message:
-                    yield found
-
-
-def _details(run: FlowRun) -> Iterator[str]:
-    for part in _parts(run):
-        for name in _DETAILS:
-            url = _text(member(part, "statusSummary", "extensions", "manifest", name))
-            if url.startswith("https://"):
-                yield url
-
-
-def _text(value: Any) -> str:
-    """Return a code or message of AEP for a message. Its URLs may be signed."""
-    text = value if isinstance(value, str) else str(number) if (number := _count(value)) is not None else ""
-    text = _LOGIN.sub("://", text[: 4 * _MAX_CHARACTERS])
-    return plain_text(_QUERY.sub(r"\1", text), _MAX_CHARACTERS)
 
 
 def _page(run: FlowRun) -> str:

@@ -11,7 +11,14 @@ import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.fields import (
+    PROFILE_MAPPING,
+    named,
+    patch_settings,
+    settings_differences,
+)
 from airflow_provider_flowservice.client.flows.lifecycle import text_changes, text_differences
 from airflow_provider_flowservice.client.flows.schedules import check_dataset_schedule
 from airflow_provider_flowservice.client.flows.specs import FlowSource
@@ -245,12 +252,15 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     """A flow (``/flows``). Its selectors are managed by activation and are neither compared nor updated here.
 
     :param transformations: None uses the ones that its source requires: empty selectors for the profile store.
+    :param settings: values for ``profileMapping``, ``mandatoryFields`` and ``primaryFields`` of a file destination,
+        instead of ``transformations``; missing ones are empty in a new flow and are not compared.
     :param schedule_params: schedule of a batch flow, as in AEP's API.
     """
 
     source_connection_ids: Sequence[str]
     target_connection_ids: Sequence[str]
     transformations: Sequence[Mapping[str, Any]] | None = None
+    settings: Mapping[str, Any] = msgspec.field(default_factory=dict)
     schedule_params: Mapping[str, Any] | None = None
 
     kind: ClassVar = request.FLOWS
@@ -273,26 +283,64 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     def parents(self) -> tuple[str, ...]:
         """Ids of connections and mapping set."""
         transformations = self.transformations or ()
-        mapping = _mapping(transformations).get("mappingId") or _profile_mapping(transformations)
+        mapping = (
+            _mapping(transformations).get("mappingId")
+            or _profile_mapping(transformations)
+            or member(self.settings, PROFILE_MAPPING, "mappingId")
+        )
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether settings are given: Adobe's API reference adds them after the create, which may ignore them."""
+        return bool(self.settings)
+
+    def check(self, sender: Sender) -> None:
+        """Check that the destination takes the settings, as far as the flow spec tells without being read.
+
+        :raises InvalidInputError: if it does not.
+        """
+        if self.settings and self.spec_id == specs.PROFILE_DESTINATION_FLOW:
+            raise self._without_place(self.settings)
 
     def completed(self, sender: Sender) -> Self:
         """Return the flow with the transformations that its source requires, unless they are given.
 
-        :raises InvalidInputError: if it exports datasets, and AEP would reject its schedule.
+        :raises InvalidInputError: if it exports datasets, and AEP would reject its schedule; or if it has settings that
+            its destination does not take.
         """
         if self.transformations is not None or not self.source_connection_ids:
             return self
         source = specs.read_source(sender, self.source_connection_ids)
         if source is None:
             log.info("What flow %r requires is not known before its source connections exist", self.name)
+            return self
+        if source is FlowSource.PROFILES:
+            required = self._with_settings(specs.required_transformation(sender, self.spec_id))
+            return msgspec.structs.replace(self, transformations=[required])
+        if self.settings:
+            raise InvalidInputError(
+                named(self.settings),
+                f"is for flows from the profile store, and this one reads from: {source.value}",
+                "Remove it.",
+            )
         if source is FlowSource.DATASETS:
             check_dataset_schedule(self.schedule_params or {})
             return msgspec.structs.replace(self, transformations=[])
-        if source is FlowSource.PROFILES:
-            required = specs.required_transformation(sender, self.spec_id)
-            return msgspec.structs.replace(self, transformations=[required])
         return self
+
+    def _with_settings(self, transformation: JsonObject) -> JsonObject:
+        params = transformation["params"]
+        if missing := [name for name in self.settings if name not in params]:
+            raise self._without_place(missing)
+        return {**transformation, "params": {**params, **self.settings}}
+
+    def _without_place(self, settings: Iterable[str]) -> InvalidInputError:
+        return InvalidInputError(
+            named(settings),
+            f"flow spec {self.spec_id} takes profile attributes as selectors, not from a mapping set",
+            "Remove it, and give profile_attributes to FlowServiceActivateSegmentsOperator.",
+        )
 
     def matches(self, found: model.Flow) -> bool:
         """Whether name, spec and connections are the same."""
@@ -308,6 +356,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         return (
             *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
             *compare("mapping", _mapping(self.transformations or ()), _mapping(found.transformations)),
+            *settings_differences(found, self.settings),
         )
 
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
@@ -320,7 +369,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
             operations += (_replace("/scheduleParams", found.schedule_params, self.schedule_params),)
         if "mapping" in differing:
             operations += (self._mapping_update(found),)
-        return operations
+        return operations + patch_settings(found, self.settings)[0]
 
     def _mapping_update(self, found: model.Flow) -> Operation:
         desired = next(dict(t) for t in self.transformations or () if t.get("name") == "Mapping")

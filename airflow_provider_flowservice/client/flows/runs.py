@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import Self
 
@@ -182,11 +182,6 @@ def _reads(params: model.JsonObject, window: Window) -> bool:
     """Whether a run may be over a window: AEP shows no other times for it."""
     desired = {"windowStartTime": window.start, "windowEndTime": window.end}
     return not compare("", desired, {**desired, **params})
-
-
-def runs_of(sender: Sender, flow_id: str) -> Iterator[FlowRun]:
-    """Yield all runs of a flow (``GET /runs?property=flowId==``)."""
-    return iterate(sender, request.RUNS, filters=_of_flow(flow_id))
 
 
 def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:

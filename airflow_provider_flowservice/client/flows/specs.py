@@ -6,7 +6,6 @@ Specs that a user gives by name are looked up at run time. The ids are for specs
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -25,7 +24,7 @@ from airflow_provider_flowservice.client.model import (
     SpecRef,
     is_uuid,
 )
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import did_you_mean, plain_text
 
 SPEC = TypeVar("SPEC", ConnectionSpec, FlowSpec)
 
@@ -67,7 +66,8 @@ HTTP_API_FLOW_WITH_MAPPING = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 #: Connections with these specs belong to source flows. AEP does not apply later changes of them to the flow.
 SOURCE_ONLY = frozenset({UNIFIED_PROFILE_SERVICE, DATA_LAKE, DATA_LAKE_EXPORT, HTTP_API})
 
-_TRANSFORM = "GeneralTransform"
+#: The transformation of a flow from the profile store.
+TRANSFORM = "GeneralTransform"
 #: The parameters of a flow from the profile store while nothing is activated on it.
 _EMPTY_PARAMS: dict[str, Any] = {
     SelectorKind.ATTRIBUTE.value: {"selectors": []},
@@ -128,7 +128,7 @@ def empty_transformation(params: Collection[str] = _SELECTORS) -> JsonObject:
     :param params: names of its parameters.
     """
     empty = {name: copy.deepcopy(value) for name, value in _EMPTY_PARAMS.items() if name in params}
-    return {"name": _TRANSFORM, "params": empty}
+    return {"name": TRANSFORM, "params": empty}
 
 
 def required_transformation(sender: Sender, flow_spec_id: str) -> JsonObject:
@@ -140,7 +140,7 @@ def required_transformation(sender: Sender, flow_spec_id: str) -> JsonObject:
     if flow_spec_id == PROFILE_DESTINATION_FLOW:
         return empty_transformation()
     spec = sender.send(request.get(request.FLOW_SPECS, flow_spec_id))
-    described = spec.transformation_params(_TRANSFORM)
+    described = spec.transformation_params(TRANSFORM)
     return empty_transformation(described if SelectorKind.SEGMENT.value in described else _EMPTY_PARAMS)
 
 
@@ -168,8 +168,6 @@ def find_spec(sender: Sender, kind: Kind[SPEC], name_or_id: str) -> SPEC:
     if found:
         ids = ", ".join(spec.id for spec in found)
         raise InvalidInputError(argument, f"{len(found)} are named {name_or_id!r}", f"Give an id: {ids}.")
-    names = sorted({plain_text(spec.name) for spec in iterate(sender, kind)})
-    # Below the default cutoff of 0.6, because names of specs often differ from those in AEP's user interface.
-    near = difflib.get_close_matches(name_or_id, names, n=3, cutoff=0.4)
-    hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Choose one of: {', '.join(names)}."
+    names = sorted({spec.name for spec in iterate(sender, kind)})
+    hint = did_you_mean(name_or_id, names) or f"Choose one of: {', '.join(map(plain_text, names))}."
     raise InvalidInputError(argument, f"AEP has no {kind.label} {name_or_id!r}", hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
@@ -49,8 +50,8 @@ async def list_mapping_sets(call: AuthorizedCall) -> Response:
 async def validate(call: AuthorizedCall) -> Response:
     """Check each mapping against the output schema; the status is 200 whatever it finds."""
     body = _object(await call.json())
-    schema_id = _schema_id(body, call)
-    responses = [_validation(each, schema_id, call) for each in _mappings(body)]
+    target = _target(body, call)
+    responses = [_validation(each, target) for each in _mappings(body)]
     return JSONResponse({"validationResponse": responses})
 
 
@@ -99,28 +100,69 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _version(body: Any, call: Call) -> MappingSetVersion:
     body = _object(body)
-    schema_id = _schema_id(body, call)
+    target = _target(body, call)
     mappings = _mappings(body)
-    errors = [error for each in mappings for error in _errors(each, schema_id, call)]
+    errors = [error for each in mappings for error in _errors(each, target)]
     if errors:
         raise _bad_request("; ".join(error["exception"] for error in errors))
-    return MappingSetVersion(schema_id, tuple(mappings), body)
+    return MappingSetVersion(target.schema_id, tuple(mappings), body)
 
 
-def _schema_id(body: dict[str, Any], call: Call) -> str:
-    """Return the id of the registry's schema that is mapped to; empty for a schema of Data Prep's own.
+@dataclass(frozen=True)
+class _Target:
+    """What is mapped to.
 
-    Three forms are known: ``xdmSchema``, ``outputSchema.schemaRef.id`` and ``outputSchema.id``.
+    :param schema_id: the schema of the registry; empty for the columns of a destination.
+    :param schema: the schema of the registry, with all its fields.
+    :param columns: the columns; None if they are not checked.
+    """
+
+    schema_id: str = ""
+    schema: dict[str, Any] = field(default_factory=dict)
+    columns: frozenset[str] | None = None
+
+    def refuses(self, destination: str) -> str | None:
+        """Return why nothing can be mapped to a destination; None if something can."""
+        if self.schema_id:
+            found = has_field(self.schema, destination)
+            return None if found else f"{destination} is not a field of the schema {self.schema_id}"
+        # Documented for the mapping sets of destinations, whose columns are not XDM paths.
+        if "." in destination:
+            return f"{destination} must not have a dot"
+        if self.columns is not None and destination not in self.columns:
+            return f"{destination} is not a property of the output schema"
+        return None
+
+
+def _target(body: dict[str, Any], call: Call) -> _Target:
+    """Return what is mapped to.
+
+    Four forms are known: ``xdmSchema`` and ``outputSchema.schemaRef.id`` are a schema of the registry;
+    ``outputSchema.id`` is a schema of Data Prep's own, and ``outputSchema.jsonSchema`` is one that is sent with the
+    mappings. Adobe's sample maps to columns that a schema of Data Prep's own does not show, so these are not checked.
+    That those of a schema that is sent with the mappings are checked is a guess.
     """
     output = body.get("outputSchema")
     output = output if isinstance(output, dict) else {}
     if MappingStore.of(call.sandbox).has_schema(output.get("id")):
-        return ""
+        return _Target()
+    if "jsonSchema" in output:
+        return _Target(columns=_columns(output["jsonSchema"]))
     reference = output.get("schemaRef")
     schema_id = reference.get("id") if isinstance(reference, dict) else body.get("xdmSchema")
-    if SchemaStore.of(call.sandbox).find(schema_id) is None:
+    schema = SchemaStore.of(call.sandbox).find(schema_id)
+    if schema is None:
         raise _bad_request(f"The output schema {schema_id} is not found")
-    return str(schema_id)
+    return _Target(str(schema_id), SchemaStore.of(call.sandbox).resolved(schema))
+
+
+def _columns(schema: Any) -> frozenset[str]:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or not properties:
+        raise _bad_request("outputSchema.jsonSchema must be an object with properties")
+    if schema.get("type") != "object":
+        raise _bad_request("outputSchema.jsonSchema must have the type object")
+    return frozenset(properties)
 
 
 def _mappings(body: dict[str, Any]) -> list[Mapping]:
@@ -133,20 +175,14 @@ def _mappings(body: dict[str, Any]) -> list[Mapping]:
         raise _bad_request(str(error)) from error
 
 
-def _validation(mapping: Mapping, schema_id: str, call: Call) -> dict[str, Any]:
-    errors = _errors(mapping, schema_id, call)
+def _validation(mapping: Mapping, target: _Target) -> dict[str, Any]:
+    errors = _errors(mapping, target)
     return {"status": "FAILED" if errors else "SUCCESS", "errors": errors or None}
 
 
-def _errors(mapping: Mapping, schema_id: str, call: Call) -> list[dict[str, Any]]:
-    if not schema_id:
-        # Documented for the mapping sets of destinations, whose columns are not XDM paths.
-        dotted = "." in mapping.destination
-        return [explain(mapping, f"{mapping.destination} must not have a dot")] if dotted else []
-    schema = SchemaStore.of(call.sandbox).find(schema_id)
-    if schema is not None and has_field(SchemaStore.of(call.sandbox).resolved(schema), mapping.destination):
-        return []
-    return [explain(mapping, f"{mapping.destination} is not a field of the schema {schema_id}")]
+def _errors(mapping: Mapping, target: _Target) -> list[dict[str, Any]]:
+    problem = target.refuses(mapping.destination)
+    return [explain(mapping, problem)] if problem else []
 
 
 def _find(mapping_id: str, call: Call) -> MappingSet:

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.emulator.world import Store, World
 class MappingSetVersion:
     """One version of a mapping set.
 
-    :param schema_id: the schema of the registry that it maps to; empty if it maps to another one.
+    :param schema_id: the schema of the registry that it maps to; empty if it maps to the columns of a destination.
     """
 
     schema_id: str

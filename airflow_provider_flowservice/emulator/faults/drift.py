@@ -109,6 +109,27 @@ class EventualFault(Fault):
 
 
 @dataclass(frozen=True)
+class ForeignFault(Fault):
+    """What the request creates belongs to another credential.
+
+    :param client: the client id that reads show as ``createdClient``; None if they show none.
+    """
+
+    kind: ClassVar[str] = "foreign"
+    client: str | None = "somebody-else"
+
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Serve the request, and change the owner of what it created."""
+        response = await request.serve()
+        sandbox, created = _sandbox_of(request), _created_id(response)
+        kind = _COLLECTIONS.get(request.exchange.path.rstrip("/").rpartition("/")[2])
+        resource = FlowStore.of(sandbox).find(kind, created) if sandbox and kind else None
+        if resource is not None:
+            resource.body = {**resource.body, "createdClient": self.client}
+        return response
+
+
+@dataclass(frozen=True)
 class PageShiftFault(Fault):
     """After a page is served someone else adds to the list, so that the next page repeats an item."""
 

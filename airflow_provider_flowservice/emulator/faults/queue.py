@@ -25,6 +25,7 @@ _KINDS: dict[str, type[Fault]] = {
         drift.ExpireTokenFault,
         drift.StaleEtagFault,
         drift.EventualFault,
+        drift.ForeignFault,
         drift.PageShiftFault,
     )
 }

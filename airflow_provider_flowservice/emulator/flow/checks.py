@@ -13,13 +13,7 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 from airflow_provider_flowservice.emulator.catalog.store import DatasetStore
-from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
-from airflow_provider_flowservice.emulator.flow.catalogue import (
-    CONNECTION_SPECS,
-    DATA_LAKE,
-    FLOW_SPECS,
-    MAPPING_TRANSFORM,
-)
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, DATA_LAKE, FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import (
     FlowCode,
     FlowError,
@@ -28,6 +22,7 @@ from airflow_provider_flowservice.emulator.flow.errors import (
     invalid,
     not_found,
 )
+from airflow_provider_flowservice.emulator.flow.mappings import check_mappings, schema_id_of
 from airflow_provider_flowservice.emulator.flow.origin import Origin, origin_of
 from airflow_provider_flowservice.emulator.flow.schedules import (
     check_audience_schedule,
@@ -216,8 +211,8 @@ def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) 
         raise invalid(f"params.{wrong} must be a string.")
     if spec.id != DATA_LAKE:
         return
-    if SchemaStore.of(sandbox).find(_schema_id(body)) is None:
-        raise invalid(f"data.schema.id {_schema_id(body)} is not a schema of this sandbox.")
+    if SchemaStore.of(sandbox).find(schema_id_of(body)) is None:
+        raise invalid(f"data.schema.id {schema_id_of(body)} is not a schema of this sandbox.")
     if DatasetStore.of(sandbox).find(params["dataSetId"]) is None:
         raise invalid(f"params.dataSetId {params['dataSetId']} is not a dataset of this sandbox.")
 
@@ -236,9 +231,7 @@ def _check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
         _check_published(end, draft)
     _check_transformations(body.get("transformations", []), spec)
     _check_schedules(body, spec, sandbox)
-    for entry in body.get("transformations", []):
-        if entry["name"] == MAPPING_TRANSFORM:
-            _check_mapping(entry["params"], targets, sandbox)
+    check_mappings(body.get("transformations", []), targets, sandbox)
 
 
 def _ends(body: dict[str, Any], field: str, kind: Kind, store: FlowStore) -> list[Resource]:
@@ -305,25 +298,6 @@ def _check_schedules(body: dict[str, Any], spec: FlowSpec, sandbox: Sandbox) -> 
             check_audience_schedule(selector["value"], switches)
 
 
-def _check_mapping(params: dict[str, Any], targets: list[Resource], sandbox: Sandbox) -> None:
-    mapping_set = MappingStore.of(sandbox).find(params.get("mappingId"))
-    if mapping_set is None:
-        raise FlowError(FlowCode.MAPPING_INVALID, f"The mapping {params.get('mappingId')} is not found.")
-    version = mapping_set.version(params.get("mappingVersion"))
-    if version is None:
-        raise FlowError(
-            FlowCode.MAPPING_VERSION,
-            f"The mapping {mapping_set.id} has no version {params.get('mappingVersion')}.",
-        )
-    for target in targets:
-        wanted = _schema_id(target.body)
-        if version.schema_id and wanted != version.schema_id:
-            raise FlowError(
-                FlowCode.MAPPING_SCHEMA_DIFFERS,
-                f"The mapping {mapping_set.id} is for schema {version.schema_id}, the dataset for {wanted}.",
-            )
-
-
 def _spec_reference(body: dict[str, Any], field: str) -> dict[str, Any]:
     """Return the ``{"id", "version"}`` in a field."""
     reference = body.get(field)
@@ -341,10 +315,3 @@ def _check_published(parent: Resource, draft: bool) -> None:
             kind=parent.kind.value,
             resource_id=parent.id,
         )
-
-
-def _schema_id(target: dict[str, Any]) -> object:
-    """Return the schema that a target connection to the data lake writes to, if it names one."""
-    data = target.get("data")
-    schema = data.get("schema") if isinstance(data, dict) else None
-    return schema.get("id") if isinstance(schema, dict) else None

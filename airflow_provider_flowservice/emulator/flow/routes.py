@@ -14,6 +14,7 @@ from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPEC
 from airflow_provider_flowservice.emulator.flow.checks import accepted_body, check_resource
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, not_found
 from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, list_response
+from airflow_provider_flowservice.emulator.flow.mappings import without_fields
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
 from airflow_provider_flowservice.emulator.flow.specs import Catalogue
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
@@ -87,6 +88,8 @@ async def create(collection: str, call: AuthorizedCall) -> Response:
     ignore_legacy = call.world.switches.legacy_base_connection == "ignore"
     body = accepted_body(await call.json(), ignore_legacy=ignore_legacy)
     check_resource(kind, body, call.sandbox, draft=draft)
+    if kind is Kind.FLOWS and call.world.switches.fields_in_create == "ignored":
+        body = without_fields(body)
     changes.stamp({}, body, call.sandbox)
     store = FlowStore.of(call.sandbox)
     resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.activation import audiences
+from airflow_provider_flowservice.client.activation.audiences import ActiveSegment
 from airflow_provider_flowservice.client.errors import InvalidResponseError
+from airflow_provider_flowservice.client.model import Flow, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
@@ -121,3 +123,66 @@ def test_an_empty_list_has_no_segments(
 ) -> None:
     control.inject(fault("status", "GET", SEGMENTS, status=200, body=body))
     assert list(audiences.iterate_segments(plain_client)) == []
+
+
+# --- the segments of a flow, with their names ------------------------------------------------------------------
+
+
+def flow_with(*values: dict[str, Any]) -> Flow:
+    """A flow on which segments are active, in two transformations."""
+    half = len(values) // 2
+    parts = [[{"value": value} for value in part] for part in (values[:half], values[half:])]
+    transformations = tuple({"params": {"segmentSelectors": {"selectors": part}}} for part in parts)
+    return Flow(id="f", flow_spec=SpecRef(id="s"), transformations=transformations)
+
+
+def test_names_in_the_flow_need_no_request(plain_client: Client, control: EmulatorControl) -> None:
+    external = {"id": "crm-17", "systemSegmentId": "U-1", "namespace": "x", "name": "From the CRM"}
+    flow = flow_with({"id": "b", "name": "B"}, external, {"id": "a", "name": "A"}, {"id": "B", "name": "B"})
+    assert audiences.active_segments(plain_client, flow) == (
+        ActiveSegment("B", "B", "B"),
+        ActiveSegment("crm-17", "U-1", "From the CRM"),
+        ActiveSegment("a", "a", "A"),
+    )
+    assert audiences.active_segments(plain_client, flow_with()) == ()
+    assert control.requests() == []
+
+
+@pytest.mark.parametrize("name", [None, "", 5])
+def test_other_names_are_looked_up_together_until_all_are_found(
+    plain_client: Client, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch, name: Any
+) -> None:
+    monkeypatch.setattr(audiences, "PAGE_LIMIT", 4)
+    listed = [audience.id for audience in audiences.iterate_audiences(plain_client)]
+    names = {segment: name for name, segment in control.segments_by_name.items()}
+    control.clear_requests()
+    flow = flow_with(
+        {"id": listed[5].upper(), "name": name}, {"id": "in the flow", "name": "N"}, {"id": listed[0]}
+    )
+    assert audiences.active_segments(plain_client, flow) == (
+        ActiveSegment(listed[5].upper(), listed[5].upper(), names[listed[5]]),
+        ActiveSegment("in the flow", "in the flow", "N"),
+        ActiveSegment(listed[0], listed[0], names[listed[0]]),
+    )
+    assert len(control.requests("GET", AUDIENCES)) == 2
+
+
+def test_an_external_audience_is_known_by_aeps_id(plain_client: Client, control: EmulatorControl) -> None:
+    body = {
+        "children": [
+            {"id": "crm-17", "name": "wrong"},
+            {"id": "u-1", "audienceId": "crm-17", "name": "right"},
+        ],
+        "_page": {},
+    }
+    control.inject(fault("status", "GET", AUDIENCES, status=200, body=body))
+    (found,) = audiences.active_segments(plain_client, flow_with({"id": "crm-17", "systemSegmentId": "U-1"}))
+    assert found == ActiveSegment("crm-17", "U-1", "right")
+
+
+def test_a_segment_that_aep_does_not_list_has_no_name(plain_client: Client, control: EmulatorControl) -> None:
+    flow = flow_with({"id": control.segments[0]}, {"id": "gone"})
+    assert [segment.name is None for segment in audiences.active_segments(plain_client, flow)] == [
+        False,
+        True,
+    ]

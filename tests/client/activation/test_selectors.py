@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_flowservice.client.activation.activation import RemovalLimits
+from airflow_provider_flowservice.client.activation.mismatch import mismatch
 from airflow_provider_flowservice.client.activation.segments import Segment, read_attributes, read_segments
 from airflow_provider_flowservice.client.activation.selectors import (
     ActivationMode,
     DesiredSelectors,
-    Missing,
     SelectorPatch,
     apply,
     compute_patch,
-    missing,
 )
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.client.model import Flow, JsonObject, SelectorKind, SpecRef
@@ -110,7 +109,7 @@ def test_what_stands_in_a_second_transformation_is_neither_missing_nor_added() -
     before = flow(
         transformation([], []), transformation([segment_selector(FIRST)], [attribute_selector("a")])
     )
-    assert not missing(before, [FIRST], ["a"])
+    assert not mismatch(before, [FIRST], ["a"])
     patch = added(before, [Segment(FIRST)], ["a"])
     assert (patch.operations, patch.added, patch.present) == ((), (), (FIRST,))
     assert (patch.attributes_added, patch.attributes_removed) == ((), ())
@@ -299,7 +298,7 @@ def test_the_patch_gives_the_flow_that_is_wanted_and_then_nothing_is_left_to_do(
     after = patched(before, plan)
 
     assert before.transformations == untouched
-    assert not missing(after, segments, paths)
+    assert not mismatch(after, segments, paths)
     assert added(after, wanted, attributes).operations == ()
     assert set(plan.added) | set(plan.present) == set(segments)
     for kind, new in ((SelectorKind.SEGMENT, plan.added), (SelectorKind.ATTRIBUTE, plan.attributes_added)):
@@ -368,13 +367,3 @@ def test_attributes_are_read_each_once() -> None:
 def test_an_attribute_that_is_none_is_refused_by_its_place(attributes: Any, field: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{field}: "):
         read_attributes(attributes)
-
-
-def test_what_is_missing_says_so_in_words_and_survives_json() -> None:
-    left = missing(flow(transformation([segment_selector(FIRST)], [])), [SECOND, FIRST], ["a"])
-    assert left == Missing((SECOND,), ("a",))
-    assert not missing(flow(transformation([segment_selector(FIRST)], [])), [FIRST.upper()], [])
-    assert str(left) == f"segments {SECOND} and profile attributes a"
-    assert Missing.from_json(left.to_json()) == left
-    assert not Missing((), ())
-    assert str(Missing((), ())) == "nothing"

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from airflow_provider_flowservice.client.errors import DriftError, ServerError
-from airflow_provider_flowservice.client.flows import runs
+from airflow_provider_flowservice.client.flows import iterate_runs, runs
 from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window
 from airflow_provider_flowservice.client.model import Flow, RunState, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -80,7 +80,7 @@ def test_a_started_run_is_known_by_its_window_and_by_what_was_there_before(
     assert (nothing, after_first.ids, after_second.ids) == (NewestRuns(), (first,), (second,))
     assert (found(nothing), found(after_first), found(after_second)) == (first, second, None)
     assert [run.id for run in nothing.later(plain_client, flow)] == [other, first, second]
-    assert {run.id for run in runs.runs_of(plain_client, flow)} == {other, first, second}
+    assert {run.id for run in iterate_runs(plain_client, flow)} == {other, first, second}
 
 
 def test_runs_of_one_millisecond_are_told_apart(plain_client: Client, control: EmulatorControl) -> None:

@@ -1,39 +1,35 @@
-"""Operators for flows."""
+"""Operators that create, change and delete one flow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState, Window
-from airflow_provider_flowservice.client.ensure import is_planned, operations_json, planned_id
+from airflow_provider_flowservice.client import FLOWS, DesiredFlow, FlowState
+from airflow_provider_flowservice.client.ensure import is_planned, operations_json
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import (
+    FIELD_ARGUMENTS,
     FlowResources,
     check_dataset_schedule,
     empty_flow,
+    field_settings,
     text_changes,
 )
 from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
-from airflow_provider_flowservice.operators.arguments import (
+from airflow_provider_flowservice.operators.arguments import optional, required
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
+from airflow_provider_flowservice.operators.kinds import (
     choice,
-    epoch_seconds,
-    failure_limit,
     flag,
     list_of,
     mapping,
-    optional,
-    required,
     resource_ids,
     string,
     text,
 )
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
-from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
-from airflow_provider_flowservice.operators.task_state import TaskState
-from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,6 +47,11 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param transformations: transformations in the format of AEP's API. None sends the ones that the source requires:
         for the profile store, the empty selector lists without which nothing can be activated. If the flow does not
         exist yet, this reads the source connection, and the flow spec of a destination that has its own.
+    :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}``: the mapping set with the attributes of a file
+        destination, made with ``FlowServiceCreateMappingSetOperator(columns=...)``. Not with ``transformations``, nor
+        for a destination that takes attributes as selectors.
+    :param mandatory_fields: columns or identity namespaces that a profile must have to be exported to a file.
+    :param primary_fields: fields that identify an exported row, as mappings in the format of AEP's API.
     :param schedule_params: schedule of a batch flow, in the format of AEP's API. The schedule of a dataset export is
         checked before the flow is created.
     :param description: description for users; not compared with an existing one.
@@ -66,6 +67,9 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     source_connection_ids = required(resource_ids())
     target_connection_ids = required(resource_ids())
     transformations = optional(list_of(mapping))
+    profile_mapping = optional(mapping)
+    mandatory_fields = optional(list_of(string))
+    primary_fields = optional(list_of(mapping))
     schedule_params = optional(mapping)
     operator_extra_links = (FlowServiceLink(),)
 
@@ -77,6 +81,9 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         source_connection_ids: Sequence[str],
         target_connection_ids: Sequence[str],
         transformations: Sequence[Mapping[str, Any]] | None = None,
+        profile_mapping: Mapping[str, Any] | None = None,
+        mandatory_fields: Sequence[str] | None = None,
+        primary_fields: Sequence[Mapping[str, Any]] | None = None,
         schedule_params: Mapping[str, Any] | None = None,
         description: str | None = None,
         if_exists: str = "reuse",
@@ -88,6 +95,13 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def check_arguments(self) -> None:
+        """Reject fields of a file destination that are given besides the whole transformations."""
+        given = [name for name in FIELD_ARGUMENTS if self.is_given(name)]
+        if given and self.is_given("transformations"):
+            problem = f"is given besides {' and '.join(given)}, which are part of a transformation"
+            raise InvalidInputError("transformations", problem, "Remove it.")
 
     def desired(self) -> DesiredFlow:
         """Return the flow."""
@@ -102,6 +116,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
             source_connection_ids=self.source_connection_ids,
             target_connection_ids=self.target_connection_ids,
             transformations=self.transformations,
+            settings=field_settings(self.profile_mapping, self.mandatory_fields, self.primary_fields),
             schedule_params=schedule,
         )
 
@@ -289,86 +304,3 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
             to_delete += [resource_id for _, resource_id in resources.in_order]
         self.log.info("Would delete, unless in use: %s", ", ".join(to_delete) or "nothing")
         return {"deleted": to_delete, "left": []}
-
-
-class FlowServiceRunFlowOperator(RunStartingOperator):
-    """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
-
-    :param flow_id: id of the flow.
-    :param window_start: beginning of the window, in seconds since 1970-01-01 UTC, as a number or string.
-    :param window_end: end of the window, in seconds since 1970-01-01 UTC, as a number or string.
-    :param delta_column: timestamp column that identifies new data, if the source requires one.
-    :param wait_for_completion: whether to wait until the run has ended, and fail if it failed or too many of its
-        records did.
-    :param max_failed_records: how many records of the run may fail: a whole number; a ratio such as 0.01, of the
-        records read; or None for any number (in a template or a mapped task, ``"any"``, because None is rejected
-        there). A partial success of which AEP does not say how many records failed is only accepted with None.
-    :param poll_interval: seconds between two polls.
-    :param wait_timeout: maximum time to wait, in seconds.
-    :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
-        default_deferrable``.
-    :param plan_only: whether to only log and return the changes, without sending them.
-    :param flowservice_conn_id: Airflow connection of type ``flowservice``.
-    :param sandbox: overrides the sandbox of the connection.
-    """
-
-    window_start = required(epoch_seconds)
-    window_end = required(epoch_seconds)
-    delta_column = optional(string)
-
-    def __init__(
-        self,
-        *,
-        flow_id: str,
-        window_start: int | str,
-        window_end: int | str,
-        delta_column: str | None = None,
-        wait_for_completion: bool | str = True,
-        max_failed_records: float | str | None = 0,
-        poll_interval: float | str | timedelta = 60,
-        wait_timeout: float | str | timedelta = 6 * 3600,
-        deferrable: bool | str | None = None,
-        plan_only: bool | str = False,
-        flowservice_conn_id: str = "flowservice_default",
-        sandbox: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.set_arguments(locals())
-
-    def change(self, context: Context) -> str:
-        """Start the run and, with ``wait_for_completion``, wait for it.
-
-        :returns: the id of the run.
-        """
-        task_state = self._task_state(context)
-        run_id = self.hook.run_flow(
-            self.flow_id, self._window(), task_state, failure_limit(self.max_failed_records)
-        )
-        push(context, run_id=run_id)
-        if self.wait_for_completion:
-            self.wait_for_runs([run_id], task_state, run_id=run_id)
-        task_state.clear()
-        return run_id
-
-    def execute_complete(self, context: Context, event: dict[str, Any], run_id: str | None = None) -> str:
-        """Process the event of the trigger."""
-        # Airflow's ``dag.test()`` passes only the event.
-        ended = run_id or next(iter(event.get("detail") or {}), "")
-        self.wait_for_runs([ended], self._task_state(context), event=event)
-        return ended
-
-    def plan(self, context: Context) -> str:
-        """Log what would run, and return a placeholder for the id of the run."""
-        self.log.info("Would run flow %s over %s", self.flow_id, self._window())
-        return planned_id("flow run", self.flow_id)
-
-    def _task_state(self, context: Context) -> TaskState:
-        return self.task_state(context, f"run {self.flow_id} {self._window()!r}")
-
-    def _window(self) -> Window:
-        if self.window_end <= self.window_start:
-            raise InvalidInputError(
-                "window_end", f"{self.window_end} is not after window_start", "Give a later time."
-            )
-        return Window(self.window_start, self.window_end, self.delta_column)

@@ -1,0 +1,109 @@
+"""Comparison of the selectors of a flow with the ones that it should have. All functions are pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final, Self
+
+from airflow_provider_flowservice.client.model import Flow, Frozen, Selector, SelectorKind, member
+from airflow_provider_flowservice.client.text import plain_text
+
+#: Number of segments or attributes that a mismatch names. Of more, it has the number only.
+MAX_NAMED: Final = 20
+
+
+class Keys(Frozen, frozen=True):
+    """Segment ids or attribute paths: the first ones, and the number of all of them."""
+
+    first: tuple[str, ...] = ()
+    count: int = 0
+
+    @classmethod
+    def of(cls, keys: Iterable[str]) -> Self:
+        """Return them without duplicates."""
+        found = tuple(dict.fromkeys(keys))
+        return cls(tuple(plain_text(key, limit=200) for key in found[:MAX_NAMED]), len(found))
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def __str__(self) -> str:
+        rest = f", ... ({self.count} in all)" if self.count > len(self.first) else ""
+        return ", ".join(self.first) + rest
+
+
+class Mismatch(Frozen, frozen=True):
+    """How the selectors of a flow differ from the ones that it should have. Its size is bounded.
+
+    :param missing_segments: segments that the flow should have.
+    :param missing_attributes: profile attributes that the flow should have.
+    :param unwanted_segments: segments that the flow should not have.
+    :param other_segments: segments of the flow besides the ones that should be the only ones.
+    :param other_attributes: profile attributes of the flow besides the ones that should be the only ones.
+    """
+
+    missing_segments: Keys = Keys()
+    missing_attributes: Keys = Keys()
+    unwanted_segments: Keys = Keys()
+    other_segments: Keys = Keys()
+    other_attributes: Keys = Keys()
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__struct_fields__)
+
+    def __str__(self) -> str:
+        parts = {
+            "lacks": (self.missing_segments, self.missing_attributes),
+            "still has": (self.unwanted_segments, Keys()),
+            "also has": (self.other_segments, self.other_attributes),
+        }
+        return "; ".join(f"{verb} {_listed(*keys)}" for verb, keys in parts.items() if any(keys))
+
+
+def _listed(segments: Keys, attributes: Keys) -> str:
+    parts = {"segments": segments, "profile attributes": attributes}
+    return " and ".join(f"{what} {keys}" for what, keys in parts.items() if keys)
+
+
+def mismatch(
+    flow: Flow,
+    segments: Collection[str],
+    attributes: Collection[str] | None,
+    *,
+    absent: Collection[str] = (),
+    exact: bool = False,
+) -> Mismatch:
+    """Compare the selectors of a flow with the ones that it should have.
+
+    :param segments: ids of the segments that it should have.
+    :param attributes: paths of the profile attributes that it should have; None leaves its attributes out of account.
+    :param absent: ids of segments that it should not have. An external audience also has an id of AEP.
+    :param exact: whether it should have the given segments and attributes only.
+    """
+
+    def missing(kind: SelectorKind, keys: Iterable[str]) -> Keys:
+        held = {selector.folded for selector in flow.selectors(kind)}
+        return Keys.of(key for key in keys if kind.fold(key) not in held)
+
+    def others(kind: SelectorKind, keys: Iterable[str] | None) -> Keys:
+        if not exact or keys is None:
+            return Keys()
+        held, known = list(flow.selectors(kind)), set(map(kind.fold, keys))
+        is_readable = sum(len(selectors) for _, selectors in flow.selector_lists(kind)) == len(held)
+        found = [selector.key for selector in held if selector.folded not in known]
+        return Keys.of(found if is_readable else (*found, "(one that cannot be read)"))
+
+    unwanted = set(map(SelectorKind.SEGMENT.fold, absent))
+    return Mismatch(
+        missing(SelectorKind.SEGMENT, segments),
+        missing(SelectorKind.ATTRIBUTE, attributes or ()),
+        Keys.of(s.key for s in flow.selectors(SelectorKind.SEGMENT) if _ids(s) & unwanted),
+        others(SelectorKind.SEGMENT, segments),
+        others(SelectorKind.ATTRIBUTE, attributes),
+    )
+
+
+def _ids(selector: Selector) -> set[str]:
+    """Return the ids of a segment in the form used for comparison."""
+    ids = (selector.key, member(selector.document, "value", "systemSegmentId"))
+    return {selector.kind.fold(each) for each in ids if isinstance(each, str)}
