@@ -173,9 +173,12 @@ class FlowServiceHook(FlowServiceBaseHook):
         """
         return ensure.plan_create(self, desired, if_exists)
 
-    def set_flow_state(self, flow_id: str, state: FlowState) -> Flow:
+    def set_flow_state(self, flow_id: str, state: FlowState | str) -> Flow:
         """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
+        :param state: ``enabled`` or ``disabled``.
+        :raises NotFoundError: if the flow does not exist.
+        :raises InvalidInputError: if ``state`` is another state.
         :raises DriftError: if AEP confirms the change but does not show it.
         """
         return flows.set_state(self, flow_id, state)
