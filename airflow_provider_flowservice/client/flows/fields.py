@@ -63,6 +63,11 @@ def settings_differences(flow: Flow, settings: Mapping[str, Any]) -> tuple[Diffe
     )
 
 
+def settings_held(flow: Flow, settings: Mapping[str, Any]) -> JsonObject:
+    """Return those of the given settings for which a flow has a value that is not empty."""
+    return {name: value for name, value in settings.items() if _held(flow.transformations, name)}
+
+
 def patch_settings(flow: Flow, settings: Mapping[str, Any]) -> tuple[tuple[Operation, ...], list[Any]]:
     """Compute the patch that sets the settings that differ, and the transformations after it.
 
@@ -107,8 +112,12 @@ def missing_transformation(flow: Flow, kind: SelectorKind) -> DriftError:
 
 
 def _compare(transformations: Sequence[Any], name: str, value: Any) -> tuple[Difference, ...]:
+    return compare(name, value, _held(transformations, name), exact=True)
+
+
+def _held(transformations: Sequence[Any], name: str) -> Any:
     _, holder = _place(name, transformations) or ("", {})
-    return compare(name, value, holder.get(name), exact=True)
+    return holder.get(name)
 
 
 def _place(name: str, transformations: Sequence[Any]) -> tuple[str, JsonObject] | None:
