@@ -125,10 +125,19 @@ def test_a_kind_that_aep_does_not_show_is_told_by_the_source(
     assert len(control.requests()) == 4
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_nothing_is_not_a_name(plain_client: Client, control: EmulatorControl, nothing: Any) -> None:
+    make_flow(plain_client)
+    control.clear_requests()
+    with pytest.raises(InvalidInputError, match=r"^name: .* is not a name"):
+        find_flow(plain_client, nothing)
+    assert control.requests() == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        ({"name": ""}, "name: is empty"),
+        ({"name": ""}, "name: '' is not a name"),
         ({"state": "Enabled"}, "state: 'Enabled' is not supported. Choose one of: enabled, disabled, draft."),
         ({"kind": "target"}, "kind: 'target' is not supported. Choose one of: destination, source."),
     ],
