@@ -129,7 +129,8 @@ def iterate_runs(
 
     :param flow_id: id of their flow; None for the runs of all flows.
     :param since: earliest time at which they were created: a datetime with a time zone, an ISO 8601 string with a time
-        zone, or seconds since 1970-01-01 UTC. None for no limit.
+        zone, or seconds since 1970-01-01 UTC. None for no limit. A run of which AEP does not show the time is not left
+        out.
     :param states: their states; empty for any. They are compared here, because AEP spells them in several ways.
     :raises InvalidInputError: if an argument is invalid.
     :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
@@ -140,7 +141,8 @@ def iterate_runs(
     earliest = 0 if since is None else epoch_seconds("since", since) * 1000
     filters = () if flow_id is None else (request.equals("flowId", flow_id),)
     newest_first = iterate(sender, request.RUNS, filters=filters, order_by=_NEWEST_FIRST, needed=could_be_any)
-    recent = takewhile(lambda run: run.created_at >= earliest, newest_first)
+    # Without a time, a run may be a new one, wherever AEP puts it in the list.
+    recent = takewhile(lambda run: not run.created_at or run.created_at >= earliest, newest_first)
     return (run for run in recent if not wanted or run.state in wanted)
 
 

@@ -302,6 +302,14 @@ def test_runs_from_before_a_time_are_left_out(
     assert [run.id for run in iterate_runs(plain_client, since=since)] == expected
 
 
+def test_a_run_without_a_time_hides_no_other(plain_client: Client, control: EmulatorControl) -> None:
+    timeless = {"id": "timeless", "flowId": "f"}
+    for place in range(3):
+        answering(control, RUNS, *LISTED[:place], timeless, *LISTED[place:])
+        found = {run.id for run in iterate_runs(plain_client, since=NOON - 10)}
+        assert found == {"r0", "r10", "timeless"}
+
+
 def test_no_page_is_read_after_the_first_run_that_is_too_old(
     plain_client: Client, control: EmulatorControl
 ) -> None:
