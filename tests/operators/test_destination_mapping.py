@@ -363,6 +363,9 @@ def test_fields_besides_transformations_are_refused_when_the_dag_is_parsed(argum
     [
         ({"mappingId": "m"}, "profile_mapping: has the keys mappingId. Give mappingId and mappingVersion"),
         ({"id": "m", "version": 0}, "profile_mapping: has the keys id, version"),
+        ({"mappingId": None, "mappingVersion": 0}, r"\['mappingId'\]: None is not an id. Give the id that"),
+        ({"mappingId": " ", "mappingVersion": 0}, r"\['mappingId'\]: ' ' is not an id"),
+        ({"mappingId": 5, "mappingVersion": 0}, r"\['mappingId'\]: 5 is not an id"),
         ({"mappingId": "m", "mappingVersion": "latest"}, r"\['mappingVersion'\]: 'latest' is not a version"),
         ({"mappingId": "m", "mappingVersion": True}, r"\['mappingVersion'\]: True is not a version"),
     ],
