@@ -101,7 +101,7 @@ class Pruning(Frozen, frozen=True):
 
     def keeps(self, flow: Flow) -> bool:
         """Whether a flow is kept."""
-        return flow.name in self.keep or flow.id.lower() in {entry.lower() for entry in self.keep}
+        return flow.name in self.keep or flow.id.lower() in map(str.lower, self.keep)
 
     def obstacle(self, flow: Flow) -> str | None:
         """Return why the action must leave a flow as it is; None if it may go on."""
