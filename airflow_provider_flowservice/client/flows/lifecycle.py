@@ -33,9 +33,13 @@ def set_state(sender: Sender, flow_id: str, state: FlowState | str) -> Flow:
     """
     if state not in _ACTIONS:
         raise InvalidInputError("state", f"{state!r} cannot be set", "Choose enabled or disabled.")
-    desired = FlowState(state).value
+    desired = FlowState(state)
     return _act(
-        sender, request.FLOWS, flow_id, _ACTIONS[state], lambda flow: compare("state", desired, flow.state)
+        sender,
+        request.FLOWS,
+        flow_id,
+        _ACTIONS[desired],
+        lambda flow: compare("state", desired.value, flow.state),
     ).resource
 
 
