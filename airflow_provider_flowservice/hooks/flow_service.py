@@ -126,8 +126,8 @@ class FlowServiceHook(FlowServiceBaseHook):
         :param flow_id: id of their flow, which is not checked: a flow that does not exist has no runs. None for the
             runs of all flows.
         :param since: only runs that were created at this time or later: a datetime or ISO 8601 string with a time zone,
-            or seconds since 1970-01-01 UTC. Older runs are not read. None for no limit. A run of which AEP does not show
-            the time is not left out.
+            or seconds since 1970-01-01 UTC. Older runs are not read. None for no limit. A run whose time AEP does not
+            show is not left out.
         :param states: only runs in one of these states, for example ``["failed"]``; empty for all.
         :raises InvalidInputError: if an argument is invalid.
         :raises InvalidResponseError: if a run cannot be read: it could be one that failed.

@@ -75,6 +75,8 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             flow = self.hook.find_flow(self.name, self.flow_spec, self.state)
         except NameNotFoundError as missing:
             if self.if_missing is IfMissing.SKIP:
+                # Airflow logs an error about the link of a task that has pushed none.
+                push(context, **{CONSOLE_URL_KEY: ""})
                 raise AirflowSkipException(missing.message) from missing
             raise
         found = self.hook.flow_connections(flow)
@@ -82,7 +84,7 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
         push(
             context,
             connections={kind: list(ids) for kind, ids in connections.items()},
-            segments=[selector.key for selector in flow.selectors(SelectorKind.SEGMENT)],
+            segments=[selector.uuid for selector in flow.selectors(SelectorKind.SEGMENT)],
             state=flow.state,
             etag=flow.etag,
             **{CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)},

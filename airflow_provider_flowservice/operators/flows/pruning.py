@@ -40,8 +40,8 @@ class FlowServicePruneFlowsOperator(FlowServiceChangeOperator):
     (``DELETE /flows/{id}``); for each connection to delete, three reads at most and one deletion.
 
     :param keep: ids and exact names of the flows to keep; both can be mixed. At least one is required. The output of a
-        mapped task lacks what a failed or skipped one of its instances would have returned: if this task runs then, too,
-        give names that are known without it.
+        mapped task lacks what a failed or skipped one of its instances would have returned: if this task runs then,
+        too, give names that are known without it.
     :param name_prefix: beginning of the names of the flows to look at, in exactly this spelling; three characters or
         more.
     :param action: what happens to unexpected flows. ``report`` only logs and returns them; ``disable`` disables those
