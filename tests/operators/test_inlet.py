@@ -397,12 +397,15 @@ def test_a_flow_tells_its_inlet(control: EmulatorControl, source: Source) -> Non
     result, _ = run(operator)
     assert (result["inlet_id"], result["accepted"]) == (source.inlet.id, 3)
     assert {each["flowId"] for each in control.messages(source.inlet.id)} == {source.flow_id}
-    assert len(control.requests("GET")) == 2
+    # The flow, its target connection, which may have had a base connection, and the connection of the inlet.
+    assert len(control.requests("GET")) == 3
 
 
 def test_a_flow_that_reads_no_inlet_is_refused(control: EmulatorControl, hook: FlowServiceHook) -> None:
     operator = FlowServicePostToInletOperator(
         task_id="post", flow_id=make_flow(hook), messages=people(3), settle_seconds=0
     )
-    with pytest.raises(FlowServicePermanentException, match="so its inlet is not known. Give connection_id"):
+    with pytest.raises(
+        FlowServicePermanentException, match=r"so its inlet is not known\. Give connection_id"
+    ):
         run(operator)
