@@ -242,3 +242,29 @@ def test_a_day_without_a_file_fails_at_once(
     dag_run = run_scheduled(DAILY, march(20), conf)
     assert support.task_states(dag_run) == {"post_records_of_the_day": "failed"}
     assert control.messages(source.inlet.id) == []
+
+
+# In parts
+
+
+def test_the_parts_of_files_are_posted_by_tasks_of_their_own(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    for name, first, count in (("a.jsonl", 0, 30), ("b.jsonl", 30, 1), ("c.csv", 100, 5)):
+        rows = [json.dumps({"n": n}) + "\n" for n in range(first, first + count)]
+        (tmp_path / name).write_text("".join(rows))
+    (tmp_path / "b.jsonl").write_text('{"n": 30}\noops\n')
+    conf = {
+        "connection_id": source.connection_id,
+        "flow_id": source.flow_id,
+        "folder": f"file://{tmp_path}",
+        "part_bytes": 100,
+    }
+    dag_run = support.run_dag("stream_partitioned_records", conf)
+    # Parts of a.jsonl, and b.jsonl, which has a line that is no record.
+    mapped = [ti.state for ti in dag_run.get_task_instances() if ti.task_id == "post_records"]
+    assert mapped == ["success"] * 3 + ["failed"]
+    posted = [each["message"]["n"] for each in control.messages(source.inlet.id)]
+    assert sorted(posted) == list(range(31))
+    (letters,) = (file for file in (tmp_path / "refused").iterdir() if file.stat().st_size)
+    assert [json.loads(line)["record"] for line in letters.read_text().splitlines()] == ["oops"]

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.arguments import TakesArguments, optional, required
 from airflow_provider_flowservice.operators.kinds import flag, resource_id, string
-from airflow_provider_flowservice.operators.task_state import TaskState
+from airflow_provider_flowservice.operators.task_state import Store, TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,12 +80,13 @@ class FlowServiceChangeOperator(FlowServiceOperator):
                 reject_planned(name, getattr(self, name))
         return self.change(context)
 
-    def task_state(self, context: Context, work: str) -> TaskState:
+    def task_state(self, context: Context, work: str, instead: Store | None = None) -> TaskState:
         """Return the state that is kept between the attempts of this task.
 
         :param work: string that identifies the work of the task within its sandbox, without secrets.
+        :param instead: what keeps it before Airflow 3.3.
         """
-        return TaskState(context, f"{self.flowservice_conn_id} {self.sandbox} {work}")
+        return TaskState(context, f"{self.flowservice_conn_id} {self.sandbox} {work}", instead)
 
     @abstractmethod
     def change(self, context: Context) -> Any:

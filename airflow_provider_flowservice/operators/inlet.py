@@ -47,7 +47,7 @@ from airflow_provider_flowservice.operators.kinds import (
     text_encoding,
     whole_number,
 )
-from airflow_provider_flowservice.operators.letter_files import is_same_file
+from airflow_provider_flowservice.operators.letter_files import NoteFile, is_same_file
 from airflow_provider_flowservice.operators.posting import Posting
 from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for
 
@@ -97,12 +97,16 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any.
     :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
     :param inlet_url: URL of the inlet. It may contain the flow (``?x-adobe-flow-id=<id>``) and ``syncValidation=true``.
-    :param messages: records in memory, as a list or the output of an upstream task. Mutually exclusive with ``path``.
+    :param messages: records in memory, as a list, the output of an upstream task, or anything else that yields
+        mappings. Mutually exclusive with ``path``.
     :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl`` or
         ``.ndjson``, ``.json`` (an array of objects, one object, the body of a batch, or JSON lines) or ``.csv``, each
-        optionally followed by ``.gz``. A record may have 1,000,000 bytes and 256 levels.
+        optionally followed by ``.gz``, or ``.parquet`` (extra ``parquet``). A record may have 1,000,000 bytes and 256
+        levels. With ``*``, ``?``, ``[...]`` or ``**``, all files that match, ordered by their full paths; those whose
+        names begin with a period or an underscore are passed over.
     :param storage_conn_id: Airflow connection for ``path`` and ``dead_letter_path``.
-    :param input_format: format of the file, ``csv``, ``json`` or ``jsonl``, if its extension does not say it.
+    :param input_format: format of the files, ``csv``, ``json``, ``jsonl`` or ``parquet``, if their extensions do not
+        say it.
     :param byte_range: index of a first byte and index after a last one: only the lines that begin there are posted, so
         that several tasks can share one file. It must be JSON lines, without compression.
     :param delimiter: the character between two fields of a CSV file. By default, it is a comma if the header has one
@@ -267,12 +271,14 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
+        letters = None if self.dead_letter_path is None else self._storage(self.dead_letter_path)
+        notes = None if letters is None else NoteFile(letters, context)
         posting = Posting(
             context,
             self._source,
             skip_records=self.skip_records,
-            letter_path=None if self.dead_letter_path is None else self._storage(self.dead_letter_path),
-            task_state=self.task_state(context, self._work(target)),
+            letter_path=letters,
+            task_state=self.task_state(context, self._work(target), notes),
         )
         dead_letters = posting.run(self.hook, self._plan(target))
         self._check_result(posting.summary, dead_letters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import posixpath
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
@@ -40,6 +41,53 @@ class Part(Frozen, frozen=True):
     files: int
 
 
+def _parts_of(context: Context) -> str:
+    """Return the end of the name of the folder that has the parts of a task, apart from those of other tasks."""
+    ti = context.get("ti")
+    names = [str(getattr(ti, name, "")) for name in ("dag_id", "run_id", "task_id", "map_index")]
+    return f".parts-{hashlib.sha256(repr(names).encode()).hexdigest()[:12]}"
+
+
+class NoteFile:
+    """What a task keeps for its next attempt where Airflow keeps nothing: a file beside the parts of the letters.
+
+    It goes with them when the task is done or has failed for good.
+
+    :param path: the file of dead letters.
+    :param context: the task's context.
+    """
+
+    def __init__(self, path: ObjectStoragePath, context: Context) -> None:
+        self._fs = path.fs
+        self._folder = path.path.rstrip("/") + _parts_of(context)
+        self._path = f"{self._folder}/note.json"
+        self._is_local = _is_local(path)
+
+    def get(self, key: str) -> Any:
+        """Return what was set, or None."""
+        self._fs.invalidate_cache()
+        if not self._fs.exists(self._path):
+            return None
+        with self._fs.open(self._path, "rb") as file:
+            return json.loads(file.read()).get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """Replace what is kept."""
+        content = json.dumps({key: value}).encode()
+        self._fs.makedirs(self._folder, exist_ok=True)
+        # An object in a store is replaced as a whole. A file of the worker must not be half of a note.
+        written = f"{self._path}.new" if self._is_local else self._path
+        with self._fs.open(written, "wb") as file:
+            file.write(content)
+        if self._is_local:
+            Path(written).replace(self._path)
+
+    def delete(self, key: str) -> None:
+        """Remove what is kept."""
+        with suppress(FileNotFoundError):
+            self._fs.rm(self._path)
+
+
 class LetterFile(ABC):
     """The file of dead letters, as one attempt writes it.
 
@@ -53,10 +101,8 @@ class LetterFile(ABC):
     """
 
     def __init__(self, context: Context, earlier: Part | None, count: int) -> None:
-        ti = context.get("ti")
-        names = [str(getattr(ti, name, "")) for name in ("dag_id", "run_id", "task_id", "map_index")]
-        self._suffix = f".parts-{hashlib.sha256(repr(names).encode()).hexdigest()[:12]}"
-        self._name = f"{getattr(ti, 'try_number', 0)}-{uuid.uuid4().hex[:12]}"
+        self._suffix = _parts_of(context)
+        self._name = f"{getattr(context.get('ti'), 'try_number', 0)}-{uuid.uuid4().hex[:12]}"
         self._earlier, self._earlier_count = earlier, count
         self._is_open = False
         self._count = 0

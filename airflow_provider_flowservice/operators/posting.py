@@ -74,6 +74,11 @@ class Posting:
         :returns: the dead letters, of which the task's error message shows some.
         :raises FlowServiceError: if the posting fails; another attempt goes on.
         """
+        if not self._task_state.is_kept and getattr(self._context.get("ti"), "try_number", 1) > 1:
+            log.warning(
+                "This Airflow keeps nothing between attempts: posting from the beginning, so what an earlier attempt"
+                " has sent arrives twice. Airflow 3.3 goes on; an older one does if the task has a dead_letter_path"
+            )
         state = self._task_state.load()
         saved = _Saved.from_json(state) if state else _Saved(Note(PostSummary(settled=self._skip_records)))
         settled = SettledRecords(self._skip_records, saved.note.marks, saved.note.above)
@@ -114,8 +119,9 @@ class Posting:
                 self.summary = poster.summary
                 progress.end(poster)
             dead_letters.settle()
-        # From here on, another attempt must send everything again, so the state to continue from is cleared.
-        self._task_state.clear()
+            # A task that is cleared must send everything again. Another attempt of this one must not, so the state is
+            # cleared before the letters are published, which removes what is kept beside them.
+            self._task_state.clear()
         return dead_letters
 
     @contextmanager

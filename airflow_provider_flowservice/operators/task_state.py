@@ -18,12 +18,17 @@ log = logging.getLogger(__name__)
 _KEY = "flowservice"
 
 
-class _Store(Protocol):
+class Store(Protocol):
     """The methods of Airflow's task state store (3.3 and newer) that are used here."""
 
-    def get(self, key: str) -> Any: ...
-    def set(self, key: str, value: Any) -> None: ...
-    def delete(self, key: str) -> None: ...
+    def get(self, key: str) -> Any:
+        """Return the value of a key, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Set the value of a key, as JSON values."""
+
+    def delete(self, key: str) -> None:
+        """Delete a key."""
 
 
 class TaskState(SavedState):
@@ -32,16 +37,20 @@ class TaskState(SavedState):
     :param context: the task's context.
     :param fingerprint: string that identifies the work of the task, without secrets. A state that was saved with
         another fingerprint is ignored.
+    :param instead: what keeps the state before Airflow 3.3; by default, only the newest runs of a flow are kept there.
     """
 
-    def __init__(self, context: Context, fingerprint: str) -> None:
+    def __init__(self, context: Context, fingerprint: str, instead: Store | None = None) -> None:
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
         # Airflow increases this number when a task is cleared, but not between attempts.
         self._max_tries: int | None = getattr(context.get("ti"), "max_tries", None)
         store: Any = context.get("task_state_store")
-        self._store: _Store = (
-            _XComKeys(context.get("ti"), f"{self._fingerprint}.{self._max_tries}") if store is None else store
-        )
+        store = instead if store is None else store
+        #: Whether an attempt can go on where an earlier one has stopped.
+        self.is_kept = store is not None
+        if store is None:
+            store = _XComKeys(context.get("ti"), f"{self._fingerprint}.{self._max_tries}")
+        self._store: Store = store
 
     def load(self) -> dict[str, Any] | None:
         """Return the state that an earlier attempt saved, or None."""

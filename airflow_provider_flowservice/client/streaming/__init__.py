@@ -12,7 +12,8 @@ from airflow_provider_flowservice.client.streaming.dead_letters import (
 from airflow_provider_flowservice.client.streaming.files import FileFormat, file_format, from_file, from_range
 from airflow_provider_flowservice.client.streaming.inlet import MAX_REQUEST_BYTES, Envelope, Inlet, inlet_of
 from airflow_provider_flowservice.client.streaming.messages import from_messages
-from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
+from airflow_provider_flowservice.client.streaming.plan import Plan
+from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Poster, PostSummary
 from airflow_provider_flowservice.client.streaming.rate import Waiting
 from airflow_provider_flowservice.client.streaming.records import (
     Cursor,

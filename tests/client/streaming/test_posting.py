@@ -19,7 +19,8 @@ from airflow_provider_flowservice.client.http import AiohttpTransport, auth
 from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.client.streaming.batches import Batcher, Limits
 from airflow_provider_flowservice.client.streaming.delivery import ATTEMPTS
-from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
+from airflow_provider_flowservice.client.streaming.plan import Plan
+from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Poster, PostSummary
 from airflow_provider_flowservice.client.streaming.records import (
     CsvLayout,
     InputRecord,

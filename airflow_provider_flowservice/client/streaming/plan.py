@@ -1,0 +1,112 @@
+"""How an input is posted."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.streaming.batches import Limits
+from airflow_provider_flowservice.client.streaming.delivery import Courier
+from airflow_provider_flowservice.client.streaming.inlet import (
+    MAX_REQUEST_BYTES,
+    SYNC_VALIDATIONS_PER_MINUTE,
+    Endpoints,
+    Envelope,
+    Inlet,
+)
+from airflow_provider_flowservice.client.streaming.rate import Pace
+
+#: Default for the number of records that another attempt may have to send again.
+RESEND_WINDOW = 10_000
+#: Number of single messages that are ready to be sent. They are small, and the thread that reads them may be late.
+_SINGLES_AHEAD = 64
+
+
+class Plan(Frozen, frozen=True, kw_only=True):
+    """How records are posted.
+
+    :param target: the inlet.
+    :param flow_id: id of the flow that ingests the records, if known.
+    :param envelope: wraps plain records; None sends records unchanged.
+    :param batch_size: maximum number of records per request, including those that are rejected unsent; 1 uses the
+        endpoint for single messages.
+    :param batch_bytes: maximum size of a request in bytes. A larger record is sent alone.
+    :param concurrency: number of requests that are sent at once.
+    :param sync_validation: validate each record against the schema; records are sent one by one, 60 per minute.
+    :param requests_per_second: maximum number of requests per second; None for any.
+    :param messages_per_second: maximum number of messages per second; None for any.
+    :param rate_share: share of both that this posting may use.
+    :param resend_window: maximum number of records that another attempt has to send again if this one is killed.
+    """
+
+    hidden: ClassVar = frozenset({"envelope"})
+
+    target: Inlet
+    flow_id: str | None = None
+    envelope: Envelope | None = None
+    batch_size: int = 500
+    batch_bytes: int = MAX_REQUEST_BYTES
+    concurrency: int = 8
+    sync_validation: bool = False
+    requests_per_second: float | None = 1000
+    messages_per_second: float | None = 10_000
+    rate_share: float = 1.0
+    resend_window: int | None = None
+
+    @classmethod
+    def of(cls, target: Inlet, *, flow_id: str | None, sync_validation: bool, **options: Any) -> Self:
+        """Return the plan for an inlet whose URL may say to which flow the records go, and that they are validated.
+
+        :raises InvalidInputError: if ``flow_id`` differs from the flow in the URL.
+        """
+        return cls(
+            target=target,
+            flow_id=target.flow_for(flow_id),
+            sync_validation=sync_validation or target.validates,
+            **options,
+        )
+
+    @property
+    def is_single(self) -> bool:
+        """Whether each record is sent alone."""
+        return self.sync_validation or self.batch_size == 1
+
+    @property
+    def window(self) -> int:
+        """The number of records that may have been sent, but are not noted as settled."""
+        return max(
+            self.resend_window or max(RESEND_WINDOW, self.concurrency * self.batch_size), self.batch_size
+        )
+
+    @property
+    def ahead(self) -> int:
+        """The number of batches that are in memory: those that are being sent, and those that are sent next."""
+        return self.concurrency + max(self.concurrency, _SINGLES_AHEAD if self.is_single else 1)
+
+    @property
+    def only_xdm(self) -> bool:
+        """Whether AEP accepts XDM messages only."""
+        return self.target.data_type == "xdm" and not self.envelope and not self.flow_id
+
+    def limits(self) -> Limits:
+        """Return what fits into a batch."""
+        added = len(self.envelope.wrap(b"")) if self.envelope else 0
+        return Limits(1 if self.is_single else self.batch_size, self.batch_bytes, added)
+
+    def pace(self) -> Pace:
+        """Return how fast requests may be sent."""
+        requests = SYNC_VALIDATIONS_PER_MINUTE / 60 if self.sync_validation else self.requests_per_second
+        return Pace(
+            requests_per_second=requests, messages_per_second=self.messages_per_second, share=self.rate_share
+        )
+
+    def courier(self, pace: Pace, maybe_sent_below: int) -> Courier:
+        """Return what delivers the batches."""
+        return Courier(
+            Endpoints(self.target, self.flow_id, sync_validation=self.sync_validation),
+            envelope=self.envelope,
+            single=self.is_single,
+            sync_validation=self.sync_validation,
+            maybe_sent_below=maybe_sent_below,
+            pace=pace,
+        )
