@@ -43,7 +43,7 @@ class Run:
         set_waiting(self.warm.dag, deferrable=self.mode.deferrable)
         for task in self.warm.dag.tasks:
             if hasattr(task, "batch_size"):
-                task.batch_size = BATCH_SIZE
+                task.batch_size = task.resend_window = BATCH_SIZE
         if not self.mode.store:
             hide_state_store()
         write_down_notes(self.place / "notes")

@@ -9,10 +9,13 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.exchange import Send
 from airflow_provider_flowservice.emulator.control import EmulatorControl
@@ -45,19 +48,29 @@ class EmulatorClock(clock.Clock):
 def install() -> None:
     """Put clock and hook in force for this process and those that it forks."""
     clock._current = EmulatorClock(EmulatorControl(os.environ[EMULATOR]))
-    exchange = RequestsTransport._exchange
+    blocking, asynchronous = RequestsTransport._exchange, AiohttpTransport._exchange
     writes = itertools.count(1)
 
-    def mortal(transport: RequestsTransport, step: Send) -> Any:
+    @contextmanager
+    def mortal(step: Send) -> Iterator[None]:
         if step.method == "GET" or step.path.startswith("/ims/"):
-            return exchange(transport, step)
+            yield
+            return
         number = next(writes)
         _die_at("before", number, step)
-        answer = exchange(transport, step)
+        yield
         _die_at("after", number, step)
-        return answer
 
-    RequestsTransport._exchange = mortal  # type: ignore[method-assign]
+    def exchange(transport: RequestsTransport, step: Send) -> Any:
+        with mortal(step):
+            return blocking(transport, step)
+
+    async def exchange_async(transport: AiohttpTransport, step: Send) -> Any:
+        with mortal(step):
+            return await asynchronous(transport, step)
+
+    RequestsTransport._exchange = exchange  # type: ignore[method-assign]
+    AiohttpTransport._exchange = exchange_async  # type: ignore[method-assign]
 
 
 def _die_at(moment: str, number: int, step: Send) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_flowservice.client.http import request
+from airflow_provider_flowservice.client.http import AiohttpTransport, request
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -32,6 +32,7 @@ from tests.support.aep import KINESIS_SECRET, ids, make_flow, writes
 from tests.support.crowd import all_at_once
 from tests.support.dags import Ran, run
 from tests.support.faults import fault
+from tests.support.kills import Killed, die_at
 from tests.support.operation import NAME, SEGMENTS, Sandbox
 from tests.support.operations import kept, operations
 from tests.support.streaming import Source, people
@@ -42,6 +43,17 @@ from tests.support.triggers import first_event
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("airflow_database")]
 
 INLET = "/collection/*"
+AT_ONCE = pytest.mark.parametrize("concurrency", [1, 8], ids="{} at once".format)
+
+
+def die_after(patched: pytest.MonkeyPatch, method: str, path: str, count: int) -> None:
+    """End the task right after its ``count``-th such request was carried out."""
+
+    def counts(_: Any, step: Any) -> bool:
+        return step.method == method and path in step.path
+
+    for transport in (RequestsTransport, AiohttpTransport):
+        die_at(patched, transport, "_attempt", "after", count, counts=counts)
 
 
 def post(source: Source, messages: Any, **changes: Any) -> FlowServicePostToInletOperator:
@@ -137,52 +149,36 @@ def test_row_13_what_is_too_large_is_halved_and_a_single_one_put_aside(
     assert time.monotonic() <= 1
 
 
+@AT_ONCE
 def test_row_14_a_batch_whose_answer_is_lost_is_sent_again_and_counted(
-    control: EmulatorControl, source: Source, time: VirtualClock
+    control: EmulatorControl, source: Source, time: VirtualClock, concurrency: int
 ) -> None:
     control.inject(fault("reset_after", "POST", INLET, after=1))
-    ran = run("row_14", lambda: post(source, people(6, _id="stable"), batch_size=2))
+    ran = run("row_14", lambda: post(source, people(6, _id="stable"), batch_size=2, concurrency=concurrency))
     assert ran.succeeded
     result = ran.results["post"]
     assert (result["accepted"], result["maybe_duplicated"]) == (6, 2)
-    assert Counter(kept(control, source)) == {0: 1, 1: 1, 2: 2, 3: 2, 4: 1, 5: 1}
-    assert sends(control) == [207, None, 207, 207]
-    lost, again = control.requests("POST", "/collection/")[1:3]
-    assert lost["body"] == again["body"]
+    sent = control.requests("POST", "/collection/")
+    (lost,) = [entry["body"] for entry in sent if entry["status"] is None]
+    assert sorted(entry["status"] or 0 for entry in sent) == [0, 207, 207, 207]
+    assert [entry["body"] for entry in sent].count(lost) == 2
+    twice = {message["n"] for message in lost["messages"]}
+    assert Counter(kept(control, source)) == {n: 2 if n in twice else 1 for n in range(6)}
+    assert concurrency > 1 or twice == {2, 3}
     assert control.faults_left() == []
     assert time.monotonic() <= 1
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: no code of the provider catches it."""
-
-
-def die_after(mocker: Any, method: str, path: str, count: int) -> None:
-    """End the task right after its ``count``-th such request was carried out."""
-    attempt = RequestsTransport._attempt
-    seen: list[str] = []
-
-    def mortal(transport: RequestsTransport, step: Any) -> Any:
-        answer = attempt(transport, step)
-        if step.method == method and path in step.path:
-            seen.append(step.path)
-            if len(seen) == count:
-                raise Killed
-        return answer
-
-    mocker.patch.object(RequestsTransport, "_attempt", mortal)
 
 
 @pytest.mark.parametrize("if_exists", ["reuse", "create", "fail"])
 @pytest.mark.parametrize("hidden_for", [0, 10], ids=["listed at once", "listed late"])
 def test_row_15_a_create_that_was_interrupted_is_taken_up_by_the_next_attempt(
-    sandbox: Sandbox, time: VirtualClock, mocker: Any, if_exists: str, hidden_for: int
+    sandbox: Sandbox, time: VirtualClock, monkeypatch: pytest.MonkeyPatch, if_exists: str, hidden_for: int
 ) -> None:
     # Real kills are in tests/crash.
     control, store = sandbox.control, TaskStateStore()
     if hidden_for:
         control.inject(fault("eventual", "POST", "connections", seconds=hidden_for))
-    die_after(mocker, "POST", "/connections", 1)
+    die_after(monkeypatch, "POST", "/connections", 1)
     context = {"ti": RecordingTaskInstance(), "task_state_store": store}
     with pytest.raises(Killed):
         operators.create_kinesis(NAME, if_exists=if_exists).execute(context)
@@ -197,15 +193,22 @@ def test_row_15_a_create_that_was_interrupted_is_taken_up_by_the_next_attempt(
     assert time.monotonic() <= 16
 
 
+@AT_ONCE
 def test_row_15_a_posting_that_was_interrupted_goes_on_where_it_stopped(
-    control: EmulatorControl, source: Source, time: VirtualClock, mocker: Any
+    control: EmulatorControl,
+    source: Source,
+    time: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    concurrency: int,
 ) -> None:
     store = TaskStateStore()
-    die_after(mocker, "POST", "/collection/", 2)
+    options = {"batch_size": 2, "resend_window": 2, "concurrency": concurrency}
     context = {"ti": RecordingTaskInstance(), "task_state_store": store}
-    with pytest.raises(Killed):
-        post(source, people(6), batch_size=2).execute(context)
-    result = post(source, people(6), batch_size=2).execute(context)
+    with monkeypatch.context() as patched:
+        die_after(patched, "POST", "/collection/", 2)
+        with pytest.raises(Killed):
+            post(source, people(6), **options).execute(context)
+    result = post(source, people(6), **options).execute(context)
     # Only the batch that was on its way may be there twice.
     assert Counter(kept(control, source)) == {0: 1, 1: 1, 2: 2, 3: 2, 4: 1, 5: 1}
     assert (result["accepted"], result["maybe_duplicated"]) == (6, 2)

@@ -130,6 +130,7 @@ def assert_posted(sandbox: Sandbox, chance: random.Random, folder: Path) -> None
         rules.append(_rule("status", batch, chance.randrange(6), status=207, body={"responses": mixed}))
     control.inject(*rules)
     file = folder / "dead.jsonl"
+    concurrency = chance.choice([1, 8])
 
     def post() -> FlowServicePostToInletOperator:
         return FlowServicePostToInletOperator(
@@ -138,6 +139,7 @@ def assert_posted(sandbox: Sandbox, chance: random.Random, folder: Path) -> None
             flow_id=source.flow_id,
             messages=people(RECORDS),
             batch_size=5,
+            concurrency=concurrency,
             settle_seconds=0,
             max_failures=RECORDS,
             dead_letter_path=f"file://{file}",

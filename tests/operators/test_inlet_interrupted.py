@@ -189,18 +189,18 @@ def test_a_token_that_the_thread_fetches_is_masked_by_the_thread_of_the_task(
 ) -> None:
     """Only that one may talk to Airflow's supervisor, which is how a secret is masked."""
     from airflow_provider_flowservice.client.http import auth
-    from airflow_provider_flowservice.hooks import flow_service
+    from airflow_provider_flowservice.hooks import base
 
     guarded = open_source(hook, authenticated=True)
     control.advance(SETTLED)
     masked: list[tuple[str, str]] = []
-    mask = flow_service.mask_secret
+    mask = base.mask_secret
 
     def watched(secret: Any, name: Any = None) -> None:
         masked.append((threading.current_thread().name, secret))
         mask(secret, name)
 
-    monkeypatch.setattr(flow_service, "mask_secret", watched)
+    monkeypatch.setattr(base, "mask_secret", watched)
     auth.forget_all()
     control.clear_requests()
     summary = FlowServiceHook().post(guarded.inlet, people(COUNT), flow_id=guarded.flow_id, batch_size=2)

@@ -1,9 +1,10 @@
-"""Wherever an attempt to post is killed: what arrives, what arrives twice, and what becomes a dead letter."""
+"""Postings that are killed or disturbed: what arrives, what arrives twice, and what becomes a dead letter."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -23,9 +24,16 @@ from tests.support.streaming import SETTLED, Source, open_source
 from tests.support.tasks import TaskInstance, TaskStateStore
 
 COUNT = 23
-#: Records that AEP rejects, and those that are not sent.
-REJECTED, UNREADABLE = {n for n in range(COUNT) if n % 6 == 1}, {n for n in range(COUNT) if n % 8 == 5}
-ACCEPTED = set(range(COUNT)) - REJECTED - UNREADABLE
+
+
+def is_rejected(n: int) -> bool:
+    """Whether AEP rejects a record."""
+    return n % 6 == 1
+
+
+def is_unreadable(n: int) -> bool:
+    """Whether a record is not sent."""
+    return n % 8 == 5
 
 
 @pytest.fixture
@@ -41,28 +49,37 @@ class Posting:
     """A task that posts a file, and the store of state that its attempts share.
 
     :param name: marks its records, of which those of a killed attempt may arrive late.
+    :param count: number of records.
     """
 
     def __init__(
-        self, control: EmulatorControl, source: Source, folder: Path, name: str, **arguments: Any
+        self,
+        control: EmulatorControl,
+        source: Source,
+        folder: Path,
+        name: str,
+        count: int = COUNT,
+        **arguments: Any,
     ) -> None:
         self._control = control
         self._source = source
         self._name = name
+        self._failing = [n for n in range(count) if is_rejected(n) or is_unreadable(n)]
+        self._wanted = set(range(count)) - set(self._failing)
         self._letters = folder / f"{name}.dead.jsonl"
         self._store = TaskStateStore()
         self._tries = 0
         envelope = source.envelope(control.credential.org_id)
         path = folder / f"{name}.jsonl"
         with path.open("wb") as file:
-            for n in range(COUNT):
+            for n in range(count):
                 plain = json.dumps({"_id": f"{name} {n}"}).encode()
-                record = b"oops" if n in UNREADABLE else plain if n in REJECTED else envelope.wrap(plain)
+                record = b"oops" if is_unreadable(n) else plain if is_rejected(n) else envelope.wrap(plain)
                 file.write(record + b"\n")
         self._arguments = {
             "path": str(path),
             "dead_letter_path": str(self._letters),
-            "max_failures": COUNT,
+            "max_failures": count,
             **arguments,
         }
 
@@ -78,16 +95,16 @@ class Posting:
         for entry in self._control.messages(self._source.inlet.id):
             run, _, n = entry["message"]["body"]["xdmEntity"]["_id"].rpartition(" ")
             arrived[int(n)] += run == self._name
-        assert {n for n, times in arrived.items() if times} == ACCEPTED
+        assert {n for n, times in arrived.items() if times} == self._wanted
         twice = sum(times > 1 for times in arrived.values())
         assert twice <= min(most_twice, result["maybe_duplicated"])
-        assert [each["position"] for each in letters(self._letters)] == sorted(REJECTED | UNREADABLE)
+        assert [each["position"] for each in letters(self._letters)] == self._failing
         counts = [result[name] for name in ("accepted", "rejected", "unknown")]
-        assert counts == [len(ACCEPTED), len(REJECTED | UNREADABLE), 0]
+        assert counts == [len(self._wanted), len(self._failing), 0]
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-@pytest.mark.parametrize(("batch_size", "resend_window"), [(1, 7), (2, 2), (4, 5), (4, 100), (100, None)])
+@pytest.mark.parametrize(("batch_size", "resend_window"), [(1, 7), (4, 5), (4, 100), (100, None)])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
     ("owner", "name"), [(AiohttpTransport, "_attempt"), (TaskState, "save"), (LetterFile, "write")]
@@ -148,3 +165,28 @@ def test_after_several_kills_of_a_posting_that_is_disturbed_too(
                 posting.attempt()
             control.clear_faults()
         posting.check(posting.attempt(), COUNT)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_through_lost_and_refused_requests_everything_arrives_and_what_arrives_twice_is_counted(
+    control: EmulatorControl, source: Source, tmp_path: Path, seed: int, batch_size: int, concurrency: int
+) -> None:
+    chance, count = random.Random(seed), 100 * batch_size
+    for kind, parameters, times in (
+        ("rate_limit", {"retry_after": chance.choice([None, 2])}, 2),
+        ("status", {"status": 503}, 2),
+        ("reset", {}, 1),
+        ("reset_after", {}, 1),
+        ("truncate", {}, 1),
+    ):
+        for after in chance.sample(range(100), times):
+            control.inject(fault(kind, "POST", "/collection/*", after=after, **parameters))
+    posting = Posting(control, source, tmp_path, "run", count, batch_size=batch_size, concurrency=concurrency)
+    result = posting.attempt()
+    posting.check(result, count)
+    faults = [each["fault"] for each in control.requests("POST", "/collection/") if each["fault"]]
+    lost = [kind for kind in faults if kind != "rate_limit"]
+    assert len(faults) > len(lost) > 2
+    assert result["maybe_duplicated"] <= batch_size * len(lost)

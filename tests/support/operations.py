@@ -9,7 +9,7 @@ from airflow_provider_flowservice.client import ActivationMode
 from airflow_provider_flowservice.client.datasets import identities
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.ensure import create
-from airflow_provider_flowservice.client.streaming import posting
+from airflow_provider_flowservice.client.streaming import delivery
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
@@ -60,6 +60,7 @@ def operations() -> list[Operation]:
         *map(_activation, ActivationMode),
         _rename(),
         *map(_posting, MODES),
+        _posting(False, concurrency=1),
         *map(_waiting, MODES),
         *lifecycle_operations(),
     ]
@@ -302,15 +303,16 @@ def _rename() -> Operation:
     )
 
 
-def _posting(deferrable: bool) -> Operation:
+def _posting(deferrable: bool, concurrency: int = 8) -> Operation:
     return Operation(
-        name=_named_in_mode("post", deferrable),
+        name=_named_in_mode("post" if concurrency > 1 else "post one by one", deferrable),
         prepare=lambda sandbox: open_source(sandbox.hook, authenticated=True),
         build=lambda source: FlowServicePostToInletOperator(
             task_id="x",
             connection_id=source.connection_id,
             flow_id=source.flow_id,
             messages=people(RECORDS),
+            concurrency=concurrency,
             deferrable=deferrable,
         ),
         places={"look": ("GET", f"{FLOW_SERVICE}/connections/*"), "write": ("POST", "/collection/*")},
@@ -318,7 +320,7 @@ def _posting(deferrable: bool) -> Operation:
         wanted=list(range(RECORDS)),
         waits=301.0,
         repeats=Repeats.SEND,
-        tries=posting.ATTEMPTS,
+        tries=delivery.ATTEMPTS,
     )
 
 
