@@ -183,7 +183,8 @@ class FlowServiceHook(FlowServiceBaseHook):
         """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
         :param state: ``enabled`` or ``disabled``.
-        :raises InvalidInputError: if ``state`` is something else.
+        :raises NotFoundError: if the flow does not exist.
+        :raises InvalidInputError: if ``state`` is another state.
         :raises DriftError: if AEP confirms the change but does not show it.
         """
         return flows.set_state(self, flow_id, state)

@@ -162,7 +162,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     at most 80 segments. If a segment is already being exported, the operator uses the existing run.
 
     :param flow_id: id of a flow to a file destination.
-    :param segments: ids of segments that are active on the flow.
+    :param segments: segments that are active on the flow: segment ids, or mappings as for
+        ``FlowServiceActivateSegmentsOperator``, whose export settings have no effect here.
     :param wait_for_completion: whether to wait until all runs have ended, and fail if one of them failed or too many of
         its records did.
     :param max_failed_records: how many records of a run may fail: a whole number; a ratio such as 0.01, of the records

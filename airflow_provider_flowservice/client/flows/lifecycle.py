@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Resource)
 
 #: AEP's error code for the deletion of a base connection that is in use.
 IN_USE = "FLOW-1418"
-_ACTIONS = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
+_ACTIONS: dict[str, str] = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
 
 
 def set_state(sender: Sender, flow_id: str, state: FlowState | str) -> Flow:

@@ -32,8 +32,9 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
     was created, and this does not wait for it: a DAG that has created the flow itself uses the id that the create
     operator returned.
 
-    Its XComs are ``connections`` (ids of the ``base``, ``source`` and ``target`` connections), ``segments`` (ids of the
-    active segments), ``state``, ``etag`` and ``console_url``.
+    Its XComs are ``connections`` (lists of ids under the keys ``base``, ``source`` and ``target``), ``segments`` (ids
+    of the active segments), ``state``, ``etag`` and ``console_url``. The template ``{{ ti.xcom_pull('find_flow',
+    key='connections').base[0] }}`` is the first base connection that the task ``find_flow`` found.
 
     :param name: exact name of the flow.
     :param flow_spec: name or id of the flow spec that the flow must have; None for any.
