@@ -221,9 +221,15 @@ def figures(results: list[Result]) -> dict[str, Any]:
         "records maybe duplicated": sum(r.findings.maybe_duplicated for r in results),
         "records duplicated, with task_state_store": _duplicated(results, store=True),
         "records duplicated, without task_state_store": _duplicated(results, store=False),
+        "connections of deleted flows left, with task_state_store": _left(results, store=True),
+        "connections of deleted flows left, without task_state_store": _left(results, store=False),
         "points at which a later try found a note": sum(bool(r.notes_read) for r in tried),
     }
 
 
 def _duplicated(results: list[Result], *, store: bool) -> int:
     return sum(r.findings.records_duplicated for r in results if r.store is store)
+
+
+def _left(results: list[Result], *, store: bool) -> int:
+    return sum(r.findings.connections_left for r in results if r.store is store)

@@ -96,6 +96,14 @@ def test_only_the_batch_in_flight_is_sent_twice(results: list[Result]) -> None:
     assert sum(found.records_duplicated + found.maybe_duplicated for found in others) == 0
 
 
+def test_connections_of_a_deleted_flow_are_left_only_where_nothing_is_remembered(
+    results: list[Result],
+) -> None:
+    for store in {result.store for result in results}:
+        left = [result for result in results if result.store is store and result.findings.connections_left]
+        assert bool(left) is not store
+
+
 def test_no_secret_was_written(results: list[Result], warm: Warm, folder: Path) -> None:
     leaks = [f"{result}: {', '.join(result.leaks)}" for result in results if result.leaks]
     assert not leaks, "\n".join(leaks)
