@@ -1,4 +1,4 @@
-"""What is run: the onboarding DAGs, one that starts runs and one that prunes, what each of them makes, and how."""
+"""What is run: the onboarding DAGs, one that starts a run and one that prunes, what each of them makes, and how."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGM
 from tests.support.aep import FLOW_SERVICE, kinesis, make, profile_flow, profile_store, profiles, stream
 from tests.support.batch import make_batch_flow
 from tests.support.clients import client_of
-from tests.support.files import make_file_flow
+from tests.support.thirds import Share
 
 RECORDS = 7
 BATCH_SIZE = 2
@@ -38,6 +38,7 @@ class Scenario:
     :param runs: how many runs of flows shall have been started, by the name of the flow.
     :param attributes: of each of its flows, which also have the segments; None where nothing is activated.
     :param mandatory: columns without which its flows, which have its mapping set, export nothing.
+    :param is_long: whether it is left out where a third of the points is asked for.
     :param pruned: the names, by collection, of the connections of each flow that shall be gone.
     """
 
@@ -51,6 +52,7 @@ class Scenario:
     runs: Mapping[str, int] = field(default_factory=dict)
     attributes: Sequence[str] | None = None
     mandatory: Sequence[str] = ()
+    is_long: bool = False
     pruned: Sequence[Mapping[str, Sequence[str]]] = ()
 
     def among_others(self, name: str, param: str, prefix: str) -> Scenario:
@@ -158,6 +160,7 @@ def destinations_in_a_file() -> Scenario:
         conf={"file": _DESTINATIONS.as_uri(), "prefix": prefix, "prune": "delete"},
         prepare=lambda control: _prepare_removed(control, prefix),
         attributes=ATTRIBUTES,
+        is_long=True,
         pruned=[_connections_of(f"{prefix}removed")],
     )
 
@@ -211,14 +214,14 @@ def source(data_type: str, records: list[dict[str, Any]], *, mapped: bool) -> Sc
 
 
 def starting_runs() -> Scenario:
-    """Runs of a source flow, and of a file destination for each segment."""
+    """A run of a source flow."""
     return Scenario(
         name="start_runs",
         dag_id="start_runs",
         names={},
-        conf={"reading": "files", "exporting": "exports"},
+        conf={"reading": "files"},
         prepare=_prepare_runs,
-        runs={"files": 1, "exports": SEGMENTS},
+        runs={"files": 1},
     )
 
 
@@ -231,7 +234,6 @@ def _prepare_runs(control: EmulatorControl) -> None:
     _let_runs_last(control)
     with client_of(control) as client:
         make_batch_flow(client)
-        make_file_flow(client, "exports")
 
 
 def _make_source(sender: Sender, prefix: str) -> str:
@@ -268,6 +270,11 @@ SCENARIOS = (
     source("xdm", xdm_records(), mapped=False),
     starting_runs(),
     file_destination(),
-    destinations_in_a_file(),
     pruning(),
+    destinations_in_a_file(),
 )
+
+
+def scenarios_in(share: Share) -> tuple[Scenario, ...]:
+    """The scenarios of which a share of the kill points is tried."""
+    return tuple(scenario for scenario in SCENARIOS if share == Share() or not scenario.is_long)
