@@ -93,7 +93,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         """Bring the flow to the desired state.
 
         :returns: ``flow_id``, ``added``, ``already_active``, ``changed``, ``removed``, ``not_active``,
-            ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
+            ``profile_attributes_added``, ``profile_attributes_removed``, ``settings_changed`` (such as
+            ``mandatoryFields``), ``etag``.
         """
         self._reject_backfill(context)
         desired = self._desired()
@@ -145,8 +146,10 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             "not_active": patch.absent,
             "profile_attributes_added": patch.attributes_added,
             "profile_attributes_removed": patch.attributes_removed,
+            "settings_changed": patch.settings_changed,
         }
-        self.log.info("Flow %s: %s", self.flow_id, ", ".join(f"{len(v)} {k}" for k, v in report.items() if v))
+        counts = ", ".join(f"{len(values)} {name}" for name, values in report.items() if values)
+        self.log.info("Flow %s: %s", self.flow_id, counts or "nothing to change")
         if patch.absent:
             self.log.info("Not active on flow %s: %s", self.flow_id, ", ".join(patch.absent))
         return {"flow_id": self.flow_id, **{name: list(values) for name, values in report.items()}}

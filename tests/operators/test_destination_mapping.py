@@ -390,6 +390,22 @@ def test_a_mapping_set_that_is_not_there_is_aeps_error(
     assert control.state()["flows"] == []
 
 
+def test_an_activation_tells_which_fields_it_has_changed(
+    control: EmulatorControl,
+    ends: tuple[str, str],
+    mapped: dict[str, Any],
+    task_log: pytest.LogCaptureFixture,
+) -> None:
+    flow, _ = run(to_s3(ends))
+    given = partial(activate, flow, [], profile_mapping=mapped, mandatory_fields=["email"])
+    changed = ["profileMapping", "mandatoryFields"]
+    assert run(given(plan_only=True))[0]["settings_changed"] == changed
+    assert run(given())[0]["settings_changed"] == changed
+    assert f"Flow {flow}: 2 settings_changed" in task_log.text
+    assert run(given())[0]["settings_changed"] == []
+    assert f"Flow {flow}: nothing to change" in task_log.text
+
+
 # In a plan
 
 
