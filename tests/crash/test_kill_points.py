@@ -21,7 +21,7 @@ pytestmark = pytest.mark.crash
 
 SHARE = thirds.asked_for()
 TRIED = scenarios_in(SHARE)
-#: How many there are at least: a DAG makes more than 16 exchanges on average, waits in two ways, and dies twice at each.
+#: How many at least: a DAG makes more than 16 exchanges on average, waits in two ways, and dies before and after each.
 POINTS = 16 * len(TRIED) * 2 * 2
 
 
