@@ -112,11 +112,13 @@ def test_row_32_dead_letters_that_are_posted_back_arrive_once_each(
     answer = [{"status": 400, "message": "bad"}] * 2
     control.inject(fault("status", "POST", INLET, after=1, times=2, status=207, body={"responses": answer}))
     file = tmp_path / "dead.jsonl"
-    ran = run("row_32", lambda: post(source, messages=people(8), max_failures=4, dead_letter_path=str(file)))
+    sequential = {"concurrency": 1, "max_failures": 4, "dead_letter_path": str(file)}
+    ran = run("row_32", lambda: post(source, messages=people(8), **sequential))
     assert ran.succeeded
     assert sorted(kept(control, source)) == [0, 1, 6, 7]
     ran = run(
-        "row_32_again", lambda: post(source, path=str(file), dead_letter_path=str(tmp_path / "second.jsonl"))
+        "row_32_again",
+        lambda: post(source, path=str(file), dead_letter_path=str(tmp_path / "second.jsonl"), concurrency=1),
     )
     assert ran.succeeded
     assert ran.results["post"]["accepted"] == 4
