@@ -62,6 +62,7 @@ def post(source: Source, messages: Any, **changes: Any) -> FlowServicePostToInle
         "connection_id": source.connection_id,
         "flow_id": source.flow_id,
         "settle_seconds": 0,
+        "concurrency": 1,
     }
     return FlowServicePostToInletOperator(messages=messages, **{**arguments, **changes})
 
