@@ -21,7 +21,8 @@ pytestmark = pytest.mark.crash
 
 SHARE = thirds.asked_for()
 TRIED = scenarios_in(SHARE)
-#: How many at least: a DAG makes more than 16 exchanges on average, waits in two ways, and dies before and after each.
+#: How many there are at least: a DAG makes more than 16 exchanges on average, waits in two ways, and dies before and
+#: after.
 POINTS = 16 * len(TRIED) * 2 * 2
 
 
