@@ -129,8 +129,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param messages_per_second: maximum number of records per second; None for any number (in a template or a mapped
         task, ``"any"``). AEP allows an organization 10,000.
     :param rate_share: share of both limits that this task may use, for example 0.25 for each of four tasks.
-    :param resend_window: maximum number of records that are sent again if the task is killed. Default: 10,000, or
-        ``concurrency`` times ``batch_size`` if that is more.
+    :param resend_window: maximum number of records that are sent again if the task is killed, but at least those of
+        one request. Default: 10,000, or ``concurrency`` times ``batch_size`` if that is more.
     :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
         most 60 per minute.
     :param max_failures: maximum number of records that may be rejected without failing the task.

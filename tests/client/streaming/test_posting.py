@@ -594,6 +594,12 @@ def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_
     assert virtual_clock.monotonic() - started == pytest.approx(64)
 
 
+def test_synchronous_validation_keeps_to_a_lower_limit(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
+    started = virtual_clock.monotonic()
+    validated(xdm_shop, [{"_id": str(n)} for n in range(5)], requests_per_second=0.1)
+    assert virtual_clock.monotonic() - started == pytest.approx(40)
+
+
 def test_an_inlet_that_cannot_validate_says_so_at_once(xdm_shop: Shop) -> None:
     xdm_shop.control.set_switches(sync_validation="unsupported")
     with pytest.raises(InvalidInputError, match=r"sync_validation: .*501.*not available here.* Remove it"):
