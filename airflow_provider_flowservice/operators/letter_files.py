@@ -127,7 +127,7 @@ class LetterFile(ABC):
             log.warning("%d dead letters of an earlier attempt are not there anymore", count - self._count)
 
     def write(self, letters: Sequence[bytes]) -> None:
-        """Append letters to the part. They are durable afterwards."""
+        """Append letters to the part. They are durable afterwards. After an error, the call can be repeated."""
         self._append(b"".join(letters))
         self._count += len(letters)
 
@@ -173,6 +173,7 @@ class _LocalLetterFile(LetterFile):
         self._folder = self._target.with_name(self._target.name + self._suffix)
         self._held = ExitStack()
         self._file: IO[bytes]
+        self._size = 0
 
     @property
     def part(self) -> Part:
@@ -194,9 +195,12 @@ class _LocalLetterFile(LetterFile):
         _sync_folder(self._folder.parent)
 
     def _append(self, content: bytes) -> None:
+        # A call that was interrupted may have written something, and is repeated.
+        self._file.seek(self._size)
         self._file.write(content)
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._size += len(content)
 
     @contextmanager
     def _opened(self, part: Part) -> Iterator[Iterator[bytes]]:

@@ -115,6 +115,11 @@ class Posting:
             )
             try:
                 poster.post(iter(records))
+            except BaseException as error:
+                # After Airflow's timeout, which is no Exception, no note follows. It may have interrupted this very call.
+                if is_last_attempt(self._context, error):
+                    dead_letters.settle()
+                raise
             finally:
                 self.summary = poster.summary
                 progress.end(poster)

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import os
+import stat
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +21,7 @@ from airflow.sdk.io.store import _STORE_CACHE
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_flowservice.client.http import AiohttpTransport
+from airflow_provider_flowservice.client.streaming import DeadLetters
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -472,6 +474,33 @@ def test_a_task_that_ran_out_of_time_in_its_last_attempt_has_its_letters(
         Task(source, place, path=place.url("people.jsonl")).attempt(max_tries=0)
     assert positions(place.read("dead.jsonl")) == [1, 4]
     assert place.names() == ["dead.jsonl", "people.jsonl"]
+
+
+@AT_ONCE
+def test_letters_that_no_note_was_written_for_are_there_after_a_timeout(
+    source: Source, place: Local | InStore, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    place.write("people.jsonl", lines(8))
+    die_at(monkeypatch, DeadLetters, "add", "after", 2, error=AirflowTaskTimeout)
+    task = Task(source, place, path=place.url("people.jsonl"), resend_window=100, concurrency=concurrency)
+    with pytest.raises(AirflowTaskTimeout):
+        task.attempt(max_tries=0)
+    assert positions(place.read("dead.jsonl")) == [1, 4]
+
+
+def test_a_timeout_while_a_letter_is_written_leaves_it_once(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Local(tmp_path)
+    place.write("people.jsonl", lines(8))
+
+    def is_file(file: int) -> bool:
+        return stat.S_ISREG(os.fstat(file).st_mode)
+
+    die_at(monkeypatch, os, "fsync", "after", 2, error=AirflowTaskTimeout, counts=is_file)
+    with pytest.raises(AirflowTaskTimeout):
+        Task(source, place, path=place.url("people.jsonl")).attempt(max_tries=0)
+    assert positions(place.read("dead.jsonl")) == [1, 4]
 
 
 def test_an_attempt_that_is_followed_by_another_leaves_the_file_alone(
