@@ -59,9 +59,9 @@ class NoteFile:
 
     def __init__(self, path: ObjectStoragePath, context: Context) -> None:
         self._fs = path.fs
-        self._folder = path.path.rstrip("/") + _parts_of(context)
-        self._path = f"{self._folder}/note.json"
         self._is_local = _is_local(path)
+        self._folder = _target_of(path) + _parts_of(context)
+        self._path = f"{self._folder}/note.json"
 
     def get(self, key: str) -> Any:
         """Return what was set, or None."""
@@ -168,8 +168,7 @@ class _LocalLetterFile(LetterFile):
 
     def __init__(self, path: str, context: Context, earlier: Part | None, count: int) -> None:
         super().__init__(context, earlier, count)
-        # Not a link, which would be replaced instead of the file.
-        self._target = Path(os.path.realpath(path))
+        self._target = Path(path)
         self._folder = self._target.with_name(self._target.name + self._suffix)
         self._held = ExitStack()
         self._file: IO[bytes]
@@ -228,7 +227,7 @@ class _StoredLetterFile(LetterFile):
     def __init__(self, path: ObjectStoragePath, context: Context, earlier: Part | None, count: int) -> None:
         super().__init__(context, earlier, count)
         self._fs = path.fs
-        self._target = path.path.rstrip("/")
+        self._target = _target_of(path)
         self._folder = self._target + self._suffix
         self._files = 0
 
@@ -278,7 +277,7 @@ class _StoredLetterFile(LetterFile):
 def letter_file(path: ObjectStoragePath, context: Context, earlier: Part | None, count: int) -> LetterFile:
     """Return the file of dead letters at a path; for the arguments see :class:`LetterFile`."""
     if _is_local(path):
-        return _LocalLetterFile(path.path, context, earlier, count)
+        return _LocalLetterFile(_target_of(path), context, earlier, count)
     return _StoredLetterFile(path, context, earlier, count)
 
 
@@ -299,6 +298,11 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
     ]
     locations = [posixpath.normpath(path.fs._strip_protocol(path.path)) for path in (one, other)]
     return bool(protocols[0] & protocols[1]) and locations[0] == locations[1]
+
+
+def _target_of(path: ObjectStoragePath) -> str:
+    """Return the path of the file to write: not that of a link, which would be replaced instead of the file."""
+    return os.path.realpath(path.path) if _is_local(path) else path.path.rstrip("/")
 
 
 def _is_local(path: ObjectStoragePath) -> bool:

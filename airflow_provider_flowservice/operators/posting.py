@@ -95,6 +95,13 @@ class Posting:
                 )
                 records = opened.enter_context(self._records(source))
             resumed = saved.note.resumed(settled)
+            if state:
+                log.info(
+                    "Going on where an earlier attempt has stopped: it has settled the records up to %d, and may have"
+                    " sent those up to %d",
+                    settled.end,
+                    saved.note.sending_below,
+                )
             if letters:
                 letters.open(resumed.failures)
             dead_letters = DeadLetters(letters.write if letters else None)

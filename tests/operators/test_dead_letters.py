@@ -521,6 +521,54 @@ def test_an_attempt_that_is_followed_by_another_leaves_the_file_alone(
     assert place.names() == ["dead.jsonl"]
 
 
+# Before Airflow 3.3, which keeps nothing
+
+
+class WithoutStore(Task):
+    """A task whose attempts share what is beside the file of dead letters."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.store = None  # type: ignore[assignment]
+
+
+@AT_ONCE
+def test_without_a_store_an_attempt_goes_on_by_a_note_beside_the_letters(
+    control: EmulatorControl,
+    source: Source,
+    place: Local | InStore,
+    caplog: pytest.LogCaptureFixture,
+    concurrency: int,
+) -> None:
+    place.write("people.jsonl", lines(8))
+    task = WithoutStore(source, place, path=place.url("people.jsonl"), concurrency=concurrency)
+    control.inject(fault("status", "POST", source.paths[1], status=503, after=2, times=100))
+    with pytest.raises(FlowServiceTransientException):
+        task.attempt()
+    control.clear_faults()
+    with caplog.at_level(logging.INFO):
+        result = task.attempt()
+    assert "it has settled the records up to 4, and may have sent those up to " in caplog.text
+    assert (result["accepted"], result["rejected"]) == (5, 3)
+    assert numbers(control.messages(source.inlet.id)) == [0, 2, 3, 5, 6]
+    assert positions(place.read("dead.jsonl")) == [1, 4, 7]
+    assert place.names() == ["dead.jsonl", "people.jsonl"]
+
+
+def test_the_note_is_beside_the_file_that_a_link_leads_to(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "dead.jsonl").symlink_to(tmp_path / "real" / "dead.jsonl")
+    task = WithoutStore(source, Local(tmp_path), messages=people(4))
+    control.inject(fault("status", "POST", source.paths[1], status=503, after=1, times=100))
+    with pytest.raises(FlowServiceTransientException):
+        task.attempt()
+    control.clear_faults()
+    assert task.attempt()["accepted"] == 4
+    assert Local(tmp_path).names() == ["dead.jsonl", "real", "real/dead.jsonl"]
+
+
 def test_letters_of_records_that_have_changed_are_dropped(
     control: EmulatorControl, source: Source, place: Local | InStore
 ) -> None:
