@@ -92,7 +92,7 @@ with DAG(
     def read_active_segments(params: dict[str, Any]) -> list[str]:
         """Return the ids of all segments that are active on the flow."""
         flow = FlowServiceHook().get(FLOWS, params["flow_id"])
-        return [selector.key for selector in flow.selectors(SelectorKind.SEGMENT)]
+        return [selector.uuid for selector in flow.selectors(SelectorKind.SEGMENT)]
 
     active = read_active_segments()
     export = FlowServiceAdHocActivationOperator(

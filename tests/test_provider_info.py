@@ -20,6 +20,7 @@ from airflow_provider_flowservice.client.settings import settings_from
 from airflow_provider_flowservice.get_provider_info import get_provider_info
 from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.hooks.streaming import FlowServiceStreamingHook
 from tests.support.features import needs
 
 PACKAGE = Path(airflow_provider_flowservice.__file__).parent
@@ -63,7 +64,7 @@ def offers_something(module: ModuleType) -> bool:
     """Whether a module defines a hook, operator, sensor or trigger that can be used as it is."""
     return any(
         issubclass(member, (BaseHook, BaseOperator, BaseTrigger))
-        and member is not FlowServiceBaseHook
+        and member not in (FlowServiceBaseHook, FlowServiceStreamingHook)
         and f"{member.__module__}.".startswith(f"{module.__name__}.")
         and not inspect.isabstract(member)
         for _, member in inspect.getmembers(module, inspect.isclass)

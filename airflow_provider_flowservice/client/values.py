@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
+from typing import TypeVar
 
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.text import plain_text
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def enum_member(field: str, value: str, kind: type[E]) -> E:
+    """Return the member of an enumeration that has a value.
+
+    :param field: name of the argument, for the error.
+    :param value: the member itself, or its value as a string.
+    :raises InvalidInputError: if there is none.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        remedy = f"Choose one of: {', '.join(kind)}."
+        raise InvalidInputError(field, f"{shown(value)} is not supported", remedy) from None
+
+
+def optional_enum_member(field: str, value: str | None, kind: type[E]) -> E | None:
+    """Return the member of an enumeration that has a value; None for None. See :func:`enum_member`."""
+    return None if value is None else enum_member(field, value, kind)
 
 
 def finite_number(value: object) -> float | None:

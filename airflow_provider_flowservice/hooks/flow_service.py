@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_flowservice.client import (
-    CONNECTIONS,
     FLOWS,
     ActivationMode,
     IfExists,
@@ -20,10 +18,8 @@ from airflow_provider_flowservice.client import (
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.client.settings import active_emulator
-from airflow_provider_flowservice.client.streaming import Inlet, Plan, Poster, from_messages, inlet_of
-from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
-from airflow_provider_flowservice.hooks.connection import check_host
+from airflow_provider_flowservice.client.values import enum_member
+from airflow_provider_flowservice.hooks.streaming import FlowServiceStreamingHook
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client import FlowState, RemovalLimits, RunState, Window
@@ -43,13 +39,12 @@ if TYPE_CHECKING:
     )
     from airflow_provider_flowservice.client.http import Kind
     from airflow_provider_flowservice.client.model import Flow, FlowKind, FlowRun
-    from airflow_provider_flowservice.client.streaming import InputRecord, PostSummary, UnreadableRecord
     from airflow_provider_flowservice.client.waits import Wait
 
 R = TypeVar("R", bound=ensure.ExistingResource)
 
 
-class FlowServiceHook(FlowServiceBaseHook):
+class FlowServiceHook(FlowServiceStreamingHook):
     """Interact with AEP's Flow Service, with the credentials of an Airflow connection.
 
     Methods raise the client's exceptions (:mod:`airflow_provider_flowservice.client.errors`), so that callers can
@@ -126,7 +121,8 @@ class FlowServiceHook(FlowServiceBaseHook):
         :param flow_id: id of their flow, which is not checked: a flow that does not exist has no runs. None for the
             runs of all flows.
         :param since: only runs that were created at this time or later: a datetime or ISO 8601 string with a time zone,
-            or seconds since 1970-01-01 UTC. Older runs are not read. None for no limit.
+            or seconds since 1970-01-01 UTC. Older runs are not read. None for no limit. A run whose time AEP does not
+            show is not left out.
         :param states: only runs in one of these states, for example ``["failed"]``; empty for all.
         :raises InvalidInputError: if an argument is invalid.
         :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
@@ -156,27 +152,34 @@ class FlowServiceHook(FlowServiceBaseHook):
     # --- connections and flows ---------------------------------------------------------------------------
 
     def ensure(
-        self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE, saved: SavedState = NOTHING_SAVED
+        self,
+        desired: Desired[R],
+        if_exists: IfExists | str = IfExists.REUSE,
+        saved: SavedState = NOTHING_SAVED,
     ) -> EnsureResult[R]:
         """Make sure that an object exists exactly once, no matter how often this runs.
 
         :param desired: the object, for example a ``DesiredFlow``.
-        :param if_exists: what to do if the object already exists.
+        :param if_exists: what to do if the object already exists: ``reuse``, ``update``, ``fail`` or ``create``.
         :param saved: state of an earlier, interrupted attempt.
+        :raises InvalidInputError: if ``if_exists`` is something else.
         :raises DriftError: if the object exists with other settings, or several different ones exist.
         """
-        return ensure.ensure(self, desired, if_exists, saved)
+        return ensure.ensure(self, desired, enum_member("if_exists", if_exists, IfExists), saved)
 
-    def plan(self, desired: Desired[R], if_exists: IfExists = IfExists.REUSE) -> PlannedCreate[R]:
+    def plan(self, desired: Desired[R], if_exists: IfExists | str = IfExists.REUSE) -> PlannedCreate[R]:
         """Return what :meth:`ensure` would send, without sending it.
 
         :raises DriftError: if :meth:`ensure` would raise it.
         """
-        return ensure.plan_create(self, desired, if_exists)
+        return ensure.plan_create(self, desired, enum_member("if_exists", if_exists, IfExists))
 
-    def set_flow_state(self, flow_id: str, state: FlowState) -> Flow:
+    def set_flow_state(self, flow_id: str, state: FlowState | str) -> Flow:
         """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
+        :param state: ``enabled`` or ``disabled``.
+        :raises NotFoundError: if the flow does not exist.
+        :raises InvalidInputError: if ``state`` is another state.
         :raises DriftError: if AEP confirms the change but does not show it.
         """
         return flows.set_state(self, flow_id, state)
@@ -208,7 +211,7 @@ class FlowServiceHook(FlowServiceBaseHook):
         self,
         keep: Iterable[str],
         name_prefix: str,
-        action: PruneAction = PruneAction.REPORT,
+        action: PruneAction | str = PruneAction.REPORT,
         *,
         max_removals: int | None = None,
         with_connections: bool = False,
@@ -219,13 +222,14 @@ class FlowServiceHook(FlowServiceBaseHook):
 
         :param keep: ids and exact names of the flows to keep; both can be mixed.
         :param name_prefix: beginning of the names of the flows to look at; three characters or more.
-        :param action: what happens to the others. ``DELETE`` deletes only those that are disabled.
+        :param action: what happens to the others: ``report``, ``disable``, or ``delete``, which deletes only those that
+            are disabled.
         :param max_removals: maximum number of flows to disable or delete; None allows half of those looked at.
         :param with_connections: whether to delete the connections of a flow, too, unless another resource uses them or
             another credential created them.
         :param plan_only: whether to only log and return what would be done.
         :param saved: state of an earlier, interrupted attempt.
-        :raises InvalidInputError: if ``keep`` is empty, or the prefix is too short.
+        :raises InvalidInputError: if ``keep`` is empty, the prefix is too short, or the action is something else.
         :raises DriftError: if flows would be disabled or deleted, and they are too many, or an entry of ``keep``
             matches no flow.
         """
@@ -233,7 +237,7 @@ class FlowServiceHook(FlowServiceBaseHook):
             client_id=self.settings.client_id,
             name_prefix=name_prefix,
             keep=tuple(keep),
-            action=action,
+            action=enum_member("action", action, PruneAction),
             max_removals=max_removals,
             with_connections=with_connections,
         )
@@ -284,17 +288,19 @@ class FlowServiceHook(FlowServiceBaseHook):
         self,
         flow_id: str,
         desired: DesiredSelectors,
-        activation_mode: ActivationMode = ActivationMode.ADD,
+        activation_mode: ActivationMode | str = ActivationMode.ADD,
         limits: RemovalLimits | None = None,
     ) -> ActivationResult:
         """Bring the segments and profile attributes of a flow to the desired state (``PATCH /flows/{id}``).
 
         :param desired: the return value of :meth:`desired_selectors`.
-        :param activation_mode: add them, remove them, or remove all others.
+        :param activation_mode: ``add`` them, ``remove`` them, or ``sync``: add them and remove all others.
         :param limits: limits for removals; None means no limit.
+        :raises InvalidInputError: if the mode is something else.
         :raises DriftError: if a limit is exceeded, or AEP confirms the change but does not show it.
         """
-        return activation.activate(self, flow_id, desired, activation_mode, limits)
+        mode = enum_member("activation_mode", activation_mode, ActivationMode)
+        return activation.activate(self, flow_id, desired, mode, limits)
 
     def activate_segments(
         self,
@@ -315,14 +321,15 @@ class FlowServiceHook(FlowServiceBaseHook):
         self,
         flow: Flow,
         desired: DesiredSelectors,
-        activation_mode: ActivationMode = ActivationMode.ADD,
+        activation_mode: ActivationMode | str = ActivationMode.ADD,
         limits: RemovalLimits | None = None,
     ) -> SelectorPatch:
         """Return the patch that :meth:`activate` would send for a flow, without sending it.
 
         :param desired: the return value of :meth:`desired_selectors`.
         """
-        patch = activation.compute_patch(flow, desired, activation_mode)
+        mode = enum_member("activation_mode", activation_mode, ActivationMode)
+        patch = activation.compute_patch(flow, desired, mode)
         if limits is not None:
             limits.check(flow, patch)
         return patch
@@ -371,54 +378,3 @@ class FlowServiceHook(FlowServiceBaseHook):
         :returns: run ids by segment id; if a segment is already being exported, the id of the existing run.
         """
         return activation.export_segments(self, flow_id, segments, saved, max_failed_records)
-
-    # --- streaming ---------------------------------------------------------------------------------------
-
-    def inlet(self, connection_id: str) -> Inlet:
-        """Return the inlet of a base connection with the spec ``HTTP API`` (``GET /connections/{id}``).
-
-        :raises DriftError: if the connection has no inlet.
-        """
-        return inlet_of(self.get(CONNECTIONS, connection_id))
-
-    def checked_inlet(self, target: Inlet) -> Inlet:
-        """Return an inlet, if records and a token may be sent to its host.
-
-        :raises InvalidInputError: if the host is not allowed, or not the connection's ``collection_host``.
-        """
-        if active_emulator() is None:
-            check_host("inlet_url", target.url, self.flowservice_conn_id)
-        return target.checked(self.settings.collection_host)
-
-    def post(
-        self,
-        target: Inlet,
-        records: Iterable[Mapping[str, Any] | InputRecord | UnreadableRecord],
-        *,
-        flow_id: str | None = None,
-        sync_validation: bool = False,
-        **options: Any,
-    ) -> PostSummary:
-        """Post records to an inlet (``POST /collection/batch/{inlet}``), and track the result of each record.
-
-        :param target: the inlet, for example from :meth:`inlet`.
-        :param records: the records, as JSON objects.
-        :param flow_id: id of the flow that ingests the records. Default: the one in the URL of the inlet, if any.
-        :param sync_validation: validate each record against the schema. Default: if the URL of the inlet asks for it.
-        :param options: other options of :class:`~airflow_provider_flowservice.client.streaming.Plan`.
-        :raises InvalidInputError: if ``flow_id`` differs from the flow in the URL.
-        :raises FlowServiceError: if the inlet rejects a request or the last attempt fails.
-        """
-        plan = Plan.of(target, flow_id=flow_id, sync_validation=sync_validation, **options)
-        return self.poster(plan).post(from_messages(records))
-
-    def poster(self, plan: Plan, **callbacks: Any) -> Poster:
-        """Return what posts one input to an inlet, and can go on where an interrupted attempt has stopped.
-
-        :param plan: how the records are posted.
-        :param callbacks: arguments of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
-        """
-        # Whatever is wrong with the connection is an error of this thread, not of the one that sends.
-        _ = self.settings
-        connect = partial(self.connect_in_loop, connections=plan.concurrency)
-        return Poster(connect, plan, **callbacks)

@@ -93,7 +93,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         """Bring the flow to the desired state.
 
         :returns: ``flow_id``, ``added``, ``already_active``, ``changed``, ``removed``, ``not_active``,
-            ``profile_attributes_added``, ``profile_attributes_removed``, ``etag``.
+            ``profile_attributes_added``, ``profile_attributes_removed``, ``settings_changed`` (such as
+            ``mandatoryFields``), ``etag``.
         """
         self._reject_backfill(context)
         desired = self._desired()
@@ -145,8 +146,10 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             "not_active": patch.absent,
             "profile_attributes_added": patch.attributes_added,
             "profile_attributes_removed": patch.attributes_removed,
+            "settings_changed": patch.settings_changed,
         }
-        self.log.info("Flow %s: %s", self.flow_id, ", ".join(f"{len(v)} {k}" for k, v in report.items() if v))
+        counts = ", ".join(f"{len(values)} {name}" for name, values in report.items() if values)
+        self.log.info("Flow %s: %s", self.flow_id, counts or "nothing to change")
         if patch.absent:
             self.log.info("Not active on flow %s: %s", self.flow_id, ", ".join(patch.absent))
         return {"flow_id": self.flow_id, **{name: list(values) for name, values in report.items()}}
@@ -159,7 +162,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     at most 80 segments. If a segment is already being exported, the operator uses the existing run.
 
     :param flow_id: id of a flow to a file destination.
-    :param segments: ids of segments that are active on the flow.
+    :param segments: segments that are active on the flow: segment ids, or mappings as for
+        ``FlowServiceActivateSegmentsOperator``, whose export settings have no effect here.
     :param wait_for_completion: whether to wait until all runs have ended, and fail if one of them failed or too many of
         its records did.
     :param max_failed_records: how many records of a run may fail: a whole number; a ratio such as 0.01, of the records

@@ -94,7 +94,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     after it was created or changed; see ``settle_seconds``. Inlets do not support idempotency keys: if a response is
     lost, records are sent again and may arrive twice. With a stable ``_id`` in each record, AEP removes duplicates.
 
-    :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any.
+    :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any. Without
+        ``connection_id`` and ``inlet_url``, they are posted to the inlet that the flow reads.
     :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
     :param inlet_url: URL of the inlet. It may contain the flow (``?x-adobe-flow-id=<id>``) and ``syncValidation=true``.
     :param messages: records in memory, as a list, the output of an upstream task, or anything else that yields
@@ -217,7 +218,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def check_arguments(self) -> None:
         """Reject arguments that exclude or require each other."""
-        self.require_one_of("connection_id", "inlet_url")
+        if self.is_given("connection_id") and self.is_given("inlet_url"):
+            raise InvalidInputError("connection_id or inlet_url", "are both given", "Give one of them.")
+        if not any(map(self.is_given, ("flow_id", "connection_id", "inlet_url"))):
+            raise InvalidInputError(
+                "flow_id", "is missing", "Give the flow, or the inlet as connection_id or inlet_url."
+            )
         self.require_one_of("messages", "path")
         for one, other in (("schema_id", "dataset_id"), ("dataset_id", "schema_id")):
             if self.is_given(one) and not self.is_given(other):
@@ -301,7 +307,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         )
 
     def _inlet(self) -> Inlet:
-        target = Inlet(self.inlet_url) if self.inlet_url else self.hook.inlet(str(self.connection_id))
+        if self.inlet_url is not None:
+            target = Inlet(self.inlet_url)
+        elif self.connection_id is not None:
+            target = self.hook.inlet(self.connection_id)
+        else:
+            target = self.hook.inlet_of_flow(str(self.flow_id))
         return self.hook.checked_inlet(target)
 
     def _envelope(self) -> Envelope | None:
@@ -407,9 +418,10 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             remedy = "If that is intended, set allow_empty=True."
             raise InvalidInputError("messages" if self.path is None else "path", problem, remedy)
         if summary.failures > self.max_failures:
-            kept = f" They are saved in {self.dead_letter_path}." if self.dead_letter_path else ""
+            remedy = "Fix these records and post only those again; with dead_letter_path, they are saved."
+            if self.dead_letter_path:
+                remedy = f"Fix 'record' in each line of {self.dead_letter_path}, and post that file."
             raise DriftError(
                 f"{summary.accepted} records were accepted, {summary.rejected} rejected, {summary.unknown} got no"
-                f" result; max_failures is {self.max_failures}. {dead_letters.describe(summary.failures)}{kept} Fix the"
-                " rejected records and post only those again."
+                f" result; max_failures is {self.max_failures}. {dead_letters.describe(summary.failures)} {remedy}"
             )

@@ -100,7 +100,8 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
             flow_id=self.flow_id,
             segments=tuple(segment.id for segment in segments),
             attributes=paths,
-            absent=tuple(segment.id for segment in unwanted),
+            # A flow may have an external audience under either of its two ids.
+            absent=tuple(dict.fromkeys(each for segment in unwanted for each in (segment.id, segment.uuid))),
             exact=self.exact,
         )
 

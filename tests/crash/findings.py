@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash.killing import Moment
-from tests.crash.scenarios import ATTRIBUTES, BATCH_SIZE, SEGMENTS, Scenario, record_id
+from tests.crash.scenarios import BATCH_SIZE, FLOWS, SEGMENTS, Scenario, record_id
 from tests.support.aep import selected
 from tests.support.clients import client_of
 
@@ -27,6 +28,7 @@ class Findings:
     :param segments_lost: segments and attributes that are not mapped.
     :param records_duplicated: how many records arrived beside the first of each.
     :param maybe_duplicated: what the posting task said about that.
+    :param connections_left: how many connections are left of flows that are gone.
     :param problems: everything that is wrong, in words.
     """
 
@@ -35,6 +37,7 @@ class Findings:
     records_lost: int = 0
     records_duplicated: int = 0
     maybe_duplicated: int = 0
+    connections_left: int = 0
     problems: list[str] = field(default_factory=list)
 
     def fail(self, problem: str) -> None:
@@ -71,22 +74,32 @@ class Story:
             return range(self.batches_begun)
         return range(0) if self.killed is Moment.DONE else range(self.batches_begun - 1, self.batches_begun)
 
+    @property
+    def connections_are_forgotten(self) -> bool:
+        """Whether a flow was deleted of which nobody knows any more which connections it had."""
+        had_effect = self.exchanges[:-1] if self.killed is Moment.BEFORE else self.exchanges
+        was_deleted = any(exchange.startswith(f"DELETE {FLOWS}/") for exchange in had_effect)
+        return self.killed is not None and not self.store and was_deleted
+
 
 def look(control: EmulatorControl, scenario: Scenario, story: Story) -> Findings:
     """Compare all that exists with what shall."""
     findings = Findings()
     state = _own(control.state(), scenario.prefix)
     held = {kind: [resource["name"] for resource in state[kind]] for kind in _FLOW_SERVICE}
-    if scenario.posting:
-        held |= _beyond_flow_service(control, scenario.prefix)
+    held |= _beyond_flow_service(control, scenario)
+    if story.connections_are_forgotten:
+        held = _without_connections_left(findings, held, scenario)
     for kind, wanted in scenario.names.items():
         _compare_names(findings, kind, held[kind], wanted)
     if scenario.runs:
         _compare_runs(findings, control.state(), scenario.runs)
-    elif scenario.posting:
+    if scenario.posting:
         _compare_records(findings, state, story)
-    else:
-        _compare_selectors(findings, state, control.segments[:SEGMENTS])
+    if scenario.attributes is not None:
+        _compare_selectors(findings, state, control.segments[:SEGMENTS], scenario.attributes)
+    if scenario.mandatory:
+        _compare_mapping(findings, control, state, scenario.mandatory)
     return findings
 
 
@@ -102,15 +115,32 @@ def _own(state: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {**own, "messages": messages}
 
 
-def _beyond_flow_service(control: EmulatorControl, prefix: str) -> dict[str, list[str]]:
-    """Names of what the emulator's state does not show."""
+def _beyond_flow_service(control: EmulatorControl, scenario: Scenario) -> dict[str, list[str]]:
+    """Names of what a scenario makes and the emulator's state does not show."""
+    lists: dict[str, Callable[[Sender], Iterator[Any]]] = {
+        "schemas": schemas.iterate,
+        "dataSets": datasets.iterate,
+        "mappingSets": mapping_sets.iterate,
+    }
     with client_of(control) as client:
         names = {
-            "schemas": [schema.title for schema in schemas.iterate(client)],
-            "dataSets": [dataset.name for dataset in datasets.iterate(client)],
-            "mappingSets": [mapping_set.name or "" for mapping_set in mapping_sets.iterate(client)],
+            kind: [str(found.title if kind == "schemas" else found.name) for found in iterate(client)]
+            for kind, iterate in lists.items()
+            if kind in scenario.names
         }
-    return {kind: [name for name in held if name.startswith(prefix)] for kind, held in names.items()}
+    return {kind: [name for name in held if name.startswith(scenario.prefix)] for kind, held in names.items()}
+
+
+def _without_connections_left(
+    findings: Findings, held: dict[str, list[str]], scenario: Scenario
+) -> dict[str, list[str]]:
+    """Leave out what may be left of one flow, the one that was deleted last."""
+    for connections in scenario.pruned:
+        left = {kind: [name for name in held[kind] if name in names] for kind, names in connections.items()}
+        if any(left.values()):
+            findings.connections_left = sum(map(len, left.values()))
+            return held | {kind: [name for name in held[kind] if name not in left[kind]] for kind in left}
+    return held
 
 
 def _compare_names(findings: Findings, kind: str, held: Sequence[str], wanted: Sequence[str]) -> None:
@@ -128,12 +158,25 @@ def _compare_runs(findings: Findings, state: dict[str, Any], wanted: Mapping[str
         findings.fail(f"runs started are {dict(started)}, wanted {dict(wanted)}")
 
 
-def _compare_selectors(findings: Findings, state: dict[str, Any], wanted: Sequence[str]) -> None:
+def _compare_selectors(
+    findings: Findings, state: dict[str, Any], wanted: Sequence[str], wanted_attributes: Sequence[str]
+) -> None:
     for flow in state["flows"]:
         segments, attributes = selected(flow)
-        findings.segments_lost += len({*wanted, *ATTRIBUTES} - {*segments, *attributes})
-        if sorted(segments) != sorted(wanted) or sorted(attributes) != sorted(ATTRIBUTES):
+        findings.segments_lost += len({*wanted, *wanted_attributes} - {*segments, *attributes})
+        if sorted(segments) != sorted(wanted) or sorted(attributes) != sorted(wanted_attributes):
             findings.fail(f"mapped are {segments} and {attributes}")
+
+
+def _compare_mapping(
+    findings: Findings, control: EmulatorControl, state: dict[str, Any], mandatory: Sequence[str]
+) -> None:
+    with client_of(control) as client:
+        known = [{"mappingId": found.id, "mappingVersion": 0} for found in mapping_sets.iterate(client)]
+    for flow in state["flows"]:
+        params = flow["transformations"][0]["params"]
+        if params["profileMapping"] not in known or params["mandatoryFields"] != mandatory:
+            findings.fail(f"a flow has {params}, and there are {known}")
 
 
 def _compare_records(findings: Findings, state: dict[str, Any], story: Story) -> None:

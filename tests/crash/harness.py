@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.crash import child, findings
 from tests.crash.driver import WarmDag
 from tests.crash.findings import Findings, Story
 from tests.crash.killing import KillPoint, Moment
-from tests.crash.scenarios import SCENARIOS, Mode, Scenario
+from tests.crash.scenarios import Mode, Scenario
 from tests.support import processes, secrets
 from tests.support.features import features
 from tests.support.thirds import Share
@@ -168,9 +168,10 @@ def run_lanes(
     template: Path,
     folder: Path,
     planted: list[str],
+    scenarios: Sequence[Scenario],
     share: Share,
 ) -> list[Result]:
-    """Try a share of the points of every scenario in forked lanes, one for each emulator.
+    """Try a share of the points of each scenario in forked lanes, one for each emulator.
 
     :raises AssertionError: if a lane did not come to its end.
     """
@@ -180,7 +181,7 @@ def run_lanes(
             place = folder / f"lane-{number}"
             place.mkdir(parents=True)
             lane = Lane(control, dags, template, place, planted)
-            work = _lane_work(lane, place, part)
+            work = _lane_work(lane, place, scenarios, part)
             lanes[processes.start_forked(work, place / "log", seconds=0)] = place
         results: list[Result] = []
         while lanes:
@@ -197,10 +198,10 @@ def run_lanes(
             os.waitpid(pid, 0)
 
 
-def _lane_work(lane: Lane, place: Path, share: Share) -> Callable[[], None]:
+def _lane_work(lane: Lane, place: Path, scenarios: Sequence[Scenario], share: Share) -> Callable[[], None]:
     def work() -> None:
         with processes.termination_raises(), (place / "results").open("w") as file:
-            for scenario, (mode, moment) in itertools.product(SCENARIOS, ways()):
+            for scenario, (mode, moment) in itertools.product(scenarios, ways()):
                 for result in lane.sweep(scenario, mode, moment, share):
                     print(result.to_json(), file=file, flush=True)
 
@@ -221,9 +222,15 @@ def figures(results: list[Result]) -> dict[str, Any]:
         "records maybe duplicated": sum(r.findings.maybe_duplicated for r in results),
         "records duplicated, with task_state_store": _duplicated(results, store=True),
         "records duplicated, without task_state_store": _duplicated(results, store=False),
+        "connections of deleted flows left, with task_state_store": _left(results, store=True),
+        "connections of deleted flows left, without task_state_store": _left(results, store=False),
         "points at which a later try found a note": sum(bool(r.notes_read) for r in tried),
     }
 
 
 def _duplicated(results: list[Result], *, store: bool) -> int:
     return sum(r.findings.records_duplicated for r in results if r.store is store)
+
+
+def _left(results: list[Result], *, store: bool) -> int:
+    return sum(r.findings.connections_left for r in results if r.store is store)

@@ -12,7 +12,7 @@ from tests.crash import harness
 from tests.crash.conftest import Warm
 from tests.crash.harness import Lane, Result
 from tests.crash.killing import KillPoint, Moment
-from tests.crash.scenarios import SCENARIOS, Mode
+from tests.crash.scenarios import SCENARIOS, Mode, scenarios_in
 from tests.support import secrets, thirds
 from tests.support.features import features
 from tests.support.thirds import Share
@@ -20,14 +20,16 @@ from tests.support.thirds import Share
 pytestmark = pytest.mark.crash
 
 SHARE = thirds.asked_for()
-#: How many there are at least: each DAG makes more than 16 exchanges, waits in two ways, and dies before and after.
-POINTS = 16 * len(SCENARIOS) * 2 * 2
+TRIED = scenarios_in(SHARE)
+#: How many there are at least: a DAG makes more than 16 exchanges on average, waits in two ways, and dies before and
+#: after.
+POINTS = 16 * len(TRIED) * 2 * 2
 
 
 @pytest.fixture(scope="module")
 def results(warm: Warm, folder: Path) -> list[Result]:
     """What came of every kill point, and of every run that ended untouched."""
-    results = harness.run_lanes(warm.controls, warm.dags, warm.template, folder, warm.planted, SHARE)
+    results = harness.run_lanes(warm.controls, warm.dags, warm.template, folder, warm.planted, TRIED, SHARE)
     figures = {"kill points": SHARE, **harness.figures(results)}
     print("", *(f"{label}: {figure}" for label, figure in figures.items()), sep="\n")  # noqa: T201
     return results
@@ -60,9 +62,9 @@ def _number_of(result: Result) -> int:
 def test_every_exchange_was_a_kill_point(results: list[Result]) -> None:
     tried = [result for result in results if result.exchange is not None]
     assert len(tried) >= POINTS // SHARE.step
-    assert {result.scenario for result in tried} == {scenario.name for scenario in SCENARIOS}
+    assert {result.scenario for result in tried} == {scenario.name for scenario in TRIED}
     untouched = [result for result in results if result.exchange is None]
-    assert len(untouched) == harness.LANES * len(SCENARIOS) * len(harness.ways())
+    assert len(untouched) == harness.LANES * len(TRIED) * len(harness.ways())
 
 
 def test_no_exchange_of_the_share_was_left_out(results: list[Result]) -> None:
@@ -94,6 +96,14 @@ def test_only_the_batch_in_flight_is_sent_twice(results: list[Result]) -> None:
         assert any(result.findings.records_duplicated for result in posting if result.store is store)
     others = [result.findings for result in results if result not in posting]
     assert sum(found.records_duplicated + found.maybe_duplicated for found in others) == 0
+
+
+def test_connections_of_a_deleted_flow_are_left_only_where_nothing_is_remembered(
+    results: list[Result],
+) -> None:
+    for store in {result.store for result in results}:
+        left = [result for result in results if result.store is store and result.findings.connections_left]
+        assert bool(left) is not store
 
 
 def test_no_secret_was_written(results: list[Result], warm: Warm, folder: Path) -> None:

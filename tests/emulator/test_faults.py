@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.emulator.conftest import Api, add_segment
+from tests.emulator.conftest import Api, add_audience, add_segment
 
 FLOWS = "/data/foundation/flowservice/flows"
 
@@ -110,6 +110,14 @@ def test_someone_else_changes_the_flow_first(api: Api) -> None:
     assert api.patch(path, fresh["etag"], add_segment("mine")).status_code == 200
     selectors = api.item(path)["transformations"][0]["params"]["segmentSelectors"]["selectors"]
     assert [each["value"]["id"] for each in selectors] == ["theirs", "mine"]
+
+
+def test_someone_else_changes_a_flow_to_files_as_aep_allows(api: Api) -> None:
+    flow = api.file_flow()
+    path = f"/flows/{flow['id']}"
+    api.control.inject(rule("conflict", "PATCH", "*/flows/*", segment_id="theirs"))
+    assert api.patch(path, flow["etag"], add_audience("mine")).status_code == 412
+    assert api.patch(path, api.item(path)["etag"], add_audience("mine")).status_code == 200
 
 
 def test_someone_else_changes_a_connection_first(api: Api) -> None:

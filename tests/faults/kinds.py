@@ -62,7 +62,8 @@ class Kind:
         of_flow_service = path.startswith(FLOW_SERVICE)
         if self.kind == "conflict":
             # What is run or deleted has no version that somebody else could change.
-            return of_flow_service and path.endswith("/*") and "/runs" not in path and method != "DELETE"
+            has_version = path.endswith("/*") and "/runs" not in path and method != "DELETE"
+            return of_flow_service and has_version and not operation.exact
         if self.kind in ("truncate", "slow_body"):
             return method != "DELETE"  # its response has no body
         if self.kind in ("noop", "stale_etag"):

@@ -13,6 +13,7 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.pruning import MIN_PREFIX
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException, FlowServiceWaitTimeout
 from airflow_provider_flowservice.operators.arguments import TakesArguments
@@ -165,6 +166,7 @@ _AS_NUMBER: Pairs = [("10", 10.0), ("2.5", 2.5), (NUMBER, float(NUMBER)), (2.5, 
 #: How each kind reads what it does not refuse.
 READ: dict[str, Pairs] = {
     "_columns": [(["a"], {"a": {"type": "string"}})],
+    "_name_prefix": [(given, read) for given, read in _AS_STRING if len(read) >= MIN_PREFIX],
     "_primary_identity": [],
     "character": [],
     "choice": [],

@@ -25,8 +25,10 @@ INLET = "/collection/*"
 
 
 def post(source: Source, **arguments: Any) -> FlowServicePostToInletOperator:
+    """Posts batches of two, in order unless ``concurrency`` says so."""
     given = {"connection_id": source.connection_id, "flow_id": source.flow_id, "settle_seconds": 0}
-    return FlowServicePostToInletOperator(task_id="post", batch_size=2, **{**given, **arguments})
+    given |= {"task_id": "post", "batch_size": 2, "concurrency": 1}
+    return FlowServicePostToInletOperator(**{**given, **arguments})
 
 
 def as_lines(records: list[dict[str, Any]]) -> bytes:
@@ -82,8 +84,8 @@ def test_row_27_an_input_that_has_become_shorter_is_no_error_and_loses_nothing(
     attempts = Attempts(has_store=True)
     control.inject(fault("status", "POST", INLET, after=2, status=400))
     with pytest.raises(FlowServicePermanentException):
-        post(source, messages=people(6), concurrency=1).execute(attempts.another())
-    result = post(source, messages=people(3), concurrency=1).execute(attempts.cleared())
+        post(source, messages=people(6)).execute(attempts.another())
+    result = post(source, messages=people(3)).execute(attempts.cleared())
     # Of the second batch, a part is left, which is sent again.
     assert (result["accepted"], kept(control, source)) == (3, [0, 1, 2, 3, 2])
     assert result["maybe_duplicated"] == 1

@@ -62,6 +62,7 @@ def post(source: Source, messages: Any, **changes: Any) -> FlowServicePostToInle
         "connection_id": source.connection_id,
         "flow_id": source.flow_id,
         "settle_seconds": 0,
+        "concurrency": 1,
     }
     return FlowServicePostToInletOperator(messages=messages, **{**arguments, **changes})
 
@@ -366,9 +367,7 @@ def test_row_21_parsing_a_dag_and_making_its_tasks_needs_no_network(
         for path in support.EXAMPLE_DAGS.glob("*.py"):
             assert support.load_dag(path.stem).tasks
         for operation in operations():
-            source = Source("s", "d", "c", "f", None)
-            takes_ends = operation.name in ("flow", "change flow")
-            operation.build(source if operation.posts else ("a", "b") if takes_ends else "a")
+            operation.build(operation.example)
     assert emulator.control.requests() == []
 
 

@@ -93,7 +93,9 @@ FLOW = {
             "params": {
                 "segmentSelectors": {"selectors": [SELECTOR]},
                 "profileSelectors": {"selectors": [{"type": "JSON_PATH", "value": {"path": "a.b"}}]},
-                "mandatoryFields": [],
+                "profileMapping": {"mappingId": "m", "mappingVersion": 0},
+                "mandatoryFields": ["a"],
+                "primaryFields": [{"fieldType": "ATTRIBUTE", "attributePath": "a"}],
             },
         },
         {"name": "Mapping", "params": {"mappingId": "m", "mappingVersion": 0}},

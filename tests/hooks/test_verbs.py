@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from msgspec.structs import replace
@@ -27,7 +27,7 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from tests.support.aep import make_flow, selected
+from tests.support.aep import make_flow, profile_flow, selected
 from tests.support.batch import make_batch_flow
 from tests.support.streaming import open_source
 
@@ -110,6 +110,44 @@ def test_segments_are_activated_planned_and_limited(hook: FlowServiceHook, contr
     hook.activate(flow, desired, ActivationMode.SYNC, RemovalLimits(max_removals=2))
     (item,) = control.state()["flows"]
     assert selected(item) == ([third], ["person.name.firstName"])
+
+
+def test_choices_are_strings_or_members(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    flow, segment = make_flow(hook, "App: a"), control.segments[0]
+    make_flow(hook, "App: b")
+    hook.activate_segments(flow, [segment], activation_mode="add")
+    desired = hook.desired_selectors([segment])
+    assert hook.plan_activation(hook.get(FLOWS, flow), desired, "remove").removed == (segment,)
+    assert hook.activate_segments(flow, [segment], activation_mode="remove").patch.removed == (segment,)
+    assert hook.prune_flows(["App: b"], "App: ", "disable").disabled == (flow,)
+    existing = profile_flow("s", "t", "App: a")
+    found = hook.get(FLOWS, flow)
+    existing = replace(
+        existing,
+        source_connection_ids=found.source_connection_ids,
+        target_connection_ids=found.target_connection_ids,
+    )
+    for attempt in (hook.ensure, hook.plan):
+        with pytest.raises(errors.DriftError, match="already exists"):
+            attempt(existing, "fail")
+
+
+def test_a_choice_that_there_is_not_is_rejected(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    flow = hook.get(FLOWS, make_flow(hook))
+    desired = hook.desired_selectors([control.segments[0]])
+    control.clear_requests()
+    rejected: list[tuple[str, Callable[[], object]]] = [
+        ("activation_mode", lambda: hook.activate(flow.id, desired, "Remove")),
+        ("activation_mode", lambda: hook.plan_activation(flow, desired, "delete")),
+        ("action", lambda: hook.prune_flows(["kept"], "App: ", "Delete")),
+        ("if_exists", lambda: hook.ensure(profile_flow("s", "t"), "skip")),
+        ("if_exists", lambda: hook.plan(profile_flow("s", "t"), "skip")),
+        ("state", lambda: hook.set_flow_state(flow.id, "draft")),
+    ]
+    for argument, attempt in rejected:
+        with pytest.raises(errors.InvalidInputError, match=rf"^{argument}: .*\. Choose"):
+            attempt()
+    assert control.requests() == []
 
 
 def test_a_run_is_started_waited_for_and_read(hook: FlowServiceHook, control: EmulatorControl) -> None:

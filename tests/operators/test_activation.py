@@ -37,6 +37,7 @@ def test_it_returns_what_it_did_and_the_second_time_does_nothing(control: Emulat
         "not_active": [],
         "profile_attributes_added": ["a.b"],
         "profile_attributes_removed": [],
+        "settings_changed": [],
         "etag": pushed["etag"],
     }
     assert pushed == {"etag": control.state()["flows"][0]["etag"]}

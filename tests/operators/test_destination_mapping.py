@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
+from airflow_provider_flowservice.client import FLOWS
 from airflow_provider_flowservice.client.datasets import mapping_sets
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.exceptions import FlowServicePermanentException
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+)
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make, make_ends, profile_flow, writes
 from tests.support.exports import create_flow, params
+from tests.support.faults import fault
 from tests.support.files import S3, exported, make_columns, make_file_ends
 from tests.support.operators import activate
 from tests.support.streaming import DATA_PREP, open_source
-from tests.support.tasks import rendered, run
+from tests.support.tasks import Attempts, rendered, run
 
 COLLECTION = f"{DATA_PREP}/mappingSets"
 FIELDS: dict[str, Any] = {
@@ -254,6 +260,56 @@ def test_what_aep_leaves_out_of_a_create_is_added(
     assert run(to_s3(ends, profile_mapping=mapped, **FIELDS))[0] == flow
 
 
+@pytest.mark.parametrize("if_exists", ["reuse", "create", "fail"])
+def test_what_aep_leaves_out_of_a_create_whose_answer_is_lost_is_added(
+    control: EmulatorControl, ends: tuple[str, str], mapped: dict[str, Any], if_exists: str
+) -> None:
+    control.set_switches(fields_in_create="ignored")
+    control.inject(fault("reset_after", "POST", "flows"))
+    flow, pushed = run(to_s3(ends, profile_mapping=mapped, **FIELDS, if_exists=if_exists))
+    assert (pushed["created"], params(control)["profileMapping"]) == (True, mapped)
+    assert [each["id"] for each in control.state()["flows"]] == [flow]
+
+
+@pytest.mark.parametrize("if_exists", ["reuse", "create", "fail"])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [
+            fault("reset_after", "POST", "flows"),
+            fault("status", "GET", "flows", after=1, times=99, status=503),
+        ],
+        [fault("status", "PATCH", "flows/*", times=99, status=503)],
+    ],
+)
+def test_what_aep_leaves_out_of_a_create_is_added_by_the_next_attempt(
+    control: EmulatorControl,
+    ends: tuple[str, str],
+    mapped: dict[str, Any],
+    faults: list[dict[str, Any]],
+    if_exists: str,
+) -> None:
+    control.set_switches(fields_in_create="ignored")
+    attempts = Attempts(has_store=True)
+    control.inject(*faults)
+    operator = partial(to_s3, ends, profile_mapping=mapped, **FIELDS, if_exists=if_exists)
+    with pytest.raises(FlowServiceTransientException):
+        run(operator(), **attempts.another())
+    control.clear_faults()
+    flow, _ = run(operator(), **attempts.another())
+    assert (attempts.pushed["created"], params(control)["profileMapping"]) == (True, mapped)
+    assert [each["id"] for each in control.state()["flows"]] == [flow]
+
+
+def test_a_flow_with_other_fields_is_not_taken_for_a_create_whose_answer_was_lost(
+    control: EmulatorControl, hook: FlowServiceHook, ends: tuple[str, str], mapped: dict[str, Any]
+) -> None:
+    made, _ = run(to_s3(ends, mandatory_fields=["GAID"]))
+    desired = to_s3(ends, profile_mapping=mapped, **FIELDS).desired()
+    assert not desired.is_as_created(hook.get(FLOWS, made))
+    assert desired.is_as_created(hook.get(FLOWS, run(to_s3(ends, if_exists="create"))[0]))
+
+
 def test_what_aep_leaves_out_of_everything_is_an_error(
     control: EmulatorControl, ends: tuple[str, str], mapped: dict[str, Any], in_step: VirtualClock
 ) -> None:
@@ -307,6 +363,9 @@ def test_fields_besides_transformations_are_refused_when_the_dag_is_parsed(argum
     [
         ({"mappingId": "m"}, "profile_mapping: has the keys mappingId. Give mappingId and mappingVersion"),
         ({"id": "m", "version": 0}, "profile_mapping: has the keys id, version"),
+        ({"mappingId": None, "mappingVersion": 0}, r"\['mappingId'\]: None is not an id. Give the id that"),
+        ({"mappingId": " ", "mappingVersion": 0}, r"\['mappingId'\]: ' ' is not an id"),
+        ({"mappingId": 5, "mappingVersion": 0}, r"\['mappingId'\]: 5 is not an id"),
         ({"mappingId": "m", "mappingVersion": "latest"}, r"\['mappingVersion'\]: 'latest' is not a version"),
         ({"mappingId": "m", "mappingVersion": True}, r"\['mappingVersion'\]: True is not a version"),
     ],
@@ -329,6 +388,22 @@ def test_a_mapping_set_that_is_not_there_is_aeps_error(
         run(to_s3(ends, profile_mapping={"mappingId": "no-such-mapping-set", "mappingVersion": 0}))
     assert caught.value.code == "FLOW-1419-400"
     assert control.state()["flows"] == []
+
+
+def test_an_activation_tells_which_fields_it_has_changed(
+    control: EmulatorControl,
+    ends: tuple[str, str],
+    mapped: dict[str, Any],
+    task_log: pytest.LogCaptureFixture,
+) -> None:
+    flow, _ = run(to_s3(ends))
+    given = partial(activate, flow, [], profile_mapping=mapped, mandatory_fields=["email"])
+    changed = ["profileMapping", "mandatoryFields"]
+    assert run(given(plan_only=True))[0]["settings_changed"] == changed
+    assert run(given())[0]["settings_changed"] == changed
+    assert f"Flow {flow}: 2 settings_changed" in task_log.text
+    assert run(given())[0]["settings_changed"] == []
+    assert f"Flow {flow}: nothing to change" in task_log.text
 
 
 # In a plan

@@ -109,6 +109,17 @@ def test_a_missing_flow_fails_the_task_at_once_with_similar_names(
     assert writes(control) == []
 
 
+def test_segments_are_given_as_other_operators_take_them(
+    control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    flow, uuid = make_flow(hook, "loyalty"), control.segments[1]
+    external = {"id": "extaud9001", "systemSegmentId": uuid, "namespace": "aamSegments"}
+    hook.activate_segments(flow, [control.segments[0], external])
+    _, pushed = run_task(find())
+    assert pushed["segments"] == [control.segments[0], uuid]
+    assert [segment.uuid for segment in hook.find_segments(pushed["segments"])] == pushed["segments"]
+
+
 def test_several_flows_fail_the_task_even_if_a_missing_one_may_be_skipped(
     control: EmulatorControl, hook: FlowServiceHook
 ) -> None:

@@ -9,8 +9,12 @@ import pytest
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.exceptions import FlowServiceTransientException
+from airflow_provider_flowservice.exceptions import (
+    FlowServicePermanentException,
+    FlowServiceTransientException,
+)
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make_flow
 from tests.support.deferral import run_to_end
@@ -327,7 +331,7 @@ def test_an_open_inlet_gets_no_token_and_an_authenticated_one_does(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"messages": []}, "connection_id or inlet_url: is missing"),
+        ({"messages": []}, "flow_id: is missing"),
         (
             {"connection_id": "c", "inlet_url": "u", "messages": []},
             "connection_id or inlet_url: are both given",
@@ -383,3 +387,25 @@ def test_messages_that_are_no_objects_are_refused_by_position(
     assert "2 records were accepted, 2 rejected" in message
     assert "record 1: is not a JSON object; record 2: is not a JSON object" in message
     assert numbers(control.messages(source.inlet.id)) == [0, 3]
+
+
+def test_a_flow_tells_its_inlet(control: EmulatorControl, source: Source) -> None:
+    control.clear_requests()
+    operator = FlowServicePostToInletOperator(
+        task_id="post", flow_id=source.flow_id, messages=people(3), settle_seconds=0
+    )
+    result, _ = run(operator)
+    assert (result["inlet_id"], result["accepted"]) == (source.inlet.id, 3)
+    assert {each["flowId"] for each in control.messages(source.inlet.id)} == {source.flow_id}
+    # The flow, its target connection, which may have had a base connection, and the connection of the inlet.
+    assert len(control.requests("GET")) == 3
+
+
+def test_a_flow_that_reads_no_inlet_is_refused(control: EmulatorControl, hook: FlowServiceHook) -> None:
+    operator = FlowServicePostToInletOperator(
+        task_id="post", flow_id=make_flow(hook), messages=people(3), settle_seconds=0
+    )
+    with pytest.raises(
+        FlowServicePermanentException, match=r"so its inlet is not known\. Give connection_id"
+    ):
+        run(operator)

@@ -131,6 +131,16 @@ def test_an_entry_that_matches_nothing_is_an_error_where_flows_would_be_affected
     assert result["unmatched"] == ["App: sael"]
 
 
+@ACTING
+def test_an_entry_in_other_case_than_the_name_matches_nothing(
+    control: EmulatorControl, hook: FlowServiceHook, action: str
+) -> None:
+    flows(hook, "app: kept", "app: sale", disabled=action == "delete")
+    arguments = {"name_prefix": "app: ", "action": action}
+    message = refused(prune(["app: kept", "app: Sale"], **arguments))
+    assert "keep: no flow has the name or id 'app: Sale'." in message
+
+
 def test_a_flow_that_lists_do_not_show_yet_is_waited_for(
     control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
 ) -> None:

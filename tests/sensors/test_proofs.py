@@ -194,6 +194,9 @@ def test_an_external_audience_is_looked_for_by_both_of_its_ids(
     assert told(ran) == f"flow {flow} still has segments extaud9001"
     sandbox.hook.activate_segments(flow, [external], activation_mode=ActivationMode.REMOVE)
     assert run("absent_in_both_ways", lambda: validate(absent=[external])).succeeded
+    sandbox.hook.activate_segments(flow, [aeps_id])
+    ran = run("absent_under_the_other_id", lambda: validate(absent=[external]))
+    assert told(ran) == f"flow {flow} still has segments {aeps_id}"
 
 
 @MODES

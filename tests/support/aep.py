@@ -98,11 +98,12 @@ def make_flow(sender: Sender, name: str = "flow", **changes: Any) -> str:
 
 
 def selected(flow: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The segment ids and attribute paths of a flow in the emulator's state."""
+    """The segment ids and attribute paths of a flow in the emulator's state; a flow to files has no such paths."""
     params = flow["transformations"][0]["params"]
+    attributes = params.get("profileSelectors", {"selectors": []})
     return (
         [selector["value"]["id"] for selector in params["segmentSelectors"]["selectors"]],
-        [selector["value"]["path"] for selector in params["profileSelectors"]["selectors"]],
+        [selector["value"]["path"] for selector in attributes["selectors"]],
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,13 +54,34 @@ def run(
     """
     from airflow.sdk import DAG
 
-    errors: list[BaseException] = []
-    failed = {"on_failure_callback": lambda context: errors.append(context["exception"])}
-    with DAG(dag_id=dag_id, default_args=failed, **{"schedule": None, **settings}) as dag:
+    with DAG(dag_id=dag_id, **{"schedule": None, **settings}) as dag:
         build()
     register(dag)
     when = {} if logical_date is None else {"logical_date": logical_date}
-    dag_run = dag.test(run_conf=conf, **when)
+    with _errors_of_tasks() as errors:
+        dag_run = dag.test(run_conf=conf, **when)
     states = task_states(dag_run)
     tasks = dag_run.get_task_instances()
     return Ran(states, errors, {task.task_id: task.xcom_pull(task_ids=task.task_id) for task in tasks})
+
+
+@contextmanager
+def _errors_of_tasks() -> Iterator[list[BaseException]]:
+    """Collect what tasks fail with. Callbacks of ``dag.test`` are not told in Airflow 3.1, listeners are."""
+    from airflow.listeners import hookimpl
+    from airflow.sdk.execution_time import task_runner
+
+    errors: list[BaseException] = []
+
+    class Listener:
+        @hookimpl
+        def on_task_instance_failed(self, task_instance: Any, error: BaseException) -> None:
+            if task_instance.state == "failed":
+                errors.append(error)
+
+    manager, listener = task_runner.get_listener_manager(), Listener()
+    manager.add_listener(listener)
+    try:
+        yield errors
+    finally:
+        manager.pm.unregister(listener)

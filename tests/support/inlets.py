@@ -16,8 +16,8 @@ from tests.support.tasks import run
 
 
 def post(source: Source | None = None, **changes: Any) -> FlowServicePostToInletOperator:
-    """The operator for a source whose flow needs no wait, unless ``settle_seconds`` is given."""
-    arguments: dict[str, Any] = {"task_id": "post", "settle_seconds": 0}
+    """The operator for a source whose flow needs no wait, and that sends in order, unless the arguments say so."""
+    arguments: dict[str, Any] = {"task_id": "post", "settle_seconds": 0, "concurrency": 1}
     if source:
         arguments |= {"connection_id": source.connection_id, "flow_id": source.flow_id}
     return FlowServicePostToInletOperator(**{**arguments, **changes})

@@ -11,6 +11,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import converge
 from airflow_provider_flowservice.client.datasets import datasets, mapping_sets, schemas
+from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
@@ -57,6 +58,11 @@ class Sandbox:
         (flow,) = [flow for flow in self.control.state()["flows"] if flow["id"] == flow_id]
         return selected(flow)
 
+    def ours(self, flow_id: str) -> tuple[list[str], list[str]]:
+        """The same without the segments that somebody else added."""
+        segments, attributes = self.selected(flow_id)
+        return [segment for segment in segments if segment in SEEDED_SEGMENT_IDS], attributes
+
 
 class Repeats(Enum):
     """What an operation does about a write whose response was lost."""
@@ -82,6 +88,8 @@ class Operation:
     :param polled: the place that a wait asks again and again, and where some failures are tolerated.
     :param repeats: what it does about a write whose response was lost.
     :param tries: how often it sends a write whose response is always lost.
+    :param exact: whether it waits as long as there is anything that somebody else adds.
+    :param example: what the other functions could be told, to build the operator without AEP.
     """
 
     name: str
@@ -95,6 +103,8 @@ class Operation:
     polled: str | None = None
     repeats: Repeats = Repeats.READ
     tries: int = converge.ATTEMPTS
+    exact: bool = False
+    example: Any = "a"
 
     @property
     def posts(self) -> bool:
@@ -105,3 +115,47 @@ class Operation:
     def deferred(self) -> bool:
         """Whether it waits in the triggerer."""
         return self.name.endswith("deferred")
+
+
+def creation(
+    name: str, path: str, prepare: Callable[[Sandbox], Any], build: Callable[[Any], Any], **more: Any
+) -> Operation:
+    """An operation that makes one object in a collection.
+
+    :param more: other fields of the operation.
+    """
+    return Operation(
+        name=name,
+        prepare=prepare,
+        build=build,
+        places={"look": ("GET", path), "write": ("POST", path), "check": ("GET", path)},
+        **{"left": lambda sandbox, _: len(sandbox.named(path)), "wanted": 1, **more},
+        repeats=Repeats.LOOK,
+        tries=create.ATTEMPTS,
+    )
+
+
+def change(
+    name: str,
+    verb: str,
+    path: str,
+    prepare: Callable[[Sandbox], Any],
+    build: Callable[[Any], Any],
+    changed: Callable[[Any], Any],
+    wanted: Any,
+    **more: Any,
+) -> Operation:
+    """An operation that changes the one object with our name in a collection.
+
+    :param changed: what of the object is compared with ``wanted``.
+    :param more: other fields of the operation.
+    """
+    return Operation(
+        name=f"change {name}",
+        prepare=prepare,
+        build=build,
+        places={"look": ("GET", path), "write": (verb, f"{path}/*"), "check": ("GET", f"{path}/*")},
+        left=lambda sandbox, _: [changed(found) for found in sandbox.named(path)],
+        wanted=[wanted],
+        **more,
+    )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_flowservice.client import ActivationMode
 from airflow_provider_flowservice.client.datasets import identities
 from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
-from airflow_provider_flowservice.client.ensure import create
 from airflow_provider_flowservice.client.streaming import delivery
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
 from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
 from airflow_provider_flowservice.operators.flows import FlowServiceUpdateFlowOperator
@@ -29,6 +26,7 @@ from tests.support.aep import (
     profile_store,
     stream,
 )
+from tests.support.file_operations import file_operations
 from tests.support.lifecycle import lifecycle_operations
 from tests.support.operation import (
     ATTRIBUTES,
@@ -43,8 +41,10 @@ from tests.support.operation import (
     Operation,
     Repeats,
     Sandbox,
+    change,
+    creation,
 )
-from tests.support.streaming import PERSON, WORK, customers, mapping_set, numbers, open_source, people
+from tests.support.streaming import PERSON, WORK, Source, customers, mapping_set, numbers, open_source, people
 
 MAPPINGS = [
     {"source": "first", "destination": "person.name.firstName"},
@@ -61,31 +61,19 @@ def operations() -> list[Operation]:
         _rename(),
         *map(_posting, MODES),
         _posting(False, concurrency=1),
-        *map(_waiting, MODES),
+        *(_waiting(kind, mode) for kind in _WAITS for mode in MODES),
         *lifecycle_operations(),
+        *file_operations(),
     ]
 
 
 MODES = (False, True)
+#: Stand for the ids of a source and a target connection.
+ENDS = ("a", "b")
 
 
 def _named_in_mode(name: str, deferrable: bool) -> str:
     return f"{name}, deferred" if deferrable else name
-
-
-def _create(
-    name: str, path: str, prepare: Callable[[Sandbox], Any], build: Callable[[Any], Any]
-) -> Operation:
-    return Operation(
-        name=name,
-        prepare=prepare,
-        build=build,
-        places={"look": ("GET", path), "write": ("POST", path), "check": ("GET", path)},
-        left=lambda sandbox, _: len(sandbox.named(path)),
-        wanted=1,
-        repeats=Repeats.LOOK,
-        tries=create.ATTEMPTS,
-    )
 
 
 def _new_schema(sandbox: Sandbox) -> str:
@@ -94,33 +82,34 @@ def _new_schema(sandbox: Sandbox) -> str:
 
 def _creates() -> list[Operation]:
     return [
-        _create(
+        creation(
             "connection",
             f"{FLOW_SERVICE}/connections",
             lambda sandbox: make(sandbox.hook, profile_store("another")),
             lambda _: operators.create_kinesis(NAME),
         ),
-        _create(
+        creation(
             "source",
             f"{FLOW_SERVICE}/sourceConnections",
             lambda sandbox: make(sandbox.hook, profile_store()),
             lambda base: operators.create_source(base, NAME),
         ),
-        _create(
+        creation(
             "target",
             f"{FLOW_SERVICE}/targetConnections",
             lambda sandbox: make(sandbox.hook, kinesis()),
             lambda base: operators.create_target(base, NAME),
         ),
-        _create(
+        creation(
             "flow",
             f"{FLOW_SERVICE}/flows",
             lambda sandbox: make_ends(sandbox.hook),
             lambda ends: operators.create_flow(*ends, NAME),
+            example=ENDS,
         ),
-        _create("schema", SCHEMAS, lambda _: None, lambda _: _schema(if_exists="reuse")),
-        _create("dataset", DATASETS, _new_schema, _dataset),
-        _create("mapping set", MAPPING_SETS, _new_schema, _mapping),
+        creation("schema", SCHEMAS, lambda _: None, lambda _: _schema(if_exists="reuse")),
+        creation("dataset", DATASETS, _new_schema, _dataset),
+        creation("mapping set", MAPPING_SETS, _new_schema, _mapping),
     ]
 
 
@@ -142,25 +131,6 @@ def _dataset(schema: str, **changes: Any) -> FlowServiceCreateDatasetOperator:
 def _mapping(schema: str, **changes: Any) -> FlowServiceCreateMappingSetOperator:
     return FlowServiceCreateMappingSetOperator(
         task_id="x", name=NAME, schema_id=schema, mappings=MAPPINGS, **changes
-    )
-
-
-def _change(
-    name: str,
-    verb: str,
-    path: str,
-    prepare: Callable[[Sandbox], Any],
-    build: Callable[[Any], Any],
-    changed: Callable[[Any], Any],
-    wanted: Any,
-) -> Operation:
-    return Operation(
-        name=f"change {name}",
-        prepare=prepare,
-        build=build,
-        places={"look": ("GET", path), "write": (verb, f"{path}/*"), "check": ("GET", f"{path}/*")},
-        left=lambda sandbox, _: [changed(found) for found in sandbox.named(path)],
-        wanted=[wanted],
     )
 
 
@@ -188,7 +158,7 @@ def _updates() -> list[Operation]:
 
     hourly = {"startTime": 1_700_000_000, "frequency": "hour", "interval": 1}
     return [
-        _change(
+        change(
             "target",
             "PATCH",
             f"{FLOW_SERVICE}/targetConnections",
@@ -199,7 +169,7 @@ def _updates() -> list[Operation]:
             lambda found: found["params"]["stream"],
             "new",
         ),
-        _change(
+        change(
             "flow",
             "PATCH",
             f"{FLOW_SERVICE}/flows",
@@ -207,8 +177,9 @@ def _updates() -> list[Operation]:
             lambda ends: operators.create_flow(*ends, NAME, if_exists="update", schedule_params=hourly),
             lambda found: found.get("scheduleParams", {}).get("frequency"),
             "hour",
+            example=ENDS,
         ),
-        _change(
+        change(
             "schema",
             "PATCH",
             SCHEMAS,
@@ -234,7 +205,7 @@ def _updates() -> list[Operation]:
             ],
             wanted=[("/workEmail/address", True)],
         ),
-        _change(
+        change(
             "dataset",
             "PATCH",
             DATASETS,
@@ -243,7 +214,7 @@ def _updates() -> list[Operation]:
             lambda found: found.profile_enabled,
             True,
         ),
-        _change(
+        change(
             "mapping set",
             "PUT",
             MAPPING_SETS,
@@ -265,10 +236,6 @@ def _activation(mode: ActivationMode) -> Operation:
         ActivationMode.SYNC: (SEGMENTS[:2], SEGMENTS[1:], SEGMENTS[1:]),
     }[mode]
 
-    def ours(sandbox: Sandbox, flow_id: str) -> tuple[list[str], list[str]]:
-        segments, attributes = sandbox.selected(flow_id)
-        return [segment for segment in segments if segment in SEEDED_SEGMENT_IDS], attributes
-
     def prepare(sandbox: Sandbox) -> str:
         flow = make_flow(sandbox.hook)
         if before:
@@ -286,7 +253,7 @@ def _activation(mode: ActivationMode) -> Operation:
             max_removals=100,  # what somebody else adds meanwhile is removed too
         ),
         places={"look": ("GET", path), "write": ("PATCH", path), "check": ("GET", path)},
-        left=ours,
+        left=Sandbox.ours,
         wanted=(wanted, ATTRIBUTES),
     )
 
@@ -321,6 +288,7 @@ def _posting(deferrable: bool, concurrency: int = 8) -> Operation:
         waits=301.0,
         repeats=Repeats.SEND,
         tries=delivery.ATTEMPTS,
+        example=Source("s", "d", "c", "f", None),
     )
 
 
@@ -329,25 +297,41 @@ def kept(control: EmulatorControl, source: Any) -> list[int]:
     return numbers([entry for entry in control.messages(source.inlet.id) if not entry["dropped"]])
 
 
-def _waiting(deferrable: bool) -> Operation:
-    """A wait on a worker that ends at once, or one in the triggerer that ends at its second poll."""
+#: What each wait of the validation sensor is for, and what is active before it and in its end.
+_WAITS: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
+    "wait": ({"segments": SEGMENTS}, [], SEGMENTS),
+    "wait, absent": ({"absent": SEGMENTS[:2]}, SEGMENTS, SEGMENTS[2:]),
+    "wait, exact": ({"segments": SEGMENTS[:2], "exact": True}, SEGMENTS, SEGMENTS[:2]),
+}
 
-    def activated(sandbox: Sandbox, flow: str) -> str:
-        sandbox.hook.activate_segments(flow, SEGMENTS)
+
+def _waiting(kind: str, deferrable: bool) -> Operation:
+    """A wait on a worker that ends at once, or one in the triggerer that ends at its second poll."""
+    arguments, before, wanted = _WAITS[kind]
+
+    def happens(sandbox: Sandbox, flow: str) -> str:
+        sandbox.hook.activate_segments(flow, wanted, activation_mode=ActivationMode.SYNC)
+        return flow
+
+    def prepare(sandbox: Sandbox) -> str:
+        flow = make_flow(sandbox.hook)
+        if not deferrable:
+            return happens(sandbox, flow)
+        if before:
+            sandbox.hook.activate_segments(flow, before)
         return flow
 
     return Operation(
-        name=_named_in_mode("wait", deferrable),
-        prepare=lambda sandbox: (
-            make_flow(sandbox.hook) if deferrable else activated(sandbox, make_flow(sandbox.hook))
-        ),
+        name=_named_in_mode(kind, deferrable),
+        prepare=prepare,
         build=lambda flow: FlowServiceFlowValidationSensor(
-            task_id="x", flow_id=flow, segments=SEGMENTS, deferrable=deferrable, poke_interval=POLL
+            task_id="x", flow_id=flow, deferrable=deferrable, poke_interval=POLL, **arguments
         ),
         places={"look": ("GET", f"{FLOW_SERVICE}/flows/*")},
-        left=lambda sandbox, flow: set(sandbox.selected(flow)[0]) >= set(SEGMENTS),
-        wanted=True,
+        left=Sandbox.ours,
+        wanted=(wanted, []),
         waits=POLL * 1.1 if deferrable else 0.0,
-        meanwhile=activated if deferrable else None,
+        meanwhile=happens if deferrable else None,
         polled="look" if deferrable else None,
+        exact=arguments.get("exact", False),
     )

@@ -77,7 +77,8 @@ def mismatch(
 
     :param segments: ids of the segments that it should have.
     :param attributes: paths of the profile attributes that it should have; None leaves its attributes out of account.
-    :param absent: ids of segments that it should not have. An external audience also has an id of AEP.
+    :param absent: ids of segments that it should not have. A flow may have an external audience under either of its
+        two ids.
     :param exact: whether it should have the given segments and attributes only.
     """
 
@@ -88,19 +89,29 @@ def mismatch(
     def others(kind: SelectorKind, keys: Iterable[str] | None) -> Keys:
         if not exact or keys is None:
             return Keys()
-        held, known = list(flow.selectors(kind)), set(map(kind.fold, keys))
-        is_readable = sum(len(selectors) for _, selectors in flow.selector_lists(kind)) == len(held)
-        found = [selector.key for selector in held if selector.folded not in known]
-        return Keys.of(found if is_readable else (*found, "(one that cannot be read)"))
+        known = set(map(kind.fold, keys))
+        found = [selector.key for selector in flow.selectors(kind) if selector.folded not in known]
+        return Keys.of((*found, *_unreadable(flow, kind)))
 
-    unwanted = set(map(SelectorKind.SEGMENT.fold, absent))
+    def unwanted() -> Keys:
+        ids = set(map(SelectorKind.SEGMENT.fold, absent))
+        found = [each.key for each in flow.selectors(SelectorKind.SEGMENT) if _ids(each) & ids]
+        # One that cannot be read may be one of them.
+        return Keys.of((*found, *_unreadable(flow, SelectorKind.SEGMENT))) if ids else Keys()
+
     return Mismatch(
         missing(SelectorKind.SEGMENT, segments),
         missing(SelectorKind.ATTRIBUTE, attributes or ()),
-        Keys.of(s.key for s in flow.selectors(SelectorKind.SEGMENT) if _ids(s) & unwanted),
+        unwanted(),
         others(SelectorKind.SEGMENT, segments),
         others(SelectorKind.ATTRIBUTE, attributes),
     )
+
+
+def _unreadable(flow: Flow, kind: SelectorKind) -> tuple[str, ...]:
+    """Return what stands for the selectors that cannot be read; empty if all can."""
+    count = sum(len(selectors) for _, selectors in flow.selector_lists(kind))
+    return ("(one that cannot be read)",) if count > len(list(flow.selectors(kind))) else ()
 
 
 def _ids(selector: Selector) -> set[str]:

@@ -96,7 +96,7 @@ def _ensure_itself(
 ) -> EnsureResult[R]:
     resumed = _resume(sender, desired, saved)
     if resumed is not None:
-        return resumed
+        return _confirm(sender, desired, resumed)
     known = _matching(sender, desired)
     if known and if_exists is not IfExists.CREATE:
         return _take_existing(sender, desired, known, if_exists)
@@ -114,17 +114,16 @@ def _ensure_itself(
     if if_exists is not IfExists.CREATE and created.resource is None:
         created = _without_duplicate(sender, desired, created)
     saved.save({"id": created.id})
-    # An object that a list has shown has been found equal.
-    return _confirm(sender, desired, created) if created.resource is None else created
+    return _confirm(sender, desired, created)
 
 
 def _confirm(sender: Sender, desired: Desired[R], created: EnsureResult[R]) -> EnsureResult[R]:
     """Send what AEP has left out of a create."""
     if not desired.needs_confirmation:
         return created
-    title = desired.title(created.id)
+    read, title = desired.read(created.id), desired.title(created.id)
     shown = converge(
-        sender, desired.read(created.id), desired.update, desired.not_applied, what=title
+        sender, read, desired.update, desired.not_applied, what=title, found=created.resource
     ).resource
     return msgspec.structs.replace(created, etag=shown.etag, resource=shown)
 
@@ -156,7 +155,7 @@ def _resume(sender: Sender, desired: Desired[R], saved: SavedState) -> EnsureRes
             found = sender.send(desired.read(note["id"]))
         except NotFoundError:
             return None
-        if desired.differences(found):
+        if not desired.is_as_created(found):
             return None
         log.info("Reusing %s, created by an earlier attempt", desired.title(found.id))
         return EnsureResult(found.id, found.etag, created=True, resource=found)
@@ -169,8 +168,8 @@ def _matching(sender: Sender, desired: Desired[R]) -> list[R]:
 
 
 def _equal(sender: Sender, desired: Desired[R]) -> list[R]:
-    """Return the objects that also have the desired settings, oldest first."""
-    return [found for found in _matching(sender, desired) if not desired.differences(found)]
+    """Return the objects that the create may have led to, oldest first."""
+    return [found for found in _matching(sender, desired) if desired.is_as_created(found)]
 
 
 def _age(resource: ExistingResource) -> tuple[int, str]:

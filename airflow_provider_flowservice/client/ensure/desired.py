@@ -105,6 +105,10 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
         """Return the changes of an update that an object does not show; by default, its differences."""
         return self.differences(found)
 
+    def is_as_created(self, found: R) -> bool:
+        """Whether a matching object is what the create leads to, even if AEP has left out settings of it."""
+        return not self.differences(found)
+
     def completed(self, sender: Sender) -> Self:
         """Return the object with the settings that its create requires and that depend on others in AEP."""
         return self

@@ -30,7 +30,7 @@ def field_settings(
     """Validate mapping set, mandatory and primary fields, and return those that are given by their names in AEP.
 
     :param profile_mapping: ``{"mappingId": ..., "mappingVersion": ...}``; empty for none.
-    :raises InvalidInputError: if ``profile_mapping`` is not of this form.
+    :raises InvalidInputError: if ``profile_mapping`` is not of this form, its id is empty, or its version no number.
     """
     mapping = None if profile_mapping is None else _profile_mapping(profile_mapping)
     values = zip(_SETTINGS, (mapping, mandatory_fields, primary_fields), strict=True)
@@ -38,16 +38,21 @@ def field_settings(
 
 
 def _profile_mapping(given: Mapping[str, Any]) -> JsonObject:
-    if given and given.keys() != _MEMBERS:
+    if not given:
+        return {}
+    if given.keys() != _MEMBERS:
         problem = f"has the keys {', '.join(sorted(map(str, given)))}"
         remedy = "Give mappingId and mappingVersion: the id of a mapping set and its XCom mapping_version."
         raise InvalidInputError("profile_mapping", problem, remedy)
-    version = given.get("mappingVersion", 0)
+    mapping_id, version = given["mappingId"], given["mappingVersion"]
+    if not isinstance(mapping_id, str) or not mapping_id.strip():
+        remedy = "Give the id that FlowServiceCreateMappingSetOperator returns."
+        raise InvalidInputError("profile_mapping['mappingId']", f"{mapping_id!r} is not an id", remedy)
     if isinstance(version, bool) or not str(version).isdecimal():
         raise InvalidInputError(
             "profile_mapping['mappingVersion']", f"{version!r} is not a version", "Give a number such as 0."
         )
-    return {**given, "mappingVersion": int(version)} if given else {}
+    return {"mappingId": mapping_id, "mappingVersion": int(version)}
 
 
 def named(settings: Iterable[str]) -> str:
@@ -61,6 +66,11 @@ def settings_differences(flow: Flow, settings: Mapping[str, Any]) -> tuple[Diffe
     return tuple(
         each for name, value in settings.items() for each in _compare(flow.transformations, name, value)
     )
+
+
+def settings_held(flow: Flow, settings: Mapping[str, Any]) -> JsonObject:
+    """Return those of the given settings for which a flow has a value that is not empty."""
+    return {name: value for name, value in settings.items() if _held(flow.transformations, name)}
 
 
 def patch_settings(flow: Flow, settings: Mapping[str, Any]) -> tuple[tuple[Operation, ...], list[Any]]:
@@ -107,8 +117,12 @@ def missing_transformation(flow: Flow, kind: SelectorKind) -> DriftError:
 
 
 def _compare(transformations: Sequence[Any], name: str, value: Any) -> tuple[Difference, ...]:
+    return compare(name, value, _held(transformations, name), exact=True)
+
+
+def _held(transformations: Sequence[Any], name: str) -> Any:
     _, holder = _place(name, transformations) or ("", {})
-    return compare(name, value, holder.get(name), exact=True)
+    return holder.get(name)
 
 
 def _place(name: str, transformations: Sequence[Any]) -> tuple[str, JsonObject] | None:

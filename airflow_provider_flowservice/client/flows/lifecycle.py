@@ -20,22 +20,26 @@ F = TypeVar("F", bound=Resource)
 
 #: AEP's error code for the deletion of a base connection that is in use.
 IN_USE = "FLOW-1418"
-_ACTIONS = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
+_ACTIONS: dict[str, str] = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
 
 
-def set_state(sender: Sender, flow_id: str, state: FlowState) -> Flow:
+def set_state(sender: Sender, flow_id: str, state: FlowState | str) -> Flow:
     """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.
 
-    :param state: ``ENABLED`` or ``DISABLED``.
+    :param state: ``enabled`` or ``disabled``.
     :returns: the flow after the change.
     :raises InvalidInputError: if ``state`` is another state.
     :raises DriftError: if AEP confirms the change but does not show it.
     """
     if state not in _ACTIONS:
         raise InvalidInputError("state", f"{state!r} cannot be set", "Choose enabled or disabled.")
-    desired = FlowState(state).value
+    desired = FlowState(state)
     return _act(
-        sender, request.FLOWS, flow_id, _ACTIONS[state], lambda flow: compare("state", desired, flow.state)
+        sender,
+        request.FLOWS,
+        flow_id,
+        _ACTIONS[desired],
+        lambda flow: compare("state", desired.value, flow.state),
     ).resource
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from enum import StrEnum
 from itertools import takewhile
-from typing import TypeVar
 
 from airflow_provider_flowservice.client.errors import InvalidInputError, NameNotFoundError
 from airflow_provider_flowservice.client.flows.specs import FlowSource, find_spec, read_source
@@ -22,8 +20,8 @@ from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import Flow, FlowKind, FlowRun, FlowState, RunState, is_uuid
 from airflow_provider_flowservice.client.text import did_you_mean, plain_text
 from airflow_provider_flowservice.client.times import epoch_seconds
+from airflow_provider_flowservice.client.values import enum_member, optional_enum_member
 
-E = TypeVar("E", bound=StrEnum)
 #: A time: see :func:`~airflow_provider_flowservice.client.times.epoch_seconds`.
 Time = datetime | str | float
 
@@ -47,8 +45,10 @@ def iterate_flows(
     :raises InvalidInputError: if an argument is invalid.
     :raises InvalidResponseError: if a flow that cannot be read could have the name.
     """
-    _check_name(name)
-    wanted_state, wanted_kind = _member("state", state, FlowState), _member("kind", kind, FlowKind)
+    if name is not None:
+        _check_name(name)
+    wanted_state = optional_enum_member("state", state, FlowState)
+    wanted_kind = optional_enum_member("kind", kind, FlowKind)
     filters = [request.equals("name", name)] if name is not None and request.is_plain(name) else []
     filters += [request.equals("state", wanted_state)] if wanted_state else []
     needed = could_be_none if name is None else could_be(name)
@@ -89,7 +89,7 @@ def find_flow(
     :raises InvalidResponseError: if a flow that cannot be read could have the name.
     """
     _check_name(name)
-    wanted_state = _member("state", state, FlowState)
+    wanted_state = optional_enum_member("state", state, FlowState)
     spec_id = flow_spec
     if flow_spec is not None and not is_uuid(flow_spec):
         spec_id = find_spec(sender, request.FLOW_SPECS, flow_spec).id
@@ -129,18 +129,20 @@ def iterate_runs(
 
     :param flow_id: id of their flow; None for the runs of all flows.
     :param since: earliest time at which they were created: a datetime with a time zone, an ISO 8601 string with a time
-        zone, or seconds since 1970-01-01 UTC. None for no limit.
+        zone, or seconds since 1970-01-01 UTC. None for no limit. A run of which AEP does not show the time is not left
+        out.
     :param states: their states; empty for any. They are compared here, because AEP spells them in several ways.
     :raises InvalidInputError: if an argument is invalid.
     :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
     """
     if isinstance(states, str):
         raise InvalidInputError("states", f"{states!r} is not a list", f"Give [{states!r}].")
-    wanted = {_member("states", state, RunState) for state in states}
+    wanted = {enum_member("states", state, RunState) for state in states}
     earliest = 0 if since is None else epoch_seconds("since", since) * 1000
     filters = () if flow_id is None else (request.equals("flowId", flow_id),)
     newest_first = iterate(sender, request.RUNS, filters=filters, order_by=_NEWEST_FIRST, needed=could_be_any)
-    recent = takewhile(lambda run: run.created_at >= earliest, newest_first)
+    # Without a time, a run may be a new one, wherever AEP puts it in the list.
+    recent = takewhile(lambda run: not run.created_at or run.created_at >= earliest, newest_first)
     return (run for run in recent if not wanted or run.state in wanted)
 
 
@@ -171,17 +173,6 @@ def _listed(flows: Iterable[Flow]) -> str:
     )
 
 
-def _check_name(name: str | None) -> None:
-    if name == "":
-        raise InvalidInputError("name", "is empty", "Give the name that AEP shows.")
-
-
-def _member(field: str, value: str | None, kind: type[E]) -> E | None:
-    """Return the member of an enumeration that has a value; None stands for any."""
-    if value is None:
-        return None
-    try:
-        return kind(value)
-    except ValueError:
-        remedy = f"Choose one of: {', '.join(kind)}."
-        raise InvalidInputError(field, f"{value!r} is not supported", remedy) from None
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise InvalidInputError("name", f"{name!r} is not a name", "Give the name that AEP shows.")

@@ -101,13 +101,14 @@ class Pruning(Frozen, frozen=True):
 
     def keeps(self, flow: Flow) -> bool:
         """Whether a flow is kept."""
-        return flow.name in self.keep or flow.id.lower() in {entry.lower() for entry in self.keep}
+        return flow.name in self.keep or flow.id.lower() in map(str.lower, self.keep)
 
     def obstacle(self, flow: Flow) -> str | None:
         """Return why the action must leave a flow as it is; None if it may go on."""
         if not self.covers(flow):
             return (
-                f"its name is {plain_text(repr(flow.name), 200)} and its creator {flow.created_client!r} now"
+                f"its name is {plain_text(repr(flow.name), 200)} and its creator"
+                f" {plain_text(repr(flow.created_client), 200)} now"
             )
         if self.keeps(flow):
             return f"its name is {plain_text(repr(flow.name), 200)} now, which is kept"
@@ -317,12 +318,12 @@ def _find(sender: Sender, pruning: Pruning, *, is_patient: bool) -> _Found:
     def read() -> _Found:
         flows = list(iterate(sender, request.FLOWS))
         mine = [flow for flow in flows if pruning.covers(flow)]
-        known = {flow.name for flow in flows} | {flow.id.lower() for flow in flows}
+        names, ids = {flow.name for flow in flows}, {flow.id.lower() for flow in flows}
         entries = [entry for entry in pruning.keep if not is_planned(entry)]
         return _Found(
             kept=tuple(flow for flow in mine if pruning.keeps(flow)),
             unexpected=tuple(flow for flow in mine if not pruning.keeps(flow)),
-            unmatched=tuple(entry for entry in entries if entry not in known and entry.lower() not in known),
+            unmatched=tuple(entry for entry in entries if entry not in names and entry.lower() not in ids),
         )
 
     return look(read, lambda found: not (is_patient and found.unmatched and found.affected(pruning)))

@@ -18,6 +18,7 @@ from airflow_provider_flowservice.client.flows.fields import (
     named,
     patch_settings,
     settings_differences,
+    settings_held,
 )
 from airflow_provider_flowservice.client.flows.lifecycle import text_changes, text_differences
 from airflow_provider_flowservice.client.flows.schedules import check_dataset_schedule
@@ -294,6 +295,11 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     def needs_confirmation(self) -> bool:
         """Whether settings are given: Adobe's API reference adds them after the create, which may ignore them."""
         return bool(self.settings)
+
+    def is_as_created(self, found: model.Flow) -> bool:
+        """Whether a matching flow has the desired settings, or none where AEP may have left them out."""
+        shown = settings_held(found, self.settings)
+        return not msgspec.structs.replace(self, settings=shown).differences(found)
 
     def check(self, sender: Sender) -> None:
         """Check that the destination takes the settings, as far as the flow spec tells without being read.

@@ -98,17 +98,15 @@ class AiohttpTransport:
             except StopIteration as end:
                 value: T = end.value
                 return value
-            if isinstance(step, Pause):
-                await clock.current().sleep_async(step.seconds)
-                result = None
+            result = None
+            if isinstance(step, Send):
+                result = await (self._paced_attempt(step, pace) if pace else self._attempt(step))
             elif isinstance(step, NeedToken):
                 result = await self._tokens.token_async(step.rejected, self._fetch_token)
-            elif isinstance(step, Send):
-                result = await (self._paced_attempt(step, pace) if pace else self._attempt(step))
-            else:
-                result = None
-                if pace:
-                    await pace.turn(messages)
+            elif isinstance(step, Pause):
+                await clock.current().sleep_async(step.seconds)
+            elif pace:
+                await pace.turn(messages)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -186,13 +184,12 @@ class AiohttpTransport:
 async def _read(content: aiohttp.StreamReader, body: Body) -> bytes:
     """Read a body. A large one waits until fewer than :data:`LARGE_AT_ONCE` others are being read."""
     first = b""
-    while len(first) <= SMALL_BYTES:
-        chunk = await content.readany()
-        first += chunk
-        if not chunk:
-            # Nothing waits from here until the response is parsed, so there is only one such body at a time.
-            body.feed(first)
-            return body.complete()
+    while len(first) <= SMALL_BYTES and not content.at_eof():
+        first += await content.readany()
+    if len(first) <= SMALL_BYTES:
+        # Nothing waits from here until the response is parsed, so there is only one such body at a time.
+        body.feed(first)
+        return body.complete()
     async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LARGE_AT_ONCE)):
         body.feed(first)
         while chunk := await content.readany():

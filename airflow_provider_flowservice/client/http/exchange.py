@@ -7,7 +7,6 @@ steps.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Generator, Mapping
 from functools import lru_cache
@@ -95,6 +94,7 @@ Step = Send | Turn | Pause | NeedToken
 #: Result of a step: a response or an error after Send, a token after NeedToken, None after Turn and Pause.
 Result = Response | FlowServiceError | str | None
 Exchange = Generator[Step, Result, T]
+_Headers = Mapping[str, str]
 
 
 def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
@@ -102,11 +102,10 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
 
     :raises FlowServiceError: the error of the last attempt, with secrets removed from its message.
     """
-    policy = retry.Policy(settings.retries, settings.retry_budget)
     # Moved by the time that the request waits for its turns.
     start = clock.current().monotonic()
     # Checked before a token is fetched for it.
-    given = {name: _header(name, value) for name, value in request.headers}
+    given = _checked(request.headers)
     attempt, refreshed = 1, False
     token: str | None = None
     secrets = (*settings.secrets, *request.secrets)
@@ -114,12 +113,13 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         if token is None and request.authorized:
             token = cast(str, (yield NeedToken()))
             secrets += (token,)
-        headers = {**_headers(request.host, settings, token), **given}
+        common = _common(request.host, settings, token)
         ready = clock.current().monotonic()
         yield Turn()
         elapsed = ready - start
         start = clock.current().monotonic() - elapsed
-        result = yield _prepare(request, settings, headers, max(policy.budget - elapsed, 0.001))
+        seconds = max(settings.retry_budget - elapsed, 0.001)
+        result = yield _prepare(request, settings, common, given, seconds)
         outcome = _read(request, result, secrets)
         if not isinstance(outcome, _Failure):
             return outcome
@@ -130,7 +130,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
             attempt=attempt,
             elapsed=clock.current().monotonic() - start,
             refreshed=refreshed or not request.authorized,
-            policy=policy,
+            policy=retry.Policy(settings.retries, settings.retry_budget),
             jitter=random.random(),  # noqa: S311
         )
         if isinstance(decision, retry.GiveUp):
@@ -171,58 +171,46 @@ def _read(request: Request[T], result: Result, secrets: tuple[str, ...]) -> T | 
 
 
 def _prepare(
-    request: Request[Any], settings: Settings, given_headers: dict[str, str], seconds: float
+    request: Request[Any], settings: Settings, common: _Headers, given: _Headers, seconds: float
 ) -> Send:
-    headers = {
-        "Accept": "application/json",
-        "Accept-Encoding": ACCEPT_ENCODING,
-        "x-request-id": _new_request_id(),
-    }
-    body: bytes | None = None
+    headers = {**common, "x-request-id": _new_request_id()}
+    body = request.content
     if request.form is not None:
         body = urlencode(request.form).encode()
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    elif request.content is not None or request.json is not None:
-        body = request.content if request.content is not None else msgspec.json.encode(request.json)
-        headers["Content-Type"] = "application/json"
-    headers.update(given_headers)
-    return Send(
-        method=request.method,
-        origin=_origin(request.host, settings),
-        path=request.path,
-        query=request.query,
-        headers=headers,
-        body=body,
-        seconds=seconds,
-    )
+    elif body is None and request.json is not None:
+        body = msgspec.json.encode(request.json)
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    headers.update(given)
+    origin = _origin(request.host, settings)
+    return Send(request.method, origin, request.path, request.query, headers, body, seconds)
 
 
 def _new_request_id() -> str:
     """Return a random UUID. The class that the standard library has for it takes many times as long."""
-    digits = os.urandom(16).hex()
+    digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def _origin(host: Host, settings: Settings) -> str:
-    return {
-        Host.GATEWAY: settings.gateway,
-        Host.COLLECTION: settings.collection_host,
-        Host.IMS: settings.ims_host,
-    }[host]
+    if host is Host.COLLECTION:
+        return settings.collection_host
+    return settings.ims_host if host is Host.IMS else settings.gateway
 
 
 # Nearly all requests of a process have the same ones.
 @lru_cache(maxsize=16)
-def _headers(host: Host, settings: Settings, token: str | None) -> Mapping[str, str]:
+def _common(host: Host, settings: Settings, token: str | None) -> _Headers:
     """Return the headers that all requests to a host have, with the token if there is one."""
-    headers = {}
+    headers = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
     if token is not None:
-        headers = {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
+        headers |= {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
     if token is not None and host is Host.GATEWAY:
         headers["x-api-key"] = settings.client_id
     if host is not Host.IMS:
         headers["x-sandbox-name"] = settings.sandbox
-    return {name: _header(name, value) for name, value in headers.items()}
+    return _checked(tuple(headers.items()))
 
 
 #: What a header is called where its value comes from.
@@ -236,9 +224,17 @@ _FIELDS = {
 }
 
 
-def _header(name: str, value: str) -> str:
+@lru_cache(maxsize=64)
+def _checked(headers: tuple[tuple[str, str], ...]) -> _Headers:
+    """Return headers without white space around their values.
+
+    :raises InvalidInputError: if a header cannot carry its value.
+    """
     remedy = "Give it as Adobe shows it, on one line."
-    return header_value(_FIELDS.get(name, name), value, remedy, secret=name == "Authorization")
+    return {
+        name: header_value(_FIELDS.get(name, name), value, remedy, secret=name == "Authorization")
+        for name, value in headers
+    }
 
 
 def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -> FlowServiceError:

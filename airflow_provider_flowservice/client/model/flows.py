@@ -91,6 +91,11 @@ class Selector(Record, frozen=True, kw_only=True):
         """The key in the form used for comparison."""
         return self.kind.fold(self.key)
 
+    @property
+    def uuid(self) -> str:
+        """AEP's id of the segment; the key of an external audience is an id in its own namespace."""
+        return str(member(self.document, "value", "systemSegmentId") or self.key)
+
 
 class Flow(Resource, frozen=True, kw_only=True):
     """A dataflow (``/flows``).

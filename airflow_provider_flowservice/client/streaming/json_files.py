@@ -19,6 +19,7 @@ from airflow_provider_flowservice.client.streaming.records import (
     Records,
     UnreadableRecord,
     are_records,
+    begin_with_brace,
     checked,
     count_of,
     in_blocks,
@@ -75,7 +76,10 @@ def _lines(stream: io.BufferedReader, position: int, number: int) -> Records:
     :param number: number of lines that come before.
     """
     for text, lines in _split(stream):
-        raws = [raw for line in lines if (raw := line.strip())]
+        # Lines without white space around them, as nearly all are, need not be stripped.
+        raws = lines
+        if not begin_with_brace(text, len(lines)) or not text.endswith(b"}\n"):
+            raws = [raw for line in lines if (raw := line.strip())]
         is_long = len(text) > _MAX_LINE and max(map(len, lines)) > _MAX_LINE
         if raws and not is_long and are_records(text, raws):
             numbers: Sequence[int] = range(number + 1, number + 1 + len(lines))

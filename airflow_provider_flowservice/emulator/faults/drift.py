@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from airflow_provider_flowservice.emulator.exchange import BufferedResponse
 from airflow_provider_flowservice.emulator.faults.base import Fault, InterceptedRequest
+from airflow_provider_flowservice.emulator.flow.checks import exports_files
 from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.ims.store import TokenStore
@@ -18,6 +19,16 @@ from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 FOREIGN_EDIT = "edited by someone else"
+#: What AEP requires of each segment of a destination that takes files.
+_FOREIGN_EXPORT = {
+    "exportMode": "DAILY_FULL_EXPORT",
+    "schedule": {
+        "frequency": "DAILY",
+        "triggerType": "SCHEDULED",
+        "startDate": "2100-01-01",
+        "startTime": "00:00",
+    },
+}
 _COLLECTIONS = {kind.value: kind for kind in Kind}
 
 
@@ -38,7 +49,8 @@ class ConflictFault(Fault):
         sandbox = _sandbox_of(request)
         resource = _addressed_resource(request)
         if sandbox is not None and resource is not None:
-            body = _edited_by_someone_else(resource, self.segment_id or str(uuid.uuid4()))
+            segment_id = self.segment_id or str(uuid.uuid4())
+            body = _edited_by_someone_else(resource, segment_id, sandbox)
             FlowStore.of(sandbox).change(resource, body=body)
         return await request.serve()
 
@@ -166,13 +178,15 @@ def _addressed_resource(request: InterceptedRequest) -> Resource | None:
     return None
 
 
-def _edited_by_someone_else(resource: Resource, segment_id: str) -> dict[str, Any]:
+def _edited_by_someone_else(resource: Resource, segment_id: str, sandbox: Sandbox) -> dict[str, Any]:
     body = deepcopy(resource.body)
     selectors = selector_list(body, SEGMENTS)
     if selectors is None:
         body["description"] = FOREIGN_EDIT
     else:
-        selectors.append({"type": "PLATFORM_SEGMENT", "value": {"id": segment_id, "name": FOREIGN_EDIT}})
+        export = deepcopy(_FOREIGN_EXPORT) if exports_files(body, sandbox) else {}
+        value = {"id": segment_id, "name": FOREIGN_EDIT, **export}
+        selectors.append({"type": "PLATFORM_SEGMENT", "value": value})
     return body
 
 

@@ -32,8 +32,9 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
     was created, and this does not wait for it: a DAG that has created the flow itself uses the id that the create
     operator returned.
 
-    Its XComs are ``connections`` (ids of the ``base``, ``source`` and ``target`` connections), ``segments`` (ids of the
-    active segments), ``state``, ``etag`` and ``console_url``.
+    Its XComs are ``connections`` (lists of ids under the keys ``base``, ``source`` and ``target``), ``segments`` (ids
+    of the active segments), ``state``, ``etag`` and ``console_url``. The template ``{{ ti.xcom_pull('find_flow',
+    key='connections').base[0] }}`` is the first base connection that the task ``find_flow`` found.
 
     :param name: exact name of the flow.
     :param flow_spec: name or id of the flow spec that the flow must have; None for any.
@@ -74,6 +75,8 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             flow = self.hook.find_flow(self.name, self.flow_spec, self.state)
         except NameNotFoundError as missing:
             if self.if_missing is IfMissing.SKIP:
+                # Airflow logs an error about the link of a task that has pushed none.
+                push(context, **{CONSOLE_URL_KEY: ""})
                 raise AirflowSkipException(missing.message) from missing
             raise
         found = self.hook.flow_connections(flow)
@@ -81,7 +84,7 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
         push(
             context,
             connections={kind: list(ids) for kind, ids in connections.items()},
-            segments=[selector.key for selector in flow.selectors(SelectorKind.SEGMENT)],
+            segments=[selector.uuid for selector in flow.selectors(SelectorKind.SEGMENT)],
             state=flow.state,
             etag=flow.etag,
             **{CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)},

@@ -39,7 +39,9 @@ class FlowServicePruneFlowsOperator(FlowServiceChangeOperator):
     and an action are added (``POST /flows/{id}/action``); for each flow to delete, one read and one deletion
     (``DELETE /flows/{id}``); for each connection to delete, three reads at most and one deletion.
 
-    :param keep: ids and exact names of the flows to keep; both can be mixed. At least one is required.
+    :param keep: ids and exact names of the flows to keep; both can be mixed. At least one is required. The output of a
+        mapped task lacks what a failed or skipped one of its instances would have returned: if this task runs then,
+        too, give names that are known without it.
     :param name_prefix: beginning of the names of the flows to look at, in exactly this spelling; three characters or
         more.
     :param action: what happens to unexpected flows. ``report`` only logs and returns them; ``disable`` disables those

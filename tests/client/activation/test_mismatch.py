@@ -57,6 +57,7 @@ def test_a_selector_that_cannot_be_read_is_something_else(odd: Any) -> None:
     held = flow(segmentSelectors={"selectors": [{"value": {"id": FIRST}}, odd]})
     assert not mismatch(held, [FIRST], None)
     assert str(mismatch(held, [FIRST], None, exact=True)) == "also has segments (one that cannot be read)"
+    assert str(mismatch(held, [], None, absent=[SECOND])) == "still has segments (one that cannot be read)"
 
 
 def test_a_flow_that_selects_a_segment_twice_has_it_once() -> None:

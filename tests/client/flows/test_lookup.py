@@ -125,10 +125,19 @@ def test_a_kind_that_aep_does_not_show_is_told_by_the_source(
     assert len(control.requests()) == 4
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_nothing_is_not_a_name(plain_client: Client, control: EmulatorControl, nothing: Any) -> None:
+    make_flow(plain_client)
+    control.clear_requests()
+    with pytest.raises(InvalidInputError, match=r"^name: .* is not a name"):
+        find_flow(plain_client, nothing)
+    assert control.requests() == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        ({"name": ""}, "name: is empty"),
+        ({"name": ""}, "name: '' is not a name"),
         ({"state": "Enabled"}, "state: 'Enabled' is not supported. Choose one of: enabled, disabled, draft."),
         ({"kind": "target"}, "kind: 'target' is not supported. Choose one of: destination, source."),
     ],
@@ -291,6 +300,14 @@ def test_runs_from_before_a_time_are_left_out(
 ) -> None:
     answering(control, RUNS, *LISTED)
     assert [run.id for run in iterate_runs(plain_client, since=since)] == expected
+
+
+def test_a_run_without_a_time_hides_no_other(plain_client: Client, control: EmulatorControl) -> None:
+    timeless = {"id": "timeless", "flowId": "f"}
+    for place in range(3):
+        answering(control, RUNS, *LISTED[:place], timeless, *LISTED[place:])
+        found = {run.id for run in iterate_runs(plain_client, since=NOON - 10)}
+        assert found == {"r0", "r10", "timeless"}
 
 
 def test_no_page_is_read_after_the_first_run_that_is_too_old(

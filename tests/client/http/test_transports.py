@@ -4,6 +4,7 @@ import asyncio
 import socket
 from typing import Any
 from urllib.parse import quote_plus
+from uuid import UUID
 
 import pytest
 
@@ -56,6 +57,7 @@ def test_every_request_says_who_asks_and_for_which_sandbox(client: Client, contr
         assert ("content-type" in headers) == (entry["method"] == "POST")
     identifiers = [entry["headers"]["x-request-id"] for entry in control.requests()]
     assert len(set(identifiers)) == len(identifiers)
+    assert {UUID(identifier).version for identifier in identifiers} == {4}
 
 
 def test_one_connection_never_sees_another_sandbox(open_to_emulator: Opener, transport: str) -> None:
