@@ -247,7 +247,6 @@ class Poster:
             return True
         if self._background.open >= self._plan.ahead:
             return False
-        # Not earlier: what was submitted before keeps the other thread busy meanwhile, and a note is not free.
         if batch.end > self._noted_below and self._done.settled != self._noted_end:
             self._write_note(self._done.settled + self._plan.window)
         return batch.end <= self._noted_below

@@ -115,12 +115,23 @@ def test_as_many_requests_are_on_their_way_as_may_be_and_never_more(
 
 
 def test_what_ends_out_of_order_is_summed_up_in_order(inlet: HeldInlet) -> None:
-    inlet.hold(0, 4)
+    held = {0: threading.Event(), 4: threading.Event()}
+    inlet.on_request = lambda numbers: held[numbers[0]].wait(30) if numbers[0] in held else None
     running = Posting(inlet)
-    running.when(lambda: running.poster.summary.accepted == 36, inlet.release)
+    seen: list[PostSummary] = []
+
+    def release_first() -> None:
+        seen.append(running.poster.summary)
+        held[0].set()
+
+    def release_third() -> None:
+        held[4].set()
+        running.when(lambda: running.poster.summary.accepted == 38, release_first)
+
+    running.when(lambda: running.poster.summary.accepted == 36, release_third)
     summary = running.post([block(0, 40)])
-    assert (summary.settled, summary.accepted, summary.maybe_duplicated) == (40, 40, 0)
-    assert (summary.first_xaction_id, summary.last_xaction_id) == ("x0", "x39")
+    assert seen == [PostSummary(settled=0, accepted=38, first_xaction_id="x2", last_xaction_id="x39")]
+    assert summary == PostSummary(settled=40, accepted=40, first_xaction_id="x0", last_xaction_id="x39")
 
 
 def test_failures_are_reported_in_the_order_of_the_records(inlet: HeldInlet) -> None:
@@ -224,7 +235,10 @@ def test_a_slow_batch_stops_those_after_it_at_the_resend_window(inlet: HeldInlet
         sent.append(inlet.numbers)
         inlet.release()
 
-    running.when_still(lambda: (running.poster.summary, len(inlet.requests)), go_on)
+    running.when(
+        lambda: running.poster.summary.accepted == 8,
+        lambda: running.when_still(lambda: len(inlet.requests), go_on),
+    )
     summary = running.post([block(0, 60)])
     # Another batch would be beyond the window.
     assert sent == [list(range(10))]
