@@ -53,6 +53,8 @@ with DAG(
                 }
                 end = min(begin + params["part_bytes"], size)
                 parts.append(part | ({"byte_range": [begin, end]} if len(starts) > 1 else {}))
+        if not parts:
+            raise ValueError(f"{params['folder']} has no file {params['pattern']} with records")
         return parts
 
     FlowServicePostToInletOperator.partial(

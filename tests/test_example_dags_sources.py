@@ -247,6 +247,12 @@ def test_a_day_without_a_file_fails_at_once(
 # In parts
 
 
+def test_a_folder_without_files_fails_instead_of_posting_nothing(tmp_path: Path) -> None:
+    conf = {"connection_id": "c", "flow_id": "f", "folder": f"file://{tmp_path}"}
+    dag_run = support.run_dag("stream_partitioned_records", conf)
+    assert dag_run.state == "failed"
+
+
 def test_the_parts_of_files_are_posted_by_tasks_of_their_own(
     control: EmulatorControl, source: Source, tmp_path: Path
 ) -> None:
