@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 REPORT_SECONDS = 10.0
 _METRICS = "flowservice.inlet"
 _WAITING = {
-    Waiting.LIMIT: "; waiting for its turn, as requests_per_second and messages_per_second demand",
+    Waiting.LIMIT: "; waiting for its turn, as requests_per_second, messages_per_second or sync_validation demand",
     Waiting.THROTTLED: "; waiting, because AEP asks to slow down",
 }
 

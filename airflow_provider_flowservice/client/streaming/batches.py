@@ -183,7 +183,7 @@ class Batcher:
         self._settled.hash.add(item)
         self._batch.unsendable.append(Unsendable(self._batch.end, record, problem))
         self._batch.end += 1
-        self._rejected += _letter_bytes(record)
+        self._rejected += letter_bytes(record)
         is_full = self._batch.end - self._batch.begin >= self._limits.records
         if is_full or self._rejected > _MAX_REJECTED_BYTES:
             yield from self._cut()
@@ -197,7 +197,7 @@ class Batcher:
             yield batch
 
 
-def _letter_bytes(record: InputRecord | UnreadableRecord) -> int:
+def letter_bytes(record: InputRecord | UnreadableRecord) -> int:
     """Return about the size of the dead letter of a record, which repeats the header of a CSV file."""
     csv = record.csv if isinstance(record, UnreadableRecord) else None
     return len(record.raw) + (sum(map(len, csv.columns)) if csv else 0)

@@ -10,7 +10,7 @@ import msgspec
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming.background import Background, InMain
-from airflow_provider_flowservice.client.streaming.batches import Batch, Batcher
+from airflow_provider_flowservice.client.streaming.batches import Batch, Batcher, letter_bytes
 from airflow_provider_flowservice.client.streaming.delivery import Delivered, Transport
 from airflow_provider_flowservice.client.streaming.inlet import MessageStatus
 from airflow_provider_flowservice.client.streaming.plan import Plan
@@ -53,8 +53,8 @@ class Failure(Frozen, frozen=True):
 
 
 def _held(failure: Failure) -> int:
-    """Return about the number of bytes that a failure takes in memory."""
-    return _FAILURE_BYTES + len(failure.record.raw)
+    """Return about the number of bytes that a failure, or its dead letter, takes in memory."""
+    return _FAILURE_BYTES + letter_bytes(failure.record)
 
 
 class PostSummary(msgspec.Struct):

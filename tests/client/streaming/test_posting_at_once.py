@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError, NotFoundError
@@ -14,7 +15,12 @@ from airflow_provider_flowservice.client.http import AiohttpTransport
 from airflow_provider_flowservice.client.streaming import posting
 from airflow_provider_flowservice.client.streaming.delivery import Courier
 from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
-from airflow_provider_flowservice.client.streaming.records import Cursor, RecordBlock, UnreadableRecord
+from airflow_provider_flowservice.client.streaming.records import (
+    CsvLayout,
+    Cursor,
+    RecordBlock,
+    UnreadableRecord,
+)
 from airflow_provider_flowservice.client.streaming.settled import SettledRecords
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.held_inlet import HeldInlet, accepted, held_inlet
@@ -221,6 +227,15 @@ def test_failures_are_noted_before_they_are_many(inlet: HeldInlet, is_sent: bool
     running.post([block(0, count)] if is_sent else map(unreadable, range(count)))
     assert len(running.failures) == count
     assert max(after - before for before, after in zip([0, *noted], noted, strict=False)) < 14_000
+
+
+def test_the_header_that_a_dead_letter_repeats_counts_too(inlet: HeldInlet) -> None:
+    csv = CsvLayout(columns=("x" * 10_000,), delimiter=",")
+    running = Posting(inlet, batch_size=500)
+    noted: list[int] = []
+    running.poster._on_note = lambda _: noted.append(len(running.failures))
+    running.post(msgspec.structs.replace(unreadable(n), csv=csv) for n in range(3000))
+    assert max(after - before for before, after in zip([0, *noted], noted, strict=False)) == 500
 
 
 # The window
