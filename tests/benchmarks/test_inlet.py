@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.streaming.delivery import Courier
 from tests.benchmarks.inlet.__main__ import run
 from tests.benchmarks.inlet.measure import Run
 from tests.benchmarks.inlet.scenarios import Scenario, off_rate, share_of
@@ -35,17 +35,14 @@ HANDICAP_SECONDS = 0.2
 
 
 def handicapped(job: Job) -> Callable[[], object]:
-    """The operator, in a process whose sockets are slow to send."""
+    """The operator, in a process in which each batch is late."""
+    deliver = Courier.deliver
 
-    def slow(send: Callable[..., Any]) -> Callable[..., Any]:
-        def send_slowly(*arguments: Any) -> Any:
-            time.sleep(HANDICAP_SECONDS)  # noqa: TID251 (the benchmark measures real time)
-            return send(*arguments)
+    async def deliver_slowly(*arguments: Any) -> Any:
+        time.sleep(HANDICAP_SECONDS)  # noqa: TID251 (the benchmark measures real time)
+        return await deliver(*arguments)
 
-        return send_slowly
-
-    for name in ("send", "sendall", "sendmsg"):
-        setattr(socket.socket, name, slow(getattr(socket.socket, name)))
+    Courier.deliver = deliver_slowly  # type: ignore[method-assign]
     return OPERATOR.prepare(job)
 
 

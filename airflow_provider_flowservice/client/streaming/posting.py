@@ -247,8 +247,7 @@ class Poster:
             return True
         if self._background.open >= self._plan.ahead:
             return False
-        is_late = self._noted_below - batch.end < self._plan.window // 2
-        if is_late and self._done.settled != self._noted_end:
+        if batch.end > self._noted_below and self._done.settled != self._noted_end:
             self._write_note(self._done.settled + self._plan.window)
         return batch.end <= self._noted_below
 

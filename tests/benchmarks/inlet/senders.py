@@ -7,7 +7,6 @@ except by the operator: a worker that is idle has not imported that either.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import os
 import shutil
@@ -43,7 +42,7 @@ class Job:
     :param batch: records per request; 1 uses the endpoint for single messages.
     :param connections: number of connections, for senders that use several.
     :param seconds: duration, for a sender that repeats one request.
-    :param options: arguments of the operator. Those that it lacks are left out.
+    :param options: arguments of the operator.
     :param store_seconds: how long Airflow's task state store takes for each call.
     """
 
@@ -100,11 +99,6 @@ class SlowStore(TaskStateStore):
         super().delete(key)
 
 
-def unknown_arguments(options: Mapping[str, Any]) -> list[str]:
-    """The arguments that the operator does not have."""
-    return sorted(set(options) - set(inspect.signature(FlowServicePostToInletOperator.__init__).parameters))
-
-
 def operator(job: Job) -> Callable[[], object]:
     """Post with our operator, from the file on disk to the last confirmation."""
     extra = {
@@ -116,13 +110,12 @@ def operator(job: Job) -> Callable[[], object]:
     os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(
         {"conn_type": "flowservice", "host": job.server, "login": "id", "password": "secret", "extra": extra}
     )
-    unknown = unknown_arguments(job.options)
     task = FlowServicePostToInletOperator(
         task_id="post",
         inlet_url=f"{job.server}/collection/{INLET_ID}",
         path=f"file://{job.path}",
         settle_seconds=0,
-        **{name: value for name, value in job.options.items() if name not in unknown},
+        **job.options,
     )
     context = {"ti": TaskInstance(), "task_state_store": SlowStore(job.store_seconds)}
     return lambda: run(task, **context)
@@ -242,7 +235,7 @@ def _read_response(connection: socket.socket) -> None:
         left -= len(connection.recv(1 << 16))
 
 
-OPERATOR = Sender("operator", operator, is_parallel=not unknown_arguments({"concurrency": 1}))
+OPERATOR = Sender("operator", operator, is_parallel=True)
 LOOP = Sender("aiohttp loop", aiohttp_loop, is_parallel=True)
 REQUESTS = Sender("requests loop", requests_loop)
 PER_RECORD = Sender("call per record", call_per_record)
