@@ -115,6 +115,11 @@ class Posting:
             )
             try:
                 poster.post(iter(records))
+            except BaseException as error:
+                if is_last_attempt(self._context, error):
+                    # No other attempt reports the failures since the last note.
+                    dead_letters.settle()
+                raise
             finally:
                 self.summary = poster.summary
                 progress.end(poster)
