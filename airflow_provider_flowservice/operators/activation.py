@@ -14,7 +14,7 @@ from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push, reject_backfill
 from airflow_provider_flowservice.operators.kinds import (
     choice,
-    failure_limit,
+    limit_or_none,
     flag,
     items,
     list_of,
@@ -206,7 +206,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
         task_state = self._task_state(context, segments)
         runs = self.hook.export_segments(
-            self.flow_id, segments, task_state, failure_limit(self.max_failed_records)
+            self.flow_id, segments, task_state, limit_or_none(self.max_failed_records)
         )
         self.log.info(
             "Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(set(runs.values()))

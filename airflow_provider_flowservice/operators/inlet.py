@@ -32,7 +32,7 @@ from airflow_provider_flowservice.operators.kinds import (
     cell,
     character,
     choice,
-    failure_limit,
+    limit_or_none,
     flag,
     iterable,
     list_of,
@@ -129,8 +129,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param messages_per_second: maximum number of records per second; None for any number (in a template or a mapped
         task, ``"any"``). AEP allows an organization 10,000.
     :param rate_share: share of both limits that this task may use, for example 0.25 for each of four tasks.
-    :param resend_window: maximum number of records that are sent again if the task is killed. Default: 10,000, or
-        ``concurrency`` times ``batch_size`` if that is more.
+    :param resend_window: maximum number of records that are sent again if the task is killed, but at least those of
+        one request. Default: 10,000, or ``concurrency`` times ``batch_size`` if that is more.
     :param sync_validation: whether AEP validates each record against the schema. Records are then sent one by one, at
         most 60 per minute.
     :param max_failures: maximum number of records that may be rejected without failing the task.
@@ -245,9 +245,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     def plan(self, context: Context) -> None:
         """Log where records would be posted. The input is not read."""
         self._check_format()
-        self.log.info(
-            "Would post %s to the inlet of %s", self.path or "messages", self.connection_id or self.inlet_url
-        )
+        inlet = self.connection_id or self.inlet_url or f"flow {self.flow_id}"
+        self.log.info("Would post %s to the inlet of %s", self.path or "messages", inlet)
 
     def execute_settled(
         self, context: Context, event: dict[str, Any], deadline: float | None = None
@@ -300,8 +299,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             batch_size=self.batch_size,
             batch_bytes=self.batch_bytes,
             concurrency=self.concurrency,
-            requests_per_second=failure_limit(self.requests_per_second),
-            messages_per_second=failure_limit(self.messages_per_second),
+            requests_per_second=limit_or_none(self.requests_per_second),
+            messages_per_second=limit_or_none(self.messages_per_second),
             rate_share=self.rate_share,
             resend_window=self.resend_window,
         )
@@ -339,7 +338,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _source(self) -> InputFiles | InputMessages:
         if self.path is None:
-            return InputMessages(self.messages or ())
+            return InputMessages(() if self.messages is None else self.messages)
         return self._files(self.path)
 
     def _files(self, path: str | ObjectStoragePath) -> InputFiles:

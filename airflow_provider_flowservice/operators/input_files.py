@@ -80,9 +80,6 @@ class InputFiles:
     :raises InvalidInputError: if there is no such file, or a file extension is unknown.
     """
 
-    #: Whether the input can be read again from its beginning.
-    can_be_read_again = True
-
     def __init__(
         self,
         path: ObjectStoragePath,
@@ -107,9 +104,9 @@ class InputFiles:
 
     @property
     def size(self) -> int | None:
-        """Number of bytes of all files; None if it is not known."""
+        """Number of bytes to read; None if it is not known."""
         sizes = [file.size for file in self._files]
-        known = [size for size in sizes if size is not None]
+        known = [self._in_range(size) for size in sizes if size is not None]
         return sum(known) if len(known) == len(sizes) else None
 
     @property
@@ -118,7 +115,12 @@ class InputFiles:
         at = 0
         with suppress(AttributeError, OSError, ValueError):  # Not every file says it.
             at = self._open_file.tell() if self._open_file else 0
-        return self._read_before + at
+        return self._read_before + self._in_range(at)
+
+    def _in_range(self, end: int) -> int:
+        """Return how many of the first bytes of a file are to be read."""
+        first, last = self._byte_range or (0, end)
+        return max(min(end, last) - first, 0)
 
     def have_rows(self) -> bool:
         """Whether there is CSV, or dead letters, which may stand for rows. The beginnings of files may be read."""
@@ -199,7 +201,7 @@ class InputFiles:
                     yield part
                     position += count_of(part)
             self._open_file = None
-            self._read_before += file.size or 0
+            self._read_before += self._in_range(file.size or 0)
 
     def _parts(self, file: _File, opened: IO[bytes], position: int, *, has_letters: bool) -> Records:
         if self._byte_range:
@@ -233,14 +235,13 @@ class InputMessages:
     def __init__(self, messages: Iterable[Mapping[str, Any]]) -> None:
         self._messages = messages
         self._was_opened = False
-        self.can_be_read_again = not isinstance(messages, Iterator)
 
     def opened(self) -> AbstractContextManager[Records]:
         """Open the input at its beginning.
 
         :raises InvalidInputError: if it cannot be read again.
         """
-        if self._was_opened and not self.can_be_read_again:
+        if self._was_opened and isinstance(self._messages, Iterator):
             problem = f"is a {type(self._messages).__name__}, which cannot be read again"
             raise InvalidInputError("messages", problem, "Give a list.")
         self._was_opened = True

@@ -158,8 +158,8 @@ def share(field: str, value: Any) -> float:
     return number
 
 
-def failure_limit(limit: int | float | Literal["any"]) -> int | float | None:
-    """Return a value of :func:`number_or_ratio` as the client takes it: None instead of ``"any"``."""
+def limit_or_none(limit: int | float | Literal["any"]) -> int | float | None:
+    """Return a value of :func:`number_or_ratio` or :func:`rate` as the client takes it: None instead of ``"any"``."""
     return None if limit == ANY else limit
 
 

@@ -59,9 +59,9 @@ class NoteFile:
 
     def __init__(self, path: ObjectStoragePath, context: Context) -> None:
         self._fs = path.fs
-        self._folder = path.path.rstrip("/") + _parts_of(context)
-        self._path = f"{self._folder}/note.json"
         self._is_local = _is_local(path)
+        self._folder = _target_of(path) + _parts_of(context)
+        self._path = f"{self._folder}/note.json"
 
     def get(self, key: str) -> Any:
         """Return what was set, or None."""
@@ -127,7 +127,7 @@ class LetterFile(ABC):
             log.warning("%d dead letters of an earlier attempt are not there anymore", count - self._count)
 
     def write(self, letters: Sequence[bytes]) -> None:
-        """Append letters to the part. They are durable afterwards."""
+        """Append letters to the part. They are durable afterwards. After an error, the call can be repeated."""
         self._append(b"".join(letters))
         self._count += len(letters)
 
@@ -168,11 +168,11 @@ class _LocalLetterFile(LetterFile):
 
     def __init__(self, path: str, context: Context, earlier: Part | None, count: int) -> None:
         super().__init__(context, earlier, count)
-        # Not a link, which would be replaced instead of the file.
-        self._target = Path(os.path.realpath(path))
+        self._target = Path(path)
         self._folder = self._target.with_name(self._target.name + self._suffix)
         self._held = ExitStack()
         self._file: IO[bytes]
+        self._size = 0
 
     @property
     def part(self) -> Part:
@@ -194,9 +194,12 @@ class _LocalLetterFile(LetterFile):
         _sync_folder(self._folder.parent)
 
     def _append(self, content: bytes) -> None:
+        # A call that was interrupted may have written something, and is repeated.
+        self._file.seek(self._size)
         self._file.write(content)
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._size += len(content)
 
     @contextmanager
     def _opened(self, part: Part) -> Iterator[Iterator[bytes]]:
@@ -224,7 +227,7 @@ class _StoredLetterFile(LetterFile):
     def __init__(self, path: ObjectStoragePath, context: Context, earlier: Part | None, count: int) -> None:
         super().__init__(context, earlier, count)
         self._fs = path.fs
-        self._target = path.path.rstrip("/")
+        self._target = _target_of(path)
         self._folder = self._target + self._suffix
         self._files = 0
 
@@ -274,7 +277,7 @@ class _StoredLetterFile(LetterFile):
 def letter_file(path: ObjectStoragePath, context: Context, earlier: Part | None, count: int) -> LetterFile:
     """Return the file of dead letters at a path; for the arguments see :class:`LetterFile`."""
     if _is_local(path):
-        return _LocalLetterFile(path.path, context, earlier, count)
+        return _LocalLetterFile(_target_of(path), context, earlier, count)
     return _StoredLetterFile(path, context, earlier, count)
 
 
@@ -295,6 +298,11 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
     ]
     locations = [posixpath.normpath(path.fs._strip_protocol(path.path)) for path in (one, other)]
     return bool(protocols[0] & protocols[1]) and locations[0] == locations[1]
+
+
+def _target_of(path: ObjectStoragePath) -> str:
+    """Return the path of the file to write: not that of a link, which would be replaced instead of the file."""
+    return os.path.realpath(path.path) if _is_local(path) else path.path.rstrip("/")
 
 
 def _is_local(path: ObjectStoragePath) -> bool:

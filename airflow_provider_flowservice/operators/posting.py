@@ -95,6 +95,13 @@ class Posting:
                 )
                 records = opened.enter_context(self._records(source))
             resumed = saved.note.resumed(settled)
+            if state:
+                log.info(
+                    "Going on where an earlier attempt has stopped: it has settled the records up to %d, and may have"
+                    " sent those up to %d",
+                    settled.end,
+                    saved.note.sending_below,
+                )
             if letters:
                 letters.open(resumed.failures)
             dead_letters = DeadLetters(letters.write if letters else None)
@@ -116,8 +123,8 @@ class Posting:
             try:
                 poster.post(iter(records))
             except BaseException as error:
+                # After Airflow's timeout, which is no Exception, no note follows. It may have interrupted this very call.
                 if is_last_attempt(self._context, error):
-                    # No other attempt reports the failures since the last note.
                     dead_letters.settle()
                 raise
             finally:

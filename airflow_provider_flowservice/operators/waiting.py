@@ -22,7 +22,7 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 from airflow_provider_flowservice.operators.kinds import (
-    failure_limit,
+    limit_or_none,
     flag,
     no_limit,
     number_or_ratio,
@@ -122,7 +122,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
         :raises FlowServiceTransientException: if a run failed, or too many of its records.
         :raises FlowServiceWaitTimeout: if the runs have not ended in time.
         """
-        wait = RunsEnded(run_ids=tuple(run_ids), max_failed_records=failure_limit(self.max_failed_records))
+        wait = RunsEnded(run_ids=tuple(run_ids), max_failed_records=limit_or_none(self.max_failed_records))
         deadline = clock.current().wall() + self.wait_timeout
         try:
             with raise_for_airflow():

@@ -24,7 +24,7 @@ from airflow_provider_flowservice.client.waits import (
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.kinds import (
     choice,
-    failure_limit,
+    limit_or_none,
     flag,
     items,
     no_limit,
@@ -202,7 +202,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
 
     def waits_for(self) -> RunSucceeded | ThisRunSucceeded:
         """Return the condition."""
-        limit = failure_limit(self.max_failed_records)
+        limit = limit_or_none(self.max_failed_records)
         if self.started_after is not None:
             return RunSucceeded(
                 flow_id=self.flow_id, started_after=self.started_after, max_failed_records=limit

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import os
+import stat
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +21,7 @@ from airflow.sdk.io.store import _STORE_CACHE
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_flowservice.client.http import AiohttpTransport
+from airflow_provider_flowservice.client.streaming import DeadLetters
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -474,6 +476,33 @@ def test_a_task_that_ran_out_of_time_in_its_last_attempt_has_its_letters(
     assert place.names() == ["dead.jsonl", "people.jsonl"]
 
 
+@AT_ONCE
+def test_letters_that_no_note_was_written_for_are_there_after_a_timeout(
+    source: Source, place: Local | InStore, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    place.write("people.jsonl", lines(8))
+    die_at(monkeypatch, DeadLetters, "add", "after", 2, error=AirflowTaskTimeout)
+    task = Task(source, place, path=place.url("people.jsonl"), resend_window=100, concurrency=concurrency)
+    with pytest.raises(AirflowTaskTimeout):
+        task.attempt(max_tries=0)
+    assert positions(place.read("dead.jsonl")) == [1, 4]
+
+
+def test_a_timeout_while_a_letter_is_written_leaves_it_once(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Local(tmp_path)
+    place.write("people.jsonl", lines(8))
+
+    def is_file(file: int) -> bool:
+        return stat.S_ISREG(os.fstat(file).st_mode)
+
+    die_at(monkeypatch, os, "fsync", "after", 2, error=AirflowTaskTimeout, counts=is_file)
+    with pytest.raises(AirflowTaskTimeout):
+        Task(source, place, path=place.url("people.jsonl")).attempt(max_tries=0)
+    assert positions(place.read("dead.jsonl")) == [1, 4]
+
+
 def test_an_attempt_that_is_followed_by_another_leaves_the_file_alone(
     control: EmulatorControl, source: Source, place: Local | InStore
 ) -> None:
@@ -490,6 +519,54 @@ def test_an_attempt_that_is_followed_by_another_leaves_the_file_alone(
         task.attempt()
     assert positions(place.read("dead.jsonl")) == [1, 4]
     assert place.names() == ["dead.jsonl"]
+
+
+# Before Airflow 3.3, which keeps nothing
+
+
+class WithoutStore(Task):
+    """A task whose attempts share what is beside the file of dead letters."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.store = None  # type: ignore[assignment]
+
+
+@AT_ONCE
+def test_without_a_store_an_attempt_goes_on_by_a_note_beside_the_letters(
+    control: EmulatorControl,
+    source: Source,
+    place: Local | InStore,
+    caplog: pytest.LogCaptureFixture,
+    concurrency: int,
+) -> None:
+    place.write("people.jsonl", lines(8))
+    task = WithoutStore(source, place, path=place.url("people.jsonl"), concurrency=concurrency)
+    control.inject(fault("status", "POST", source.paths[1], status=503, after=2, times=100))
+    with pytest.raises(FlowServiceTransientException):
+        task.attempt()
+    control.clear_faults()
+    with caplog.at_level(logging.INFO):
+        result = task.attempt()
+    assert "it has settled the records up to 4, and may have sent those up to " in caplog.text
+    assert (result["accepted"], result["rejected"]) == (5, 3)
+    assert numbers(control.messages(source.inlet.id)) == [0, 2, 3, 5, 6]
+    assert positions(place.read("dead.jsonl")) == [1, 4, 7]
+    assert place.names() == ["dead.jsonl", "people.jsonl"]
+
+
+def test_the_note_is_beside_the_file_that_a_link_leads_to(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "dead.jsonl").symlink_to(tmp_path / "real" / "dead.jsonl")
+    task = WithoutStore(source, Local(tmp_path), messages=people(4))
+    control.inject(fault("status", "POST", source.paths[1], status=503, after=1, times=100))
+    with pytest.raises(FlowServiceTransientException):
+        task.attempt()
+    control.clear_faults()
+    assert task.attempt()["accepted"] == 4
+    assert Local(tmp_path).names() == ["dead.jsonl", "real", "real/dead.jsonl"]
 
 
 def test_letters_of_records_that_have_changed_are_dropped(

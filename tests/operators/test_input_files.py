@@ -212,6 +212,15 @@ def test_a_pattern_tells_whether_it_would_read_a_file(tmp_path: Path, name: str,
     assert not files(tmp_path / "a.jsonl").would_match(path)
 
 
+def test_of_a_range_only_its_bytes_are_to_be_read(tmp_path: Path) -> None:
+    write(tmp_path, a_jsonl='{"n": 1}\n' * 9)
+    for byte_range, size in ((None, 81), ((0, 27), 27), ((54, 81), 27), ((72, 100), 9)):
+        found = files(tmp_path / "a.jsonl", byte_range=byte_range)
+        assert (found.size, found.read_bytes) == (size, 0)
+        read(found)
+        assert found.read_bytes == size
+
+
 def test_a_file_is_open_only_while_it_is_read(tmp_path: Path) -> None:
     write(tmp_path, a_jsonl="{}\n", b_jsonl="{}\n" * 9)
     found = files(tmp_path / "*")

@@ -16,7 +16,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.operators.kinds import (
     Kind,
     choice,
-    failure_limit,
+    limit_or_none,
     flag,
     items,
     list_of,
@@ -139,7 +139,7 @@ def test_a_limit_is_a_number_a_ratio_or_any(given: Any, read: Any, limit: Any) -
     found = number_or_ratio("limit", given)
     assert (found, type(found)) == (read, type(read))
     assert number_or_ratio("limit", found) == found
-    assert failure_limit(found) == limit
+    assert limit_or_none(found) == limit
 
 
 @pytest.mark.parametrize("given", [-1, 1.5, -0.5, "x", True, "nan", "inf", 1e300, [1]])

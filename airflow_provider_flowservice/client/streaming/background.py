@@ -169,10 +169,13 @@ class Background:
         try:
             workers = [asyncio.create_task(self._work(transport)) for _ in range(self._workers)]
             self._has_begun.set()
-            await stopped
+            # A worker ends only if it fails. The main thread must not wait for the batch that it had.
+            ended, _ = await asyncio.wait([stopped, *workers], return_when=asyncio.FIRST_COMPLETED)
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            for each in ended:
+                each.result()
         finally:
             await transport.close()
 

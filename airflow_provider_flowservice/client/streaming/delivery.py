@@ -115,10 +115,19 @@ class Courier:
         return delivered
 
     async def _deliver(
-        self, transport: Transport, delivered: Delivered, raws: list[bytes], offsets: Sequence[int]
+        self,
+        transport: Transport,
+        delivered: Delivered,
+        raws: list[bytes],
+        offsets: Sequence[int],
+        *,
+        sent_before: bool = False,
     ) -> None:
-        """Send records of a batch; repeat those that the inlet is too busy for, or all if the response is lost."""
-        pending, sent_before = offsets, False
+        """Send records of a batch; repeat those that the inlet is too busy for, or all if the response is lost.
+
+        :param sent_before: whether they may have arrived already.
+        """
+        pending = offsets
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
             delay = backoff(attempt, random.random())  # noqa: S311
@@ -127,16 +136,15 @@ class Courier:
             except FlowServiceError as error:
                 if isinstance(error, ApiError) and error.status == 413 and len(pending) > 1:
                     middle = len(pending) // 2
-                    await self._deliver(transport, delivered, raws, pending[:middle])
-                    await self._deliver(transport, delivered, raws, pending[middle:])
+                    for half in (pending[:middle], pending[middle:]):
+                        await self._deliver(transport, delivered, raws, half, sent_before=sent_before)
                     return
-                if not is_ambiguous(error):
+                # If the request for a token has failed, nothing was sent.
+                sent_before |= is_ambiguous(error) and error.path in self._endpoints.paths
+                if last or not is_ambiguous(error) or is_permanent(error):
+                    delivered.unknown += len(pending) if sent_before else 0
                     raise
-                if last or is_permanent(error):
-                    delivered.unknown += len(pending)
-                    raise
-                log.warning("No response to %d records; sending them again: %s", len(pending), error)
-                sent_before = True
+                log.warning("Trying again to deliver %d records: %s", len(pending), error)
                 delay = delay_after(error, attempt)
             else:
                 pending = self._account(delivered, pending, result, sent_before=sent_before, last=last)

@@ -260,6 +260,8 @@ class Endpoints:
     def __init__(self, inlet: Inlet, flow_id: str | None, *, sync_validation: bool = False) -> None:
         self._authenticated = inlet.authenticated
         self._batch, self._single = f"/collection/batch/{inlet.id}", f"/collection/{inlet.id}"
+        #: The paths of both.
+        self.paths = frozenset({self._batch, self._single})
         self._headers = ((_FLOW_HEADER, flow_id),) if flow_id else ()
         self._params = (("syncValidation", "true"),) if sync_validation else ()
 

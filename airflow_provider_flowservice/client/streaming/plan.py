@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 
+from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming.batches import Limits
 from airflow_provider_flowservice.client.streaming.delivery import Courier
@@ -32,11 +34,14 @@ class Plan(Frozen, frozen=True, kw_only=True):
         endpoint for single messages.
     :param batch_bytes: maximum size of a request in bytes. A larger record is sent alone.
     :param concurrency: number of requests that are sent at once.
-    :param sync_validation: validate each record against the schema; records are sent one by one, 60 per minute.
+    :param sync_validation: validate each record against the schema; records are sent one by one, at most 60 per
+        minute.
     :param requests_per_second: maximum number of requests per second; None for any.
     :param messages_per_second: maximum number of messages per second; None for any.
     :param rate_share: share of both that this posting may use.
-    :param resend_window: maximum number of records that another attempt has to send again if this one is killed.
+    :param resend_window: maximum number of records that another attempt has to send again if this one is killed, but
+        at least those of one request.
+    :raises InvalidInputError: if a number of records, bytes or requests is less than 1.
     """
 
     hidden: ClassVar = frozenset({"envelope"})
@@ -52,6 +57,16 @@ class Plan(Frozen, frozen=True, kw_only=True):
     messages_per_second: float | None = 10_000
     rate_share: float = 1.0
     resend_window: int | None = None
+
+    def __post_init__(self) -> None:
+        """Reject what would send nothing.
+
+        :raises InvalidInputError: if a number is less than 1.
+        """
+        for name in ("batch_size", "batch_bytes", "concurrency", "resend_window"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise InvalidInputError(name, f"{number!r} is less than 1", "Give a number such as 10.")
 
     @classmethod
     def of(cls, target: Inlet, *, flow_id: str | None, sync_validation: bool, **options: Any) -> Self:
@@ -74,9 +89,8 @@ class Plan(Frozen, frozen=True, kw_only=True):
     @property
     def window(self) -> int:
         """The number of records that may have been sent, but are not noted as settled."""
-        return max(
-            self.resend_window or max(RESEND_WINDOW, self.concurrency * self.batch_size), self.batch_size
-        )
+        per_request = self.limits().records
+        return max(self.resend_window or max(RESEND_WINDOW, self.concurrency * per_request), per_request)
 
     @property
     def ahead(self) -> int:
@@ -95,7 +109,9 @@ class Plan(Frozen, frozen=True, kw_only=True):
 
     def pace(self) -> Pace:
         """Return how fast requests may be sent."""
-        requests = SYNC_VALIDATIONS_PER_MINUTE / 60 if self.sync_validation else self.requests_per_second
+        requests = self.requests_per_second
+        if self.sync_validation:
+            requests = min(SYNC_VALIDATIONS_PER_MINUTE / 60, math.inf if requests is None else requests)
         return Pace(
             requests_per_second=requests, messages_per_second=self.messages_per_second, share=self.rate_share
         )

@@ -11,7 +11,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.times import epoch_seconds, iso
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import push
-from airflow_provider_flowservice.operators.kinds import failure_limit, string
+from airflow_provider_flowservice.operators.kinds import limit_or_none, string
 from airflow_provider_flowservice.operators.task_state import TaskState
 from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 
@@ -73,7 +73,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """
         task_state = self._task_state(context)
         run_id = self.hook.run_flow(
-            self.flow_id, self._window(), task_state, failure_limit(self.max_failed_records)
+            self.flow_id, self._window(), task_state, limit_or_none(self.max_failed_records)
         )
         push(context, run_id=run_id)
         if self.wait_for_completion:

@@ -320,6 +320,22 @@ def test_a_batch_that_is_too_large_is_halved(shop: Shop, control: EmulatorContro
     ]
 
 
+def test_a_batch_that_is_halved_after_its_answer_was_lost_is_counted(shop: Shop) -> None:
+    shop.lose("reset_after")
+    shop.lose("status", status=413)
+    summary = shop.post(as_records(people(4)))
+    assert numbers(shop.kept) == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert (summary.accepted, summary.maybe_duplicated) == (4, 4)
+
+
+def test_a_refusal_after_a_lost_answer_leaves_unknown_what_has_arrived(shop: Shop) -> None:
+    shop.lose("reset_after")
+    shop.lose("status", status=400)
+    with pytest.raises(BadRequestError):
+        shop.post(as_records(people(4)))
+    assert (len(shop.kept), shop.summary.accepted, shop.summary.unknown) == (4, 0, 4)
+
+
 def test_a_message_that_is_too_large_for_the_inlet_does_not_keep_back_the_others(
     shop: Shop, control: EmulatorControl
 ) -> None:
@@ -539,6 +555,18 @@ def test_a_token_that_is_refused_again_is_an_error(guarded: Shop, status: str) -
     assert guarded.kept == []
 
 
+def test_what_was_not_sent_for_want_of_a_token_is_neither_unknown_nor_duplicated(guarded: Shop) -> None:
+    auth.forget_all()
+    guarded.control.inject(fault("status", "POST", "/ims/token/v3", status=503, times=6))
+    summary = guarded.post(as_records(people(2)))
+    assert (summary.accepted, summary.maybe_duplicated, numbers(guarded.kept)) == (2, 0, [0, 1])
+    auth.forget_all()
+    guarded.control.inject(fault("status", "POST", "/ims/token/v3", status=503, times=100))
+    with pytest.raises(ServerError):
+        guarded.post(as_records(people(2)))
+    assert (guarded.summary.accepted, guarded.summary.unknown) == (0, 0)
+
+
 # Synchronous validation
 
 
@@ -592,6 +620,12 @@ def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_
     assert summary.accepted == 65
     assert xdm_shop.control.requests(status=429) == []
     assert virtual_clock.monotonic() - started == pytest.approx(64)
+
+
+def test_synchronous_validation_keeps_to_a_lower_limit(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
+    started = virtual_clock.monotonic()
+    validated(xdm_shop, [{"_id": str(n)} for n in range(5)], requests_per_second=0.1)
+    assert virtual_clock.monotonic() - started == pytest.approx(40)
 
 
 def test_an_inlet_that_cannot_validate_says_so_at_once(xdm_shop: Shop) -> None:

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError, NotFoundError
 from airflow_provider_flowservice.client.http import AiohttpTransport
 from airflow_provider_flowservice.client.streaming import posting
+from airflow_provider_flowservice.client.streaming.delivery import Courier
 from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Plan, Poster, PostSummary
 from airflow_provider_flowservice.client.streaming.records import Cursor, RecordBlock, UnreadableRecord
 from airflow_provider_flowservice.client.streaming.settled import SettledRecords
@@ -269,7 +270,44 @@ def test_a_batch_that_is_larger_than_the_window_is_sent_alone(inlet: HeldInlet) 
     assert inlet.most == 1
 
 
+def test_a_note_is_written_only_when_the_last_one_allows_no_further_batch(inlet: HeldInlet) -> None:
+    """Each costs a call to Airflow. The virtual clock stands still, so that none is due."""
+    inlet.hold(0)
+    running = Posting(inlet, resend_window=20)
+    running.when_still(lambda: len(inlet.requests), inlet.release)
+    noted: list[tuple[int, int]] = []
+    running.poster._on_note = lambda note: noted.append((running.poster._sent_below, note.sending_below))
+    running.post([block(0, 400)])
+    # The last one is written at the end.
+    allowed = [below for _, below in noted[:-2]]
+    assert [sent for sent, _ in noted[1:-1]] == allowed
+    assert noted[-1][0] == 400
+
+
+@pytest.mark.parametrize("name", ["batch_size", "batch_bytes", "concurrency", "resend_window"])
+def test_a_plan_that_would_send_nothing_is_rejected(inlet: HeldInlet, name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{name}: 0 is less than 1"):
+        Posting(inlet, **{name: 0})
+
+
+def test_the_window_of_single_messages_does_not_depend_on_the_size_of_batches(inlet: HeldInlet) -> None:
+    assert Plan(target=inlet.inlet, sync_validation=True, resend_window=10).window == 10
+    assert Plan(target=inlet.inlet, batch_size=500, resend_window=10).window == 500
+
+
 # An error
+
+
+def test_a_worker_that_fails_ends_the_posting(inlet: HeldInlet, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def deliver(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Courier, "deliver", deliver)
+    running = Posting(inlet)
+    # It does not wait for what will never come.
+    running.when_still(lambda: None, lambda: pytest.fail("the posting stands still"))
+    with pytest.raises(ZeroDivisionError):
+        running.post([block(0, 8)])
 
 
 def fail_first(inlet: HeldInlet, running: Posting, status: int = 404) -> None:
