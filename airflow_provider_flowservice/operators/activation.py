@@ -14,9 +14,9 @@ from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push, reject_backfill
 from airflow_provider_flowservice.operators.kinds import (
     choice,
-    limit_or_none,
     flag,
     items,
+    limit_or_none,
     list_of,
     mapping,
     string,

@@ -22,8 +22,8 @@ from airflow_provider_flowservice.exceptions import (
 from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
 from airflow_provider_flowservice.operators.kinds import (
-    limit_or_none,
     flag,
+    limit_or_none,
     no_limit,
     number_or_ratio,
     seconds,

@@ -24,9 +24,9 @@ from airflow_provider_flowservice.client.waits import (
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.kinds import (
     choice,
-    limit_or_none,
     flag,
     items,
+    limit_or_none,
     no_limit,
     number_or_ratio,
     resource_id,

@@ -16,9 +16,9 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.operators.kinds import (
     Kind,
     choice,
-    limit_or_none,
     flag,
     items,
+    limit_or_none,
     list_of,
     mapping,
     number_or_ratio,
