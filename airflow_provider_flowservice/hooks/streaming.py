@@ -80,7 +80,10 @@ class FlowServiceStreamingHook(FlowServiceBaseHook):
         :param plan: how the records are posted.
         :param callbacks: arguments of :class:`~airflow_provider_flowservice.client.streaming.Poster`.
         """
-        # Whatever is wrong with the connection is an error of this thread, not of the one that sends.
+        # What is wrong with the connection is an error of this thread, not of the one that sends. Only this one can
+        # share tokens with the other tasks of the machine.
         _ = self.settings
+        if plan.target.authenticated:
+            self.transport.authorize()
         connect = partial(self.connect_in_loop, connections=plan.concurrency)
         return Poster(connect, plan, **callbacks)

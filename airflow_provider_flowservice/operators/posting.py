@@ -123,7 +123,7 @@ class Posting:
             try:
                 poster.post(iter(records))
             except BaseException as error:
-                # No note follows after Airflow's timeout, which may have interrupted this very call.
+                # After Airflow's timeout, which is no Exception, no note follows. It may have interrupted this call.
                 if is_last_attempt(self._context, error):
                     dead_letters.settle()
                 raise

@@ -50,6 +50,7 @@ class Posting:
 
     :param name: marks its records, of which those of a killed attempt may arrive late.
     :param count: number of records.
+    :param has_store: whether Airflow keeps a state between attempts. If not, a file beside the dead letters does.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Posting:
         folder: Path,
         name: str,
         count: int = COUNT,
+        has_store: bool = True,
         **arguments: Any,
     ) -> None:
         self._control = control
@@ -67,7 +69,7 @@ class Posting:
         self._failing = [n for n in range(count) if is_rejected(n) or is_unreadable(n)]
         self._wanted = set(range(count)) - set(self._failing)
         self._letters = folder / f"{name}.dead.jsonl"
-        self._store = TaskStateStore()
+        self._store = TaskStateStore() if has_store else None
         self._tries = 0
         envelope = source.envelope(control.credential.org_id)
         path = folder / f"{name}.jsonl"
@@ -104,7 +106,10 @@ class Posting:
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-@pytest.mark.parametrize(("batch_size", "resend_window"), [(1, 7), (4, 5), (4, 100), (100, None)])
+@pytest.mark.parametrize(
+    ("batch_size", "resend_window", "has_store"),
+    [(1, 7, True), (4, 5, True), (4, 5, False), (4, 100, True), (100, None, True)],
+)
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
     ("owner", "name"), [(AiohttpTransport, "_attempt"), (TaskState, "save"), (LetterFile, "write")]
@@ -117,6 +122,7 @@ def test_after_a_kill_nothing_is_lost_and_little_is_sent_twice(
     owner: Any,
     name: str,
     when: str,
+    has_store: bool,
     batch_size: int,
     resend_window: int | None,
     concurrency: int,
@@ -124,7 +130,7 @@ def test_after_a_kill_nothing_is_lost_and_little_is_sent_twice(
     options = {"batch_size": batch_size, "resend_window": resend_window, "concurrency": concurrency}
     window = max(resend_window or COUNT, batch_size)
     for nth in itertools.count(1):
-        posting = Posting(control, source, tmp_path, f"run{nth}", **options)
+        posting = Posting(control, source, tmp_path, f"run{nth}", has_store=has_store, **options)
         with monkeypatch.context() as patched:
             die_at(patched, owner, name, when, nth)
             try:

@@ -81,6 +81,13 @@ class RequestsTransport:
             else:
                 result = self._attempt(step)
 
+    def authorize(self) -> None:
+        """Fetch a token, unless there is one that this process or another has fetched.
+
+        :raises FlowServiceError: if IMS does not issue one.
+        """
+        self._token(None)
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

@@ -18,6 +18,6 @@ for dag in (kinesis, event_hubs, http_api_source):
         task.retries = 2
         task.retry_delay = timedelta(0)
         if hasattr(task, "batch_size"):
-            task.batch_size = 2
+            task.batch_size = task.resend_window = 2
         if task.task_id == "validate_flow":
             task.deferrable = False
