@@ -39,7 +39,7 @@ with DAG(
     },
 ) as dag:
 
-    @task
+    @task(retries=0)
     def find_parts(params: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the arguments of each task: a file, or a part of it."""
         parts: list[dict[str, Any]] = []
