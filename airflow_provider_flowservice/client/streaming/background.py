@@ -50,7 +50,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    major, minor = map(int, uvloop.__version__.split(".")[:2])
+    # Older ones leave a socket open if its connecting is cancelled.
+    return uvloop.new_event_loop if (major, minor) >= (0, 23) else None
 
 
 class Background:
