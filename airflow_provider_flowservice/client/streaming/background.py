@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
@@ -50,7 +51,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         import uvloop
     except ImportError:
         return None
-    major, minor = map(int, uvloop.__version__.split(".")[:2])
+    major, minor = map(int, version("uvloop").split(".")[:2])
     # Older ones leave a socket open if its connecting is cancelled.
     return uvloop.new_event_loop if (major, minor) >= (0, 23) else None
 
