@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,23 +13,25 @@ from airflow_provider_flowservice.client.text import plain_text
 E = TypeVar("E", bound=StrEnum)
 
 
-def enum_member(field: str, value: str, kind: type[E]) -> E:
+def enum_member(field: str, value: object, options: Iterable[E]) -> E:
     """Return the member of an enumeration that has a value.
 
     :param field: name of the argument, for the error.
     :param value: the member itself, or its value as a string.
-    :raises InvalidInputError: if there is none.
+    :param options: the members that are allowed; an enumeration for all of them.
+    :raises InvalidInputError: if none of them has the value.
     """
-    try:
-        return kind(value)
-    except ValueError:
-        remedy = f"Choose one of: {', '.join(kind)}."
-        raise InvalidInputError(field, f"{shown(value)} is not supported", remedy) from None
+    by_value = {option.value: option for option in options}
+    if isinstance(value, str) and value in by_value:
+        return by_value[value]
+    raise InvalidInputError(
+        field, f"{shown(value)} is not supported", f"Choose one of: {', '.join(by_value)}."
+    )
 
 
-def optional_enum_member(field: str, value: str | None, kind: type[E]) -> E | None:
+def optional_enum_member(field: str, value: object, options: Iterable[E]) -> E | None:
     """Return the member of an enumeration that has a value; None for None. See :func:`enum_member`."""
-    return None if value is None else enum_member(field, value, kind)
+    return None if value is None else enum_member(field, value, options)
 
 
 def finite_number(value: object) -> float | None:

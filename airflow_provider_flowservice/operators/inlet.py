@@ -364,15 +364,16 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
                 if not self._exists():
                     raise
                 self._files(self.path)
-        for name, is_given in (
-            ("delimiter", self.delimiter is not None),
-            ("encoding", self.encoding is not None),
-            ("empty_cells", self.empty_cells is not EmptyCells.OMIT),
-            ("null_values", bool(self.null_values)),
-        ):
-            if is_given and not self._can_have_rows():
-                shown = "messages" if self.path is None else f"{str(self.path)!r}"
-                raise InvalidInputError(name, f"applies only to CSV, but the input is {shown}", _NOT_CSV)
+        options = {
+            "delimiter": self.delimiter is not None,
+            "encoding": self.encoding is not None,
+            "empty_cells": self.empty_cells is not EmptyCells.OMIT,
+            "null_values": bool(self.null_values),
+        }
+        given = [name for name, is_given in options.items() if is_given]
+        if given and not self._can_have_rows():
+            shown = "messages" if self.path is None else f"{str(self.path)!r}"
+            raise InvalidInputError(given[0], f"applies only to CSV, but the input is {shown}", _NOT_CSV)
 
     def _can_have_rows(self) -> bool:
         """Whether the input has rows of CSV or, in dead letters, may have some."""
@@ -393,9 +394,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             return
         letters = self._storage(self.dead_letter_path)
         is_same = is_same_file(self._storage(self.path), letters)
-        with suppress(
-            InvalidInputError
-        ):  # The posting raises it, which cares for the letters of an earlier attempt.
+        # The posting raises the error instead, after it has taken care of the letters of an earlier attempt.
+        with suppress(InvalidInputError):
             is_same = is_same or (self._is_pattern() and self._files(self.path).would_match(letters))
         if is_same:
             raise InvalidInputError(

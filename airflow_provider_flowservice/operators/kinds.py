@@ -9,17 +9,17 @@ import codecs
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.values import finite_number, shown
+from airflow_provider_flowservice.client.values import enum_member, finite_number, shown
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Enum)
+E = TypeVar("E", bound=StrEnum)
 Kind = Callable[[str, Any], T]
 
 #: What an argument that limits something is set to so that it does not.
@@ -181,15 +181,10 @@ def seconds(minimum: float = 0) -> Kind[float]:
 
 def choice(options: Iterable[E]) -> Kind[E]:
     """Return a converter for the values of the given enum members."""
-    by_value = {str(option.value): option for option in options}
+    members = tuple(options)
 
     def read(field: str, value: Any) -> E:
-        found = by_value.get(value) if isinstance(value, str) else None
-        if found is None:
-            raise InvalidInputError(
-                field, f"{shown(value)} is not supported", f"Choose one of: {', '.join(by_value)}."
-            )
-        return found
+        return enum_member(field, value, members)
 
     return read
 

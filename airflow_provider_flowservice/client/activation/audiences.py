@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import msgspec
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.activation.segments import Segment
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import CouldBe, could_be_none, pages
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.http.response import Response
-from airflow_provider_flowservice.client.model import Page
+from airflow_provider_flowservice.client.model import Page, member
 
 PROFILE_SERVICE = "/data/core/ups"
 #: Items per page. A large page saves requests; 100 is also the maximum of the Flow Service lists.
@@ -140,9 +139,9 @@ def active_segments(sender: Sender, flow: model.Flow) -> tuple[ActiveSegment, ..
     are found (``GET /audiences``, one call per 100 audiences; no call if the flow contains all names).
     """
     kind = model.SelectorKind.SEGMENT
-    selectors = {selector.folded: selector for selector in flow.selectors(kind)}.values()
-    active = [Segment(selector.key, selector.document["value"]) for selector in selectors]
-    names = {kind.fold(each.uuid): name for each in active if isinstance(name := each.value.get("name"), str)}
+    active = {selector.folded: selector for selector in flow.selectors(kind)}.values()
+    named = ((each, member(each.document, "value", "name")) for each in active)
+    names = {kind.fold(each.uuid): name for each, name in named if isinstance(name, str)}
     missing = {kind.fold(each.uuid) for each in active} - {uuid for uuid, name in names.items() if name}
     audiences = iterate_audiences(sender) if missing else iter(())
     for audience in audiences:
@@ -153,5 +152,5 @@ def active_segments(sender: Sender, flow: model.Flow) -> tuple[ActiveSegment, ..
         if not missing:
             break
     return tuple(
-        ActiveSegment(each.id, each.uuid, names.get(kind.fold(each.uuid)) or None) for each in active
+        ActiveSegment(each.key, each.uuid, names.get(kind.fold(each.uuid)) or None) for each in active
     )

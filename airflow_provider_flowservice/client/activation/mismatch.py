@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final, Self
 
-from airflow_provider_flowservice.client.model import Flow, Frozen, Selector, SelectorKind, member
+from airflow_provider_flowservice.client.model import Flow, Frozen, Selector, SelectorKind
 from airflow_provider_flowservice.client.text import plain_text
 
 #: Number of segments or attributes that a mismatch names. Of more, it has the number only.
@@ -116,5 +116,4 @@ def _unreadable(flow: Flow, kind: SelectorKind) -> tuple[str, ...]:
 
 def _ids(selector: Selector) -> set[str]:
     """Return the ids of a segment in the form used for comparison."""
-    ids = (selector.key, member(selector.document, "value", "systemSegmentId"))
-    return {selector.kind.fold(each) for each in ids if isinstance(each, str)}
+    return {selector.folded, selector.kind.fold(selector.uuid)}

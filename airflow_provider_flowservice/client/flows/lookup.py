@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from airflow_provider_flowservice.client.errors import InvalidInputError, NameNotFoundError
+from airflow_provider_flowservice.client.flows.runs import NEWEST_FIRST, of_flow
 from airflow_provider_flowservice.client.flows.specs import FlowSource, find_spec, read_source
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import (
@@ -24,8 +25,6 @@ from airflow_provider_flowservice.client.values import enum_member, optional_enu
 
 #: A time: see :func:`~airflow_provider_flowservice.client.times.epoch_seconds`.
 Time = datetime | str | float
-
-_NEWEST_FIRST = "-createdAt"
 
 
 def iterate_flows(
@@ -139,8 +138,8 @@ def iterate_runs(
         raise InvalidInputError("states", f"{states!r} is not a list", f"Give [{states!r}].")
     wanted = {enum_member("states", state, RunState) for state in states}
     earliest = 0 if since is None else epoch_seconds("since", since) * 1000
-    filters = () if flow_id is None else (request.equals("flowId", flow_id),)
-    newest_first = iterate(sender, request.RUNS, filters=filters, order_by=_NEWEST_FIRST, needed=could_be_any)
+    filters = () if flow_id is None else of_flow(flow_id)
+    newest_first = iterate(sender, request.RUNS, filters=filters, order_by=NEWEST_FIRST, needed=could_be_any)
     # Without a time, a run may be a new one, wherever AEP puts it in the list.
     recent = takewhile(lambda run: not run.created_at or run.created_at >= earliest, newest_first)
     return (run for run in recent if not wanted or run.state in wanted)
@@ -153,12 +152,11 @@ def last_run(sender: Sender, flow_id: str) -> FlowRun | None:
 
     :raises InvalidResponseError: if it cannot be read.
     """
-    filters = (request.equals("flowId", flow_id),)
     one_by_one = pages(
         sender,
         f"{request.RUNS.label}s",
         lambda token: request.page(
-            request.RUNS, filters=filters, order_by=_NEWEST_FIRST, limit=1, continuation_token=token
+            request.RUNS, filters=of_flow(flow_id), order_by=NEWEST_FIRST, limit=1, continuation_token=token
         ),
         could_be_any,
     )

@@ -227,7 +227,7 @@ class _Work:
             log.info("An earlier attempt deleted flow %s; deleting its connections", resources.flow)
             self._delete_all(resources)
         else:
-            # It may have been enabled since then: whether to delete it is decided anew.
+            # Somebody may have enabled it since, so decide again whether to delete it.
             self.done = msgspec.structs.replace(self.done, deleting=None)
 
     def planned(self, found: _Found, affected: Iterable[Flow]) -> PruneReport:

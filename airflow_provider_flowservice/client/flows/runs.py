@@ -20,6 +20,8 @@ from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
 
+#: Order of a list of runs.
+NEWEST_FIRST = "-createdAt"
 #: Maximum number of times that a run is started if the response is lost and no run appears. Each attempt is followed by
 #: a search of up to 15.5 s, so five attempts already take more than a minute; Airflow's retries follow.
 ATTEMPTS = 5
@@ -88,7 +90,7 @@ class NewestRuns(Frozen, frozen=True):
     def later(self, sender: Sender, flow_id: str) -> list[FlowRun]:
         """Return the runs of the flow that were started later, the oldest first (``GET /runs``)."""
         newest_first = iterate(
-            sender, request.RUNS, filters=_of_flow(flow_id), order_by="-createdAt", needed=could_be_any
+            sender, request.RUNS, filters=of_flow(flow_id), order_by=NEWEST_FIRST, needed=could_be_any
         )
         later = takewhile(lambda run: run.created_at >= self.created_at, newest_first)
         fresh = (run for run in later if run.id not in self.ids)
@@ -186,10 +188,11 @@ def _reads(params: model.JsonObject, window: Window) -> bool:
 
 def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:
     """Return the request for the newest 20 runs of a flow: ``GET /runs``."""
-    return request.page(request.RUNS, filters=_of_flow(flow_id), order_by="-createdAt", limit=20)
+    return request.page(request.RUNS, filters=of_flow(flow_id), order_by=NEWEST_FIRST, limit=20)
 
 
-def _of_flow(flow_id: str) -> tuple[str]:
+def of_flow(flow_id: str) -> tuple[str]:
+    """Return the filter for the runs of a flow."""
     return (request.equals("flowId", flow_id),)
 
 

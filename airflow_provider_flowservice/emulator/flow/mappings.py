@@ -112,7 +112,7 @@ def _check_fields(params: dict[str, Any], sandbox: Sandbox) -> None:
 
 
 def _mapped_names(reference: Any, sandbox: Sandbox) -> frozenset[str] | None:
-    """Return what fields can be named; None while there is no mapping set, which may be added later."""
+    """Return the names that fields may have, or None if the flow has no mapping set yet."""
     if not reference and isinstance(reference, dict | None):
         return None
     if not isinstance(reference, dict) or None in map(reference.get, ("mappingId", "mappingVersion")):
