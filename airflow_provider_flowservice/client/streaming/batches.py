@@ -136,38 +136,38 @@ class Batcher:
         """Add records to send, and yield the batches that are full."""
         offset, count = 0, len(block.raws)
         while offset < count:
-            took = self._fitting(block, offset)
-            if not took and self._size(block.raws[offset]) > inlet.MAX_REQUEST_BYTES:
-                one = block.part(offset, offset + 1)
-                yield from self._reject(one, one.record(0), self._too_large(one.raws[0]))
-                offset += 1
-            elif not took and self._batch.end > self._batch.begin:
-                yield from self._cut()
-            else:
-                if not took:
-                    self._filled += self._size(block.raws[offset])
-                part = block if (took or 1) == count else block.part(offset, offset + (took or 1))
-                self._settled.hash.add(part)
-                self._batch.parts.append((self._batch.end, part))
-                self._batch.end += len(part.raws)
-                offset += len(part.raws)
-                if self._batch.end - self._batch.begin >= self._limits.records:
+            took, size = self._fitting(block, offset)
+            if not took:
+                size = self._size(block.raws[offset])
+                if size > inlet.MAX_REQUEST_BYTES:
+                    one = block.part(offset, offset + 1)
+                    yield from self._reject(one, one.record(0), self._too_large(one.raws[0]))
+                    offset += 1
+                    continue
+                if self._batch.end > self._batch.begin:
                     yield from self._cut()
+                    continue
+                took = 1
+            part = block if took == count else block.part(offset, offset + took)
+            self._settled.hash.add(part)
+            self._batch.parts.append((self._batch.end, part))
+            self._batch.end += took
+            self._filled += size
+            offset += took
+            if self._batch.end - self._batch.begin >= self._limits.records:
+                yield from self._cut()
 
-    def _fitting(self, block: RecordBlock, offset: int) -> int:
-        """Return how many records of a block, from an offset on, fit into the batch, and count their bytes."""
+    def _fitting(self, block: RecordBlock, offset: int) -> tuple[int, int]:
+        """Return how many records of a block, from an offset on, fit into the batch, and their size in bytes."""
         room = self._limits.records - (self._batch.end - self._batch.begin)
         raws = block.raws[offset : offset + room]
         added, left = self._limits.added + 1, self._limits.bytes - self._filled
         size = sum(map(len, raws)) + added * len(raws)
-        if size > left:
-            sizes = list(accumulate(len(raw) + added for raw in raws))
-            fitting = bisect_right(sizes, left)
-            size = sizes[fitting - 1] if fitting else 0
-        else:
-            fitting = len(raws)
-        self._filled += size
-        return fitting
+        if size <= left:
+            return len(raws), size
+        sizes = list(accumulate(len(raw) + added for raw in raws))
+        fitting = bisect_right(sizes, left)
+        return fitting, sizes[fitting - 1] if fitting else 0
 
     def _size(self, raw: bytes) -> int:
         return len(raw) + self._limits.added + inlet.batch_overhead(1)

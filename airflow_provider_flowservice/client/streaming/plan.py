@@ -87,10 +87,15 @@ class Plan(Frozen, frozen=True, kw_only=True):
         return self.sync_validation or self.batch_size == 1
 
     @property
+    def records_per_request(self) -> int:
+        """The maximum number of records per request."""
+        return 1 if self.is_single else self.batch_size
+
+    @property
     def window(self) -> int:
         """The number of records that may have been sent, but are not noted as settled."""
-        per_request = self.limits().records
-        return max(self.resend_window or max(RESEND_WINDOW, self.concurrency * per_request), per_request)
+        usual = max(RESEND_WINDOW, self.concurrency * self.records_per_request)
+        return max(self.resend_window or usual, self.records_per_request)
 
     @property
     def ahead(self) -> int:
@@ -105,7 +110,7 @@ class Plan(Frozen, frozen=True, kw_only=True):
     def limits(self) -> Limits:
         """Return what fits into a batch."""
         added = len(self.envelope.wrap(b"")) if self.envelope else 0
-        return Limits(1 if self.is_single else self.batch_size, self.batch_bytes, added)
+        return Limits(self.records_per_request, self.batch_bytes, added)
 
     def pace(self) -> Pace:
         """Return how fast requests may be sent."""

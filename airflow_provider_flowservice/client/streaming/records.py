@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.streaming.blocks import BLOCK_BYTES
 from airflow_provider_flowservice.client.streaming.inlet import MAX_REQUEST_BYTES
 
 #: Maximum size of a record; a longer one fits into no request.
@@ -18,9 +19,8 @@ KEPT_BYTES = 4096
 #: Maximum nesting of a record. XDM's schemas have far fewer levels, and Python's parsers fail at about 1000.
 MAX_DEPTH = 256
 
-#: A block that is made of single records has at most so many, and about so many bytes.
+#: A block that is made of single records has at most so many, and about :data:`BLOCK_BYTES`.
 _BLOCK_RECORDS = 1000
-_BLOCK_BYTES = 256 * 1024
 
 _decode = msgspec.json.Decoder().decode
 _decode_lines = msgspec.json.Decoder(msgspec.Raw).decode_lines
@@ -147,9 +147,7 @@ def in_blocks(records: Iterable[InputRecord | UnreadableRecord]) -> Records:
     size = 0
     try:
         for record in records:
-            if block and not (
-                size < _BLOCK_BYTES and len(block) < _BLOCK_RECORDS and _follows(block, record)
-            ):
+            if block and not (size < BLOCK_BYTES and len(block) < _BLOCK_RECORDS and _follows(block, record)):
                 yield _block_of(block)
                 block, size = [], 0
             if isinstance(record, InputRecord):
