@@ -16,7 +16,7 @@ from tests.support.aep import make_flow, selected, writes
 from tests.support.faults import fault
 from tests.support.files import exported, make_file_flow
 from tests.support.operators import activate
-from tests.support.tasks import run
+from tests.support.tasks import refused, run
 
 AUDIENCES = "/data/core/ups/audiences"
 BACKFILL = SimpleNamespace(run_type="backfill")
@@ -44,12 +44,6 @@ def calls(control: EmulatorControl) -> list[str]:
     methods = [entry["method"] for entry in control.requests(path="/flows/")]
     control.clear_requests()
     return methods
-
-
-def refused(operator: Any, **context: Any) -> str:
-    with pytest.raises(FlowServicePermanentException) as caught:
-        run(operator, **context)
-    return str(caught.value)
 
 
 def many(number: int) -> list[str]:

@@ -9,10 +9,7 @@ import pytest
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.exceptions import (
-    FlowServicePermanentException,
-    FlowServiceTransientException,
-)
+from airflow_provider_flowservice.exceptions import FlowServiceTransientException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.connections import FlowServiceDeleteConnectionOperator
 from airflow_provider_flowservice.operators.flows import (
@@ -23,7 +20,7 @@ from airflow_provider_flowservice.operators.flows import (
 from tests.support.aep import make, make_flow, profile_flow, stream, writes
 from tests.support.faults import fault
 from tests.support.operators import create_kinesis, onboard
-from tests.support.tasks import TaskStateStore, rendered, run
+from tests.support.tasks import TaskStateStore, refused, rendered, run
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
 ACTION = ("POST", "flows/*/action")
@@ -59,12 +56,6 @@ def delete_connection(connection: str, kind: str) -> FlowServiceDeleteConnection
 def flow_now(control: EmulatorControl) -> dict[str, Any]:
     (flow,) = control.state()["flows"]
     return dict(flow)
-
-
-def refused(operator: Any) -> str:
-    with pytest.raises(FlowServicePermanentException) as caught:
-        run(operator)
-    return str(caught.value)
 
 
 # State

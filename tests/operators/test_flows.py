@@ -8,13 +8,12 @@ import pytest
 from airflow_provider_flowservice.client import Flow, specs
 from airflow_provider_flowservice.client.model import SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.links import FlowServiceLink, flow_url
 from tests.support.aep import make_ends, selected, writes
 from tests.support.faults import fault
 from tests.support.operators import activate, create_flow
-from tests.support.tasks import rendered, run
+from tests.support.tasks import refused, rendered, run
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
 
@@ -28,12 +27,6 @@ def ends(hook: FlowServiceHook) -> tuple[str, str]:
 def only_flow(control: EmulatorControl) -> dict[str, Any]:
     (flow,) = control.state()["flows"]
     return dict(flow)
-
-
-def refused(operator: Any) -> str:
-    with pytest.raises(FlowServicePermanentException) as caught:
-        run(operator)
-    return str(caught.value)
 
 
 def test_a_flow_is_created_ready_for_activation(control: EmulatorControl, ends: tuple[str, str]) -> None:

@@ -19,9 +19,9 @@ from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make_flow
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
-from tests.support.inlets import letters, lines, post, posts, refused
+from tests.support.inlets import letters, lines, post, posts
 from tests.support.streaming import SETTLED, Source, numbers, open_inlet, open_source, people
-from tests.support.tasks import rendered, run
+from tests.support.tasks import refused, rendered, run
 
 # What is sent
 

@@ -12,9 +12,9 @@ import pytest
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from tests.support.inlets import letters, lines, post, posts, refused
+from tests.support.inlets import letters, lines, post, posts
 from tests.support.streaming import Source, numbers, people
-from tests.support.tasks import rendered, run
+from tests.support.tasks import refused, rendered, run
 
 
 def as_csv(records: list[dict[str, Any]]) -> str:

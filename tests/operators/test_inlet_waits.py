@@ -13,9 +13,9 @@ from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
-from tests.support.inlets import post, posts, refused
+from tests.support.inlets import post, posts
 from tests.support.streaming import SETTLED, Source, open_source, people
-from tests.support.tasks import run
+from tests.support.tasks import refused, run
 from tests.support.triggers import fire
 
 

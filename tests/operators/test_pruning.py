@@ -21,7 +21,7 @@ from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import kinesis, make, make_ends, profile_flow, stream, writes
 from tests.support.faults import fault
 from tests.support.operators import onboard
-from tests.support.tasks import Attempts, TaskStateStore, rendered, run
+from tests.support.tasks import Attempts, TaskStateStore, refused, rendered, run
 
 EMPTY: dict[str, list[str]] = {
     name: []
@@ -55,12 +55,6 @@ def flows(hook: FlowServiceHook, *names: str, disabled: bool = False) -> list[st
 def states(control: EmulatorControl) -> dict[str, str]:
     """State of each flow by its id."""
     return {flow["id"]: flow["state"] for flow in control.state()["flows"]}
-
-
-def refused(operator: Any, **context: Any) -> str:
-    with pytest.raises(FlowServicePermanentException) as caught:
-        run(operator, **context)
-    return str(caught.value)
 
 
 def before_acting(mocker: Any, flow: str, change: Callable[[], object]) -> None:

@@ -8,6 +8,7 @@ from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Sender
+from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.support.streaming import SCHEMA_VERSION, customers
 
 LANDING_ZONE = {"id": "26f526f2-58f4-4712-961d-e41bf1ccc0e8", "version": "1.0"}
@@ -41,3 +42,8 @@ def make_batch_flow(sender: Sender, frequency: str = "once", **schedule: Any) ->
         "scheduleParams": {"startTime": FAR, "frequency": frequency, **schedule},
     }
     return sender.send(request.create(request.FLOWS, flow)).id
+
+
+def runs(control: EmulatorControl) -> list[str]:
+    """The ids of all flow runs."""
+    return [each["id"] for each in control.state()["runs"]]

@@ -6,13 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 from tests.support.streaming import Source, people
-from tests.support.tasks import run
 
 
 def post(source: Source | None = None, **changes: Any) -> FlowServicePostToInletOperator:
@@ -21,12 +17,6 @@ def post(source: Source | None = None, **changes: Any) -> FlowServicePostToInlet
     if source:
         arguments |= {"connection_id": source.connection_id, "flow_id": source.flow_id}
     return FlowServicePostToInletOperator(**{**arguments, **changes})
-
-
-def refused(operator: FlowServicePostToInletOperator) -> str:
-    with pytest.raises(FlowServicePermanentException) as caught:
-        run(operator)
-    return str(caught.value)
 
 
 def posts(control: EmulatorControl) -> list[dict[str, Any]]:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from airflow_provider_flowservice.exceptions import FlowServicePermanentException
+
 
 @dataclass
 class RecordingTaskInstance:
@@ -24,6 +28,13 @@ def run(operator: Any, **context: Any) -> tuple[Any, dict[str, Any]]:
     ti = RecordingTaskInstance()
     result = operator.execute({"ti": ti, **context})
     return result, ti.pushed
+
+
+def refused(operator: Any, **context: Any) -> str:
+    """Execute an operator that fails for good; its error."""
+    with pytest.raises(FlowServicePermanentException) as caught:
+        run(operator, **context)
+    return str(caught.value)
 
 
 def rendered(make: Callable[..., Any], **values: Any) -> Any:

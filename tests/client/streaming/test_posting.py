@@ -1,26 +1,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from airflow_provider_flowservice.client.errors import (
-    AuthenticationError,
     BadRequestError,
     InvalidInputError,
     NotFoundError,
     RateLimitError,
     ServerError,
 )
-from airflow_provider_flowservice.client.http import AiohttpTransport, auth
 from airflow_provider_flowservice.client.streaming import inlet
 from airflow_provider_flowservice.client.streaming.batches import Batcher, Limits
 from airflow_provider_flowservice.client.streaming.delivery import ATTEMPTS
-from airflow_provider_flowservice.client.streaming.plan import Plan
-from airflow_provider_flowservice.client.streaming.posting import Failure, Note, Poster, PostSummary
+from airflow_provider_flowservice.client.streaming.posting import Note, PostSummary
 from airflow_provider_flowservice.client.streaming.records import (
     CsvLayout,
     InputRecord,
@@ -29,101 +25,11 @@ from airflow_provider_flowservice.client.streaming.records import (
 )
 from airflow_provider_flowservice.client.streaming.settled import SettledRecords
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from tests.client.conftest import Opener
-from tests.support.clients import Client
-from tests.support.faults import fault
-from tests.support.streaming import Source, as_records, numbers, open_source, people
+from tests.support.shop import Shop
+from tests.support.streaming import as_records, numbers, people
 
 BUSY = {"statusCode": 503, "message": "try later"}
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    emulator.control.set_switches(settling_seconds=0)
-    return emulator.control
-
-
-class Shop:
-    """An open source, what was posted to it, and what became of that."""
-
-    def __init__(self, client: Client, control: EmulatorControl, source: Source) -> None:
-        self.client = client
-        self.control = control
-        self.source = source
-        self.failures: list[Failure] = []
-        self.notes: list[Note] = []
-        self.poster: Poster | None = None
-        control.clear_requests()
-
-    def post(
-        self,
-        records: Iterable[InputRecord | UnreadableRecord],
-        *,
-        note: Note | None = None,
-        client: Client | None = None,
-        **plan: Any,
-    ) -> PostSummary:
-        """Post records one batch after the other, unless ``concurrency`` says otherwise."""
-        settings = (client or self.client)._settings
-        options = {"flow_id": self.source.flow_id, "concurrency": 1, **plan}
-        begin = note.settled.settled if note else 0
-        self.poster = Poster(
-            lambda _: AiohttpTransport(settings),
-            Plan(target=self.source.inlet, **options),
-            settled=SettledRecords(begin),
-            note=note,
-            on_failure=self.failures.append,
-            on_note=self.notes.append,
-        )
-        return self.poster.post(in_blocks(records))
-
-    @property
-    def summary(self) -> PostSummary:
-        """The counts so far, also after an error."""
-        assert self.poster is not None
-        return self.poster.summary
-
-    def lose(self, kind: str, path: int = 1, **parameters: Any) -> None:
-        """Put a fault in the way of the batch endpoint, or with 0 of the single one."""
-        self.control.inject(fault(kind, "POST", self.source.paths[path], **parameters))
-
-    def answer(self, *elements: dict[str, Any], **parameters: Any) -> None:
-        """Let the inlet answer the next batch with these elements, and take nothing in."""
-        body = {"inletId": self.source.inlet.id, "batchId": "b", "responses": elements}
-        self.lose("status", status=207, body=body, **parameters)
-
-    @property
-    def posts(self) -> list[dict[str, Any]]:
-        """The requests at the inlet."""
-        return self.control.requests(method="POST", path="/collection/")
-
-    @property
-    def sizes(self) -> list[int]:
-        """How many messages each batch had."""
-        return [len(entry["body"]["messages"]) for entry in self.posts]
-
-    @property
-    def kept(self) -> list[dict[str, Any]]:
-        """What the inlet took."""
-        return self.control.messages(self.source.inlet.id)
-
-    @property
-    def problems(self) -> list[tuple[str, int | None, str]]:
-        return [(failure.place, failure.status, failure.message) for failure in self.failures]
-
-
-@pytest.fixture
-def shop(plain_client: Client, control: EmulatorControl) -> Shop:
-    """An inlet for raw records that asks for no token."""
-    return Shop(plain_client, control, open_source(plain_client))
-
-
-@pytest.fixture
-def xdm_shop(plain_client: Client, control: EmulatorControl) -> Shop:
-    """An inlet for XDM messages."""
-    return Shop(plain_client, control, open_source(plain_client, "xdm"))
 
 
 def test_records_arrive_in_order_and_as_they_are(shop: Shop) -> None:
@@ -500,104 +406,6 @@ def test_a_place_without_a_line_is_the_position(shop: Shop) -> None:
     assert [place for place, _, _ in shop.problems] == ["record 0"]
 
 
-# Tokens
-
-
-@pytest.fixture
-def guarded(open_to_emulator: Opener, control: EmulatorControl) -> Shop:
-    """An inlet that asks for a token."""
-    client = open_to_emulator()
-    return Shop(client, control, open_source(client, authenticated=True))
-
-
-def test_a_token_goes_with_records_for_an_authenticated_inlet(guarded: Shop) -> None:
-    assert guarded.post(as_records(people(2)), batch_size=1).accepted == 2
-    for entry in guarded.posts:
-        assert entry["headers"]["authorization"].startswith("Bearer ")
-        assert entry["headers"]["x-gw-ims-org-id"] == guarded.control.credential.org_id
-        assert "x-api-key" not in entry["headers"]
-        assert entry["headers"]["x-adobe-flow-id"] == guarded.source.flow_id
-
-
-def test_the_organisation_header_satisfies_an_inlet_that_demands_it(guarded: Shop) -> None:
-    guarded.control.set_switches(inlet_org_header="required")
-    assert guarded.post(as_records(people(2))).accepted == 2
-
-
-def test_no_token_is_fetched_or_sent_for_an_open_inlet(shop: Shop, open_to_emulator: Opener) -> None:
-    auth.forget_all()
-    summary = shop.post(as_records(people(2)), client=open_to_emulator())
-    assert summary.accepted == 2
-    (entry,) = shop.control.requests()
-    assert "authorization" not in entry["headers"]
-    assert "x-gw-ims-org-id" not in entry["headers"]
-
-
-@pytest.mark.parametrize("status", ["401", "403"])
-@pytest.mark.parametrize("batch_size", [1, 10])
-def test_an_expired_token_is_renewed_once(guarded: Shop, status: str, batch_size: int) -> None:
-    guarded.control.set_switches(inlet_bad_token=status)
-    guarded.lose("expire_token", path=int(batch_size > 1))
-    summary = guarded.post(as_records(people(2)), batch_size=batch_size)
-    assert (summary.accepted, summary.maybe_duplicated, numbers(guarded.kept)) == (2, 0, [0, 1])
-    assert guarded.posts[0]["status"] == int(status)
-    assert len(guarded.control.requests(path="/ims/")) == 1
-
-
-@pytest.mark.parametrize("status", ["401", "403"])
-def test_a_token_that_is_refused_again_is_an_error(guarded: Shop, status: str) -> None:
-    guarded.control.set_switches(inlet_bad_token=status)
-    guarded.lose("expire_token", times=2)
-    with pytest.raises(AuthenticationError, match="Ims service token is invalid"):
-        guarded.post(as_records(people(2)))
-    assert len(guarded.control.requests(path="/ims/")) == 1
-    assert len(guarded.posts) == 2
-    assert guarded.kept == []
-
-
-def test_what_was_not_sent_for_want_of_a_token_is_neither_unknown_nor_duplicated(guarded: Shop) -> None:
-    auth.forget_all()
-    guarded.control.inject(fault("status", "POST", "/ims/token/v3", status=503, times=6))
-    summary = guarded.post(as_records(people(2)))
-    assert (summary.accepted, summary.maybe_duplicated, numbers(guarded.kept)) == (2, 0, [0, 1])
-    auth.forget_all()
-    guarded.control.inject(fault("status", "POST", "/ims/token/v3", status=503, times=100))
-    with pytest.raises(ServerError):
-        guarded.post(as_records(people(2)))
-    assert (guarded.summary.accepted, guarded.summary.unknown) == (0, 0)
-
-
-# Synchronous validation
-
-
-def validated(shop: Shop, entities: list[dict[str, Any]], **changes: Any) -> PostSummary:
-    envelope = shop.source.envelope(shop.control.credential.org_id)
-    return shop.post(as_records(entities), envelope=envelope, sync_validation=True, **changes)
-
-
-def test_synchronous_validation_reports_each_violation(xdm_shop: Shop) -> None:
-    good = {"_id": "1", "person": {"name": {"firstName": "Ada"}}}
-    summary = validated(xdm_shop, [good, {"_id": 2}, good], batch_size=500)
-    assert (summary.accepted, summary.rejected, summary.settled) == (2, 1, 3)
-    ((place, status, message),) = xdm_shop.problems
-    assert (place, status) == ("line 2", 400)
-    assert "Message is invalid. #/_id: expected type: String, found: Long" in message
-    assert [entry["path"] for entry in xdm_shop.posts] == [xdm_shop.source.paths[0]] * 3
-    assert [entry["query"] for entry in xdm_shop.posts] == [{"syncValidation": "true"}] * 3
-
-
-def test_what_aep_quotes_of_a_record_is_not_in_the_message(xdm_shop: Shop) -> None:
-    causes = [
-        {"pointerToViolation": "#/mail", "message": "string [ada@example.com] does not match pattern a+"}
-    ]
-    cause = {"_streamingValidation": [{"pointerToViolation": "#", "causingExceptions": causes}]}
-    body = {"title": "Invalid", "report": {"message": "refused", "cause": cause}}
-    xdm_shop.lose("status", path=0, status=400, body=body)
-    validated(xdm_shop, [{"mail": "ada@example.com"}])
-    ((_, _, message),) = xdm_shop.problems
-    assert message.endswith("HTTP 400: Invalid. refused. #/mail: string [***] does not match pattern a+")
-
-
 @pytest.mark.parametrize("reading", ["refuse", "accept"])
 @pytest.mark.parametrize("batch_size", [1, 500])
 def test_aep_decides_about_plain_xdm_with_a_flow(
@@ -611,28 +419,6 @@ def test_aep_decides_about_plain_xdm_with_a_flow(
     else:
         assert (summary.accepted, summary.rejected) == (0, 2)
         assert all("Message has unknown xdm format" in message for *_, message in xdm_shop.problems)
-
-
-def test_synchronous_validation_keeps_to_sixty_a_minute(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
-    virtual_clock.follow(xdm_shop.control.advance)
-    started = virtual_clock.monotonic()
-    summary = validated(xdm_shop, [{"_id": str(n)} for n in range(65)])
-    assert summary.accepted == 65
-    assert xdm_shop.control.requests(status=429) == []
-    assert virtual_clock.monotonic() - started == pytest.approx(64)
-
-
-def test_synchronous_validation_keeps_to_a_lower_limit(xdm_shop: Shop, virtual_clock: VirtualClock) -> None:
-    started = virtual_clock.monotonic()
-    validated(xdm_shop, [{"_id": str(n)} for n in range(5)], requests_per_second=0.1)
-    assert virtual_clock.monotonic() - started == pytest.approx(40)
-
-
-def test_an_inlet_that_cannot_validate_says_so_at_once(xdm_shop: Shop) -> None:
-    xdm_shop.control.set_switches(sync_validation="unsupported")
-    with pytest.raises(InvalidInputError, match=r"sync_validation: .*501.*not available here.* Remove it"):
-        validated(xdm_shop, [{"_id": "1"}, {"_id": "2"}])
-    assert len(xdm_shop.posts) == 1
 
 
 def test_a_501_without_validation_is_the_servers_failure(shop: Shop) -> None:
