@@ -82,7 +82,7 @@ def posted(messages: Iterable[int]) -> Run:
     """A run with so many messages in each second."""
     per_second = round(1 / SLOT)
     slots = [count // per_second for count in messages for _ in range(per_second)]
-    report = Report(len(slots), sum(slots), None, 0.0, dict(enumerate(slots, start=1000)))
+    report = Report(len(slots), sum(slots), sum(slots), 0.0, dict(enumerate(slots, start=1000)))
     return Run(Usage(1000 * SLOT, len(slots) * SLOT, 1.0, 0, 0), report, [])
 
 

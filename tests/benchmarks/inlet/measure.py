@@ -134,9 +134,9 @@ def measured(sender: Sender, job: Job, at: Server, latency: float, records: int)
         process.join()
     assert isinstance(usage, Usage)
     report = at.report()
-    if sender.has_end and (report.messages != records or report.distinct not in (None, records)):
-        distinct = "" if report.distinct is None else f", {report.distinct} of them different"
-        raise BenchmarkError(f"{sender.name} posted {report.messages} messages{distinct}, not {records}")
+    if sender.has_end and (report.messages != records or report.distinct != records):
+        arrived = f"{report.messages} messages, {report.distinct} of them different"
+        raise BenchmarkError(f"{sender.name} posted {arrived}, not {records}")
     memory = [(when - usage.began, (size - usage.idle_bytes) / 2**20) for when, size in samples]
     return Run(usage, report, memory)
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from pathlib import Path
 
 #: The id of the inlet, which is part of its URL.
 INLET_ID = "b0" * 32
-#: Each record has this key once: counting it counts the records of a request.
-KEY = b'"serialNumber":'
-_NUMBER = re.compile(KEY + rb"(\d+)")
+#: The key of the number that each record has.
+NUMBER = "serialNumber"
 _RECORD = (
-    b"{"
-    + KEY
-    + '%d,"first":"Zoë","last":"Example","mail":"zoe@example.com","address":{"street":"1 Example Street","city":'
+    f'{{"{NUMBER}":'
+    '%d,"first":"Zoë","last":"Example","mail":"zoe@example.com","address":{"street":"1 Example Street","city":'
     '"Example Town","postalCode":"12345","countryCode":"DE"},"consents":{"marketing":{"email":{"val":"y","time":'
     '"2026-01-01T00:00:00Z"},"sms":{"val":"n"}}},"loyalty":{"tier":"gold","points":1234,"since":"2019-05-01"},'
-    '"segments":["newsletter","returning","high value"],"note":"said \\"hello\\""}\n'.encode()
-)
+    '"segments":["newsletter","returning","high value"],"note":"said \\"hello\\""}\n'
+).encode()
 #: Size of a line in bytes; the number in it makes it up to six bytes longer.
 LINE_BYTES = len(_RECORD % 0)
 _LINES_AT_ONCE = 10_000
-
-
-def numbers(body: bytes) -> list[int]:
-    """The numbers of the records in a request."""
-    return [int(number) for number in _NUMBER.findall(body)]
 
 
 def write_lines(path: Path, count: int) -> None:

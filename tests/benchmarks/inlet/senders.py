@@ -181,7 +181,8 @@ def aepp(job: Job) -> Callable[[], object]:
         org_id="BENCH@AdobeOrg", client_id="id", secret="secret", scopes="openid", sandbox="bench"
     )
     config = library.config.config_object
-    config.update({"token": "token", "date_limit": float("inf")})
+    # With a token that does not expire, it asks for none.
+    config.update({"token": "token", "date_limit": float("inf"), "connectionType": "oauthV2"})
     client = import_module("aepp.ingestion").DataIngestion(config=config, header=library.config.header)
     client.endpoint_streaming = job.server
     prepared = [[json.loads(line) for line in batch] for batch in batches(job.path, job.batch)]
