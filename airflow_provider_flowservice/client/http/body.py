@@ -42,8 +42,9 @@ class Body:
         if self._ignored and head.is_success:
             raise self._error(f"is compressed with {coding!r}, which was not asked for")
         self._compressed = coding in _ZLIB
-        # 32 accepts the headers of both gzip and zlib.
-        self._stream = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+        if self._compressed:
+            # 32 accepts the headers of both gzip and zlib.
+            self._stream = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
         self._received = 0
         self._content = io.BytesIO()
 

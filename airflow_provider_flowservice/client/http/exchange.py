@@ -39,9 +39,10 @@ class Send(Frozen, frozen=True):
     """Step: send an HTTP request.
 
     :param seconds: maximum duration of the attempt.
+    :param secrets: what must not appear in a message about the response.
     """
 
-    hidden: ClassVar = frozenset({"headers", "body"})
+    hidden: ClassVar = frozenset({"headers", "body", "secrets"})
 
     method: str
     origin: str
@@ -50,6 +51,7 @@ class Send(Frozen, frozen=True):
     headers: dict[str, str]
     body: bytes | None
     seconds: float
+    secrets: tuple[str, ...]
 
     @property
     def url(self) -> str:
@@ -59,7 +61,7 @@ class Send(Frozen, frozen=True):
     def head(self, status: int, headers: Mapping[str, str]) -> Response:
         """Return the response to this request, without its body."""
         lower = {name.lower(): value for name, value in headers.items()}
-        return Response(method=self.method, path=self.path, status=status, headers=lower)
+        return Response(self.method, self.path, status, lower, secrets=self.secrets)
 
 
 class Turn(Frozen, frozen=True):
@@ -108,19 +110,19 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
     given = _checked(request.headers)
     attempt, refreshed = 1, False
     token: str | None = None
-    secrets = (*settings.secrets, *request.secrets)
+    more_secrets = request.secrets
     while True:
         if token is None and request.authorized:
             token = cast(str, (yield NeedToken()))
-            secrets += (token,)
         common = _common(request.host, settings, token)
+        secrets = common.secrets + more_secrets
         ready = clock.current().monotonic()
         yield Turn()
         elapsed = ready - start
         start = clock.current().monotonic() - elapsed
         seconds = max(settings.retry_budget - elapsed, 0.001)
-        result = yield _prepare(request, settings, common, given, seconds)
-        outcome = _read(request, result, secrets)
+        result = yield _prepare(request, settings, {**common.headers, **given}, seconds, secrets)
+        outcome = _read(request, result)
         if not isinstance(outcome, _Failure):
             return outcome
         error = outcome.error
@@ -144,8 +146,8 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
                 del error, outcome
         if isinstance(decision, retry.RefreshToken):
             refreshed = True
+            more_secrets = secrets
             token = cast(str, (yield NeedToken(rejected=token)))
-            secrets += (token,)
         else:
             attempt += 1
             yield Pause(decision.delay)
@@ -155,12 +157,11 @@ class _Failure(Frozen, frozen=True):
     error: FlowServiceError
 
 
-def _read(request: Request[T], result: Result, secrets: tuple[str, ...]) -> T | _Failure:
+def _read(request: Request[T], result: Result) -> T | _Failure:
     if isinstance(result, FlowServiceError):
         return _Failure(result)
     if not isinstance(result, Response):
         raise TypeError(f"the result of Send must be a response or an error, not {type(result).__name__}")
-    result = msgspec.structs.replace(result, secrets=secrets)
     if not result.is_success:
         rejections = _TOKEN_REJECTIONS[request.host]
         return _Failure(response.error(result, token_rejections=rejections, record=request.content))
@@ -171,20 +172,23 @@ def _read(request: Request[T], result: Result, secrets: tuple[str, ...]) -> T | 
 
 
 def _prepare(
-    request: Request[Any], settings: Settings, common: _Headers, given: _Headers, seconds: float
+    request: Request[Any],
+    settings: Settings,
+    headers: dict[str, str],
+    seconds: float,
+    secrets: tuple[str, ...],
 ) -> Send:
-    headers = {**common, "x-request-id": _new_request_id()}
+    headers["x-request-id"] = _new_request_id()
     body = request.content
     if request.form is not None:
         body = urlencode(request.form).encode()
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
     elif body is None and request.json is not None:
         body = msgspec.json.encode(request.json)
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
-    headers.update(given)
     origin = _origin(request.host, settings)
-    return Send(request.method, origin, request.path, request.query, headers, body, seconds)
+    return Send(request.method, origin, request.path, request.query, headers, body, seconds, secrets)
 
 
 def _new_request_id() -> str:
@@ -199,10 +203,21 @@ def _origin(host: Host, settings: Settings) -> str:
     return settings.ims_host if host is Host.IMS else settings.gateway
 
 
-# Nearly all requests of a process have the same ones.
+class _Common(Frozen, frozen=True):
+    """What all requests to a host have.
+
+    :param headers: with the token, if there is one.
+    """
+
+    hidden: ClassVar = frozenset({"headers", "secrets"})
+
+    headers: _Headers
+    secrets: tuple[str, ...]
+
+
+# Nearly all requests of a process have the same.
 @lru_cache(maxsize=16)
-def _common(host: Host, settings: Settings, token: str | None) -> _Headers:
-    """Return the headers that all requests to a host have, with the token if there is one."""
+def _common(host: Host, settings: Settings, token: str | None) -> _Common:
     headers = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
     if token is not None:
         headers |= {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
@@ -210,7 +225,8 @@ def _common(host: Host, settings: Settings, token: str | None) -> _Headers:
         headers["x-api-key"] = settings.client_id
     if host is not Host.IMS:
         headers["x-sandbox-name"] = settings.sandbox
-    return _checked(tuple(headers.items()))
+    secrets = settings.secrets if token is None else (*settings.secrets, token)
+    return _Common(_checked(tuple(headers.items())), secrets)
 
 
 #: What a header is called where its value comes from.

@@ -72,13 +72,12 @@ class Background:
         self._stop: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run, name="flowservice-delivery", daemon=True)
         self._has_begun = threading.Event()
-        #: Batches that the event loop has not been told of yet.
-        self._submitted: list[Batch] = []
         self._results: queue.SimpleQueue[list[Delivered] | _Call | _Ended] = queue.SimpleQueue()
         #: Number of batches that were submitted and not yet returned.
         self.open = 0
-        # The following belong to the event loop.
+        #: Batches that no worker has taken yet. This thread adds to them, and the workers take them.
         self._ready: deque[Batch] = deque()
+        # The following belong to the event loop.
         self._idle: deque[asyncio.Future[None]] = deque()
         self._finished: list[Delivered] = []
         self._error: BaseException | None = None
@@ -105,8 +104,16 @@ class Background:
 
     def submit(self, batch: Batch) -> None:
         """Have a batch delivered."""
-        self._submitted.append(batch)
         self.open += 1
+        self._ready.append(batch)
+        # To wake the event loop costs as much as to send a small message. Workers that are busy look for more anyway.
+        if self._idle:
+            self._in_loop(self._wake)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether :meth:`take` has something to return, or to do."""
+        return not self._results.empty()
 
     def take(self, *, wait: float | None) -> list[Delivered]:
         """Return what has been delivered.
@@ -114,9 +121,6 @@ class Background:
         :param wait: maximum number of seconds to wait for something; None does not wait.
         :raises BaseException: what has ended the thread, if that has failed.
         """
-        if self._submitted:
-            submitted, self._submitted = self._submitted, []
-            self._in_loop(lambda: self._start(submitted))
         found: list[Delivered] = []
         while True:
             try:
@@ -188,6 +192,9 @@ class Background:
             while not self._ready:
                 waiting = loop.create_future()
                 self._idle.append(waiting)
+                # A batch that is submitted from here on wakes a worker. One that came just before must not wait.
+                if self._ready:
+                    self._wake()
                 await waiting
             batch = self._ready.popleft()
             # After an error, what was not sent yet is not sent any more.
@@ -196,9 +203,8 @@ class Background:
             self._error = self._error or delivered.error
             self._finish(delivered, loop)
 
-    def _start(self, batches: list[Batch]) -> None:
-        self._ready.extend(batches)
-        for _ in range(min(len(batches), len(self._idle))):
+    def _wake(self) -> None:
+        for _ in range(min(len(self._ready), len(self._idle))):
             self._idle.popleft().set_result(None)
 
     def _finish(self, delivered: Delivered, loop: asyncio.AbstractEventLoop) -> None:

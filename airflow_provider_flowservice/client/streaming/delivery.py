@@ -130,9 +130,10 @@ class Courier:
         pending = offsets
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
-            delay = backoff(attempt, random.random())  # noqa: S311
+            delay = None
             try:
-                result = await self._send(transport, [raws[offset] for offset in pending])
+                sent = raws if len(pending) == len(raws) else [raws[offset] for offset in pending]
+                result = await self._send(transport, sent)
             except FlowServiceError as error:
                 if isinstance(error, ApiError) and error.status == 413 and len(pending) > 1:
                     middle = len(pending) // 2
@@ -150,6 +151,8 @@ class Courier:
                 pending = self._account(delivered, pending, result, sent_before=sent_before, last=last)
                 if not pending:
                     return
+            if delay is None:
+                delay = backoff(attempt, random.random())  # noqa: S311
             await clock.current().sleep_async(delay)
 
     async def _send(self, transport: Transport, raws: list[bytes]) -> PostResult:

@@ -225,7 +225,8 @@ class _Element(model.Record, frozen=True, kw_only=True):
         return self.xaction_id is not None and self.status is None and self.status_code is None
 
 
-class _Accepted(model.Record, frozen=True, kw_only=True):
+# A response has as many as a batch has messages: they would make the garbage collector look through the whole process.
+class _Accepted(model.Record, frozen=True, kw_only=True, gc=False):
     """An element of a message that is accepted; any other is invalid as such."""
 
     xaction_id: str

@@ -78,7 +78,7 @@ def _lines(stream: io.BufferedReader, position: int, number: int) -> Records:
     for text, lines in _split(stream):
         # Lines without white space around them, as nearly all are, need not be stripped.
         raws = lines
-        if not begin_with_brace(text, len(lines)) or not text.endswith(b"}\n"):
+        if not begin_with_brace(lines) or not text.endswith(b"}\n"):
             raws = [raw for line in lines if (raw := line.strip())]
         is_long = len(text) > _MAX_LINE and max(map(len, lines)) > _MAX_LINE
         if raws and not is_long and are_records(text, raws):

@@ -234,7 +234,8 @@ class Poster:
             span = batch.settled
             known = Delivered(batch, batch.end - batch.begin, span.duplicated) if span else Delivered(batch)
             self._receive(known)
-        self._collect(None)
+        if self._background.has_results or not needs_sending:
+            self._collect(None)
 
     def _has_room(self, batch: Batch) -> bool:
         """Whether a batch may be sent: not too many are being sent, and another attempt is told of it.

@@ -279,21 +279,17 @@ def are_records(text: bytes, raws: Sequence[bytes]) -> bool:
         return False
     sizes = list(map(len, raws))
     # Neither can a value begin or end in the middle of a text then, since the first begins where the first text does.
-    if list(map(len, values)) != sizes or not _are_objects(text, raws):
+    if list(map(len, values)) != sizes or not begin_with_brace(raws):
         return False
     if max(sizes) > 2 * MAX_DEPTH and any(_is_too_deep(raw) for raw in raws if len(raw) > 2 * MAX_DEPTH):
         return False
     return not _has_large_number(text) or not any(problem_of(raw) for raw in raws if _has_large_number(raw))
 
 
-def begin_with_brace(text: bytes, count: int) -> bool:
-    """Whether a text has this number of lines, and each begins with a brace."""
-    return text.startswith(b"{") and text.count(b"\n{") == count - 1
-
-
-def _are_objects(text: bytes, raws: Sequence[bytes]) -> bool:
-    # No other value begins with a character that is as great as a brace.
-    return begin_with_brace(text, len(raws)) or min(raws) >= b"{"
+def begin_with_brace(raws: Sequence[bytes]) -> bool:
+    """Whether each of several texts begins with a brace, or with what no JSON begins with."""
+    # No other value, and no white space, begins with a character that is as great as a brace.
+    return min(raws) >= b"{"
 
 
 def _has_large_number(text: bytes) -> bool:
