@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.inlet.comparison import compare
-from tests.benchmarks.inlet.measure import server
 from tests.benchmarks.inlet.plot import Canvas, Curve, chart
+from tests.benchmarks.inlet.remote import server
 from tests.benchmarks.inlet.report import Result, tables
 from tests.benchmarks.inlet.scenarios import Scenario, all_scenarios
 from tests.benchmarks.inlet.senders import ALL

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.inlet.measure import BenchmarkError, Run, Server, measured
+from tests.benchmarks.inlet.measure import BenchmarkError, Run, measured
 from tests.benchmarks.inlet.records import LINE_BYTES, write_lines
+from tests.benchmarks.inlet.remote import Server
 from tests.benchmarks.inlet.scenarios import Scenario
 from tests.benchmarks.inlet.senders import Job, Sender
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from multiprocessing.connection import Connection
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import msgspec
-
+from tests.benchmarks.inlet.remote import Server
 from tests.benchmarks.inlet.senders import Job, Sender
 from tests.benchmarks.inlet.server import SLOT, Report
 from tests.benchmarks.inlet.worker import Usage, work
-from tests.support.processes import running
 
 _RUN_SECONDS = 180
 #: Seconds between two looks at the memory of a worker.
@@ -71,40 +64,6 @@ class Run:
         return [
             (end * SLOT - self.usage.began, count / period) for end, count in zip(ends, counts, strict=True)
         ]
-
-
-class Server:
-    """The server process.
-
-    :param url: its URL.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
-
-    def begin(self, latency: float) -> None:
-        """Start a run."""
-        self._call("POST", f"/begin?latency={latency}")
-
-    def report(self) -> Report:
-        """What it has received since then."""
-        return msgspec.json.decode(self._call("GET", "/report"), type=Report, strict=False)
-
-    def _call(self, method: str, path: str) -> bytes:
-        self._connection.request(method, path)
-        return self._connection.getresponse().read()
-
-
-@contextmanager
-def server() -> Iterator[Server]:
-    """The server, in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.inlet.server"]
-    with running(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        if not (url := process.stdout.readline().strip()):
-            raise BenchmarkError("the server did not start")
-        yield Server(url)
 
 
 def measured(sender: Sender, job: Job, at: Server, latency: float, records: int) -> Run:

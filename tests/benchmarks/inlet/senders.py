@@ -101,6 +101,13 @@ class SlowStore(TaskStateStore):
 
 def operator(job: Job) -> Callable[[], object]:
     """Post with our operator, from the file on disk to the last confirmation."""
+    task = posting_task(job)
+    context = {"ti": TaskInstance(), "task_state_store": SlowStore(job.store_seconds)}
+    return lambda: run(task, **context)
+
+
+def posting_task(job: Job) -> FlowServicePostToInletOperator:
+    """Return a task that posts the file, and let the Airflow connection lead to the server."""
     extra = {
         "org_id": "BENCH@AdobeOrg",
         "sandbox": "bench",
@@ -110,15 +117,13 @@ def operator(job: Job) -> Callable[[], object]:
     os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(
         {"conn_type": "flowservice", "host": job.server, "login": "id", "password": "secret", "extra": extra}
     )
-    task = FlowServicePostToInletOperator(
+    return FlowServicePostToInletOperator(
         task_id="post",
         inlet_url=f"{job.server}/collection/{INLET_ID}",
         path=f"file://{job.path}",
         settle_seconds=0,
         **job.options,
     )
-    context = {"ti": TaskInstance(), "task_state_store": SlowStore(job.store_seconds)}
-    return lambda: run(task, **context)
 
 
 def aiohttp_loop(job: Job) -> Callable[[], object]:
