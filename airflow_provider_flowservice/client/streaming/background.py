@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from types import TracebackType
@@ -78,6 +78,8 @@ class Background:
         #: Batches that no worker has taken yet. This thread adds to them, and the workers take them.
         self._ready: deque[Batch] = deque()
         # The following belong to the event loop.
+        #: The requests of batches that were taken which no worker has begun yet.
+        self._requests: deque[tuple[Delivered, Sequence[int]]] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._finished: list[Delivered] = []
         self._error: BaseException | None = None
@@ -189,22 +191,35 @@ class Background:
     async def _work(self, transport: Transport) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            while not self._ready:
+            while not (self._requests or self._ready):
                 waiting = loop.create_future()
                 self._idle.append(waiting)
                 # A batch that is submitted from here on wakes a worker. One that came just before must not wait.
                 if self._ready:
                     self._wake()
                 await waiting
-            batch = self._ready.popleft()
+            if not self._requests:
+                self._take_batch()
+            delivered, offsets = self._requests.popleft()
             # After an error, what was not sent yet is not sent any more.
-            failed = self._error and Delivered(batch, error=self._error)
-            delivered = failed or await self._courier.deliver(transport, batch)
-            self._error = self._error or delivered.error
-            self._finish(delivered, loop)
+            if self._error:
+                delivered.error = self._error
+            else:
+                await self._courier.deliver(transport, delivered, offsets)
+                self._error = self._error or delivered.error
+            delivered.open -= 1
+            if not delivered.open:
+                self._finish(delivered, loop)
+
+    def _take_batch(self) -> None:
+        batch = self._ready.popleft()
+        requests = self._courier.requests(batch)
+        delivered = Delivered(batch, open=len(requests))
+        self._requests.extend((delivered, offsets) for offsets in requests)
+        self._wake()
 
     def _wake(self) -> None:
-        for _ in range(min(len(self._ready), len(self._idle))):
+        for _ in range(min(len(self._requests) + len(self._ready), len(self._idle))):
             self._idle.popleft().set_result(None)
 
     def _finish(self, delivered: Delivered, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,4 +1,4 @@
-"""Batches of records, each of which becomes a request."""
+"""Batches of records, each of which becomes a request, or of single messages some requests."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Unsendable(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """The records of one request, and those between them that cannot be sent.
+    """Records whose results are accounted for together, and those between them that cannot be sent.
 
     :param begin: index of its first record in the input.
     :param end: index after its last record.
     :param parts: the records to send, each block with the index of its first record.
     :param unsendable: the others.
     :param digest: hash of all records of the input before ``end``.
-    :param size: about the size of its request in bytes.
+    :param size: about the size of its records in a request, in bytes.
     :param settled: what an earlier attempt knows of it, if that has settled it.
     """
 
@@ -75,7 +75,7 @@ class Limits(Frozen, frozen=True):
     """What fits into a batch.
 
     :param records: maximum number of records, including those that cannot be sent.
-    :param bytes: maximum size of the request in bytes. A record that is larger is sent alone.
+    :param bytes: maximum size of a request with them, in bytes. A record that is larger is sent alone.
     :param added: bytes that each record gets as a message.
     """
 

@@ -1,4 +1,4 @@
-"""Delivery of a batch to an inlet, with a result for each record.
+"""Delivery of batches to an inlet, with a result for each record.
 
 Inlets do not support idempotency keys: if a response is lost, the batch is sent again, and its records are counted as
 possibly duplicated.
@@ -62,6 +62,7 @@ class Delivered(msgspec.Struct):
     :param unknown: number of records of which it is not known, because the last response was lost.
     :param refused: the others, by their index in the batch's ``raws``.
     :param error: why it was not delivered completely, if it was not.
+    :param open: number of its requests that have not ended.
     """
 
     batch: Batch
@@ -72,10 +73,11 @@ class Delivered(msgspec.Struct):
     first_xaction_id: str | None = None
     last_xaction_id: str | None = None
     error: BaseException | None = None
+    open: int = 0
 
 
 class Courier:
-    """Delivers one batch: sends it, and what the inlet is too busy for again.
+    """Delivers batches: sends their records, and what the inlet is too busy for again.
 
     :param endpoints: the endpoints of the inlet.
     :param envelope: wraps plain records; None sends records unchanged.
@@ -102,17 +104,19 @@ class Courier:
         self._maybe_sent_below = maybe_sent_below
         self._pace = pace
 
-    async def deliver(self, transport: Transport, batch: Batch) -> Delivered:
-        """Deliver a batch. An error is a part of the result."""
-        delivered = Delivered(batch)
-        raws = batch.raws
+    def requests(self, batch: Batch) -> Sequence[Sequence[int]]:
+        """Return what goes into each request of a batch: indices of its ``raws``."""
+        count = len(batch.raws)
+        return [(offset,) for offset in range(count)] if self._single else [range(count)]
+
+    async def deliver(self, transport: Transport, delivered: Delivered, offsets: Sequence[int]) -> None:
+        """Send one request of a batch, and add the results to it. An error is a part of them."""
         try:
-            await self._deliver(transport, delivered, raws, range(len(raws)))
+            await self._deliver(transport, delivered, delivered.batch.raws, offsets)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 (the main thread raises it)
-            delivered.error = error
-        return delivered
+            delivered.error = delivered.error or error
 
     async def _deliver(
         self,

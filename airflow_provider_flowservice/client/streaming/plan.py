@@ -21,7 +21,10 @@ from airflow_provider_flowservice.client.streaming.rate import Pace
 #: Default for the number of records that another attempt may have to send again.
 RESEND_WINDOW = 10_000
 #: Number of single messages that are ready to be sent. They are small, and the thread that reads them may be late.
-_SINGLES_AHEAD = 64
+_SINGLES_AHEAD = 256
+#: Single messages are accounted for together that are sent within this time in seconds, but at most so many.
+_SINGLES_SECONDS = 0.02
+_SINGLES_TOGETHER = 32
 
 
 class Plan(Frozen, frozen=True, kw_only=True):
@@ -92,6 +95,15 @@ class Plan(Frozen, frozen=True, kw_only=True):
         return 1 if self.is_single else self.batch_size
 
     @property
+    def records_per_batch(self) -> int:
+        """The maximum number of records that are accounted for together: those of a request, or some single ones."""
+        if not self.is_single:
+            return self.batch_size
+        limits = (self._requests_per_second, self.messages_per_second)
+        rate = min((limit for limit in limits if limit is not None), default=math.inf) * self.rate_share
+        return max(1, int(min(rate * _SINGLES_SECONDS, _SINGLES_TOGETHER, self.resend_window or math.inf)))
+
+    @property
     def window(self) -> int:
         """The number of records that may have been sent, but are not noted as settled."""
         usual = max(RESEND_WINDOW, self.concurrency * self.records_per_request)
@@ -100,7 +112,9 @@ class Plan(Frozen, frozen=True, kw_only=True):
     @property
     def ahead(self) -> int:
         """The number of batches that are in memory: those that are being sent, and those that are sent next."""
-        return self.concurrency + max(self.concurrency, _SINGLES_AHEAD if self.is_single else 1)
+        if not self.is_single:
+            return 2 * self.concurrency
+        return math.ceil((self.concurrency + max(self.concurrency, _SINGLES_AHEAD)) / self.records_per_batch)
 
     @property
     def only_xdm(self) -> bool:
@@ -110,16 +124,22 @@ class Plan(Frozen, frozen=True, kw_only=True):
     def limits(self) -> Limits:
         """Return what fits into a batch."""
         added = len(self.envelope.wrap(b"")) if self.envelope else 0
-        return Limits(self.records_per_request, self.batch_bytes, added)
+        return Limits(self.records_per_batch, self.batch_bytes, added)
 
     def pace(self) -> Pace:
         """Return how fast requests may be sent."""
-        requests = self.requests_per_second
-        if self.sync_validation:
-            requests = min(SYNC_VALIDATIONS_PER_MINUTE / 60, math.inf if requests is None else requests)
         return Pace(
-            requests_per_second=requests, messages_per_second=self.messages_per_second, share=self.rate_share
+            requests_per_second=self._requests_per_second,
+            messages_per_second=self.messages_per_second,
+            share=self.rate_share,
         )
+
+    @property
+    def _requests_per_second(self) -> float | None:
+        limit = self.requests_per_second
+        if self.sync_validation:
+            limit = min(SYNC_VALIDATIONS_PER_MINUTE / 60, math.inf if limit is None else limit)
+        return limit
 
     def courier(self, pace: Pace, maybe_sent_below: int) -> Courier:
         """Return what delivers the batches."""

@@ -160,6 +160,49 @@ def test_failures_are_reported_in_the_order_of_the_records(inlet: HeldInlet) -> 
     assert (summary.rejected, summary.accepted) == (len(failed), 41 - len(failed))
 
 
+# Single messages
+
+
+def test_single_messages_after_one_that_fails_for_good_are_not_sent_until_the_next_attempt(
+    inlet: HeldInlet,
+) -> None:
+    inlet.answer = lambda numbers: (404, {"title": "gone"}) if numbers == [5] else accepted(numbers)
+    four_together = {"batch_size": 1, "concurrency": 1, "requests_per_second": 200}
+    running = Posting(inlet, **four_together)
+    with pytest.raises(NotFoundError):
+        running.post([block(0, 12)])
+    assert (running.poster.summary.accepted, inlet.numbers) == (5, list(range(6)))
+    note = running.notes[-1]
+    assert note.settled.settled == 4
+
+    inlet.begin_anew()
+    summary = Posting(inlet, note, **four_together).go_on([block(0, 12)])
+    assert inlet.numbers == list(range(4, 12))
+    assert summary.accepted == 12
+    assert summary.maybe_duplicated >= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "together"),
+    [
+        ({}, 20),
+        ({"rate_share": 0.25}, 5),
+        ({"messages_per_second": 300}, 6),
+        ({"requests_per_second": 3}, 1),
+        ({"requests_per_second": None, "messages_per_second": None}, 32),
+        ({"resend_window": 7}, 7),
+        ({"sync_validation": True}, 1),
+    ],
+    ids=str,
+)
+def test_few_single_messages_are_accounted_for_together(
+    inlet: HeldInlet, changes: dict[str, Any], together: int
+) -> None:
+    plan = Plan(target=inlet.inlet, batch_size=1, **changes)
+    assert plan.records_per_batch == together
+    assert plan.ahead * together >= plan.concurrency + 256
+
+
 # What is in memory
 
 
