@@ -179,7 +179,7 @@ class RunSucceeded(_RunWait, frozen=True, kw_only=True):
 
         :raises RunFailedError: if the run did not succeed. Another one may be created and succeed.
         """
-        page = yield runs.newest_runs(self.flow_id)
+        page = yield runs.newest_runs(self.flow_id, self.started_after)
         run = runs.best_after(page.items, self.started_after, self.max_failed_records)
         if run is None:
             return Judgement(False, {})
@@ -267,20 +267,28 @@ def from_json(document: JsonObject) -> Wait:
     return wait
 
 
-def polling(wait: Wait, *, interval: float, deadline: float) -> Steps:
+def jittered(interval: float) -> float:
+    """Return a pause that differs by up to :data:`JITTER` from an interval."""
+    return interval * (1 + JITTER * (2 * random.random() - 1))  # noqa: S311
+
+
+def polling(
+    wait: Wait, *, interval: float, deadline: float, pause_after: Callable[[float], float] = jittered
+) -> Steps:
     """Poll until the condition is met or the deadline has passed. The last poll takes place at the deadline.
 
     ``Retry-After`` can lengthen a pause, up to a minute, but never shortens it.
 
     :param interval: seconds between two polls.
     :param deadline: absolute time in seconds since 1970-01-01 UTC, so that a restart does not extend it.
+    :param pause_after: returns the pause for an interval.
     :returns: the result of the last poll; not ``done`` if the deadline has passed.
     :raises FlowServiceError: immediately if the error is permanent; otherwise if more than :data:`TOLERATED_FAILURES`
         consecutive polls have failed, or all polls until the deadline.
     """
     judged, failures = Judgement(False), 0
     while True:
-        pause = interval * (1 + JITTER * (2 * random.random() - 1))  # noqa: S311
+        pause = pause_after(interval)
         seen = judged.seen
         try:
             judged = yield from wait.look(seen)

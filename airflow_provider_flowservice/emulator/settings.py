@@ -118,6 +118,13 @@ class Switches:
         doc="how runs end that start from now on",
     )
     run_seconds: int = _number(60, "duration of runs that start from now on")
+    runs_comma: str = _choice(
+        "or",
+        "refuse",
+        "literal",
+        doc="a comma in a filter of runs: means OR, as documented for lists in general, or 400, or is a part of the"
+        " value",
+    )
     run_status_names: str = _choice(
         "payload", "openapi", doc="inProgress and success, or Processing and Success"
     )

@@ -12,9 +12,11 @@ from airflow_provider_flowservice.client import waits
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.exceptions import to_event
 from airflow_provider_flowservice.triggers import sessions
+from airflow_provider_flowservice.triggers.poller import aligned
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.http import AiohttpTransport, Request
+    from airflow_provider_flowservice.client.http import Request
+    from airflow_provider_flowservice.triggers.poller import Poller
 
 
 class FlowServiceTrigger(BaseTrigger):
@@ -53,17 +55,18 @@ class FlowServiceTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the end, then yield one event."""
-        steps = waits.polling(waits.from_json(self.wait), interval=self.poll_interval, deadline=self.deadline)
+        wait = waits.from_json(self.wait)
+        steps = waits.polling(wait, interval=self.poll_interval, deadline=self.deadline, pause_after=aligned)
         async with AsyncExitStack() as opened:
-            transport: AiohttpTransport | None = None
+            poller: Poller | None = None
 
             async def send(request: Request[Any]) -> Any:
-                nonlocal transport
-                if transport is None:
+                nonlocal poller
+                if poller is None:
                     # Opened on first use: some waits do not send any requests and do not need the connection.
-                    session = sessions.transport(self.flowservice_conn_id, self.sandbox, self.deadline)
-                    transport = await opened.enter_async_context(session)
-                return await transport.send(request)
+                    session = sessions.poller(self.flowservice_conn_id, self.sandbox, self.deadline)
+                    poller = await opened.enter_async_context(session)
+                return await poller.send(request)
 
             try:
                 judged = await waits.drive_async(steps, send)

@@ -1,4 +1,4 @@
-"""Transports shared by the triggers in an event loop: one per connection and sandbox."""
+"""Pollers shared by the triggers in an event loop: one per connection and sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import weakref
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -16,12 +15,10 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.settings import Settings, active_emulator
 from airflow_provider_flowservice.hooks.connection import connection_settings, missing_connection
+from airflow_provider_flowservice.triggers.poller import Poller
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-    from airflow_provider_flowservice.client.http import AiohttpTransport
-
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +31,13 @@ PAUSE = 30
 _unanswered: set[asyncio.Task[Connection]] = set()
 
 
-@dataclass
-class _Shared:
-    transport: AiohttpTransport
-    users: int = 0
-
-
-_Transports = dict[Settings, _Shared]
-_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Transports] = weakref.WeakKeyDictionary()
+_Pollers = dict[Settings, Poller]
+_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pollers] = weakref.WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def transport(
-    flowservice_conn_id: str, sandbox: str | None, deadline: float
-) -> AsyncIterator[AiohttpTransport]:
-    """Return the shared transport of a connection. It is closed when its last user exits the ``with`` block.
+async def poller(flowservice_conn_id: str, sandbox: str | None, deadline: float) -> AsyncIterator[Poller]:
+    """Return the shared poller of a connection. It is closed when its last user exits the ``with`` block.
 
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
@@ -60,18 +49,18 @@ async def transport(
 
     connection = await _look_up(flowservice_conn_id, deadline)
     settings = connection_settings(connection, sandbox)
-    transports = _loops.setdefault(asyncio.get_running_loop(), {})
-    shared = transports.get(settings)
+    pollers = _loops.setdefault(asyncio.get_running_loop(), {})
+    shared = pollers.get(settings)
     if shared is None:
-        shared = transports[settings] = _Shared(AiohttpTransport(settings, on_token=mask_secret))
+        shared = pollers[settings] = Poller(AiohttpTransport(settings, on_token=mask_secret))
     shared.users += 1
     try:
-        yield shared.transport
+        yield shared
     finally:
         shared.users -= 1
         if not shared.users:
-            del transports[settings]
-            await shared.transport.close()
+            del pollers[settings]
+            await shared.close()
 
 
 async def _look_up(conn_id: str, deadline: float) -> Connection | None:

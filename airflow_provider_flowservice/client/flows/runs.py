@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import Self
 
+import msgspec
+
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState, compare
@@ -186,9 +188,14 @@ def _reads(params: model.JsonObject, window: Window) -> bool:
     return not compare("", desired, {**desired, **params})
 
 
-def newest_runs(flow_id: str) -> Request[Page[FlowRun]]:
-    """Return the request for the newest 20 runs of a flow: ``GET /runs``."""
-    return request.page(request.RUNS, filters=of_flow(flow_id), order_by=NEWEST_FIRST, limit=20)
+def newest_runs(flow_id: str, since: float = 0) -> Request[Page[FlowRun]]:
+    """Return the request for the newest 20 runs of a flow: ``GET /runs``.
+
+    :param since: runs that were created before are not needed; seconds since 1970-01-01 UTC.
+    """
+    asked = request.page(request.RUNS, filters=of_flow(flow_id), order_by=NEWEST_FIRST, limit=20)
+    member = request.Member(request.RUNS, "flowId", flow_id, since=int(since * 1000))
+    return msgspec.structs.replace(asked, member=member)
 
 
 def of_flow(flow_id: str) -> tuple[str]:

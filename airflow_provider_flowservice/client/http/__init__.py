@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.http.auth import forget_all as forget_tokens
-from airflow_provider_flowservice.client.http.pages import iterate
+from airflow_provider_flowservice.client.http.pages import Reading, iterate
 from airflow_provider_flowservice.client.http.request import (
     CONNECTION_SPECS,
     CONNECTIONS,
@@ -16,9 +16,11 @@ from airflow_provider_flowservice.client.http.request import (
     SOURCE_CONNECTIONS,
     TARGET_CONNECTIONS,
     Kind,
+    Member,
     Request,
     Sender,
     action,
+    any_of,
     count,
     create,
     equals,

@@ -7,7 +7,7 @@ a create would create a duplicate.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.errors import InvalidResponseError
@@ -57,30 +57,58 @@ def pages(
     :param needed: which of the objects that cannot be read are an error; the others are skipped.
     :raises InvalidResponseError: if the end of the list cannot be reached, or an object is needed and cannot be read.
     """
-    seen: set[str] = set()
-    cursors: set[str] = set()
-    cursor: str | None = None
-    longest = empty = 0
-    while True:
-        asked = page_at(cursor)
-        page = send_for_page(sender, asked, needed)
-        new = {item.id: item for item in page.items if item.id not in seen}  # type: ignore[attr-defined]
-        yield from new.values()
-        skipped = {each.id or each.problem for each in page.unreadable} - seen
-        seen.update(new, skipped)
+    reading = Reading(name, page_at)
+    while asked := reading.next():
+        yield from reading.take(send_for_page(sender, asked, needed))
+
+
+class Reading(Generic[T]):
+    """What has been read of a list, without any input or output; see :func:`pages`.
+
+    :param name: name of the items in error messages, in the plural.
+    :param page_at: returns the request for the page at a cursor; None is the first page.
+    """
+
+    def __init__(self, name: str, page_at: Callable[[str | None], Request[model.Page[T]]]) -> None:
+        self._name = name
+        self._page_at = page_at
+        self._asked: Request[model.Page[T]] | None = page_at(None)
+        #: Why the page after the last one cannot be read.
+        self._problem = ""
+        self._seen: set[str] = set()
+        self._cursors: set[str] = set()
+        self._longest = self._empty = 0
+
+    def next(self) -> Request[model.Page[T]] | None:
+        """Return the request for the next page; None at the end of the list.
+
+        :raises InvalidResponseError: if the end of the list cannot be reached.
+        """
+        if self._asked and self._problem:
+            raise _unfinished(self._asked, self._name, self._problem)
+        return self._asked
+
+    def take(self, page: model.Page[T]) -> list[T]:
+        """Return the items of a page that no page before has had."""
+        new = {item.id: item for item in page.items if item.id not in self._seen}  # type: ignore[attr-defined]
+        skipped = {each.id or each.problem for each in page.unreadable} - self._seen
+        self._seen.update(new, skipped)
         cursor = page.next_cursor
         size = len(page.items) + len(page.unreadable)
-        empty = 0 if size else empty + 1
-        if size and not new and not skipped and (cursor is not None or size == longest):
-            raise _unfinished(asked, name, "repeats a page")
-        if cursor is None:
-            return
-        if empty > MAX_EMPTY_PAGES:
-            raise _unfinished(asked, name, f"has {empty} empty pages in a row")
-        if cursor in cursors:
-            raise _unfinished(asked, name, "refers to the same page twice")
-        cursors.add(cursor)
-        longest = max(longest, size)
+        self._empty = 0 if size else self._empty + 1
+        if size and not new and not skipped and (cursor is not None or size == self._longest):
+            self._problem = "repeats a page"
+        elif cursor is None:
+            self._asked = None
+        elif self._empty > MAX_EMPTY_PAGES:
+            self._problem = f"has {self._empty} empty pages in a row"
+        elif cursor in self._cursors:
+            self._problem = "refers to the same page twice"
+        else:
+            self._cursors.add(cursor)
+            self._longest = max(self._longest, size)
+            self._asked = self._page_at(cursor)
+        return list(new.values())
 
 
 def send_for_page(sender: Sender, asked: Request[model.Page[T]], needed: CouldBe) -> model.Page[T]:

@@ -32,6 +32,21 @@ class Host(StrEnum):
     IMS = "ims"
 
 
+class Member(Frozen, frozen=True):
+    """What a request asks for, as a part of a list: many such requests can be answered from one list.
+
+    :param kind: the kind of resource in the list.
+    :param field: ``id`` if one resource is asked for, or ``flowId`` for the runs of a flow, the newest first.
+    :param value: its value.
+    :param since: runs that were created before need not be returned; milliseconds since 1970-01-01 UTC.
+    """
+
+    kind: Kind[Any]
+    field: str
+    value: str
+    since: int = 0
+
+
 class Request(Frozen, Generic[T], frozen=True):
     """One HTTP request, without credentials.
 
@@ -47,6 +62,7 @@ class Request(Frozen, Generic[T], frozen=True):
     :param host: the server to send it to.
     :param idempotent: whether it can be sent again without a further effect; otherwise the caller must check first.
     :param secrets: values in the body that must not appear in an error message.
+    :param member: what it asks for as a part of a list, if it can be read from one.
     """
 
     hidden: ClassVar = frozenset({"parse", "json", "form", "content", "secrets"})
@@ -63,6 +79,7 @@ class Request(Frozen, Generic[T], frozen=True):
     idempotent: bool = True
     authorized: bool = True
     secrets: tuple[str, ...] = ()
+    member: Member | None = None
 
     @property
     def query(self) -> str:
@@ -102,7 +119,12 @@ RUNS = Kind("runs", "flow run", model.FlowRun)
 
 def get(kind: Kind[T], resource_id: str) -> Request[T]:
     """Return the request for a resource: ``GET /{kind}/{id}``."""
-    return Request("GET", _path(kind, resource_id), lambda received: response.first_item(received, kind.type))
+    return Request(
+        "GET",
+        _path(kind, resource_id),
+        lambda received: response.first_item(received, kind.type),
+        member=Member(kind, "id", resource_id),
+    )
 
 
 def page(
@@ -223,6 +245,15 @@ def equals(path: str, value: str) -> str:
         remedy = "Give one that consists of letters, digits, spaces and -_./()."
         raise InvalidInputError(path, f"{value!r} cannot be used in a filter", remedy)
     return f"{path}=={value}"
+
+
+def any_of(path: str, values: Iterable[str]) -> str:
+    """Return a ``property`` filter that matches each of several values.
+
+    :raises InvalidInputError: if one of them has a special meaning in AEP's filter grammar; see :func:`is_plain`.
+    """
+    first, *others = values
+    return ",".join((equals(path, first), *(equals("", value).removeprefix("==") for value in others)))
 
 
 def is_plain(value: str) -> bool:

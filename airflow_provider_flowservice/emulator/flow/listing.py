@@ -133,7 +133,10 @@ def list_response(
     :param items: every item, most recent first.
     :raises FlowError: if a filter or the order is invalid.
     """
-    found = _select(items, query)
+    filters = [Filter.parse(expression) for expression in query.filters]
+    if path == "/runs" and switches.runs_comma != "or":
+        filters = [each.with_one_value(switches.runs_comma) for each in filters]
+    found = _select(items, filters, query.orderby)
     if query.count:
         return {"count": len(found)}
     end = query.offset + query.limit
@@ -147,10 +150,9 @@ def list_response(
     return page
 
 
-def _select(items: Sequence[dict[str, Any]], query: ListQuery) -> list[dict[str, Any]]:
-    filters = [Filter.parse(expression) for expression in query.filters]
+def _select(items: Sequence[dict[str, Any]], filters: Sequence[Filter], orderby: str) -> list[dict[str, Any]]:
     found = [item for item in items if all(each.matches(item) for each in filters)]
-    orders = Order.parse(query.orderby, _FIELDS) if query.orderby else ()
+    orders = Order.parse(orderby, _FIELDS) if orderby else ()
     # The sort is stable, so sorting by the most important field last lets it decide.
     for order in reversed(orders):
         found.sort(key=order.key, reverse=order.descending)
@@ -192,6 +194,16 @@ class Filter:
                 FlowCode.MANY_VALUES_COMPARED, f"The filter {expression!r} compares with several values."
             )
         return cls(found["path"], found["operator"], values)
+
+    def with_one_value(self, comma: str) -> Filter:
+        """Return the filter where a comma does not mean OR.
+
+        :param comma: what it means instead: ``literal`` or ``refuse``.
+        :raises FlowError: if it is refused.
+        """
+        if len(self.values) > 1 and comma == "refuse":
+            raise FlowError(FlowCode.FILTER_INVALID, f"The filter of {self.path} has several values.")
+        return replace(self, values=(",".join(self.values),))
 
     def matches(self, item: dict[str, Any]) -> bool:
         """Return whether an item matches."""

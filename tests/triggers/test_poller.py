@@ -1,0 +1,288 @@
+"""What triggers that share a poller ask AEP, and that each gets the answer that it would get alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client.errors import FlowServiceError, NotFoundError, ServerError
+from airflow_provider_flowservice.client.flows.runs import Window, create_run, newest_runs
+from airflow_provider_flowservice.client.http import AiohttpTransport, request
+from airflow_provider_flowservice.client.waits import JITTER, FlowInState
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.clock import VirtualClock
+from airflow_provider_flowservice.triggers import poller as module
+from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
+from airflow_provider_flowservice.triggers.poller import Poller, aligned
+from tests.support.aep import make_flow
+from tests.support.airflow import flowservice_connection
+from tests.support.batch import make_batch_flow
+from tests.support.faults import fault
+from tests.support.triggers import first_event
+
+FLOWS, RUNS = "/data/foundation/flowservice/flows", "/data/foundation/flowservice/runs"
+UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> EmulatorControl:
+    connection = flowservice_connection(emulator.url, emulator.control.credential, retries=0)
+    monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", connection)
+    emulator.control.set_switches(scheduled_runs=False, run_seconds=0)
+    return emulator.control
+
+
+@pytest.fixture
+def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
+    hook = FlowServiceHook()
+    yield hook
+    hook.close()
+
+
+@asynccontextmanager
+async def opened(hook: FlowServiceHook, users: int = 100) -> AsyncIterator[Poller]:
+    poller = Poller(AiohttpTransport(hook.settings))
+    poller.users = users
+    try:
+        yield poller
+    finally:
+        await poller.close()
+
+
+def asked(hook: FlowServiceHook, *requests: request.Request[Any], rounds: int = 1) -> list[Any]:
+    """What each of several triggers gets that ask at the same time: an answer or an error."""
+
+    async def ask() -> list[Any]:
+        async with opened(hook) as poller:
+            for _ in range(rounds):
+                answers = await asyncio.gather(*map(poller.send, requests), return_exceptions=True)
+            return answers
+
+    return asyncio.run(ask())
+
+
+def flow(flow_id: str) -> request.Request[Any]:
+    return request.get(request.FLOWS, flow_id)
+
+
+def calls(control: EmulatorControl) -> list[str]:
+    """The paths of all requests to Flow Service."""
+    paths = [each["path"] for each in control.requests()]
+    base = "/data/foundation/flowservice"
+    return [path.removeprefix(base) for path in paths if path.startswith(base)]
+
+
+def made_flows(hook: FlowServiceHook, control: EmulatorControl, count: int) -> list[str]:
+    flows = [make_flow(hook, f"flow {n}") for n in range(count)]
+    control.clear_requests()
+    return flows
+
+
+def made_runs(hook: FlowServiceHook, flows: Sequence[str], count: int = 1) -> list[str]:
+    return [hook.send(create_run(each, Window(n, n + 1))).id for each in flows for n in range(count)]
+
+
+def test_flows_are_read_as_a_list(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    flows = made_flows(hook, control, 5)
+    answers = asked(hook, *map(flow, flows), flow(flows[0]))
+    assert [each.id for each in answers] == [*flows, flows[0]]
+    assert calls(control) == ["/flows"]
+    control.clear_requests()
+    assert answers[:5] == [hook.send(flow(each)) for each in flows]
+    assert len(calls(control)) == 5
+
+
+def test_a_single_trigger_asks_for_what_it_needs(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    (flow_id,) = made_flows(hook, control, 1)
+
+    async def ask() -> Any:
+        async with opened(hook, users=1) as poller:
+            return await poller.send(flow(flow_id))
+
+    assert asyncio.run(ask()).id == flow_id
+    assert calls(control) == [f"/flows/{flow_id}"]
+
+
+def test_what_the_list_does_not_show_is_asked_for_alone(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    flows = made_flows(hook, control, 2)
+    *found, missing = asked(hook, *map(flow, flows), flow(UNKNOWN))
+    assert [each.id for each in found] == flows
+    assert isinstance(missing, NotFoundError)
+    assert calls(control) == ["/flows", f"/flows/{UNKNOWN}"]
+
+
+def test_an_id_that_a_filter_cannot_have_is_asked_for_alone(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    flows = made_flows(hook, control, 2)
+    *found, missing = asked(hook, *map(flow, flows), flow("a,b"))
+    assert [each.id for each in found] == flows
+    assert isinstance(missing, FlowServiceError)
+    assert sorted(calls(control)) == ["/flows", "/flows/a,b"]
+
+
+def test_many_ids_are_read_in_several_lists(
+    hook: FlowServiceHook, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_IDS", 2)
+    flows = made_flows(hook, control, 5)
+    assert [each.id for each in asked(hook, *map(flow, flows))] == flows
+    assert sorted(calls(control)) == ["/flows", "/flows", f"/flows/{flows[4]}"]
+
+
+def test_urls_are_not_too_long(
+    hook: FlowServiceHook, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_ID_BYTES", 100)
+    flows = made_flows(hook, control, 4)
+    assert [each.id for each in asked(hook, *map(flow, flows))] == flows
+    assert calls(control) == ["/flows", "/flows"]
+
+
+@pytest.mark.parametrize("comma", ["or", "refuse", "literal"])
+def test_each_trigger_gets_the_runs_of_its_flow(
+    hook: FlowServiceHook, control: EmulatorControl, comma: str
+) -> None:
+    control.set_switches(runs_comma=comma)
+    flows = [make_batch_flow(hook) for _ in range(4)]
+    for n, flow_id in enumerate(flows):
+        made_runs(hook, [flow_id], n)
+    rounds = 5
+    control.clear_requests()
+    answers = asked(hook, *map(newest_runs, flows), rounds=rounds)
+    assert [len(page.items) for page in answers] == [0, 1, 2, 3]
+    assert [page.items for page in answers] == [hook.send(newest_runs(each)).items for each in flows]
+    control.clear_requests()
+    asked(hook, *map(newest_runs, flows), rounds=rounds)
+    if comma == "or":
+        # Three calls find out that the list can be trusted.
+        assert len(calls(control)) == 3 + rounds
+
+
+@pytest.mark.parametrize("comma", ["or", "refuse", "literal"])
+def test_a_list_that_aep_does_not_answer_is_not_asked_for_again(
+    hook: FlowServiceHook, control: EmulatorControl, comma: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    control.set_switches(runs_comma=comma)
+    flows = [make_batch_flow(hook) for _ in range(4)]
+    made_runs(hook, flows[:1])
+    control.clear_requests()
+    with caplog.at_level(logging.WARNING):
+        asked(hook, *map(newest_runs, flows), rounds=4)
+    before = len(calls(control))
+    control.clear_requests()
+    asked(hook, *map(newest_runs, flows), rounds=14)
+    more = len(calls(control)) - before
+    assert more == 10 * (1 if comma == "or" else 4)
+    assert ("asked for alone" in caplog.text) == (comma != "or")
+
+
+def test_no_run_at_all_is_known_from_the_list(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    flows = [make_batch_flow(hook) for _ in range(4)]
+    control.clear_requests()
+    answers = asked(hook, *map(newest_runs, flows))
+    assert [page.items for page in answers] == [()] * 4
+    assert len(calls(control)) == 2
+
+
+def test_older_runs_are_not_read(hook: FlowServiceHook, control: EmulatorControl) -> None:
+    flows = [make_batch_flow(hook) for _ in range(2)]
+    made_runs(hook, flows, 120)
+    control.advance(1000)
+    since = control.now() - 500
+    made_runs(hook, flows, 2)
+    control.clear_requests()
+    answers = asked(hook, *(newest_runs(each, since) for each in flows))
+    assert [len([run for run in page.items if run.created_at >= since * 1000]) for page in answers] == [2, 2]
+    assert len(calls(control)) == 3 + 1
+
+
+def test_an_error_is_given_to_each_trigger_and_the_next_poll_is_a_list_again(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    flows = made_flows(hook, control, 3)
+    control.inject(fault("status", "GET", FLOWS, status=503))
+    errors = asked(hook, *map(flow, flows))
+    assert all(isinstance(each, ServerError) for each in errors)
+    assert len(set(map(id, errors))) == 3
+    assert calls(control) == ["/flows"]
+    assert [each.id for each in asked(hook, *map(flow, flows))] == flows
+    assert calls(control) == ["/flows", "/flows"]
+
+
+def test_a_trigger_that_leaves_does_not_disturb_the_others(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    flows = made_flows(hook, control, 3)
+
+    async def ask() -> list[Any]:
+        async with opened(hook) as poller:
+            tasks = [asyncio.create_task(poller.send(flow(each))) for each in (*flows, flows[0], UNKNOWN)]
+            await clock.current().sleep_async(0)
+            for task in (tasks[0], tasks[4]):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            return await asyncio.gather(*tasks[1:4])
+
+    assert [each.id for each in asyncio.run(ask())] == [*flows[1:], flows[0]]
+    assert calls(control) == ["/flows"]
+
+
+def test_triggers_poll_together_and_each_fires_when_its_wait_is_over(
+    hook: FlowServiceHook, control: EmulatorControl
+) -> None:
+    flows = made_flows(hook, control, 6)
+    now = clock.current().wall()
+
+    def trigger(flow_id: str, seconds: float) -> FlowServiceTrigger:
+        return FlowServiceTrigger(
+            flowservice_conn_id="flowservice_default",
+            sandbox=None,
+            wait=FlowInState(flow_id=flow_id, state="disabled").to_json(),
+            poll_interval=0.4,
+            deadline=now + seconds,
+        )
+
+    async def wait() -> list[dict[str, Any]]:
+        waiting = [
+            asyncio.create_task(first_event(trigger(each, 2 if n % 2 else 30)))
+            for n, each in enumerate(flows)
+        ]
+        # Those with the nearer deadline have timed out.
+        await asyncio.wait(waiting[1::2])
+        assert not any(task.done() for task in waiting[::2])
+        for each in flows[::2]:
+            await asyncio.to_thread(hook.set_flow_state, each, "disabled")
+        return await asyncio.gather(*waiting)
+
+    events = asyncio.run(wait())
+    assert [event["status"] for event in events] == ["done", "timeout"] * 3
+    paths = calls(control)
+    assert paths.count("/flows") > 2
+    # Alone, each asks when it is the first one, and when only its own deadline has come.
+    assert all(paths.count(f"/flows/{each}") <= 2 for each in flows[1::2])
+
+
+@pytest.mark.parametrize("interval", [0.5, 60.0, 900.0])
+def test_polls_with_an_interval_come_together(interval: float, virtual_clock: VirtualClock) -> None:
+    moments = []
+    for start in range(7):
+        virtual_clock._now = start * interval / 7
+        for _ in range(8):
+            pause = aligned(interval)
+            assert (1 - JITTER) * interval * 0.999 <= pause <= (1 + JITTER) * interval * 1.001
+            virtual_clock.advance(pause)
+        moments.append(virtual_clock.monotonic() / interval % 1)
+    spread = {round((each - moments[0]) % 1, 3) % 1 for each in moments}
+    assert spread == {0}
