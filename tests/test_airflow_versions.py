@@ -21,6 +21,7 @@ SINCE = {
     "trigger_on_kill": "3.3",
     "shared_streams": "3.3",
     "conn_fields": "3.2",
+    "retry_policies": "3.3",
 }
 
 
@@ -57,6 +58,7 @@ def test_readme_names_the_versions_that_the_tests_run_on() -> None:
     [
         ("Airflow keeps state for a task", "task_state_store"),
         ("the connection form has a field for each extra", "conn_fields"),
+        ("a retry can wait for as long as AEP asks", "retry_policies"),
     ],
 )
 def test_readme_says_what_this_airflow_offers(row: str, feature: str) -> None:

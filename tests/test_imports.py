@@ -120,7 +120,9 @@ def test_the_readme_imports_what_users_may() -> None:
         name for block in blocks for name in re.findall(rf"(?m)^(?:from|import) ({NAME}[\w.]*)", block)
     }
     assert modules
-    public = (f"{NAME}.client", f"{NAME}.exceptions", f"{NAME}.hooks.flow_service")
+    public = tuple(
+        f"{NAME}.{each}" for each in ("client", "exceptions", "hooks.flow_service", "retry_policy")
+    )
     assert {each for each in modules if each not in public} == {
         each for each in modules if each.startswith((f"{NAME}.operators.", f"{NAME}.sensors."))
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
+from inspect import signature
 
 import pytest
 
@@ -20,6 +21,7 @@ class Features:
     :param trigger_on_kill: a trigger hears that a user ended its task (``BaseTrigger.on_kill``).
     :param shared_streams: event triggers share one poll loop (``BaseEventTrigger.shared_stream_key``).
     :param conn_fields: provider info describes the connection form (``conn-fields``).
+    :param retry_policies: a task's retry policy sees its exception (``retry_policy``).
     """
 
     task_state_store: bool
@@ -27,11 +29,13 @@ class Features:
     trigger_on_kill: bool
     shared_streams: bool
     conn_fields: bool
+    retry_policies: bool
 
 
 @cache
 def features() -> Features:
     """The features of the installed Airflow, each found where Airflow defines it."""
+    from airflow.sdk import BaseOperator
     from airflow.sdk.definitions.context import Context
     from airflow.triggers.base import BaseEventTrigger, BaseTrigger
 
@@ -42,6 +46,7 @@ def features() -> Features:
         shared_streams=find_spec("airflow.triggers.shared_stream") is not None
         and hasattr(BaseEventTrigger, "shared_stream_key"),
         conn_fields="conn-fields" in _connection_type_keys(),
+        retry_policies="retry_policy" in signature(BaseOperator.__init__).parameters,
     )
 
 
