@@ -33,8 +33,9 @@ class FlowServiceFlowRunReportOperator(FlowServiceOperator):
     is that of the task ``report``. The file and the XComs are written before the task fails because of ``fail_on``.
     It is not retried then, because the runs do not change.
 
-    This takes one request for each 100 runs that were created since the beginning of the window, and at most one for
-    each 100 flows (``GET /flows``). A run that has not ended is reported as ``running``, and is not bad yet.
+    This takes one request for each 100 runs that were created since the beginning of the window, also after its end,
+    and at most one for each 100 flows (``GET /flows``); for up to 20 ``flows``, at least one for each of them. A run
+    that has not ended is reported as ``running``, and is not bad yet.
 
     :param since: beginning of the window: a datetime or an ISO 8601 string, with a time zone; or seconds since
         1970-01-01 UTC, as a number or string. ``"{{ data_interval_start }}"`` is one of these.
