@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                         "datasets",
                         "flows",
                         "inlet",
+                        "runs",
                         "schemas",
                     )
                 ],

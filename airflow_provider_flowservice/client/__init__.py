@@ -21,6 +21,7 @@ from airflow_provider_flowservice.client.flows import (
     DesiredSourceConnection,
     DesiredTargetConnection,
     PruneAction,
+    ReportedRun,
     Window,
     specs,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "PrimaryIdentity",
     "PruneAction",
     "RemovalLimits",
+    "ReportedRun",
     "RunError",
     "RunState",
     "SelectorKind",

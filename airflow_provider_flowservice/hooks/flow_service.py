@@ -18,6 +18,7 @@ from airflow_provider_flowservice.client import (
 )
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED
 from airflow_provider_flowservice.client.errors import DriftError
+from airflow_provider_flowservice.client.flows import report_runs
 from airflow_provider_flowservice.client.values import enum_member
 from airflow_provider_flowservice.hooks.streaming import FlowServiceStreamingHook
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         FlowResources,
         MaxFailedRecords,
         PruneReport,
+        ReportedRun,
         Time,
     )
     from airflow_provider_flowservice.client.http import Kind
@@ -128,6 +130,23 @@ class FlowServiceHook(FlowServiceStreamingHook):
         :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
         """
         return flows.iterate_runs(self, flow_id, since, states)
+
+    def run_report(
+        self, since: Time, until: Time | None = None, flows: Iterable[str] | None = None
+    ) -> Iterator[ReportedRun]:
+        """Yield the runs that were created in a window of time, with the names of their flows, the newest first.
+
+        It takes one call ``GET /runs`` for each 100 runs that were created since the beginning of the window, or for
+        each of up to 20 given flows, and at most one call ``GET /flows`` for each 100 flows.
+
+        :param since: beginning of the window: a datetime or ISO 8601 string with a time zone, or seconds since
+            1970-01-01 UTC. A run whose time AEP does not show is not left out.
+        :param until: end of the window, which is not a part of it; None for now.
+        :param flows: ids of the flows, which are not checked: a flow that does not exist has no runs. None for all.
+        :raises InvalidInputError: if an argument is invalid.
+        :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
+        """
+        return report_runs(self, since, until, flows)
 
     def last_run(self, flow_id: str) -> FlowRun | None:
         """Return the run of a flow that was created last (``GET /runs?limit=1``); None if it has none.

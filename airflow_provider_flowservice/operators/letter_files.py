@@ -16,18 +16,21 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.operators.output_files import (
+    OWNER_ONLY,
+    check_is_file,
+    is_local,
+    sync_folder,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
 log = logging.getLogger(__name__)
 
-_OWNER_ONLY = 0o600
 _COPIED_AT_ONCE = 1000
-#: Protocols of files of the worker.
-_LOCAL = frozenset({"", "file", "local"})
 
 
 class Part(Frozen, frozen=True):
@@ -59,8 +62,8 @@ class NoteFile:
 
     def __init__(self, path: ObjectStoragePath, context: Context) -> None:
         self._fs = path.fs
-        self._is_local = _is_local(path)
-        self._folder = _target_of(path) + _parts_of(context)
+        self._is_local = is_local(path)
+        self._folder = target_of(path) + _parts_of(context)
         self._path = f"{self._folder}/note.json"
 
     def get(self, key: str) -> Any:
@@ -182,16 +185,13 @@ class _LocalLetterFile(LetterFile):
         self._held.close()
 
     def _create(self) -> None:
-        if self._target.exists() and not self._target.is_file():
-            raise InvalidInputError(
-                "dead_letter_path", f"{str(self._target)!r} is not a regular file", "Give the path of a file."
-            )
+        check_is_file("dead_letter_path", self._target)
         self._target.parent.mkdir(parents=True, exist_ok=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        file = os.open(self._folder / self._name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+        file = os.open(self._folder / self._name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
         self._file = self._held.enter_context(os.fdopen(file, "wb"))
-        _sync_folder(self._folder)
-        _sync_folder(self._folder.parent)
+        sync_folder(self._folder)
+        sync_folder(self._folder.parent)
 
     def _append(self, content: bytes) -> None:
         # A call that was interrupted may have written something, and is repeated.
@@ -215,7 +215,7 @@ class _LocalLetterFile(LetterFile):
 
     def _publish(self) -> None:
         (self._folder / self._name).replace(self._target)
-        _sync_folder(self._target.parent)
+        sync_folder(self._target.parent)
 
     def _remove_parts(self) -> None:
         shutil.rmtree(self._folder)
@@ -227,7 +227,7 @@ class _StoredLetterFile(LetterFile):
     def __init__(self, path: ObjectStoragePath, context: Context, earlier: Part | None, count: int) -> None:
         super().__init__(context, earlier, count)
         self._fs = path.fs
-        self._target = _target_of(path)
+        self._target = target_of(path)
         self._folder = self._target + self._suffix
         self._files = 0
 
@@ -276,8 +276,8 @@ class _StoredLetterFile(LetterFile):
 
 def letter_file(path: ObjectStoragePath, context: Context, earlier: Part | None, count: int) -> LetterFile:
     """Return the file of dead letters at a path; for the arguments see :class:`LetterFile`."""
-    if _is_local(path):
-        return _LocalLetterFile(_target_of(path), context, earlier, count)
+    if is_local(path):
+        return _LocalLetterFile(target_of(path), context, earlier, count)
     return _StoredLetterFile(path, context, earlier, count)
 
 
@@ -286,7 +286,7 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
 
     In a store, this does not depend on the connection: two of them can lead to the same object.
     """
-    if _is_local(one) and _is_local(other):
+    if is_local(one) and is_local(other):
         if os.path.realpath(one.path) == os.path.realpath(other.path):
             return True
         with suppress(OSError):
@@ -298,20 +298,3 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
     ]
     locations = [posixpath.normpath(path.fs._strip_protocol(path.path)) for path in (one, other)]
     return bool(protocols[0] & protocols[1]) and locations[0] == locations[1]
-
-
-def _target_of(path: ObjectStoragePath) -> str:
-    """Return the path of the file to write: not that of a link, which would be replaced instead of the file."""
-    return os.path.realpath(path.path) if _is_local(path) else path.path.rstrip("/")
-
-
-def _is_local(path: ObjectStoragePath) -> bool:
-    return path.protocol in _LOCAL
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -23,6 +23,7 @@ from airflow_provider_flowservice.operators.flows import (
     FlowServiceDeleteFlowOperator,
     FlowServiceFindFlowOperator,
 )
+from airflow_provider_flowservice.operators.runs import FlowServiceFlowRunReportOperator
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowStateSensor
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.testing.database import register
@@ -253,7 +254,7 @@ def test_row_26_what_is_written_otherwise_does_the_same(
             setattr(operator, name, respelled(value))
             flags += kind_of(argument) == "flag"
     # What neither changes anything nor waits has none.
-    assert flags or isinstance(operator, FlowServiceFindFlowOperator)
+    assert flags or isinstance(operator, (FlowServiceFindFlowOperator, FlowServiceFlowRunReportOperator))
     run_to_end(operator)
     assert operation.left(sandbox, told) == operation.wanted
 

@@ -162,6 +162,8 @@ def test_a_run_is_started_waited_for_and_read(hook: FlowServiceHook, control: Em
     assert [last] == list(hook.runs(flow, since=control.now() - 60, states=[RunState.SUCCESS]))
     assert (last.id, last.records_read, last.records_failed, last.errors) == (run, 1000, 0, ())
     assert list(hook.runs(states=["failed"])) == []
+    (reported,) = hook.run_report(control.now() - 60, control.now() + 60, [flow])
+    assert (reported.run_id, reported.flow_name, reported.records_read) == (run, "files", 1000)
 
 
 def test_a_flow_is_found_by_name_with_its_segments_and_disabled(

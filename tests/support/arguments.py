@@ -33,6 +33,7 @@ _VALUES: dict[str, Any] = {
     "name_prefix": "prefix",
     "schema_id": "s",
     "segments": ["8256cfb4-17e6-432c-a469-6aedafb16cd5"],
+    "since": 1_700_000_000,
     "source_connection_ids": ["s"],
     "started_after": 1_700_000_000,
     "state": "enabled",

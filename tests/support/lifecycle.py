@@ -18,6 +18,7 @@ from airflow_provider_flowservice.operators.flows import (
     FlowServiceRunFlowOperator,
     FlowServiceSetFlowStateOperator,
 )
+from airflow_provider_flowservice.operators.runs import FlowServiceFlowRunReportOperator
 from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor
 from tests.support.aep import FLOW_SERVICE, kinesis, make, make_ends, make_flow, profile_flow, stream
 from tests.support.batch import make_batch_flow
@@ -45,6 +46,7 @@ def lifecycle_operations() -> list[Operation]:
         _run(),
         _export(),
         _wait_for_run(),
+        _report(),
     ]
 
 
@@ -293,4 +295,23 @@ def _wait_for_run() -> Operation:
         places={"look": ("GET", RUNS)},
         left=_runs,
         wanted=1,
+    )
+
+
+def _report() -> Operation:
+    def prepare(sandbox: Sandbox) -> str:
+        _at_once(sandbox)
+        flow = make_batch_flow(sandbox.hook)
+        sandbox.hook.send(create_run(flow, WINDOW))
+        return flow
+
+    return Operation(
+        name="report on runs",
+        prepare=prepare,
+        build=lambda flow: FlowServiceFlowRunReportOperator(
+            task_id="x", since=1_600_000_000, until=4_000_000_000, flows=[flow]
+        ),
+        places={"look": ("GET", RUNS), "check": ("GET", FLOWS)},
+        left=lambda sandbox, flow: [run["flowId"] == flow for run in sandbox.control.state()["runs"]],
+        wanted=[True],
     )

@@ -49,6 +49,13 @@ from airflow_provider_flowservice.client.flows.resources import (
     DesiredSourceConnection,
     DesiredTargetConnection,
 )
+from airflow_provider_flowservice.client.flows.run_report import (
+    FailOn,
+    ReportedRun,
+    ReportSummary,
+    RunDigest,
+    report_runs,
+)
 from airflow_provider_flowservice.client.flows.runs import NEWEST_FIRST, NewestRuns, Window, run_flow
 from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
 from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec
