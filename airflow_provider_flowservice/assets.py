@@ -33,13 +33,24 @@ def flow_asset(
     """
     from airflow.sdk import Asset
 
-    if not is_uuid(flow_id):
-        raise InvalidInputError("flow_id", f"{shown(flow_id)} is not an id", "Give the id of the flow.")
     for field, value in (("org_id", org_id), ("sandbox", sandbox)):
         if not isinstance(value, str) or not value:
             raise InvalidInputError(field, f"{shown(value)} is not a name", "Give the name that AEP shows.")
-    uri = f"{SCHEME}://{quote(_without_suffix(org_id))}/{quote(sandbox, safe='')}/flows/{flow_id.lower()}"
+    uri = f"{SCHEME}://{quote(_without_suffix(org_id))}/{quote(sandbox, safe='')}/flows/{checked_id(flow_id)}"
     return Asset(name=name or uri, uri=uri, watchers=list(watchers))
+
+
+def checked_id(flow_id: object) -> str:
+    """Return the id of a flow in lower case.
+
+    :raises InvalidInputError: if it is something else.
+    """
+    if isinstance(flow_id, str) and is_uuid(flow_id):
+        return flow_id.lower()
+    remedy = (
+        "Give the id of the flow. Templates are not rendered here: assets are known when the DAG is parsed."
+    )
+    raise InvalidInputError("flow_id", f"{shown(flow_id)} is not an id", remedy)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

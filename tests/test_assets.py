@@ -56,7 +56,12 @@ def test_airflow_rejects_what_is_not_a_flow(written: str) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "field"),
-    [({"flow_id": "orders"}, "flow_id"), ({"org_id": ""}, "org_id"), ({"sandbox": None}, "sandbox")],
+    [
+        ({"flow_id": "orders"}, "flow_id"),
+        ({"flow_id": None}, "flow_id"),
+        ({"org_id": ""}, "org_id"),
+        ({"sandbox": None}, "sandbox"),
+    ],
 )
 def test_a_wrong_argument_is_named(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError) as caught:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_flowservice.assets import checked_id
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError, is_final
 from airflow_provider_flowservice.client.flows import EndedRuns, newest_runs
 from airflow_provider_flowservice.client.http import FLOWS, RUNS, Reading, get
-from airflow_provider_flowservice.client.model import FlowRun, RunState, is_uuid
+from airflow_provider_flowservice.client.model import FlowRun, RunState
 from airflow_provider_flowservice.client.times import iso
 from airflow_provider_flowservice.client.values import enum_member, finite_number, shown
 from airflow_provider_flowservice.triggers import sessions
@@ -70,7 +71,7 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
         states: Iterable[RunState | str] | None = None,
     ) -> None:
         super().__init__()
-        self.flow_id = _checked_id(flow_id)
+        self.flow_id = checked_id(flow_id)
         self.flowservice_conn_id = flowservice_conn_id
         self.sandbox = sandbox
         self.poll_interval = _checked_interval(poll_interval)
@@ -196,13 +197,6 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
 
 def _iso(milliseconds: int | None) -> str | None:
     return iso(milliseconds / 1000) if milliseconds and milliseconds < _END_OF_TIME else None
-
-
-def _checked_id(flow_id: object) -> str:
-    if isinstance(flow_id, str) and is_uuid(flow_id):
-        return flow_id
-    remedy = "Give the id of the flow; the arguments of a watcher are not templates."
-    raise InvalidInputError("flow_id", f"{shown(flow_id)} is not an id", remedy)
 
 
 def _checked_interval(poll_interval: object) -> float:
