@@ -40,7 +40,13 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.flows"]}],
-        "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.base"]}],
+        "triggers": [
+            {
+                "integration-name": name,
+                "python-modules": [f"{package}.triggers.base", f"{package}.triggers.events"],
+            }
+        ],
+        "asset-uris": [{"schemes": ["flowservice"], "handler": f"{package}.assets.sanitize_uri"}],
         "extra-links": [f"{package}.links.FlowServiceLink"],
         "config": {
             "flowservice": {

@@ -121,7 +121,15 @@ def test_the_readme_imports_what_users_may() -> None:
     }
     assert modules
     public = tuple(
-        f"{NAME}.{each}" for each in ("client", "exceptions", "hooks.flow_service", "retry_policy")
+        f"{NAME}.{each}"
+        for each in (
+            "assets",
+            "client",
+            "exceptions",
+            "hooks.flow_service",
+            "retry_policy",
+            "triggers.events",
+        )
     )
     assert {each for each in modules if each not in public} == {
         each for each in modules if each.startswith((f"{NAME}.operators.", f"{NAME}.sensors."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
+from airflow_provider_flowservice.client.flows.ended import EndedRuns
 from airflow_provider_flowservice.client.flows.fields import (
     FIELD_ARGUMENTS,
     field_settings,
@@ -56,6 +57,12 @@ from airflow_provider_flowservice.client.flows.run_report import (
     RunDigest,
     report_runs,
 )
-from airflow_provider_flowservice.client.flows.runs import NEWEST_FIRST, NewestRuns, Window, run_flow
+from airflow_provider_flowservice.client.flows.runs import (
+    NEWEST_FIRST,
+    NewestRuns,
+    Window,
+    newest_runs,
+    run_flow,
+)
 from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
 from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec

@@ -188,12 +188,23 @@ def _reads(params: model.JsonObject, window: Window) -> bool:
     return not compare("", desired, {**desired, **params})
 
 
-def newest_runs(flow_id: str, since: float = 0) -> Request[Page[FlowRun]]:
+def newest_runs(
+    flow_id: str, since: float = 0, continuation_token: str | None = None
+) -> Request[Page[FlowRun]]:
     """Return the request for the newest 20 runs of a flow: ``GET /runs``.
 
     :param since: runs that were created before are not needed; seconds since 1970-01-01 UTC.
+    :param continuation_token: cursor of a later page.
     """
-    asked = request.page(request.RUNS, filters=of_flow(flow_id), order_by=NEWEST_FIRST, limit=20)
+    asked = request.page(
+        request.RUNS,
+        filters=of_flow(flow_id),
+        order_by=NEWEST_FIRST,
+        limit=20,
+        continuation_token=continuation_token,
+    )
+    if continuation_token is not None:
+        return asked
     member = request.Member(request.RUNS, "flowId", flow_id, since=int(since * 1000))
     return msgspec.structs.replace(asked, member=member)
 

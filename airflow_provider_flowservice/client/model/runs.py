@@ -98,6 +98,11 @@ class FlowRun(Record, frozen=True, kw_only=True):
         return RunState.from_text(status if isinstance(status, str) else None)
 
     @property
+    def ended_at(self) -> int | None:
+        """When the run ended, in milliseconds since 1970-01-01 UTC; None if AEP does not show it."""
+        return _count(member(self.metrics, "durationSummary", "completedAtUTC"))
+
+    @property
     def records_read(self) -> int | None:
         """The number of records that were read; None if AEP has not counted them."""
         return self._count("inputRecordCount")
