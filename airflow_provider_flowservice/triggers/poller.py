@@ -275,6 +275,9 @@ class _List:
             if not newest.items:
                 return not newest.unreadable
             known = newest.items[0]
+            if not is_plain(known.flow_id):
+                self._doubt()
+                return False
             other = next(value for value in values if value != known.flow_id)
             for pair in ((known.flow_id, other), (other, known.flow_id)):
                 asked = page(kind, filters=(any_of(field, pair),), order_by=NEWEST_FIRST, limit=1)

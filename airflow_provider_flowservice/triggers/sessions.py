@@ -31,6 +31,8 @@ PAUSE = 30
 _unanswered: set[asyncio.Task[Connection]] = set()
 
 
+_told: set[asyncio.Task[None]] = set()
+
 _Pollers = dict[Settings, Poller]
 _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Pollers] = weakref.WeakKeyDictionary()
 
@@ -52,7 +54,7 @@ async def poller(flowservice_conn_id: str, sandbox: str | None, deadline: float)
     pollers = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = pollers.get(settings)
     if shared is None:
-        shared = pollers[settings] = Poller(AiohttpTransport(settings, on_token=mask_secret))
+        shared = pollers[settings] = Poller(AiohttpTransport(settings, on_token=_mask))
     shared.users += 1
     try:
         yield shared
@@ -61,6 +63,17 @@ async def poller(flowservice_conn_id: str, sandbox: str | None, deadline: float)
         if not shared.users:
             del pollers[settings]
             await shared.close()
+
+
+def _mask(token: str) -> None:
+    """Mask a token, in this process at once and in the one that Airflow supervises it from.
+
+    The pollers' own tasks cannot call Airflow, unlike those of triggers. A thread can.
+    """
+    mask_secret(token)
+    telling = asyncio.get_running_loop().create_task(asyncio.to_thread(mask_secret, token))
+    _told.add(telling)
+    telling.add_done_callback(_told.discard)
 
 
 async def _look_up(conn_id: str, deadline: float) -> Connection | None:

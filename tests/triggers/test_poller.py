@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client import clock
@@ -272,6 +273,27 @@ def test_triggers_poll_together_and_each_fires_when_its_wait_is_over(
     assert paths.count("/flows") > 2
     # Alone, each asks when it is the first one, and when only its own deadline has come.
     assert all(paths.count(f"/flows/{each}") <= 2 for each in flows[1::2])
+
+
+def test_the_runs_of_all_flows_can_be_read_although_aep_does_not_say_whose_the_newest_is(
+    hook: FlowServiceHook, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be proven is asked for alone, and fails nobody's wait."""
+    flows = [make_batch_flow(hook) for _ in range(3)]
+    made_runs(hook, flows)
+    send = AiohttpTransport.send
+
+    async def without_flow(transport: AiohttpTransport, asked: request.Request[Any], **named: Any) -> Any:
+        answer = await send(transport, asked, **named)
+        if asked.params[-1] == ("limit", "1"):
+            return msgspec.structs.replace(
+                answer, items=tuple(msgspec.structs.replace(run, flow_id="") for run in answer.items)
+            )
+        return answer
+
+    monkeypatch.setattr(AiohttpTransport, "send", without_flow)
+    answers = asked(hook, *map(newest_runs, flows))
+    assert [[run.flow_id for run in page.items] for page in answers] == [[each] for each in flows]
 
 
 @pytest.mark.parametrize("interval", [0.5, 60.0, 900.0])
