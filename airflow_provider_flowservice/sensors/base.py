@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from airflow.sdk import BaseSensorOperator
@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     """Base class of the sensors. Their ``timeout`` and ``poke_interval`` are Airflow's: no template fields."""
 
+    #: Longest wait in seconds without the argument ``timeout``. Airflow's default is a week.
+    default_timeout: ClassVar[float]
     flow_id = required(resource_id)
     deferrable = required(flag, default=default_deferrable)
     plan_only = required(flag)
 
     def __init__(self, **kwargs: Any) -> None:
+        if "timeout" not in (kwargs.get("default_args") or {}):
+            kwargs.setdefault("timeout", self.default_timeout)
         # In a mapped task, these are checked on the worker, where Airflow's own error would be retried.
         with raise_for_airflow() if self._is_from_mapped else nullcontext():
             kwargs |= {

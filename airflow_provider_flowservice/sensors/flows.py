@@ -37,6 +37,8 @@ from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 class FlowServiceFlowValidationSensor(FlowServiceSensor):
     """Wait until a flow has the given segments and profile attributes, or no longer has them (``GET /flows/{id}``).
 
+    Waits for at most ten minutes, unless ``timeout`` says otherwise.
+
     :param flow_id: id of the flow.
     :param segments: segments that the flow must have: segment ids; or mappings with ``name`` alone, which is looked up,
         or, for an external audience, with ``id``, ``systemSegmentId`` and ``namespace``.
@@ -52,6 +54,7 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    default_timeout = 600.0
     segments = optional(items)
     profile_attributes = optional(items)
     absent = optional(items)
@@ -125,6 +128,8 @@ def _reject_overlap(
 class FlowServiceFlowStateSensor(FlowServiceSensor):
     """Wait until a flow has a state (``GET /flows/{id}``).
 
+    Waits for at most half an hour, unless ``timeout`` says otherwise.
+
     :param flow_id: id of the flow.
     :param state: ``enabled`` or ``disabled``.
     :param deferrable: whether to wait in the triggerer, without a worker slot. Default: ``[operators]
@@ -134,6 +139,7 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    default_timeout = 1800.0
     state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
     def __init__(
@@ -161,6 +167,8 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
     Streaming flows have no runs to wait for. If a given run fails, or has too many failed records, the task is not
     retried, because the run never changes; otherwise a retry waits for another run.
 
+    Waits for at most a day, unless ``timeout`` says otherwise.
+
     :param flow_id: id of the flow.
     :param started_after: earliest time of the run's creation: a datetime or an ISO 8601 string, with a time zone; or
         seconds since 1970-01-01 UTC, as a number or string. ``"{{ data_interval_start }}"`` is one of these. Mutually
@@ -176,6 +184,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    default_timeout = 86_400.0
     started_after = optional(epoch_seconds)
     run_id = optional(resource_id)
     max_failed_records = required(number_or_ratio, default=no_limit)

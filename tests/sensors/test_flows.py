@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+from airflow.sdk import DAG
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.http import request
@@ -18,7 +19,11 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceWaitTimeout,
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.sensors.flows import (
+    FlowServiceFlowRunSensor,
+    FlowServiceFlowStateSensor,
+    FlowServiceFlowValidationSensor,
+)
 from airflow_provider_flowservice.testing.clock import START, VirtualClock
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
@@ -198,6 +203,32 @@ def test_a_bad_argument_gets_a_sentence_before_anything_is_sent(
         wait(rendered(build, **arguments))
     assert problem in str(caught.value)
     assert control.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "seconds"),
+    [
+        (FlowServiceFlowValidationSensor, {"segments": [UNKNOWN]}, 600),
+        (FlowServiceFlowStateSensor, {}, 1800),
+        (FlowServiceFlowRunSensor, {"run_id": UNKNOWN}, 86_400),
+    ],
+)
+def test_without_a_timeout_a_sensor_waits_for_a_time_that_fits_its_wait(
+    kind: type[Any], more: dict[str, Any], seconds: int
+) -> None:
+    build = partial(kind, flow_id=UNKNOWN, **more)
+    with DAG("plain"):
+        assert build(task_id="x").timeout == seconds
+        assert build(task_id="given", timeout=90).timeout == 90
+        assert build(task_id="own", default_args={"timeout": 80}).timeout == 80
+        mapped = kind.partial(task_id="mapped", **more).expand(flow_id=[UNKNOWN])
+        assert mapped.unmap({"flow_id": UNKNOWN}).timeout == seconds
+    with DAG("defaults", default_args={"timeout": 70}):
+        assert build(task_id="x").timeout == 70
+        assert (
+            kind.partial(task_id="y", **more).expand(flow_id=[UNKNOWN]).unmap({"flow_id": UNKNOWN}).timeout
+            == 70
+        )
 
 
 def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(control: EmulatorControl) -> None:
