@@ -11,6 +11,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.text import plain_text
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
 def enum_member(field: str, value: object, options: Iterable[E]) -> E:
@@ -32,6 +33,17 @@ def enum_member(field: str, value: object, options: Iterable[E]) -> E:
 def optional_enum_member(field: str, value: object, options: Iterable[E]) -> E | None:
     """Return the member of an enumeration that has a value; None for None. See :func:`enum_member`."""
     return None if value is None else enum_member(field, value, options)
+
+
+def listed(field: str, values: Iterable[T]) -> Iterable[T]:
+    """Return values that are given as a list.
+
+    :param field: name of the argument, for the error.
+    :raises InvalidInputError: if they are a string, of which each character would be taken for a value.
+    """
+    if isinstance(values, str):
+        raise InvalidInputError(field, f"{shown(values)} is not a list", f"Give [{shown(values)}].")
+    return values
 
 
 def finite_number(value: object) -> float | None:

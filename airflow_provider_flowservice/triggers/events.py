@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client.flows import EndedRuns, newest_runs
 from airflow_provider_flowservice.client.http import FLOWS, RUNS, Reading, get
 from airflow_provider_flowservice.client.model import FlowRun, RunState
 from airflow_provider_flowservice.client.times import iso
-from airflow_provider_flowservice.client.values import enum_member, finite_number, shown
+from airflow_provider_flowservice.client.values import enum_member, finite_number, listed, shown
 from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.poller import aligned
 
@@ -56,8 +56,8 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
     :param poll_interval: seconds between two polls.
-    :param states: states to report: ``success``, ``partialSuccess``, ``failed``; all of them by default. With other
-        states, the trigger starts anew.
+    :param states: states to report: ``success``, ``partialSuccess``, ``failed``; all of them by default. If they are
+        changed, the trigger reports only the runs that end from then on.
     :raises InvalidInputError: if an argument is invalid.
     """
 
@@ -208,9 +208,7 @@ def _checked_interval(poll_interval: object) -> float:
 
 
 def _checked_states(states: Iterable[object]) -> list[str]:
-    if isinstance(states, str):
-        raise InvalidInputError("states", f"{states!r} is not a list", f"Give [{states!r}].")
-    found = {enum_member("states", state, _END_STATES).value for state in states}
+    found = {enum_member("states", state, _END_STATES).value for state in listed("states", states)}
     if not found:
         raise InvalidInputError("states", "the list is empty", "Name a state, or leave it out for all.")
     return sorted(found)

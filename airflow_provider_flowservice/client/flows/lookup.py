@@ -21,7 +21,7 @@ from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import Flow, FlowKind, FlowRun, FlowState, RunState, is_uuid
 from airflow_provider_flowservice.client.text import did_you_mean, plain_text
 from airflow_provider_flowservice.client.times import epoch_seconds
-from airflow_provider_flowservice.client.values import enum_member, optional_enum_member
+from airflow_provider_flowservice.client.values import enum_member, listed, optional_enum_member
 
 #: A time: see :func:`~airflow_provider_flowservice.client.times.epoch_seconds`.
 Time = datetime | str | float
@@ -134,9 +134,7 @@ def iterate_runs(
     :raises InvalidInputError: if an argument is invalid.
     :raises InvalidResponseError: if a run cannot be read: it could be one that failed.
     """
-    if isinstance(states, str):
-        raise InvalidInputError("states", f"{states!r} is not a list", f"Give [{states!r}].")
-    wanted = {enum_member("states", state, RunState) for state in states}
+    wanted = {enum_member("states", state, RunState) for state in listed("states", states)}
     earliest = 0 if since is None else epoch_seconds("since", since) * 1000
     filters = () if flow_id is None else of_flow(flow_id)
     newest_first = iterate(sender, request.RUNS, filters=filters, order_by=NEWEST_FIRST, needed=could_be_any)

@@ -20,7 +20,7 @@ from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import FlowRun, Frozen, RunError, RunState
 from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.client.times import epoch_seconds, iso
-from airflow_provider_flowservice.client.values import shown
+from airflow_provider_flowservice.client.values import listed, shown
 
 #: Maximum number of flows whose runs are asked for flow by flow. The runs of more flows are picked from those of all.
 MAX_FILTERED = 20
@@ -247,9 +247,7 @@ def _flow_ids(flows: Iterable[str]) -> Collection[str]:
 
     :raises InvalidInputError: if they are no list, none, or one is no id.
     """
-    if isinstance(flows, str):
-        raise InvalidInputError("flows", f"{shown(flows)} is not a list", f"Give [{shown(flows)}].")
-    ids = dict.fromkeys(flows)
+    ids = dict.fromkeys(listed("flows", flows))
     if not ids:
         raise InvalidInputError("flows", "is empty", "Give ids of flows, or None for all flows.")
     for flow_id in ids:

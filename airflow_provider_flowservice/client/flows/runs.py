@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import Self
 
-import msgspec
-
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import look
 from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState, compare
@@ -196,17 +194,15 @@ def newest_runs(
     :param since: runs that were created before are not needed; seconds since 1970-01-01 UTC.
     :param continuation_token: cursor of a later page.
     """
-    asked = request.page(
+    runs = request.Member(request.RUNS, "flowId", flow_id, since=int(since * 1000))
+    return request.page(
         request.RUNS,
         filters=of_flow(flow_id),
         order_by=NEWEST_FIRST,
         limit=20,
         continuation_token=continuation_token,
+        member=runs if continuation_token is None else None,
     )
-    if continuation_token is not None:
-        return asked
-    member = request.Member(request.RUNS, "flowId", flow_id, since=int(since * 1000))
-    return msgspec.structs.replace(asked, member=member)
 
 
 def of_flow(flow_id: str) -> tuple[str]:

@@ -102,9 +102,7 @@ class AiohttpTransport:
             if isinstance(step, Send):
                 result = await (self._paced_attempt(step, pace) if pace else self._attempt(step))
             elif isinstance(step, NeedToken):
-                result = self._tokens.cached(step.rejected)
-                if result is None:
-                    result = await self._tokens.token_async(step.rejected, self._fetch_token)
+                result = await self._tokens.token_async(step.rejected, self._fetch_token)
             elif isinstance(step, Pause):
                 await clock.current().sleep_async(step.seconds)
             elif pace:

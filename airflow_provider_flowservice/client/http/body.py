@@ -41,10 +41,8 @@ class Body:
         self._ignored = coding not in _KNOWN
         if self._ignored and head.is_success:
             raise self._error(f"is compressed with {coding!r}, which was not asked for")
-        self._compressed = coding in _ZLIB
-        if self._compressed:
-            # 32 accepts the headers of both gzip and zlib.
-            self._stream = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+        # 32 accepts the headers of both gzip and zlib.
+        self._stream = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS) if coding in _ZLIB else None
         self._received = 0
         self._content = io.BytesIO()
 
@@ -58,8 +56,8 @@ class Body:
         # Compressed data can also be larger than its content, for example if it consists of empty blocks.
         if self._received > MAX_BYTES:
             raise self._too_large(f"is larger than the limit of {MAX_BYTES // 2**20} MB")
-        if self._compressed:
-            self._decompress(chunk)
+        if self._stream:
+            self._decompress(self._stream, chunk)
         elif not self._ignored:
             self._content.write(chunk)
 
@@ -69,7 +67,7 @@ class Body:
         :raises InvalidResponseError: if its compressed form ends too early.
         :raises ResponseTooLargeError: if it has more than :data:`MAX_VALUES` values.
         """
-        if self._compressed and self._received and not self._stream.eof:
+        if self._stream and self._received and not self._stream.eof:
             raise self._error("ends in the middle of its compressed data")
         content = self._content.getvalue()
         # Each value but the first follows one of these, and it takes no time to count them.
@@ -77,19 +75,19 @@ class Body:
             raise self._too_large(f"has more values than the limit of {MAX_VALUES:,}")
         return content
 
-    def _decompress(self, data: bytes) -> None:
+    def _decompress(self, stream: zlib._Decompress, data: bytes) -> None:
         while True:
             try:
-                piece = self._stream.decompress(data, _PIECE_BYTES)
+                piece = stream.decompress(data, _PIECE_BYTES)
             except zlib.error as problem:
                 raise self._error(f"cannot be decompressed: {problem}") from problem
             if self._content.tell() + len(piece) > MAX_BYTES:
                 raise self._too_large(f"is larger than the limit of {MAX_BYTES // 2**20} MB")
             self._content.write(piece)
-            data = self._stream.unconsumed_tail or self._stream.unused_data
-            if data and self._stream.eof:
+            data = stream.unconsumed_tail or stream.unused_data
+            if data and stream.eof:
                 raise self._error("goes on after the end of its compressed data")
-            if not data and (self._stream.eof or len(piece) < _PIECE_BYTES):
+            if not data and (stream.eof or len(piece) < _PIECE_BYTES):
                 return
 
     def _error(self, problem: str) -> InvalidResponseError:

@@ -121,7 +121,8 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
         elapsed = ready - start
         start = clock.current().monotonic() - elapsed
         seconds = max(settings.retry_budget - elapsed, 0.001)
-        result = yield _prepare(request, settings, {**common.headers, **given}, seconds, secrets)
+        headers = {**common.headers, **given, "x-request-id": _new_request_id()}
+        result = yield _prepare(request, settings, headers, seconds, secrets)
         outcome = _read(request, result)
         if not isinstance(outcome, _Failure):
             return outcome
@@ -178,15 +179,13 @@ def _prepare(
     seconds: float,
     secrets: tuple[str, ...],
 ) -> Send:
-    headers["x-request-id"] = _new_request_id()
-    body = request.content
+    body, content_type = request.content, "application/json"
     if request.form is not None:
-        body = urlencode(request.form).encode()
-        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        body, content_type = urlencode(request.form).encode(), "application/x-www-form-urlencoded"
     elif body is None and request.json is not None:
         body = msgspec.json.encode(request.json)
     if body is not None:
-        headers.setdefault("Content-Type", "application/json")
+        headers = {"Content-Type": content_type, **headers}
     origin = _origin(request.host, settings)
     return Send(request.method, origin, request.path, request.query, headers, body, seconds, secrets)
 
@@ -218,6 +217,7 @@ class _Common(Frozen, frozen=True):
 # Nearly all requests of a process have the same.
 @lru_cache(maxsize=16)
 def _common(host: Host, settings: Settings, token: str | None) -> _Common:
+    """Return what all requests to a host have, with the token if there is one."""
     headers = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
     if token is not None:
         headers |= {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}

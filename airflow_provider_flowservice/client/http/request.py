@@ -134,6 +134,7 @@ def page(
     order_by: str | None = None,
     limit: int = PAGE_LIMIT,
     continuation_token: str | None = None,
+    member: Member | None = None,
 ) -> Request[model.Page[T]]:
     """Return the request for a page of a list: ``GET /{kind}``.
 
@@ -141,6 +142,7 @@ def page(
     :param order_by: field name, prefixed with ``-`` for descending order.
     :param limit: maximum number of resources on the page; AEP accepts up to 100.
     :param continuation_token: token returned with the previous page.
+    :param member: what the page is asked for, if it can be read from another list.
     """
     params = [("property", expression) for expression in filters]
     if order_by:
@@ -149,7 +151,11 @@ def page(
     if continuation_token:
         params.append(("continuationToken", continuation_token))
     return Request(
-        "GET", _path(kind), lambda received: response.page(received, kind.type), params=tuple(params)
+        "GET",
+        _path(kind),
+        lambda received: response.page(received, kind.type),
+        params=tuple(params),
+        member=member,
     )
 
 
@@ -241,19 +247,19 @@ def equals(path: str, value: str) -> str:
 
     :raises InvalidInputError: if ``value`` has a special meaning in AEP's filter grammar; see :func:`is_plain`.
     """
-    if not is_plain(value):
-        remedy = "Give one that consists of letters, digits, spaces and -_./()."
-        raise InvalidInputError(path, f"{value!r} cannot be used in a filter", remedy)
-    return f"{path}=={value}"
+    return any_of(path, (value,))
 
 
-def any_of(path: str, values: Iterable[str]) -> str:
-    """Return a ``property`` filter that matches each of several values.
+def any_of(path: str, values: Sequence[str]) -> str:
+    """Return a ``property`` filter that matches each of several values exactly.
 
     :raises InvalidInputError: if one of them has a special meaning in AEP's filter grammar; see :func:`is_plain`.
     """
-    first, *others = values
-    return ",".join((equals(path, first), *(equals("", value).removeprefix("==") for value in others)))
+    for value in values:
+        if not is_plain(value):
+            remedy = "Give one that consists of letters, digits, spaces and -_./()."
+            raise InvalidInputError(path, f"{value!r} cannot be used in a filter", remedy)
+    return f"{path}=={','.join(values)}"
 
 
 def is_plain(value: str) -> bool:

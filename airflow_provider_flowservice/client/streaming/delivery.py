@@ -134,7 +134,6 @@ class Courier:
         pending = offsets
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
-            delay = None
             try:
                 sent = raws if len(pending) == len(raws) else [raws[offset] for offset in pending]
                 result = await self._send(transport, sent)
@@ -155,7 +154,6 @@ class Courier:
                 pending = self._account(delivered, pending, result, sent_before=sent_before, last=last)
                 if not pending:
                     return
-            if delay is None:
                 delay = backoff(attempt, random.random())  # noqa: S311
             await clock.current().sleep_async(delay)
 
