@@ -15,7 +15,9 @@ from airflow_provider_flowservice.testing.database import share_api_server
 from tests.support import airflow as support
 
 if TYPE_CHECKING:
+    from airflow_provider_flowservice.emulator.control import EmulatorControl
     from airflow_provider_flowservice.emulator.server import EmulatorServer
+    from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
     from airflow_provider_flowservice.testing.clock import VirtualClock
     from tests.support.postgresql import Server
 
@@ -56,6 +58,22 @@ def emulator(
         monkeypatch.setenv(name, value)
     yield flowservice_emulator_server
     auth.forget_all()
+
+
+@pytest.fixture
+def control(emulator: EmulatorServer) -> EmulatorControl:
+    """The control of the emulator."""
+    return emulator.control
+
+
+@pytest.fixture
+def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
+    """Another user of the same sandbox."""
+    from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+
+    hook = FlowServiceHook()
+    yield hook
+    hook.close()
 
 
 @pytest.fixture

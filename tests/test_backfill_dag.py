@@ -36,13 +36,6 @@ def control(emulator: EmulatorServer) -> Iterator[EmulatorControl]:
 
 
 @pytest.fixture
-def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
-
-
-@pytest.fixture
 def due(tmp_path: Path) -> tuple[Path, dict[datetime, list[str]]]:
     """Segments by the day on which they become due, some on several; and the file that says so."""
     # A year of its own for each test: the runs of a date exist once in the session's Airflow.

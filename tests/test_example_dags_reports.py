@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,6 @@ class Recorder(BaseNotifier):
 def control(emulator: EmulatorServer) -> EmulatorControl:
     emulator.control.set_switches(scheduled_runs=False, run_seconds=0)
     return emulator.control
-
-
-@pytest.fixture
-def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
 
 
 def report(control: EmulatorControl, sent: list[str], folder: Path, **conf: Any) -> Any:

@@ -40,11 +40,6 @@ RECORDS = {"raw": RAW, "xdm": MAPPED}
 
 
 @pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
-@pytest.fixture
 def in_step(control: EmulatorControl) -> Iterator[VirtualClock]:
     """A clock that jumps together with the emulator's."""
     with clock.installed(VirtualClock.in_step_with(control)) as virtual:

@@ -8,7 +8,6 @@ import pytest
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support import airflow as support
 from tests.support import dags
@@ -25,11 +24,6 @@ KINESIS, EVENT_HUBS, FILES, SOURCE = (
     "onboard_http_api_source",
 )
 ONBOARDING = pytest.mark.parametrize("dag_id", [KINESIS, EVENT_HUBS, FILES, SOURCE])
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def conf(control: EmulatorControl, dag_id: str, **more: Any) -> dict[str, Any]:

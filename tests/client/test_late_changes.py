@@ -46,11 +46,6 @@ def virtual_clock(emulator: EmulatorServer) -> Iterator[VirtualClock]:
         yield virtual
 
 
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
 def be_late(control: EmulatorControl, seconds: int = LATE) -> None:
     control.set_switches(change_delay_seconds=seconds)
     control.clear_requests()

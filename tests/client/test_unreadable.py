@@ -17,7 +17,6 @@ from airflow_provider_flowservice.client.flows.runs import NewestRuns, Window, s
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import iterate
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.fuzz import kinds
 from tests.support.aep import FLOW_SERVICE, kinesis, make, profile_store, writes
 from tests.support.clients import Client
@@ -71,11 +70,6 @@ WANTED: dict[str, Any] = {
     "datasets": DesiredDataset(name="mine", schema_id="s"),
     "mapping sets": mapping_set("s", name="mine"),
 }
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def answering(control: EmulatorControl, path: str, body: Any, times: int = 99) -> None:

@@ -37,11 +37,6 @@ Connect = Callable[..., FlowServiceHook]
 
 
 @pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
-@pytest.fixture
 def connect(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Makes a hook whose connection differs from the good one in some fields or extras."""
     hooks: list[FlowServiceHook] = []

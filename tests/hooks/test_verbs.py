@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
@@ -24,7 +24,6 @@ from airflow_provider_flowservice.client import (
     waits,
 )
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.aep import make_flow, profile_flow, selected
@@ -32,18 +31,6 @@ from tests.support.batch import make_batch_flow
 from tests.support.streaming import open_source
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
-@pytest.fixture
-def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
 
 
 def test_the_connection_of_the_hook_is_its_transport(hook: FlowServiceHook) -> None:

@@ -25,14 +25,6 @@ def control(emulator: EmulatorServer, virtual_clock: VirtualClock) -> EmulatorCo
 
 
 @pytest.fixture
-def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
-    """Another user of the same sandbox."""
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
-
-
-@pytest.fixture
 def profiles(control: EmulatorControl) -> str:
     """A source connection of the profile store."""
     return str(run(create_source(run(create_profile_store())[0]))[0])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -38,13 +37,6 @@ MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "defer
 @pytest.fixture
 def control(emulator: EmulatorServer, virtual_clock: VirtualClock) -> EmulatorControl:
     return emulator.control
-
-
-@pytest.fixture
-def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
 
 
 @pytest.fixture

@@ -279,16 +279,18 @@ def _export() -> Operation:
     )
 
 
-def _wait_for_run() -> Operation:
-    def prepare(sandbox: Sandbox) -> str:
-        _at_once(sandbox)
-        flow = make_batch_flow(sandbox.hook)
-        sandbox.hook.send(create_run(flow, WINDOW))
-        return flow
+def _with_a_run(sandbox: Sandbox) -> str:
+    """A flow that has run."""
+    _at_once(sandbox)
+    flow = make_batch_flow(sandbox.hook)
+    sandbox.hook.send(create_run(flow, WINDOW))
+    return flow
 
+
+def _wait_for_run() -> Operation:
     return Operation(
         name="wait for run",
-        prepare=prepare,
+        prepare=_with_a_run,
         build=lambda flow: FlowServiceFlowRunSensor(
             task_id="x", flow_id=flow, started_after=1_700_000_000, deferrable=False, poke_interval=POLL
         ),
@@ -299,15 +301,9 @@ def _wait_for_run() -> Operation:
 
 
 def _report() -> Operation:
-    def prepare(sandbox: Sandbox) -> str:
-        _at_once(sandbox)
-        flow = make_batch_flow(sandbox.hook)
-        sandbox.hook.send(create_run(flow, WINDOW))
-        return flow
-
     return Operation(
         name="report on runs",
-        prepare=prepare,
+        prepare=_with_a_run,
         build=lambda flow: FlowServiceFlowRunReportOperator(
             task_id="x", since=1_600_000_000, until=4_000_000_000, flows=[flow]
         ),

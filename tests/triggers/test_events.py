@@ -73,13 +73,6 @@ def time(control: EmulatorControl) -> Iterator[VirtualClock]:
 
 
 @pytest.fixture
-def hook(time: VirtualClock) -> Iterator[FlowServiceHook]:
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
-
-
-@pytest.fixture
 def flow(hook: FlowServiceHook) -> str:
     return make_batch_flow(hook)
 

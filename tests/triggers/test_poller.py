@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -39,13 +39,6 @@ def control(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Emulat
     monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", connection)
     emulator.control.set_switches(scheduled_runs=False, run_seconds=0)
     return emulator.control
-
-
-@pytest.fixture
-def hook(control: EmulatorControl) -> Iterator[FlowServiceHook]:
-    hook = FlowServiceHook()
-    yield hook
-    hook.close()
 
 
 @asynccontextmanager

@@ -14,7 +14,6 @@ from airflow_provider_flowservice.client.errors import DriftError, NotFoundError
 from airflow_provider_flowservice.client.flows.specs import empty_transformation
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import make_flow, selected
@@ -23,11 +22,6 @@ from tests.support.faults import fault
 
 THEIRS = "8a1e7c2a-0000-4000-8000-000000000001"
 PATCH = ("PATCH", "flows/*")
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 @pytest.fixture

@@ -9,17 +9,11 @@ from airflow_provider_flowservice.client.activation.audiences import ActiveSegme
 from airflow_provider_flowservice.client.errors import InvalidResponseError
 from airflow_provider_flowservice.client.model import Flow, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
 
 PROFILE_SERVICE = "/data/core/ups"
 SEGMENTS, AUDIENCES = f"{PROFILE_SERVICE}/segment/definitions", f"{PROFILE_SERVICE}/audiences"
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 @pytest.mark.parametrize("limit", [1, 4, 7, 14, 100])

@@ -15,7 +15,6 @@ from airflow_provider_flowservice.client.datasets.mapping_sets import (
 from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
 from tests.support.files import columns
@@ -24,11 +23,6 @@ from tests.support.streaming import DATA_PREP, NAMES, customers, mapping_set
 COLLECTION = f"{DATA_PREP}/mappingSets"
 TEXT = {"type": "string"}
 IDENTITY = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT}}}
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def writes(control: EmulatorControl) -> list[str]:

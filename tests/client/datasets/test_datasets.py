@@ -14,17 +14,11 @@ from airflow_provider_flowservice.client.errors import (
     NotFoundError,
 )
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
 from tests.support.streaming import CATALOG, SCHEMA_REGISTRY, customers
 
 COLLECTION = f"{CATALOG}/dataSets"
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 @pytest.fixture

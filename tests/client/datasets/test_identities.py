@@ -17,7 +17,6 @@ from airflow_provider_flowservice.client.ensure import plan_create
 from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, InvalidResponseError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client, KeptState
 from tests.support.faults import fault
 from tests.support.streaming import PERSON, SCHEMA_REGISTRY, customers
@@ -32,11 +31,6 @@ IDENTITY = {
     "xdm:namespace": "Email",
     "xdm:isPrimary": True,
 }
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def profile(**changes: Any) -> schemas.DesiredSchema:

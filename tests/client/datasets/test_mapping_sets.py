@@ -9,18 +9,12 @@ from airflow_provider_flowservice.client.datasets.mapping_sets import BodyForm, 
 from airflow_provider_flowservice.client.ensure.create import IfExists, ensure
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, NotFoundError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
 from tests.support.streaming import DATA_PREP, NAMES, customers, mapping_set
 
 COLLECTION = f"{DATA_PREP}/mappingSets"
 OTHER = FieldMapping("last", "person.name.lastName")
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 @pytest.fixture

@@ -21,18 +21,12 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import nothing
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.clients import Client
 from tests.support.faults import fault
 from tests.support.streaming import PERSON, SCHEMA_REGISTRY, WORK, customers
 
 EVENT_CLASS = "https://ns.adobe.com/xdm/context/experienceevent"
 COLLECTION = f"{SCHEMA_REGISTRY}/tenant/schemas"
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def make(client: Client, desired: DesiredSchema) -> str:

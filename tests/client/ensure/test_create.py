@@ -19,7 +19,6 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.support.aep import (
     KINESIS_SECRET,
     ids,
@@ -38,11 +37,6 @@ from tests.support.faults import fault
 
 T = TypeVar("T")
 KINDS = ("connections", "sourceConnections", "targetConnections", "flows")
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def wanted(client: Client, kind: str, name: str = "mine", **changes: Any) -> Any:

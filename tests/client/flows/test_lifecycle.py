@@ -18,7 +18,6 @@ from airflow_provider_flowservice.client.flows.lifecycle import FlowResources
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.model import Flow, FlowState, SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.client.conftest import Opener
 from tests.support.aep import make, make_ends, make_flow, profile_flow, writes
@@ -26,11 +25,6 @@ from tests.support.clients import Client
 from tests.support.faults import fault
 
 UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def flow(**changes: str | None) -> Flow:

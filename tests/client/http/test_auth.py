@@ -29,11 +29,6 @@ BAD_TOKEN = {"error_code": "401013", "message": "Oauth token is not valid"}
 COUNT = request.count(request.FLOWS)
 
 
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
 def tokens_fetched(control: EmulatorControl) -> int:
     return len(control.requests("POST", IMS))
 

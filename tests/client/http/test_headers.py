@@ -14,7 +14,6 @@ from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.model import Operation
 from airflow_provider_flowservice.client.streaming.inlet import Endpoints, Inlet
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.client.conftest import Opener
 from tests.support.clients import Client, emulator_settings, open_client
 from tests.support.faults import fault
@@ -24,11 +23,6 @@ COUNT = request.count(request.FLOWS)
 RENAME = [Operation(op="replace", path="/name", value="x")]
 #: What pasting leaves inside of a value, and what no header can carry.
 BAD = ["a\nb", "a\r\nX-Evil: 1", "a\x00b", "a\x7fb", "a\x85b", "a\u2026b", "a\u200bb", "\U0001f511"]
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
 
 
 def fetch_token(client: Client, control: EmulatorControl) -> str:

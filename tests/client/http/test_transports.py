@@ -35,11 +35,6 @@ from tests.support.raw import answer, serving
 COUNT = request.count(request.FLOWS)
 
 
-@pytest.fixture
-def control(emulator: EmulatorServer) -> EmulatorControl:
-    return emulator.control
-
-
 def reads(control: EmulatorControl) -> list[int | None]:
     return [entry["status"] for entry in control.requests("GET")]
 
