@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,19 +16,21 @@ import pytest
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError, NotFoundError, ServerError
 from airflow_provider_flowservice.client.flows.runs import Window, create_run, newest_runs
-from airflow_provider_flowservice.client.http import AiohttpTransport, request
+from airflow_provider_flowservice.client.http import AiohttpTransport, auth, request
 from airflow_provider_flowservice.client.waits import JITTER, FlowInState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.triggers import poller as module
+from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from airflow_provider_flowservice.triggers.poller import Poller, aligned
 from tests.support.aep import make_flow
 from tests.support.airflow import flowservice_connection
 from tests.support.batch import make_batch_flow
 from tests.support.faults import fault
+from tests.support.tasks import shown
 from tests.support.triggers import first_event
 
 FLOWS, RUNS = "/data/foundation/flowservice/flows", "/data/foundation/flowservice/runs"
@@ -199,6 +203,50 @@ def test_older_runs_are_not_read(hook: FlowServiceHook, control: EmulatorControl
     answers = asked(hook, *(newest_runs(each, since) for each in flows))
     assert [len([run for run in page.items if run.created_at >= since * 1000]) for page in answers] == [2, 2]
     assert len(calls(control)) == 3 + 1
+
+
+@pytest.mark.parametrize("earlier_first", [True, False])
+def test_who_asks_for_older_runs_of_a_flow_gets_them_too(
+    hook: FlowServiceHook, control: EmulatorControl, earlier_first: bool
+) -> None:
+    flows = [make_batch_flow(hook) for _ in range(2)]
+    # More than a page, so that reading ends where nobody needs more.
+    made_runs(hook, flows, 30)
+    control.advance(1000)
+    since = control.now() - 500
+    made_runs(hook, flows, 40)
+    both = [newest_runs(flows[0]), newest_runs(flows[0], since)]
+    answers = asked(hook, newest_runs(flows[1], since), *(both if earlier_first else reversed(both)))
+    assert [len(page.items) for page in answers[1:]] == [70, 70]
+
+
+def test_a_token_is_masked_in_this_process_and_told_to_airflow_from_a_thread(
+    hook: FlowServiceHook, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow refuses a call from the thread of the event loop, unless the trigger's own task makes it."""
+    told = threading.Event()
+    here = threading.get_ident()
+
+    class Comms:
+        def send(self, _: Any) -> None:
+            if threading.get_ident() == here:
+                raise RuntimeError("not from here")
+            told.set()
+
+    monkeypatch.setattr("airflow.sdk.execution_time.task_runner.SUPERVISOR_COMMS", Comms(), raising=False)
+    auth.forget_all()
+
+    async def ask() -> str:
+        session = partial(sessions.poller, "flowservice_default", None, clock.current().wall() + 60)
+        async with session() as poller, session():
+            await asyncio.gather(*(poller.send(flow(each)) for each in flows))
+            return str(poller._transport._tokens.cached())
+
+    flows = made_flows(hook, control, 2)
+    auth.forget_all()
+    token = asyncio.run(ask())
+    assert told.wait(30)
+    assert token not in shown(f"token {token}")
 
 
 def test_an_error_is_given_to_each_trigger_and_the_next_poll_is_a_list_again(
