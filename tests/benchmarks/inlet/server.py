@@ -7,19 +7,16 @@ forgets what it has received, and from then on responds that many seconds late. 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
-from contextlib import suppress
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httptools
 import msgspec
-import uvloop
 
 from tests.benchmarks.inlet.records import INLET_ID, NUMBER
+from tests.benchmarks.serving import TOKEN, not_found, response, serve
 
 #: Seconds of a slot of the timeline.
 SLOT = 0.02
@@ -66,57 +63,34 @@ class Tally:
         return Report(self._requests, self._messages, self._seen.count(1), cpu, self._timeline)
 
 
-class InletProtocol(asyncio.Protocol):
-    """One connection."""
+class Inlet:
+    """The inlet, and what controls it."""
 
-    tally = Tally()
-    _transport: asyncio.Transport
+    def __init__(self) -> None:
+        self._tally = Tally()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._parser = httptools.HttpRequestParser(self)
-        self._loop = asyncio.get_running_loop()
-        self._url, self._parts = b"", list[bytes]()
-
-    def data_received(self, data: bytes) -> None:
-        with suppress(httptools.HttpParserUpgrade):
-            self._parser.feed_data(data)
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_body(self, part: bytes) -> None:
-        self._parts.append(part)
-
-    def on_message_complete(self) -> None:
-        url, body = self._url, self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._url, self._parts = b"", []
-        if not url.startswith(b"/collection/"):
-            self._transport.write(_control(url.decode()))
-            return
+    def answer(self, target: str, body: bytes) -> tuple[bytes, float]:
+        """Answer a request; the response, and the seconds after which it is sent."""
+        if not target.startswith("/collection/"):
+            return self._control(target), 0
         document = msgspec.json.decode(body)
-        is_batch = url.startswith(b"/collection/batch/")
+        is_batch = target.startswith("/collection/batch/")
         messages = document["messages"] if is_batch else [document]
-        self.tally.add(messages)
-        response = _accepted_batch(len(messages)) if is_batch else _ACCEPTED
-        if self.tally.latency:
-            self._loop.call_later(self.tally.latency, self._respond, response)
-        else:
-            self._respond(response)
+        self._tally.add(messages)
+        return _accepted_batch(len(messages)) if is_batch else _ACCEPTED, self._tally.latency
 
-    def _respond(self, response: bytes) -> None:
-        if not self._transport.is_closing():  # wrk leaves when its time is over.
-            self._transport.write(response)
-
-
-def _response(status: str, content: object) -> bytes:
-    body = msgspec.json.encode(content)
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    def _control(self, target: str) -> bytes:
+        parts = urlsplit(target)
+        if parts.path == "/begin":
+            self._tally = Tally(float(parse_qs(parts.query)["latency"][0]))
+            return response({})
+        if parts.path == "/report":
+            return response(self._tally.report())
+        return TOKEN if parts.path == "/ims/token/v3" else not_found(parts.path)
 
 
-_ACCEPTED = _response(
-    "200 OK", {"inletId": INLET_ID, "xactionId": "1584479347507:2153:240", "receivedTimeMs": 1584479347507}
+_ACCEPTED = response(
+    {"inletId": INLET_ID, "xactionId": "1584479347507:2153:240", "receivedTimeMs": 1584479347507}
 )
 
 
@@ -124,26 +98,8 @@ _ACCEPTED = _response(
 def _accepted_batch(messages: int) -> bytes:
     results = [{"xactionId": f"1565650704337:2124:92:{n}"} for n in range(messages)]
     head = {"inletId": INLET_ID, "batchId": "1565638336649:1750:244", "receivedTimeMs": 1565638336705}
-    return _response("207 Multi-Status", {**head, "responses": results})
-
-
-def _control(url: str) -> bytes:
-    parts = urlsplit(url)
-    if parts.path == "/begin":
-        InletProtocol.tally = Tally(float(parse_qs(parts.query)["latency"][0]))
-        return _response("200 OK", {})
-    if parts.path == "/report":
-        return _response("200 OK", InletProtocol.tally.report())
-    if parts.path == "/ims/token/v3":
-        return _response("200 OK", {"access_token": "token", "token_type": "bearer", "expires_in": 86_399})
-    return _response("404 Not Found", {"title": f"There is nothing at {parts.path}"})
-
-
-async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(InletProtocol, "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
+    return response({**head, "responses": results}, "207 Multi-Status")
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    serve(Inlet().answer)

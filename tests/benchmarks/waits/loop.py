@@ -7,21 +7,17 @@ import json
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from airflow_provider_flowservice.client import clock
+from tests.benchmarks.serving import Remote, started
 from tests.benchmarks.waits.server import Report, flow_id, run_id
-from tests.support.processes import running
 
 #: Seconds between two looks at how late the event loop is.
 _LOOK = 0.01
@@ -67,31 +63,12 @@ class Measured:
     wrong: int = 0
 
 
-class Server:
+class Server(Remote):
     """The server process."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=60)
-
-    def call(self, method: str, path: str) -> bytes:
-        self._connection.request(method, path)
-        return self._connection.getresponse().read()
-
     def report(self) -> Report:
+        """What has been asked since the begin."""
         return msgspec.json.decode(self.call("GET", "/report"), type=Report)
-
-
-@contextmanager
-def server(crowd: Crowd) -> Iterator[Server]:
-    """The server, in a process of its own."""
-    numbers = map(str, (crowd.flows, crowd.runs, crowd.windows))
-    command = [sys.executable, "-m", "tests.benchmarks.waits.server", *numbers]
-    with running(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        if not (url := process.stdout.readline().strip()):
-            raise RuntimeError("the server did not start")
-        yield Server(url)
 
 
 def measure(crowd: Crowd, is_shared: bool) -> Measured:
@@ -99,7 +76,8 @@ def measure(crowd: Crowd, is_shared: bool) -> Measured:
 
     :param is_shared: whether triggers share their calls; otherwise each sends its own.
     """
-    with server(crowd) as at:
+    with started("tests.benchmarks.waits.server", crowd.flows, crowd.runs, crowd.windows) as url:
+        at = Server(url)
         extra = {"org_id": "BENCH@AdobeOrg", "sandbox": "bench", "ims_host": at.url}
         os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(
             {"conn_type": "flowservice", "host": at.url, "login": "id", "password": "secret", "extra": extra}

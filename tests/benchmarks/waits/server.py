@@ -7,18 +7,16 @@ all processes share. ``GET /report`` returns a :class:`Report`. Who wants a toke
 
 from __future__ import annotations
 
-import asyncio
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import httptools
 import msgspec
-import uvloop
+
+from tests.benchmarks.serving import TOKEN, not_found, response, serve
 
 BASE = "/data/foundation/flowservice"
 #: Runs of each flow whose runs are waited for.
@@ -55,8 +53,8 @@ class World:
     """What there is: flows, then runs that are waited for by their ids, then flows whose runs are waited for."""
 
     def __init__(self, flows: int, runs: int, windows: int) -> None:
-        self.over = math.inf
-        self.counts = dict.fromkeys(("lists", "alone", "asked", "tokens"), 0)
+        self._over = math.inf
+        self._counts = dict.fromkeys(("lists", "alone", "asked", "tokens"), 0)
         self._flows = {flow_id(n) for n in range(flows)}
         self._runs = {run_id(n): flow_id(flows + windows) for n in range(runs)}
         self._of_flow: dict[str, list[str]] = {}
@@ -66,27 +64,45 @@ class World:
             self._of_flow[of_flow] = [run_id(first + each) for each in range(RUNS_OF_A_FLOW)]
             self._runs.update(dict.fromkeys(self._of_flow[of_flow], of_flow))
 
-    def answer(self, target: str) -> bytes:
-        """Answer ``GET`` of a path."""
+    def answer(self, target: str, _: bytes) -> tuple[bytes, float]:
+        """Answer a request; the response, and the seconds after which it is sent."""
+        target = unquote(target)
+        return self._read(target) if target.startswith(BASE) else self._control(target), 0
+
+    def _control(self, target: str) -> bytes:
+        parts = urlsplit(target)
+        if parts.path == "/begin":
+            self._counts = dict.fromkeys(self._counts, 0)
+            if over := parse_qs(parts.query).get("over"):
+                self._over = float(over[0])
+            return response({})
+        if parts.path == "/report":
+            return response(self._counts)
+        if parts.path == "/ims/token/v3":
+            self._counts["tokens"] += 1
+            return TOKEN
+        return not_found(parts.path)
+
+    def _read(self, target: str) -> bytes:
         parts = urlsplit(target)
         kind, _, one = parts.path.removeprefix(f"{BASE}/").partition("/")
         if one:
-            self.counts["alone"] += 1
-            self.counts["asked"] += 1
-            return _response(200, {"items": [self._item(kind, one)]})
-        self.counts["lists"] += 1
+            self._counts["alone"] += 1
+            self._counts["asked"] += 1
+            return response({"items": [self._item(kind, one)]})
+        self._counts["lists"] += 1
         query = parse_qs(parts.query)
         offset = int(query.get("continuationToken", ["0"])[0])
         limit = int(query.get("limit", [str(_PAGE)])[0])
         field, _, text = query.get("property", [""])[0].partition("==")
         values = text.split(",")
-        self.counts["asked"] += 0 if offset else len(values)
+        self._counts["asked"] += 0 if offset else len(values)
         ids = list(self._selected(kind, field, values))
         page: dict[str, Any] = {"items": [self._item(kind, each) for each in ids[offset : offset + limit]]}
         if offset + limit < len(ids):
             token = f"{parts.path.removeprefix(BASE)}?continuationToken={offset + limit}"
             page["_links"] = {"next": {"href": token}}
-        return _response(200, page)
+        return response(page)
 
     def _selected(self, kind: str, field: str, values: Sequence[str]) -> Iterator[str]:
         if field == "id":
@@ -98,7 +114,7 @@ class World:
             yield from reversed(self._runs)
 
     def _item(self, kind: str, of_id: str) -> dict[str, Any]:
-        is_over = time.perf_counter() >= self.over
+        is_over = time.perf_counter() >= self._over
         item: dict[str, Any] = {"id": of_id, "etag": '"1"', "createdAt": 1_700_000_000_000}
         if kind == "flows":
             return {**item, "name": of_id, "flowSpec": _SPEC, "state": "enabled" if is_over else "disabled"}
@@ -106,58 +122,5 @@ class World:
         return {**item, "flowId": self._runs[of_id], "metrics": {"statusSummary": {"status": status}}}
 
 
-class Connection(asyncio.Protocol):
-    """One connection."""
-
-    world: World
-    _transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._parser = httptools.HttpRequestParser(self)
-        self._url = b""
-
-    def data_received(self, data: bytes) -> None:
-        with suppress(httptools.HttpParserUpgrade):
-            self._parser.feed_data(data)
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_message_complete(self) -> None:
-        url, self._url = unquote(self._url.decode()), b""
-        if not self._transport.is_closing():
-            self._transport.write(self._answer(url))
-
-    def _answer(self, url: str) -> bytes:
-        if url.startswith(BASE):
-            return self.world.answer(url)
-        parts = urlsplit(url)
-        if parts.path == "/begin":
-            self.world.counts = dict.fromkeys(self.world.counts, 0)
-            if over := parse_qs(parts.query).get("over"):
-                self.world.over = float(over[0])
-            return _response(200, {})
-        if parts.path == "/report":
-            return _response(200, Report(**self.world.counts))
-        if parts.path == "/ims/token/v3":
-            self.world.counts["tokens"] += 1
-            return _response(200, {"access_token": "token", "token_type": "bearer", "expires_in": 86_399})
-        return _response(404, {"title": f"There is nothing at {parts.path}"})
-
-
-def _response(status: int, content: object) -> bytes:
-    body = msgspec.json.encode(content)
-    head = f"HTTP/1.1 {status} OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
-    Connection.world = World(*map(int, sys.argv[1:]))
-    uvloop.run(_serve())
+    serve(World(*map(int, sys.argv[1:])).answer)
