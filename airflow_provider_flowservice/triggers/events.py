@@ -31,6 +31,9 @@ _END_STATES = tuple(state for state in RunState if state.is_terminal)
 _LOOK_BACK = 86_400
 #: Pause after an error that does not pass by itself, in seconds.
 _LONG_PAUSE = 600
+#: The triggerer takes about a second to pass events on, and to keep them in Airflow's database. Until so many seconds
+#: after its last event, a position must not be saved: if the triggerer were killed, the events would be lost.
+_KEEPING_SECONDS = 10.0
 #: After this time in seconds, the connection is looked up again, and it is checked that the flow exists.
 _SESSION_SECONDS = 3600
 #: A later time has more than four digits in its year.
@@ -47,6 +50,10 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
     From Airflow 3.3 on, the asset's state store keeps track of the runs that have been reported. After a restart of the
     triggerer, each run is reported at least once, and those of the last poll may be reported twice. Otherwise, the
     trigger reports what ends after its start.
+
+    Of events that follow each other closely, Airflow may show a DAG run only the first ones, and start no other for the
+    rest before the next event. To miss none, let the task take the asset as an inlet, and handle what it has not yet
+    handled of ``inlet_events[asset]``.
 
     An error never ends the trigger, because Airflow would restart it at once and show the failure nowhere but in the
     triggerer's log. It is logged, and AEP is asked again after ``poll_interval``, or after ten minutes if the error is
@@ -95,10 +102,11 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
                     await poller.send(get(FLOWS, self.flow_id))
                     until = clock.current().monotonic() + _SESSION_SECONDS
                     while clock.current().monotonic() < until:
+                        pause = aligned(self.poll_interval)
                         for run in await self._look(poller, started):
                             yield TriggerEvent(self._payload(run))
-                        await clock.current().sleep_async(aligned(self.poll_interval))
-                        # Airflow keeps the events some moments after they are yielded: the position must not be ahead.
+                            pause = max(pause, _KEEPING_SECONDS)
+                        await clock.current().sleep_async(pause)
                         await self._save()
             except FlowServiceError as error:
                 pause = self._pause_after(error)
@@ -118,7 +126,10 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
         if position is None:
             settled = int((started - _LOOK_BACK) * 1000)
             runs = await self._read(poller, settled)
-            position = EndedRuns.at(int(started * 1000), runs, settled)
+            position = self._position = EndedRuns.at(int(started * 1000), runs, settled)
+            # No event belongs to this position, and what ends from now on is not missed even if this is as far as
+            # the trigger gets.
+            await self._save()
         else:
             runs = await self._read(poller, position.settled)
         self._position = position.after(runs)

@@ -241,6 +241,23 @@ def test_what_is_kept_waits_for_airflow_to_take_the_events(watch: Watch, start: 
     assert watch(900, store=store) == fired
 
 
+def test_what_is_kept_waits_for_airflow_however_short_the_interval_is(watch: Watch, start: Start) -> None:
+    store = Store()
+    fired = watch(115, {10: start}, store, poll_interval=1)
+    assert len(fired) == 1
+    assert watch(60, store=store, poll_interval=1) == fired
+
+
+def test_what_ends_without_a_trigger_fires_even_if_the_first_has_polled_only_once(
+    watch: Watch, start: Start, time: VirtualClock
+) -> None:
+    store = Store()
+    assert watch(10, store=store) == []
+    run = start()
+    time.advance(200)
+    assert ids(watch(100, store=store)) == [run]
+
+
 def test_a_store_that_fails_stops_nothing(
     watch: Watch, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
