@@ -19,7 +19,13 @@ from tests.support import airflow as support
 from tests.support import processes
 
 _ROOT = Path(__file__).parents[2]
-_SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer")
+#: The servers and their options. Logs are read from their files; a server for them would listen on all addresses.
+_SERVERS = {
+    "api-server": ("--host", "127.0.0.1", "--workers", "1"),
+    "scheduler": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+}
 _START_SECONDS = 240
 _STOP_SECONDS = 30
 _LOOK_SECONDS = 0.5
@@ -29,14 +35,16 @@ class Stack:
     """A running Airflow.
 
     :param url: of its API server.
+    :param start_server: starts one of the servers, given its name.
     :param environment: of its servers.
     """
 
     def __init__(
-        self, url: str, servers: Mapping[str, subprocess.Popen[str]], environment: Mapping[str, str]
+        self, url: str, start_server: Callable[[str], subprocess.Popen[str]], environment: Mapping[str, str]
     ) -> None:
         self._url = url
-        self._servers = servers
+        self._start_server = start_server
+        self._servers = {name: start_server(name) for name in _SERVERS}
         self._environment = dict(environment)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -44,15 +52,40 @@ class Stack:
     def close(self) -> None:
         self._session.close()
 
+    def kill(self, server: str) -> int:
+        """Send SIGKILL to a server and its children, and wait for their end. Return how many processes it had."""
+        process = self._servers.pop(server)
+        members = processes.session(process.pid)
+        processes.kill(process)
+        return len(members)
+
+    def start(self, server: str) -> None:
+        """Start a server that was killed."""
+        self._servers[server] = self._start_server(server)
+
+    def until(self, condition: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
+        """Return when a condition holds. Looks again and again: neither Airflow nor AEP has events for this.
+
+        Fails as soon as a server has ended that was not killed.
+        """
+        pause = threading.Event()
+        for _ in range(int(seconds / _LOOK_SECONDS)):
+            if condition():
+                return
+            if dead := [name for name, server in self._servers.items() if server.poll() is not None]:
+                raise AssertionError(f"{dead} ended")
+            pause.wait(_LOOK_SECONDS)
+        raise AssertionError(f"not within {seconds:.0f} seconds")
+
     def wait_until_healthy(self) -> None:
         """Return when each server reports itself healthy."""
-        self._until(lambda: all(self._health().get(name) == "healthy" for name in _MONITORED))
+        self.until(lambda: all(self._health().get(name) == "healthy" for name in _MONITORED))
         token = self._call("GET", "/auth/token").json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def wait_for_dag(self, dag_id: str) -> None:
         """Return when the DAG processor has put a DAG into the database."""
-        self._until(lambda: self._session.get(f"{self._url}/api/v2/dags/{dag_id}", timeout=30).ok)
+        self.until(lambda: self._session.get(f"{self._url}/api/v2/dags/{dag_id}", timeout=30).ok)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Queue a DAG run."""
@@ -74,7 +107,7 @@ class Stack:
 
     def wait_for_backfills(self, dag_id: str, seconds: float) -> None:
         """Return when the scheduler has ended every backfill of a DAG."""
-        self._until(lambda: all(each["completed_at"] for each in self._backfills(dag_id)), seconds)
+        self.until(lambda: all(each["completed_at"] for each in self._backfills(dag_id)), seconds)
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The runs of a DAG, at most 100."""
@@ -84,7 +117,7 @@ class Stack:
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float) -> str:
         """Wait for the end of a DAG run and return its state."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
-        self._until(lambda: self._run_state(path) in ("success", "failed"), seconds)
+        self.until(lambda: self._run_state(path) in ("success", "failed"), seconds)
         return self._run_state(path)
 
     def tries(self, dag_id: str, run_id: str) -> dict[str, tuple[str, int]]:
@@ -116,17 +149,6 @@ class Stack:
             raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer
 
-    def _until(self, condition: Callable[[], bool], seconds: float = _START_SECONDS) -> None:
-        """Look again and again; Airflow's API has no event for this. Fails as soon as a server has ended."""
-        pause = threading.Event()
-        for _ in range(int(seconds / _LOOK_SECONDS)):
-            if condition():
-                return
-            if dead := [name for name, server in self._servers.items() if server.poll() is not None]:
-                raise AssertionError(f"{dead} ended")
-            pause.wait(_LOOK_SECONDS)
-        raise AssertionError(f"not within {seconds:.0f} seconds")
-
 
 _MONITORED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
@@ -153,8 +175,11 @@ def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]
             _airflow("db", "migrate"), env=environment, check=True, stdout=log, stderr=log, timeout=300
         )
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(_server(name, port, home, environment)) for name in _SERVERS}
-        airflow = Stack(f"http://127.0.0.1:{port}", servers, environment)
+
+        def start(name: str) -> subprocess.Popen[str]:
+            return stack.enter_context(_server(name, port, home, environment))
+
+        airflow = Stack(f"http://127.0.0.1:{port}", start, environment)
         stack.callback(airflow.close)
         airflow.wait_until_healthy()
         yield airflow
@@ -164,10 +189,9 @@ def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]
 def _server(
     name: str, port: int, home: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
-    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"] if name == "api-server" else []
-    command = _airflow(name, *options)
+    command = _airflow(name, *_SERVERS[name], *(["--port", str(port)] if name == "api-server" else []))
     with (
-        (home / f"{name}.log").open("wb") as log,
+        (home / f"{name}.log").open("ab") as log,
         processes.running(command, _STOP_SECONDS, env=dict(environment), stdout=log, stderr=log) as process,
     ):
         yield process

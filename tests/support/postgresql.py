@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -46,6 +47,17 @@ class Server:
         """Create an empty database and return its SQLAlchemy URL."""
         subprocess.run(self._command("createdb", name), check=True, timeout=_COMMAND_SECONDS)
         return f"postgresql+psycopg://{_USER}@{_HOST}:{self.port}/{name}"
+
+    def query(self, name: str, statement: str) -> list[dict[str, Any]]:
+        """Return the rows that a SELECT finds in a database, as JSON has their values."""
+        as_json = f"SELECT coalesce(json_agg(found), '[]') FROM ({statement}) found"
+        command = self._command(
+            "psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", as_json, name
+        )
+        done = subprocess.run(
+            command, check=True, timeout=_COMMAND_SECONDS, stdout=subprocess.PIPE, text=True
+        )
+        return list(json.loads(done.stdout))
 
     def dump(self, name: str, file: Path) -> None:
         """Write all that a database holds into a file, as SQL; text within bytes stays readable."""

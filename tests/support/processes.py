@@ -38,24 +38,25 @@ def running(
     try:
         yield process
     finally:
-        _end(process, seconds, how)
+        _send(how, session(process.pid))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        kill(process)
         if process.stdout:
             process.stdout.close()
 
 
-def _end(process: subprocess.Popen[str], seconds: float, how: signal.Signals) -> None:
-    _send(how, _session(process.pid))
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+def kill(process: subprocess.Popen[str]) -> None:
+    """Send SIGKILL to a process of :func:`running` and to its session, and wait until all of them have ended."""
     for _ in range(_KILLS):
-        if not (left := _session(process.pid)):
+        if not (left := session(process.pid)):
             break
         _send(signal.SIGKILL, left)
         psutil.wait_procs(left, _KILL_SECONDS)
     process.wait(_KILL_SECONDS)
 
 
-def _session(leader: int) -> list[psutil.Process]:
+def session(leader: int) -> list[psutil.Process]:
     """The running processes of a session; a process group would be too little, since each task has its own."""
     found = []
     for process in psutil.process_iter():
