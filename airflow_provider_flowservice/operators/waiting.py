@@ -67,6 +67,8 @@ def wait_for(
     try:
         judged = waits.drive(wait.look(), task.hook)
         wait = wait.after(judged)
+        if not judged.done:
+            log.info("The wait goes on in the triggerer: %s", wait.describe(judged.seen))
     except FlowServiceError as error:
         log.info("The first poll failed and is repeated in the triggerer: %s", error)
     if not judged.done:

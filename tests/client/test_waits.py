@@ -25,7 +25,7 @@ from airflow_provider_flowservice.client.waits import (
     FlowSettled,
     Judgement,
     RunsEnded,
-    RunSucceeded,
+    RunsSucceeded,
     SelectorsMapped,
     ThisRunSucceeded,
     drive,
@@ -192,7 +192,7 @@ def test_no_runs_have_ended() -> None:
 def test_a_run_that_ended_badly_is_an_error_of_the_look(
     status: str | None, failed: int | None, limit: float | None, expected: bool | str
 ) -> None:
-    wait = RunSucceeded(flow_id="f", started_after=100.0, max_failed_records=limit)
+    wait = RunsSucceeded(flow_id="f", started_after=100.0, max_failed_records=limit)
     one = ThisRunSucceeded(flow_id="f", run_id="r", max_failed_records=limit)
     look = wait.look()
     assert next(look).params[0] == ("property", "flowId==f")
@@ -245,7 +245,7 @@ def test_what_is_seen_of_many_failed_runs_is_bounded() -> None:
 
 
 def test_runs_from_before_the_moment_do_not_count() -> None:
-    wait = RunSucceeded(flow_id="f", started_after=100.0)
+    wait = RunsSucceeded(flow_id="f", started_after=100.0)
     _, judged = paths(wait.look(), Page(items=(run("old", "success", made=99.999),)))
     assert judged == Judgement(False, {})
     assert wait.describe({}) == "flow f has no run that was created after 1970-01-01T00:01:40+00:00"
@@ -282,8 +282,8 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
         SelectorsMapped(flow_id="f", attributes=(), exact=True),
         FlowInState(flow_id="f", state="enabled"),
         RunsEnded(run_ids=("a", "b")),
-        RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=None),
-        RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.25),
+        RunsSucceeded(flow_id="f", started_after=1.5, max_failed_records=None),
+        RunsSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.25),
         ThisRunSucceeded(flow_id="f", run_id="r", max_failed_records=7),
         FlowSettled(flow_id="f", settle_seconds=300),
         FlowSettled(flow_id="f", settle_seconds=0.5, changed_at=1.25),

@@ -368,7 +368,7 @@ def test_a_flow_shows_its_last_operation(api: Api) -> None:
         "inProgress",
         0,
     )
-    assert begun["ops"] == add_segment("a")
+    assert begun["ops"] == [add_segment("a")]
     api.control.advance(10)
     flow = api.item(f"/flows/{made['id']}")
     ended = flow["lastOperation"]

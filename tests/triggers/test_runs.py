@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.waits import FlowInState, RunsEnded, RunSucceeded, Wait
+from airflow_provider_flowservice.client.waits import FlowInState, RunsEnded, RunsSucceeded, Wait
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -39,7 +39,7 @@ def in_state(flow: str, state: str, **changes: Any) -> FlowServiceTrigger:
 
 
 def succeeded(flow: str, started_after: float) -> FlowServiceTrigger:
-    return trigger(RunSucceeded(flow_id=flow, started_after=started_after))
+    return trigger(RunsSucceeded(flow_id=flow, started_after=started_after))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def states(event: dict[str, Any]) -> dict[str, str]:
     [
         trigger(RunsEnded(run_ids=("a", "b"))),
         trigger(FlowInState(flow_id="f", state="enabled"), sandbox="prod"),
-        trigger(RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.01)),
+        trigger(RunsSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.01)),
     ],
     ids=lambda trigger: trigger.wait["wait"],
 )

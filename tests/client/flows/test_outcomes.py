@@ -15,7 +15,6 @@ from airflow_provider_flowservice.client.flows.outcomes import (
     failure_of,
     outcome_of,
 )
-from airflow_provider_flowservice.client.flows.runs import best_after
 from airflow_provider_flowservice.client.model import FlowRun, RunState
 
 NO_JSON_OBJECTS: list[Any] = [None, 5, True, "x", [], {}, [None, 5, "x", []], [{"code": [], "message": {}}]]
@@ -239,24 +238,6 @@ def test_several_runs_are_told_with_their_reasons_as_far_as_there_is_room() -> N
     assert told.endswith("bad109 and 890 more.")
     few = failure_of(bad[: MAX_EXPLAINED + 1]) or ""
     assert few.endswith(" Also: bad10.")
-
-
-def test_of_several_runs_a_good_one_counts_then_one_that_goes_on_then_the_newest() -> None:
-    good, goes_on, poor, failed = (
-        run("partialSuccess", 1, run_id="good", created_at=1000),
-        run("inProgress", run_id="goes on", created_at=2000),
-        run("success", 9, run_id="poor", created_at=3000),
-        run("failed", run_id="failed", created_at=4000),
-    )
-    order = [failed, poor, goes_on, good]
-    while order:
-        best = best_after(order, 0.0, 5)
-        assert best is order.pop()
-    assert best_after([failed, poor, goes_on, good], 1.5, 5) is goes_on
-    assert best_after([good], 0.0) is good
-    newer = run("failed", run_id="newer", created_at=5000)
-    assert best_after([failed, newer], 0.0) is newer
-    assert best_after([], 0.0) is None
 
 
 def test_the_state_is_part_of_the_outcome() -> None:
