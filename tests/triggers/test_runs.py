@@ -158,16 +158,16 @@ def test_a_flows_state_is_waited_for(
     assert fire(in_state(flow, "disabled", deadline=START))["status"] == "done"
 
 
-def test_of_several_runs_the_newest_after_the_moment_counts(control: EmulatorControl, flow: str) -> None:
+def test_a_good_run_makes_up_for_one_that_failed_before(control: EmulatorControl, flow: str) -> None:
     control.set_switches(run_outcome="failed", run_seconds=0)
     start_run(flow)
     control.advance(10)
     control.set_switches(run_outcome="success")
     newest = start_run(flow)
     event = fire(succeeded(flow, 0.0))
-    assert (event["status"], event["detail"]["run_id"], event["detail"]["is_good"]) == ("done", newest, True)
+    assert (event["status"], event["detail"]["totals"]["run_ids"]) == ("done", [newest])
     event = fire(succeeded(flow, control.now() + 10_000))
-    assert event == {"status": "timeout", "detail": {}}
+    assert (event["status"], event["detail"]["count"]) == ("timeout", 0)
 
 
 def test_a_run_at_the_very_moment_counts(control: EmulatorControl, flow: str) -> None:
@@ -175,4 +175,4 @@ def test_a_run_at_the_very_moment_counts(control: EmulatorControl, flow: str) ->
     run_id = start_run(flow)
     (made,) = control.state()["runs"]
     event = fire(succeeded(flow, made["createdAt"] / 1000))
-    assert event["detail"]["run_id"] == run_id
+    assert event["detail"]["totals"]["run_ids"] == [run_id]

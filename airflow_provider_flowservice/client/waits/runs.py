@@ -212,10 +212,7 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
         outcomes = [outcome_of(run, self.max_failed_records) for run in runs]
         open_runs = [outcome.run_id for outcome in outcomes if not outcome.state.is_terminal]
         good = [outcome for outcome in outcomes if outcome.is_good]
-        remaining = 0.0
-        if runs:
-            newest = max(run.created_at for run in runs) / 1000
-            remaining = max(round(newest + self.settle_seconds - clock.current().wall(), 3), 0.0)
+        remaining = self._unsettled_seconds(runs)
         is_complete = len(runs) >= self.expected_runs and not open_runs
         done = is_complete and not remaining and len(good) >= self.expected_runs
         bad = _failed(runs, outcomes)
@@ -228,8 +225,8 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
             flow = yield request.get(request.FLOWS, self.flow_id)
             why = why_no_run(flow, clock.current().wall())
             raise DriftError(
-                f"flow {self.flow_id} has no run that was created {self._window}, which is how long start_timeout"
-                f" allows: {why}. Correct that, or give a longer start_timeout."
+                f"flow {self.flow_id} has no run that was created {self._window}, and start_timeout has passed:"
+                f" {why}. Correct that, or give a longer start_timeout."
             )
         if done:
             for outcome in outcomes[:_MAX_NAMED]:
@@ -285,6 +282,13 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
         """Whether a run was created in the window."""
         end = self.started_before
         return run.created_at >= self.started_after * 1000 and (end is None or run.created_at < end * 1000)
+
+    def _unsettled_seconds(self, runs: Sequence[FlowRun]) -> float:
+        """Return how long the newest run is still new."""
+        # AEP's own times count, too, in case the clock of this machine is behind.
+        times = [clock.current().wall(), *(max(run.ended_at or 0, run.updated_at) / 1000 for run in runs)]
+        newest = max((run.created_at for run in runs), default=0) / 1000
+        return max(round(newest + self.settle_seconds - max(times), 3), 0.0)
 
     def _read_flow(self) -> Steps[Expectation]:
         """Read the flow and its spec.
