@@ -79,7 +79,7 @@ def wait_for(
             flowservice_conn_id=task.flowservice_conn_id,
             sandbox=task.sandbox,
             wait=wait.to_json(),
-            poll_interval=interval,
+            poll_interval=judged.interval or interval,
             deadline=deadline,
         )
         task.defer(trigger=trigger, method_name=method, kwargs=next_kwargs)

@@ -76,8 +76,8 @@ def polling(
     judged, failures = Judgement(False), 0
     progress = WaitLog(wait, interval, deadline)
     while True:
-        pause = pause_after(judged.interval or interval)
         seen = judged.seen
+        least, due = 0.0, None
         try:
             judged = yield from wait.look(seen)
         except FlowServiceError as error:
@@ -87,16 +87,15 @@ def polling(
             if is_final(error) or failures > TOLERATED_FAILURES or never_seen:
                 raise
             log.warning("A poll has failed and is repeated: %s", error.message)
-            pause = max(pause, min(error.retry_after or 0.0, MAX_DELAY))
+            least = min(error.retry_after or 0.0, MAX_DELAY)
         else:
             progress.add(judged, seen)
-            failures = 0
-            if judged.look_after is not None:
-                pause = judged.look_after
+            failures, due = 0, judged.look_after
             remaining = deadline - clock.current().wall()
         if judged.done or remaining <= 0:
             return judged
-        yield min(pause, remaining)
+        pause = pause_after(judged.interval or interval) if due is None else due
+        yield min(max(pause, least), remaining)
 
 
 def timeout_message(wait: BaseWait, seen: Any, timeout: float) -> str:
