@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_flowservice.client.activation.mismatch import Keys, Mismatch
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
-from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, SelectorsMapped
+from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, SelectorsMapped, ThisRunSucceeded
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -266,3 +266,22 @@ def test_a_trigger_that_is_cancelled_gives_its_transport_back(
 
     asyncio.run(cancel())
     assert closed.call_count == 1
+
+
+def test_whoever_ends_a_wait_is_told_what_goes_on(
+    control: EmulatorControl, flow: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(trigger(flow, control.segments[:2]).on_kill())
+    of_run = FlowServiceTrigger(
+        flowservice_conn_id="flowservice_default",
+        sandbox=None,
+        wait=ThisRunSucceeded(flow_id="f", run_id="r").to_json(),
+        poll_interval=30,
+        deadline=START,
+    )
+    asyncio.run(of_run.on_kill())
+    assert caplog.messages == [
+        "Somebody has ended this wait",
+        "Somebody has ended this wait; run r of flow f may go on: AEP has no call that stops a run",
+    ]
+    assert control.requests() == []

@@ -56,6 +56,11 @@ class BaseWait(Frozen, frozen=True, kw_only=True, tag_field="wait", tag=True):
         :param seen: the observed state.
         """
 
+    @property
+    def goes_on(self) -> str:
+        """What goes on in AEP when nobody waits for it any more, as a clause of a sentence; empty if nothing does."""
+        return ""
+
     def after(self, judged: Judgement) -> Self:
         """Return the wait that remains after a poll."""
         return self

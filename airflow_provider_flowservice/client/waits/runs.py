@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,16 @@ class _RunWait(BaseWait, frozen=True, kw_only=True):
 
     max_failed_records: MaxFailedRecords = 0
 
+    @property
+    def goes_on(self) -> str:
+        """What the runs do."""
+        return f"{self._runs} may go on: AEP has no call that stops a run"
+
+    @property
+    @abstractmethod
+    def _runs(self) -> str:
+        """The runs that are waited for."""
+
     def outcome_of(self, run: FlowRun) -> RunOutcome:
         """Judge a run, and log its counts if it is good."""
         outcome = outcome_of(run, self.max_failed_records)
@@ -68,7 +79,11 @@ class RunsEnded(_RunWait, frozen=True, kw_only=True):
     @property
     def goal(self) -> str:
         """What the runs have done then."""
-        return f"flow runs {_named(self.run_ids)} have ended"
+        return f"{self._runs} have ended"
+
+    @property
+    def _runs(self) -> str:
+        return f"flow runs {_named(self.run_ids)}"
 
     def look(self, seen: Any = None) -> Steps[Judgement]:
         """Read the runs that have not ended yet. The observed state is the outcome of each run, by id.
@@ -110,7 +125,11 @@ class ThisRunSucceeded(_RunWait, frozen=True, kw_only=True):
     @property
     def goal(self) -> str:
         """What the run has done then."""
-        return f"run {self.run_id} of flow {self.flow_id} has succeeded"
+        return f"{self._runs} has succeeded"
+
+    @property
+    def _runs(self) -> str:
+        return f"run {self.run_id} of flow {self.flow_id}"
 
     def look(self, seen: Any = None) -> Steps[Judgement]:
         """Read the run. The observed state is the outcome of the run.
@@ -130,7 +149,7 @@ class ThisRunSucceeded(_RunWait, frozen=True, kw_only=True):
 
     def describe(self, seen: Any) -> str:
         """Name the run and its state."""
-        return f"run {self.run_id} of flow {self.flow_id} is {seen['state']}"
+        return f"{self._runs} is {seen['state']}"
 
     def result(self, seen: Any) -> Any:
         """Return the counts of the run; see :class:`RunTotals`."""
@@ -272,6 +291,10 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
     def result(self, seen: Any) -> Any:
         """Return the counts of the good runs; see :class:`RunTotals`."""
         return SeenRuns.from_json(seen).totals.to_json()
+
+    @property
+    def _runs(self) -> str:
+        return f"runs of flow {self.flow_id}"
 
     @property
     def _window(self) -> str:

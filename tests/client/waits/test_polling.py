@@ -251,6 +251,7 @@ def test_the_log_has_a_beginning_an_end_and_what_changes(
 )
 def test_a_wait_says_what_it_waits_for(wait: waits.Wait, goal: str) -> None:
     assert wait.goal == goal
+    assert bool(wait.goes_on) is ("run" in goal)
 
 
 @DRIVERS
