@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError, is_final
@@ -113,17 +114,14 @@ def drive(steps: Steps[R], sender: Sender) -> R:
 
     :raises FlowServiceError: as raised by the generator.
     """
-    result: Any = None
-    while True:
-        try:
-            step = _resume(steps, result)
-        except StopIteration as end:
-            value: R = end.value
-            return value
+    step = _resume(steps, None)
+    while not isinstance(step, _End):
         try:
             result = sender.send(step) if isinstance(step, Request) else _sleep(step)
         except FlowServiceError as error:
             result = error
+        step = _resume(steps, result)
+    return step.value
 
 
 async def drive_async(steps: Steps[R], send: Callable[[Request[Any]], Awaitable[Any]]) -> R:
@@ -132,25 +130,29 @@ async def drive_async(steps: Steps[R], send: Callable[[Request[Any]], Awaitable[
     :param send: sends a request and returns its parsed response.
     :raises FlowServiceError: as raised by the generator.
     """
-    result: Any = None
-    while True:
-        try:
-            step = _resume(steps, result)
-        except StopIteration as end:
-            value: R = end.value
-            return value
+    step = _resume(steps, None)
+    while not isinstance(step, _End):
         try:
             result = await (send(step) if isinstance(step, Request) else clock.current().sleep_async(step))
         except FlowServiceError as error:
             result = error
+        step = _resume(steps, result)
+    return step.value
 
 
-def _resume(steps: Steps[R], result: Any) -> Request[Any] | float:
-    """Send the result of the last step to the generator, and return the next one.
+@dataclass(frozen=True)
+class _End(Generic[R]):
+    """What a generator has returned."""
 
-    :raises StopIteration: at the end.
-    """
-    return steps.throw(result) if isinstance(result, FlowServiceError) else steps.send(result)
+    value: R
+
+
+def _resume(steps: Steps[R], result: Any) -> Request[Any] | float | _End[R]:
+    """Send the result of the last step to the generator; return the next step or the end."""
+    try:
+        return steps.throw(result) if isinstance(result, FlowServiceError) else steps.send(result)
+    except StopIteration as end:
+        return _End(end.value)
 
 
 def _sleep(seconds: float) -> Any:
