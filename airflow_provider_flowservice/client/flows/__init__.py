@@ -34,6 +34,7 @@ from airflow_provider_flowservice.client.flows.lookup import (
 from airflow_provider_flowservice.client.flows.outcomes import (
     MaxFailedRecords,
     RunOutcome,
+    RunTotals,
     failure_of,
     outcome_of,
 )
