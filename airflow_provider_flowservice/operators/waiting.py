@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError
-from airflow_provider_flowservice.client.flows import NewestRuns, failure_of
+from airflow_provider_flowservice.client.flows import NewestRuns, RunTotals, failure_of
 from airflow_provider_flowservice.client.waits import Judgement, RunsEnded, Wait
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -20,7 +20,7 @@ from airflow_provider_flowservice.exceptions import (
     raise_for_airflow,
 )
 from airflow_provider_flowservice.operators.arguments import required
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.kinds import (
     flag,
     limit_or_none,
@@ -28,8 +28,11 @@ from airflow_provider_flowservice.operators.kinds import (
     number_or_ratio,
     seconds,
 )
+from airflow_provider_flowservice.operators.outlets import emit
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_flowservice.operators.task_state import TaskState
 
 log = logging.getLogger(__name__)
@@ -102,7 +105,10 @@ def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
 
 
 class RunStartingOperator(FlowServiceFlowOperator):
-    """Base class of the operators that start flow runs and can wait for them."""
+    """Base class of the operators that start flow runs and can wait for them.
+
+    They report the totals of the runs as the XCom ``metrics`` and, if the task succeeds, to the outlets of the task.
+    """
 
     wait_for_completion = required(flag)
     max_failed_records = required(number_or_ratio, default=no_limit)
@@ -111,7 +117,13 @@ class RunStartingOperator(FlowServiceFlowOperator):
     deferrable = required(flag, default=default_deferrable)
 
     def wait_for_runs(
-        self, run_ids: Sequence[str], task_state: TaskState, *, event: Any = None, **next_kwargs: Any
+        self,
+        context: Context,
+        run_ids: Sequence[str],
+        task_state: TaskState,
+        *,
+        event: Any = None,
+        **next_kwargs: Any,
     ) -> None:
         """Wait until runs have ended, or process the event of the trigger that has waited.
 
@@ -139,7 +151,10 @@ class RunStartingOperator(FlowServiceFlowOperator):
             raise
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
-        failure = failure_of(wait.outcomes(judged.seen).values())
+        outcomes = wait.outcomes(judged.seen).values()
+        totals = RunTotals.of(self.flow_id, outcomes).to_json()
+        push(context, metrics=totals)
+        failure = failure_of(outcomes)
         if failure:
             newest = NewestRuns.saved_in(task_state.load() or {})
             task_state.save(newest.to_state() if newest else {})
@@ -147,3 +162,10 @@ class RunStartingOperator(FlowServiceFlowOperator):
         if failure:
             message = f"{failure} A retry of the task, or clearing it, starts others."
             raise for_airflow(RunFailedError(message))
+        emit(self, context, self.flow_id, totals)
+
+    def report_started(self, context: Context, run_ids: Sequence[str]) -> None:
+        """Report runs that are not waited for, so that nothing is counted yet."""
+        totals = RunTotals.of_started(self.flow_id, run_ids).to_json()
+        push(context, metrics=totals)
+        emit(self, context, self.flow_id, totals)
