@@ -115,6 +115,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
     poll_interval = required(seconds(minimum=1))
     wait_timeout = required(seconds())
     deferrable = required(flag, default=default_deferrable)
+    _goes_on = ""
 
     def wait_for_runs(
         self,
@@ -138,6 +139,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
         """
         wait = RunsEnded(run_ids=tuple(run_ids), max_failed_records=limit_or_none(self.max_failed_records))
         deadline = clock.current().wall() + self.wait_timeout
+        self._goes_on = wait.goes_on
         try:
             with raise_for_airflow():
                 if event is not None:
@@ -163,6 +165,11 @@ class RunStartingOperator(FlowServiceFlowOperator):
             message = f"{failure} A retry of the task, or clearing it, starts others."
             raise for_airflow(RunFailedError(message))
         emit(self, context, self.flow_id, totals)
+
+    def on_kill(self) -> None:
+        """Log which runs go on in AEP, which has no call that stops them."""
+        if self._goes_on:
+            self.log.warning("The task is ended; %s. The next attempt waits for them", self._goes_on)
 
     def report_started(self, context: Context, run_ids: Sequence[str]) -> None:
         """Report runs that are not waited for, so that nothing is counted yet."""

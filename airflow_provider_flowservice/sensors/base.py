@@ -17,6 +17,7 @@ from airflow_provider_flowservice.exceptions import raise_for_airflow
 from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
 from airflow_provider_flowservice.operators.kinds import flag, resource_id, seconds
+from airflow_provider_flowservice.operators.outlets import emit
 from airflow_provider_flowservice.operators.waiting import (
     default_deferrable,
     judgement_of,
@@ -78,12 +79,12 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         wait = self._wait
         if not self.deferrable:
             try:
-                return BaseSensorOperator.execute(self, context)
+                return self._reported(context, BaseSensorOperator.execute(self, context))
             except AirflowSensorTimeout as timeout:
                 raise timed_out(wait, self._seen, self.timeout) from timeout
         deadline, more = self.began + self.timeout, {"wait": wait.to_json()}
         judged = wait_for(self, wait, self.poke_interval, deadline, "execute_complete", more)
-        return self._result(wait, judged)
+        return self._result(context, wait, judged)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once.
@@ -110,9 +111,15 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         :raises FlowServiceException: if the trigger failed.
         :raises FlowServiceWaitTimeout: if the deadline has passed.
         """
-        return self._result(waits.from_json(wait) if wait else self._wait, judgement_of(event))
+        return self._result(context, waits.from_json(wait) if wait else self._wait, judgement_of(event))
 
-    def _result(self, wait: Wait, judged: Judgement) -> Any:
+    def _result(self, context: Context, wait: Wait, judged: Judgement) -> Any:
         if not judged.done:
             raise timed_out(wait, judged.seen, self.timeout)
-        return wait.result(judged.seen)
+        return self._reported(context, wait.result(judged.seen))
+
+    def _reported(self, context: Context, result: Any) -> Any:
+        """Return what the wait has found, after it was added to the events of the outlets."""
+        if result is not None:
+            emit(self, context, self.flow_id, result)
+        return result

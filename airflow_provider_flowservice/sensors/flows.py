@@ -179,8 +179,8 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
     changes; otherwise a retry looks at the window again.
 
     The sensor returns ``{"flow_id": ..., "run_ids": [...], "records_read": ..., "records_written": ...,
-    "records_failed": ..., "records_skipped": ...}``: the sums over the good runs, or None where AEP has not counted
-    them. At most 100 ids are returned.
+    "records_failed": ..., "records_skipped": ..., "runs": ...}``: the number of good runs and the sums over them, or
+    None where AEP has not counted the records. At most 100 ids are returned. Outlets of the task get the same.
 
     Streaming sources never have runs, so the task fails at once. AEP reports those of streaming destinations about once
     an hour: without ``poke_interval``, they are polled every 15 minutes, and all others every minute.

@@ -10,10 +10,12 @@ import pytest
 from airflow.sdk import DAG, Asset, AssetAlias
 
 from airflow_provider_flowservice.assets import flow_asset
+from airflow_provider_flowservice.client import Window
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
 from airflow_provider_flowservice.operators.flows import FlowServiceRunFlowOperator
+from airflow_provider_flowservice.sensors.flows import FlowServiceFlowRunSensor
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.testing.database import register
 from tests.support import dags
@@ -109,6 +111,26 @@ def test_the_events_of_the_flow_have_the_totals_of_its_run(
         Emitted(mine.name): expected,
         Emitted(mine.name, "runs"): expected,
     }
+
+
+@MODES
+def test_a_run_that_is_waited_for_has_an_event_too(
+    control: EmulatorControl, hook: FlowServiceHook, source_flow: str, dag_id: str, deferrable: bool
+) -> None:
+    run_id = hook.run_flow(source_flow, Window(1_700_000_000, 1_700_000_001))
+    ran = dags.run(
+        dag_id,
+        lambda: FlowServiceFlowRunSensor(
+            task_id="x",
+            flow_id=source_flow,
+            run_id=run_id,
+            deferrable=deferrable,
+            outlets=[asset(control, source_flow)],
+        ),
+    )
+    assert ran.succeeded, ran.errors
+    expected = totals(source_flow, [run_id], (1000, 1000, 0, 0))
+    assert events(dag_id) == {Emitted(asset(control, source_flow).name): expected}
 
 
 @MODES

@@ -290,3 +290,17 @@ def test_a_window_that_is_none_is_refused(
 ) -> None:
     assert problem in refused(rendered(partial(run_flow, "f"), **changes))
     assert control.requests() == []
+
+
+def test_a_task_that_is_ended_while_it_waits_says_what_goes_on(
+    control: EmulatorControl, source_flow: str, virtual_clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    operator = run_flow(source_flow)
+    operator.on_kill()
+    assert caplog.messages == []
+    run_to_end(operator)
+    (run_id,) = runs(control)
+    caplog.clear()
+    operator.on_kill()
+    (told,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert f"flow runs {run_id} may go on: AEP has no call that stops a run" in told.getMessage()

@@ -60,6 +60,7 @@ def test_all_runs_of_the_window_are_waited_for_and_their_counts_returned(
     assert 150 <= time.wall() - began < 170
     assert result == {
         "flow_id": flow,
+        "runs": 2,
         "run_ids": [second, first],
         "records_read": 2000,
         "records_written": 2000,

@@ -48,33 +48,6 @@ class RunCounts(Frozen, frozen=True):
         return f"records: {shown or 'not counted'}"
 
 
-class RunTotals(Frozen, frozen=True):
-    """What one or more runs of a flow have done, together. Its size is bounded.
-
-    :param run_ids: ids of the runs; of more than 100, the first ones.
-    :param records_read: records that were read; None if AEP has not counted those of each run, as for the others.
-    """
-
-    flow_id: str | None
-    run_ids: tuple[str, ...] = ()
-    records_read: int | None = None
-    records_written: int | None = None
-    records_failed: int | None = None
-    records_skipped: int | None = None
-
-    @classmethod
-    def of(cls, flow_id: str | None, outcomes: Iterable[RunOutcome]) -> RunTotals:
-        """Return the totals of runs."""
-        every = list(outcomes)
-
-        def total(name: str) -> int | None:
-            counts = [getattr(outcome.counts, name) for outcome in every]
-            return None if None in counts or not counts else sum(counts)
-
-        totals = map(total, RunCounts.__struct_fields__)
-        return cls(flow_id, tuple(outcome.run_id for outcome in every[:_MAX_NAMED]), *totals)
-
-
 class RunOutcome(Frozen, frozen=True, kw_only=True):
     """What has become of a run. Its text contains everything that is known, and no secrets.
 

@@ -177,6 +177,7 @@ def test_a_window_has_a_beginning_and_an_end() -> None:
     assert judged.done
     assert wait.result(judged.seen) == {
         "flow_id": "f",
+        "runs": 1,
         "run_ids": ["inside"],
         "records_read": 10,
         "records_written": 9,
