@@ -293,14 +293,17 @@ def test_a_window_that_is_none_is_refused(
 
 
 def test_a_task_that_is_ended_while_it_waits_says_what_goes_on(
-    control: EmulatorControl, source_flow: str, virtual_clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    control: EmulatorControl,
+    source_flow: str,
+    virtual_clock: VirtualClock,
+    task_log: pytest.LogCaptureFixture,
 ) -> None:
     operator = run_flow(source_flow)
     operator.on_kill()
-    assert caplog.messages == []
+    assert task_log.messages == []
     run_to_end(operator)
     (run_id,) = runs(control)
-    caplog.clear()
+    task_log.clear()
     operator.on_kill()
-    (told,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    (told,) = [record for record in task_log.records if record.levelname == "WARNING"]
     assert f"flow runs {run_id} may go on: AEP has no call that stops a run" in told.getMessage()
