@@ -70,7 +70,9 @@ def wait_for(
     try:
         judged = waits.drive(wait.look(), task.hook)
         wait = wait.after(judged)
-        if not judged.done:
+        if judged.done:
+            log.info("No need to wait: %s", wait.goal)
+        else:
             log.info("The wait goes on in the triggerer: %s", wait.describe(judged.seen))
     except FlowServiceError as error:
         log.info("The first poll failed and is repeated in the triggerer: %s", error)

@@ -94,10 +94,11 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         """
         try:
             with raise_for_airflow():
+                progress = self._wait_log
                 judged = waits.drive(self._wait.look(self._seen), self.hook)
         finally:
             self.hook.close()
-        self._wait_log.add(judged, self._seen)
+        progress.add(judged, self._seen)
         self._seen = judged.seen
         self.poke_interval = judged.interval or self.poke_interval
         return PokeReturnValue(judged.done, self._wait.result(judged.seen) if judged.done else None)

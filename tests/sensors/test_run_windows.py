@@ -246,3 +246,27 @@ def test_what_aep_ignores_fails_at_once_if_that_is_asked_for(
         )
     assert time.wall() - began < 70
     assert sandbox.hook.send(request.get(request.FLOWS, flow)).has_completed_change
+
+
+@MODES
+def test_the_log_says_what_is_waited_for_what_is_missing_and_when_it_is_over(
+    sandbox: Sandbox, flow: str, caplog: pytest.LogCaptureFixture, deferrable: bool
+) -> None:
+    caplog.set_level("INFO", "airflow_provider_flowservice")
+    run_id = start_run(sandbox, flow)
+    arguments = {"started_after": None, "run_id": run_id, "deferrable": deferrable, "poke_interval": 30}
+    run_to_end(sensor(flow, **arguments))
+    goal, missing = f"run {run_id} of flow {flow} has succeeded", f"run {run_id} of flow {flow} is running"
+    told = [message for message in caplog.messages if run_id in message]
+    began, still, counts, over = told[-4:]
+    assert began.startswith(f"Waiting until {goal}; polling every 30 s, until ")
+    assert still == f"Still waiting: {missing}"
+    assert counts.startswith(
+        f"AEP: run {run_id} of flow {flow} ended with status success (records: 1000 read"
+    )
+    assert over.startswith("Waited ")
+    assert over.endswith(f" s: {goal}")
+    assert told[:-4] == ([f"The wait goes on in the triggerer: {missing}"] if deferrable else [])
+    caplog.clear()
+    run_to_end(sensor(flow, **arguments))
+    assert [message for message in caplog.messages if goal in message] != []
