@@ -26,7 +26,8 @@ def flow_asset(
     :param flow_id: id of the flow.
     :param org_id: organization id, with or without ``@AdobeOrg``.
     :param sandbox: name of the sandbox.
-    :param name: name of the asset; its URI by default.
+    :param name: name of the asset; its URI by default. Events through an ``AssetAlias`` are events of the asset with
+        the default name.
     :param watchers: watchers of the asset, for example with a
         :class:`~airflow_provider_flowservice.triggers.events.FlowRunCompletedTrigger`.
     :raises InvalidInputError: if an argument is invalid.
@@ -38,6 +39,14 @@ def flow_asset(
             raise InvalidInputError(field, f"{shown(value)} is not a name", "Give the name that AEP shows.")
     uri = f"{SCHEME}://{quote(_without_suffix(org_id))}/{quote(sandbox, safe='')}/flows/{checked_id(flow_id)}"
     return Asset(name=name or uri, uri=uri, watchers=list(watchers))
+
+
+def flow_id_of(uri: str) -> str | None:
+    """Return the id of the flow of an asset, in lower case; None if the asset is not a flow.
+
+    :param uri: URI of the asset, as normalized by Airflow.
+    """
+    return uri.rpartition("/")[2] if uri.startswith(f"{SCHEME}://") else None
 
 
 def checked_id(flow_id: object) -> str:

@@ -81,7 +81,7 @@ class Switches:
     last_page_links: str = _choice("empty", "absent", doc="the last page has an empty _links, or none")
     default_page_size: int = _number(20, "items per page if the caller sends no limit", minimum=1)
     token_lifetime: int = _number(86399, "seconds until a new access token expires", minimum=1)
-    silent_patch: bool = _flag(False, "PATCH of a flow succeeds and changes nothing")
+    silent_patch: bool = _flag(False, "PATCH of a flow succeeds, but its content stays as it is")
     fields_in_create: str = _choice(
         "kept",
         "ignored",

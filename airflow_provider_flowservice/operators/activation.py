@@ -161,6 +161,12 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     AEP exports the current members of a segment, regardless of the logical date of the DAG run. Each request contains
     at most 80 segments. If a segment is already being exported, the operator uses the existing run.
 
+    The XCom ``metrics`` has the records of all runs together: ``flow_id``, the number of ``runs``, at most 100
+    ``run_ids``, ``records_read``, ``records_written``, ``records_failed`` and ``records_skipped``. It is pushed before
+    the task fails because of them. If the task succeeds, the events of its outlets have the same values in ``extra``:
+    those of the flow's asset (see :func:`~airflow_provider_flowservice.assets.flow_asset`) and of each ``AssetAlias``.
+    A count is None if AEP has not counted the records of one run, or if the runs are not waited for.
+
     :param flow_id: id of a flow to a file destination.
     :param segments: segments that are active on the flow: segment ids, or mappings as for
         ``FlowServiceActivateSegmentsOperator``, whose export settings have no effect here.
@@ -208,11 +214,12 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         runs = self.hook.export_segments(
             self.flow_id, segments, task_state, limit_or_none(self.max_failed_records)
         )
-        self.log.info(
-            "Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(set(runs.values()))
-        )
+        run_ids = sorted(set(runs.values()))
+        self.log.info("Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(run_ids))
         if self.wait_for_completion:
-            self.wait_for_runs(sorted(set(runs.values())), task_state, runs=runs)
+            self.wait_for_runs(context, run_ids, task_state, runs=runs)
+        else:
+            self.report_started(context, run_ids)
         task_state.clear()
         return runs
 
@@ -224,7 +231,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         task_state = self._task_state(context, segments)
         # Airflow's ``dag.test()`` passes only the event.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
-        self.wait_for_runs(sorted(set(started.values())), task_state, event=event)
+        self.wait_for_runs(context, sorted(set(started.values())), task_state, event=event)
         return started
 
     def plan(self, context: Context) -> dict[str, str]:

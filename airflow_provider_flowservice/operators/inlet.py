@@ -48,6 +48,7 @@ from airflow_provider_flowservice.operators.kinds import (
     whole_number,
 )
 from airflow_provider_flowservice.operators.letter_files import NoteFile, is_same_file
+from airflow_provider_flowservice.operators.outlets import emit
 from airflow_provider_flowservice.operators.posting import Posting
 from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for
 
@@ -93,6 +94,10 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     Inlets always accept records, but AEP drops those that arrive before a flow is ready, which takes about five minutes
     after it was created or changed; see ``settle_seconds``. Inlets do not support idempotency keys: if a response is
     lost, records are sent again and may arrive twice. With a stable ``_id`` in each record, AEP removes duplicates.
+
+    If the task succeeds, the events of its outlets have its result and ``flow_id`` in ``extra``: those of the flow's
+    asset (see :func:`~airflow_provider_flowservice.assets.flow_asset`) and of each ``AssetAlias``. If no argument names
+    the flow, those of all flows have them, and aliases have no events.
 
     :param flow_id: id of the flow that ingests the records. Default: the one in ``inlet_url``, if any. Without
         ``connection_id`` and ``inlet_url``, they are posted to the inlet that the flow reads.
@@ -256,6 +261,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         :param deadline: deadline of all waits, in seconds since 1970-01-01 UTC; None with Airflow's ``dag.test()``.
         """
         judgement_of(event)
+        # Without a deadline, deferring again would begin the wait anew each time.
+        self.deferrable = self.deferrable and deadline is not None
         self._settle(deadline)
         return self._post(context)
 
@@ -287,8 +294,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         )
         dead_letters = posting.run(self.hook, self._plan(target))
         self._check_result(posting.summary, dead_letters)
-        result = {name: value for name, value in asdict(posting.summary).items() if name != "settled"}
-        return {"inlet_id": target.id, **result}
+        summary = {name: value for name, value in asdict(posting.summary).items() if name != "settled"}
+        result = {"inlet_id": target.id, **summary}
+        flow_id = self._flow()
+        emit(self, context, flow_id, {"flow_id": flow_id, **result})
+        return result
 
     def _plan(self, target: Inlet) -> Plan:
         return Plan.of(

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.errors import FlowServiceError, RunFailedError
-from airflow_provider_flowservice.client.flows import NewestRuns, failure_of
+from airflow_provider_flowservice.client.flows import NewestRuns, RunTotals, failure_of
 from airflow_provider_flowservice.client.waits import Judgement, RunsEnded, Wait
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -20,7 +20,7 @@ from airflow_provider_flowservice.exceptions import (
     raise_for_airflow,
 )
 from airflow_provider_flowservice.operators.arguments import required
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.kinds import (
     flag,
     limit_or_none,
@@ -28,8 +28,11 @@ from airflow_provider_flowservice.operators.kinds import (
     number_or_ratio,
     seconds,
 )
+from airflow_provider_flowservice.operators.outlets import emit
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_flowservice.operators.task_state import TaskState
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,10 @@ def wait_for(
     try:
         judged = waits.drive(wait.look(), task.hook)
         wait = wait.after(judged)
+        if judged.done:
+            log.info("No need to wait: %s", wait.goal)
+        else:
+            log.info("The wait goes on in the triggerer: %s", wait.describe(judged.seen))
     except FlowServiceError as error:
         log.info("The first poll failed and is repeated in the triggerer: %s", error)
     if not judged.done:
@@ -77,7 +84,7 @@ def wait_for(
             flowservice_conn_id=task.flowservice_conn_id,
             sandbox=task.sandbox,
             wait=wait.to_json(),
-            poll_interval=interval,
+            poll_interval=judged.interval or interval,
             deadline=deadline,
         )
         task.defer(trigger=trigger, method_name=method, kwargs=next_kwargs)
@@ -100,16 +107,26 @@ def timed_out(wait: Wait, seen: Any, timeout: float) -> FlowServiceWaitTimeout:
 
 
 class RunStartingOperator(FlowServiceFlowOperator):
-    """Base class of the operators that start flow runs and can wait for them."""
+    """Base class of the operators that start flow runs and can wait for them.
+
+    They report the totals of the runs as the XCom ``metrics`` and, if the task succeeds, to the outlets of the task.
+    """
 
     wait_for_completion = required(flag)
     max_failed_records = required(number_or_ratio, default=no_limit)
     poll_interval = required(seconds(minimum=1))
     wait_timeout = required(seconds())
     deferrable = required(flag, default=default_deferrable)
+    _goes_on = ""
 
     def wait_for_runs(
-        self, run_ids: Sequence[str], task_state: TaskState, *, event: Any = None, **next_kwargs: Any
+        self,
+        context: Context,
+        run_ids: Sequence[str],
+        task_state: TaskState,
+        *,
+        event: Any = None,
+        **next_kwargs: Any,
     ) -> None:
         """Wait until runs have ended, or process the event of the trigger that has waited.
 
@@ -124,6 +141,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
         """
         wait = RunsEnded(run_ids=tuple(run_ids), max_failed_records=limit_or_none(self.max_failed_records))
         deadline = clock.current().wall() + self.wait_timeout
+        self._goes_on = wait.goes_on
         try:
             with raise_for_airflow():
                 if event is not None:
@@ -137,7 +155,10 @@ class RunStartingOperator(FlowServiceFlowOperator):
             raise
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
-        failure = failure_of(wait.outcomes(judged.seen).values())
+        outcomes = wait.outcomes(judged.seen).values()
+        totals = RunTotals.of(self.flow_id, outcomes).to_json()
+        push(context, metrics=totals)
+        failure = failure_of(outcomes)
         if failure:
             newest = NewestRuns.saved_in(task_state.load() or {})
             task_state.save(newest.to_state() if newest else {})
@@ -145,3 +166,15 @@ class RunStartingOperator(FlowServiceFlowOperator):
         if failure:
             message = f"{failure} A retry of the task, or clearing it, starts others."
             raise for_airflow(RunFailedError(message))
+        emit(self, context, self.flow_id, totals)
+
+    def on_kill(self) -> None:
+        """Log which runs go on in AEP, which has no call that stops them."""
+        if self._goes_on:
+            self.log.warning("The task is ended; %s. The next attempt waits for them", self._goes_on)
+
+    def report_started(self, context: Context, run_ids: Sequence[str]) -> None:
+        """Report runs that are not waited for, so that nothing is counted yet."""
+        totals = RunTotals.of_started(self.flow_id, run_ids).to_json()
+        push(context, metrics=totals)
+        emit(self, context, self.flow_id, totals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from airflow_provider_flowservice.triggers.poller import aligned
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http import Request
     from airflow_provider_flowservice.triggers.poller import Poller
+
+log = logging.getLogger(__name__)
 
 
 class FlowServiceTrigger(BaseTrigger):
@@ -75,3 +78,11 @@ class FlowServiceTrigger(BaseTrigger):
             else:
                 event = {"status": "done" if judged.done else "timeout", "detail": judged.seen}
             yield TriggerEvent(event)
+
+    async def on_kill(self) -> None:
+        """Log what goes on in AEP, where nothing can be stopped.
+
+        From Airflow 3.3 on, this is called if somebody clears the waiting task, or marks it as failed or successful.
+        """
+        going_on = waits.from_json(self.wait).goes_on
+        log.warning("Somebody has ended this wait%s", f"; {going_on}" if going_on else "")

@@ -13,11 +13,12 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_provider_flowservice.assets import checked_id
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError, is_final
-from airflow_provider_flowservice.client.flows import EndedRuns, newest_runs
-from airflow_provider_flowservice.client.http import FLOWS, RUNS, Reading, get
+from airflow_provider_flowservice.client.flows import EndedRuns, runs_since
+from airflow_provider_flowservice.client.http import FLOWS, get
 from airflow_provider_flowservice.client.model import FlowRun, RunState
 from airflow_provider_flowservice.client.times import iso
 from airflow_provider_flowservice.client.values import enum_member, finite_number, listed, shown
+from airflow_provider_flowservice.client.waits import drive_async
 from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.poller import aligned
 
@@ -125,29 +126,15 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
         position = self._position
         if position is None:
             settled = int((started - _LOOK_BACK) * 1000)
-            runs = await self._read(poller, settled)
+            runs = await drive_async(runs_since(self.flow_id, settled / 1000), poller.send)
             position = self._position = EndedRuns.at(int(started * 1000), runs, settled)
             # No event belongs to this position, and what ends from now on is not missed even if this is as far as
             # the trigger gets.
             await self._save()
         else:
-            runs = await self._read(poller, position.settled)
+            runs = await drive_async(runs_since(self.flow_id, position.settled / 1000), poller.send)
         self._position = position.after(runs)
         return [run for run in position.new_in(runs) if self.states is None or run.state in self.states]
-
-    async def _read(self, poller: Poller, since: int) -> list[FlowRun]:
-        """Return the runs that were created since a time in milliseconds since 1970-01-01 UTC."""
-        reading = Reading(
-            f"{RUNS.label}s",
-            lambda cursor: newest_runs(self.flow_id, since / 1000, continuation_token=cursor),
-        )
-        found: list[FlowRun] = []
-        while asked := reading.next():
-            for run in reading.take(await poller.send(asked)):
-                if 0 < run.created_at < since:
-                    return found
-                found.append(run)
-        return found
 
     async def _load(self) -> EndedRuns | None:
         """Return the position that an earlier trigger has saved; None without one."""

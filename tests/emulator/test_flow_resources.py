@@ -348,7 +348,33 @@ def test_a_patch_may_silently_change_nothing(api: Api) -> None:
     before = api.item(f"/flows/{made['id']}")
     api.control.set_switches(silent_patch=True)
     assert api.patch(f"/flows/{made['id']}", made["etag"], add_segment("a")).status_code == 200
-    assert api.item(f"/flows/{made['id']}") == before
+    after = api.item(f"/flows/{made['id']}")
+    assert after["lastOperation"]["status"]["value"] == "completed"
+    written = {"etag", "version", "updatedAt", "lastOperation"}
+    assert {name: after[name] for name in after.keys() - written} == {
+        name: before[name] for name in before.keys() - written
+    }
+    assert after["etag"] != before["etag"]
+
+
+def test_a_flow_shows_its_last_operation(api: Api) -> None:
+    made = api.flow()
+    assert "lastOperation" not in api.item(f"/flows/{made['id']}")
+    api.control.set_switches(finalization_seconds=8)
+    api.patch(f"/flows/{made['id']}", made["etag"], add_segment("a"))
+    begun = api.item(f"/flows/{made['id']}")["lastOperation"]
+    assert (begun["operation"], begun["status"]["value"], begun["percentCompleted"]) == (
+        "update",
+        "inProgress",
+        0,
+    )
+    assert begun["ops"] == [add_segment("a")]
+    api.control.advance(10)
+    flow = api.item(f"/flows/{made['id']}")
+    ended = flow["lastOperation"]
+    assert (ended["status"]["value"], ended["percentCompleted"]) == ("completed", 100)
+    assert ended["started"] == begun["started"]
+    assert ended["updated"] == flow["updatedAt"] > begun["updated"]
 
 
 def test_flows_are_disabled_and_enabled_once(api: Api) -> None:

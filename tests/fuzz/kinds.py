@@ -336,5 +336,4 @@ def _use_run(run: model.FlowRun) -> None:
         assert outcomes.RunOutcome.from_json(outcome.to_json()) == outcome
         is_partial = run.state is model.RunState.PARTIAL
         assert not (outcome.is_good and is_partial and limit is not None and not outcome.counts.failed)
-        runs.best_after([run], 0.0, limit)
         outcomes.failure_of([outcome])

@@ -113,9 +113,20 @@ def test_a_flow_that_was_changed_during_the_wait_is_waited_for_again(
     rename = model.Operation(op="replace", path="/name", value="new")
     hook.patch(request.FLOWS, source.flow_id, flow.etag or "", [rename])
     with pytest.raises(TaskDeferred) as again:
-        operator.resume_execution("execute_settled", {"event": event}, {})
+        operator.resume_execution("execute_settled", {**(first.value.kwargs or {}), "event": event}, {})
     assert posts(control) == []
     assert settled_at(again.value.trigger) > settled_at(first.value.trigger)
+    assert again.value.kwargs == first.value.kwargs
+
+
+def test_in_dag_test_which_passes_no_deadline_it_is_waited_for_on_the_worker(
+    control: EmulatorControl, hook: FlowServiceHook, in_step: VirtualClock
+) -> None:
+    operator = post(open_source(hook), messages=people(1), settle_seconds=SETTLED, deferrable=True)
+    event = {"status": "timeout", "detail": None}
+    began = in_step.wall()
+    assert operator.resume_execution("execute_settled", {"event": event}, {})["accepted"] == 1
+    assert SETTLED <= in_step.wall() - began < SETTLED + 10
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -160,8 +171,9 @@ def test_a_wait_that_the_triggerer_gave_up_is_no_reason_to_post(
     from airflow.providers.common.compat.sdk import TaskDeferred
 
     operator = post(open_source(hook), messages=people(1), settle_seconds=SETTLED, deferrable=True)
+    event = {"status": "timeout", "detail": None}
     with pytest.raises(TaskDeferred):
-        operator.resume_execution("execute_settled", {"event": {"status": "timeout", "detail": None}}, {})
+        operator.resume_execution("execute_settled", {"event": event, "deadline": in_step.wall() + 900}, {})
     problem = {"message": "no connection", "permanent": True, "status": None}
     with pytest.raises(FlowServicePermanentException, match="no connection"):
         operator.resume_execution("execute_settled", {"event": {"status": "error", "error": problem}}, {})

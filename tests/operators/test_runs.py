@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.support.batch import make_batch_flow, runs
 from tests.support.deferral import run_to_end
 from tests.support.faults import fault
 from tests.support.files import make_file_flow
-from tests.support.tasks import Attempts, TaskStateStore, refused, rendered, run
+from tests.support.tasks import Attempts, RecordingTaskInstance, TaskStateStore, refused, rendered, run
 
 START, END = 1_700_000_000, 1_700_086_400
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
@@ -39,13 +40,21 @@ def run_flow(flow: str, **changes: Any) -> FlowServiceRunFlowOperator:
     return FlowServiceRunFlowOperator(**{**arguments, "poll_interval": 30, **changes})
 
 
+def metrics(flow: str, run_id: str, counts: Sequence[int | None]) -> dict[str, Any]:
+    """The XCom about one run; ``counts`` are those of the records read, written, failed and skipped."""
+    names = ("records_read", "records_written", "records_failed", "records_skipped")
+    return {"flow_id": flow, "runs": 1, "run_ids": [run_id], **dict(zip(names, counts, strict=True))}
+
+
 @MODES
 def test_a_flow_is_run_over_its_window_and_waited_for(
     control: EmulatorControl, source_flow: str, virtual_clock: VirtualClock, deferrable: bool
 ) -> None:
     operator = run_flow(source_flow, delta_column="changed", deferrable=deferrable)
-    run_id, deferrals = run_to_end(operator)
+    ti = RecordingTaskInstance()
+    run_id, deferrals = run_to_end(operator, ti=ti)
     assert [run_id] == runs(control)
+    assert ti.pushed["metrics"] == metrics(source_flow, run_id, (1000, 1000, 0, 0))
     assert len(deferrals) == deferrable
     assert 100 <= sum(virtual_clock.sleeps) < 160
     (made,) = control.state()["runs"]
@@ -59,7 +68,8 @@ def test_without_waiting_the_run_is_only_started(
     store = TaskStateStore()
     texts = {"window_start": str(START), "window_end": f" {END} "}
     run_id, pushed = run(run_flow(source_flow, wait_for_completion=False, **texts), task_state_store=store)
-    assert (pushed, [run_id]) == ({"run_id": run_id}, runs(control))
+    assert [run_id] == runs(control)
+    assert pushed == {"run_id": run_id, "metrics": metrics(source_flow, run_id, (None,) * 4)}
     assert virtual_clock.sleeps == []
     assert store == {}
 
@@ -82,6 +92,8 @@ def test_after_a_run_that_failed_a_retry_starts_another(
             f"{control.credential.sandbox}/platform/source/dataflows/{source_flow} A retry of the task, or clearing it,"
             " starts others."
         )
+        ended = metrics(source_flow, runs(control)[number], (1000, 0, 1000, 0))
+        assert attempts.pushed["metrics"] == ended
     control.set_switches(run_outcome="success")
     assert run_to_end(operator, **attempts.another())[0] == runs(control)[2]
     # The worker was lost before Airflow recorded the success.
@@ -278,3 +290,20 @@ def test_a_window_that_is_none_is_refused(
 ) -> None:
     assert problem in refused(rendered(partial(run_flow, "f"), **changes))
     assert control.requests() == []
+
+
+def test_a_task_that_is_ended_while_it_waits_says_what_goes_on(
+    control: EmulatorControl,
+    source_flow: str,
+    virtual_clock: VirtualClock,
+    task_log: pytest.LogCaptureFixture,
+) -> None:
+    operator = run_flow(source_flow)
+    operator.on_kill()
+    assert task_log.messages == []
+    run_to_end(operator)
+    (run_id,) = runs(control)
+    task_log.clear()
+    operator.on_kill()
+    (told,) = [record for record in task_log.records if record.levelname == "WARNING"]
+    assert f"flow runs {run_id} may go on: AEP has no call that stops a run" in told.getMessage()

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.support.sandbox import control, sandbox, time  # noqa: F401 (fixtures)
+from tests.support.sandbox import control, sandbox, source, time  # noqa: F401 (fixtures)

@@ -244,6 +244,8 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
             "attributes": ["a"],
             "absent": [],
             "exact": False,
+            "fail_fast": False,
+            "first_update": None,
         },
     }
     assert clock.current().wall() == START
@@ -269,7 +271,7 @@ def test_what_is_missing_is_named_without_looking_names_up_again(
     control.clear_requests()
     resumed = sensor(flow, [{"name": "Loyal customers"}, control.segments[7]], deferrable=True)
     missing = {"missing_segments": {"first": [control.segments[7]], "count": 1}}
-    event = {"status": "timeout", "detail": missing}
+    event = {"status": "timeout", "detail": {"mismatch": missing, "first_update": 1}}
     with pytest.raises(FlowServiceWaitTimeout, match=f"flow {flow} lacks segments {control.segments[7]}"):
         resumed.execute_complete({}, event, **(deferred.value.kwargs or {}))
     assert control.requests() == []

@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_flowservice.client.activation.mismatch import Keys, Mismatch
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
-from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, SelectorsMapped
+from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES, SelectorsMapped, ThisRunSucceeded
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -65,7 +65,7 @@ def polls(control: EmulatorControl) -> int:
 
 def test_it_fires_when_everything_is_mapped(control: EmulatorControl, flow: str) -> None:
     event = fire(trigger(flow, control.segments[:1]))
-    assert event == {"status": "done", "detail": Mismatch().to_json()}
+    assert (event["status"], event["detail"]["mismatch"]) == ("done", Mismatch().to_json())
     assert polls(control) == 1
 
 
@@ -74,7 +74,7 @@ def test_it_says_what_is_missing_when_the_deadline_passes(
 ) -> None:
     event = fire(trigger(flow, control.segments[:2], profile_attributes=("a.b",)))
     missing = Mismatch(missing_segments=Keys.of([control.segments[1]]), missing_attributes=Keys.of(["a.b"]))
-    assert event == {"status": "timeout", "detail": missing.to_json()}
+    assert (event["status"], event["detail"]["mismatch"]) == ("timeout", missing.to_json())
     assert virtual_clock.wall() - START == pytest.approx(300)
     assert 10 <= polls(control) <= 13
 
@@ -123,7 +123,16 @@ def test_its_arguments_hold_no_secret(control: EmulatorControl) -> None:
     _, arguments = trigger(UNKNOWN, control.segments[:1]).serialize()
     assert control.credential.client_secret not in json.dumps(arguments)
     assert set(arguments) == {"flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline"}
-    assert set(arguments["wait"]) == {"wait", "flow_id", "segments", "attributes", "absent", "exact"}
+    assert set(arguments["wait"]) == {
+        "wait",
+        "flow_id",
+        "segments",
+        "attributes",
+        "absent",
+        "exact",
+        "fail_fast",
+        "first_update",
+    }
 
 
 def test_some_failed_polls_in_a_row_are_tolerated(control: EmulatorControl, flow: str) -> None:
@@ -257,3 +266,22 @@ def test_a_trigger_that_is_cancelled_gives_its_transport_back(
 
     asyncio.run(cancel())
     assert closed.call_count == 1
+
+
+def test_whoever_ends_a_wait_is_told_what_goes_on(
+    control: EmulatorControl, flow: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asyncio.run(trigger(flow, control.segments[:2]).on_kill())
+    of_run = FlowServiceTrigger(
+        flowservice_conn_id="flowservice_default",
+        sandbox=None,
+        wait=ThisRunSucceeded(flow_id="f", run_id="r").to_json(),
+        poll_interval=30,
+        deadline=START,
+    )
+    asyncio.run(of_run.on_kill())
+    assert caplog.messages == [
+        "Somebody has ended this wait",
+        "Somebody has ended this wait; run r of flow f may go on: AEP has no call that stops a run",
+    ]
+    assert control.requests() == []

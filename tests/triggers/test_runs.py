@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_flowservice.client.flows.runs import Window, create_run
 from airflow_provider_flowservice.client.http import request
-from airflow_provider_flowservice.client.waits import FlowInState, RunsEnded, RunSucceeded, Wait
+from airflow_provider_flowservice.client.waits import FlowInState, RunsEnded, RunsSucceeded, Wait
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -39,7 +39,7 @@ def in_state(flow: str, state: str, **changes: Any) -> FlowServiceTrigger:
 
 
 def succeeded(flow: str, started_after: float) -> FlowServiceTrigger:
-    return trigger(RunSucceeded(flow_id=flow, started_after=started_after))
+    return trigger(RunsSucceeded(flow_id=flow, started_after=started_after))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def states(event: dict[str, Any]) -> dict[str, str]:
     [
         trigger(RunsEnded(run_ids=("a", "b"))),
         trigger(FlowInState(flow_id="f", state="enabled"), sandbox="prod"),
-        trigger(RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.01)),
+        trigger(RunsSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.01)),
     ],
     ids=lambda trigger: trigger.wait["wait"],
 )
@@ -158,16 +158,16 @@ def test_a_flows_state_is_waited_for(
     assert fire(in_state(flow, "disabled", deadline=START))["status"] == "done"
 
 
-def test_of_several_runs_the_newest_after_the_moment_counts(control: EmulatorControl, flow: str) -> None:
+def test_a_good_run_makes_up_for_one_that_failed_before(control: EmulatorControl, flow: str) -> None:
     control.set_switches(run_outcome="failed", run_seconds=0)
     start_run(flow)
     control.advance(10)
     control.set_switches(run_outcome="success")
     newest = start_run(flow)
     event = fire(succeeded(flow, 0.0))
-    assert (event["status"], event["detail"]["run_id"], event["detail"]["is_good"]) == ("done", newest, True)
+    assert (event["status"], event["detail"]["totals"]["run_ids"]) == ("done", [newest])
     event = fire(succeeded(flow, control.now() + 10_000))
-    assert event == {"status": "timeout", "detail": {}}
+    assert (event["status"], event["detail"]["count"]) == ("timeout", 0)
 
 
 def test_a_run_at_the_very_moment_counts(control: EmulatorControl, flow: str) -> None:
@@ -175,4 +175,4 @@ def test_a_run_at_the_very_moment_counts(control: EmulatorControl, flow: str) ->
     run_id = start_run(flow)
     (made,) = control.state()["runs"]
     event = fire(succeeded(flow, made["createdAt"] / 1000))
-    assert event["detail"]["run_id"] == run_id
+    assert event["detail"]["totals"]["run_ids"] == [run_id]

@@ -51,6 +51,11 @@ class Mismatch(Frozen, frozen=True):
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)
 
+    @property
+    def has_missing(self) -> bool:
+        """Whether something is missing, rather than too much."""
+        return bool(self.missing_segments or self.missing_attributes)
+
     def __str__(self) -> str:
         parts = {
             "lacks": (self.missing_segments, self.missing_attributes),

@@ -5,6 +5,11 @@ from __future__ import annotations
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
 from airflow_provider_flowservice.client.flows.ended import EndedRuns
+from airflow_provider_flowservice.client.flows.expected_runs import (
+    check_has_runs,
+    is_reported_hourly,
+    why_no_run,
+)
 from airflow_provider_flowservice.client.flows.fields import (
     FIELD_ARGUMENTS,
     field_settings,
@@ -34,6 +39,7 @@ from airflow_provider_flowservice.client.flows.lookup import (
 from airflow_provider_flowservice.client.flows.outcomes import (
     MaxFailedRecords,
     RunOutcome,
+    RunTotals,
     failure_of,
     outcome_of,
 )
@@ -63,6 +69,7 @@ from airflow_provider_flowservice.client.flows.runs import (
     Window,
     newest_runs,
     run_flow,
+    runs_since,
 )
 from airflow_provider_flowservice.client.flows.schedules import ExportMode, check_dataset_schedule, one_of
 from airflow_provider_flowservice.client.flows.specs import FlowSource, empty_flow, find_spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -19,6 +19,8 @@ MAX_ERRORS = 5
 MAX_EXPLAINED = 10
 _MAX_NAMED = 100
 _MAX_ID = 100
+#: Maximum number of runs whose ids their totals have.
+MAX_LISTED = 100
 
 
 class RunCounts(Frozen, frozen=True):
@@ -101,6 +103,47 @@ class RunOutcome(Frozen, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, errors=(), omitted_errors=0, details=())
 
 
+class RunTotals(Frozen, frozen=True, kw_only=True):
+    """What several runs of a flow have done together: of bounded size, for XComs and the events of assets.
+
+    :param runs: number of runs.
+    :param run_ids: ids of the first 100 of them.
+    :param records_read: number of records that were read; None if AEP has not counted those of one run, here and below.
+    :param records_written: number of records that were written.
+    :param records_failed: number of records that could not be processed.
+    :param records_skipped: number of records that the flow leaves out on purpose.
+    """
+
+    flow_id: str
+    runs: int
+    run_ids: tuple[str, ...]
+    records_read: int | None = None
+    records_written: int | None = None
+    records_failed: int | None = None
+    records_skipped: int | None = None
+
+    @classmethod
+    def of(cls, flow_id: str, outcomes: Iterable[RunOutcome]) -> RunTotals:
+        """Return the totals of runs."""
+        every = list(outcomes)
+        counts = [outcome.counts for outcome in every]
+        return cls(
+            flow_id=flow_id,
+            runs=len(every),
+            run_ids=tuple(outcome.run_id for outcome in every[:MAX_LISTED]),
+            records_read=_total(each.read for each in counts),
+            records_written=_total(each.written for each in counts),
+            records_failed=_total(each.failed for each in counts),
+            records_skipped=_total(each.skipped for each in counts),
+        )
+
+    @classmethod
+    def of_started(cls, flow_id: str, run_ids: Sequence[str]) -> RunTotals:
+        """Return the totals of runs of which nothing but their ids is known."""
+        ids = tuple(plain_text(run_id, _MAX_ID) for run_id in run_ids[:MAX_LISTED])
+        return cls(flow_id=flow_id, runs=len(run_ids), run_ids=ids)
+
+
 def outcome_of(run: FlowRun, max_failed_records: MaxFailedRecords = 0) -> RunOutcome:
     """Decide whether a run succeeded.
 
@@ -148,6 +191,16 @@ def failure_of(outcomes: Iterable[RunOutcome]) -> str | None:
     return (
         f"{len(bad)} of {len(every)} flow runs did not succeed: {explained}{also}{more}{'.' if named else ''}"
     )
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of counts; None if one of them is unknown."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
 
 
 def _problem(counts: RunCounts, limit: MaxFailedRecords, *, has_failures: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
 from itertools import takewhile
 from typing import Self
 
@@ -13,9 +13,9 @@ from airflow_provider_flowservice.client.ensure import NOTHING_SAVED, SavedState
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError, is_ambiguous
 from airflow_provider_flowservice.client.flows.outcomes import MaxFailedRecords, outcome_of
 from airflow_provider_flowservice.client.http import request, response
-from airflow_provider_flowservice.client.http.pages import could_be_any, iterate, send_for_page
+from airflow_provider_flowservice.client.http.pages import Reading, could_be_any, iterate, send_for_page
 from airflow_provider_flowservice.client.http.request import Request, Sender
-from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page, RunState
+from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page
 from airflow_provider_flowservice.client.text import plain_text
 
 log = logging.getLogger(__name__)
@@ -210,20 +210,21 @@ def of_flow(flow_id: str) -> tuple[str]:
     return (request.equals("flowId", flow_id),)
 
 
-def best_after(
-    runs: Iterable[FlowRun], moment: float, max_failed_records: MaxFailedRecords = 0
-) -> FlowRun | None:
-    """Return the run that counts if a flow has several that were created at or after a given time.
+def runs_since(flow_id: str, since: float) -> Generator[Request[Page[FlowRun]], Page[FlowRun], list[FlowRun]]:
+    """Read the runs of a flow that were created since a time, the newest first (``GET /runs``).
 
-    It is a good one, else one that may still become good, else one that did not fail; of several, the newest.
+    It is a generator of requests without input or output. A run whose time AEP does not show is not left out.
 
-    :param moment: the time, in seconds since 1970-01-01 UTC.
-    :param max_failed_records: how many records of a good run may fail.
+    :param since: seconds since 1970-01-01 UTC.
+    :raises InvalidResponseError: if the end of the list cannot be reached.
     """
-
-    def rank(run: FlowRun) -> tuple[bool, bool, bool, int, str]:
-        outcome = outcome_of(run, max_failed_records)
-        is_failed = run.state is RunState.FAILED
-        return (not outcome.is_good, outcome.is_bad, is_failed, -run.created_at, run.id)
-
-    return min((run for run in runs if run.created_at >= moment * 1000), key=rank, default=None)
+    reading: Reading[FlowRun] = Reading(
+        f"{request.RUNS.label}s", lambda cursor: newest_runs(flow_id, since, continuation_token=cursor)
+    )
+    found: list[FlowRun] = []
+    while asked := reading.next():
+        for run in reading.take((yield asked)):
+            if 0 < run.created_at < since * 1000:
+                return found
+            found.append(run)
+    return found

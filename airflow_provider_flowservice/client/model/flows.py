@@ -103,6 +103,7 @@ class Flow(Resource, frozen=True, kw_only=True):
     :param transformations: as returned by AEP. Patches are computed against this document; malformed parts of it are
         ignored.
     :param inherited_attributes: what AEP shows of the flow's connections; malformed parts of it are ignored.
+    :param last_operation: the last change; malformed parts of it are ignored.
     """
 
     flow_spec: SpecRef
@@ -111,6 +112,12 @@ class Flow(Resource, frozen=True, kw_only=True):
     transformations: tuple[Any, ...] = ()
     schedule_params: JsonObject | None = None
     inherited_attributes: Any = None
+    last_operation: Any = None
+
+    @property
+    def has_completed_change(self) -> bool:
+        """Whether AEP says that it has completed the last change, which it processes after its response."""
+        return bool(member(self.last_operation, "status", "value") == "completed")
 
     @property
     def kind(self) -> FlowKind | None:

@@ -99,6 +99,12 @@ class FlowSpec(Record, frozen=True, kw_only=True):
     attributes: JsonObject = msgspec.field(default_factory=dict)
     transformation_specs: Any = None
 
+    @property
+    def has_runs(self) -> bool:
+        """Whether flows with this spec have runs, as far as AEP says."""
+        supported = member(self.attributes, "uiAttributes", "apiFeatures", "flowRunsSupported")
+        return supported is not False
+
     def transformation_params(self, name: str) -> frozenset[str]:
         """Return the names of a transformation's parameters; empty if the flow spec does not describe them."""
         named = (each for each in items(self.transformation_specs) if member(each, "name") == name)

@@ -43,6 +43,8 @@ class Renderer:
             self._finish_connection(item, resource.inlet_id)
         elif resource.kind is Kind.FLOWS:
             self._finish_flow(item)
+            if resource.operation:
+                item["lastOperation"] = resource.operation.as_json()
         else:
             self._finish_end(item)
         return item

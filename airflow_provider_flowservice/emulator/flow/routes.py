@@ -109,10 +109,9 @@ async def patch(collection: str, item_id: str, call: AuthorizedCall) -> Response
     changes.check_if_match(call.request.headers.get("if-match"), resource, required=True)
     body = changes.patched_body(resource, operations, call.sandbox)
     switches = call.world.switches
-    if not _is_ignored(kind, call):
-        store.change(resource, body=body)
-        if switches.finalization_seconds:
-            call.world.timers.add(switches.finalization_seconds, lambda: store.finalize(resource))
+    if not notes_of(call.request).patch_changes_nothing:
+        is_silent = switches.silent_patch and kind is Kind.FLOWS
+        store.patch(resource, resource.body if is_silent else body, operations)
     if switches.patch_response == "202":
         return Response(status_code=202)
     return JSONResponse(resource.receipt)
@@ -181,9 +180,3 @@ def _listed(kind: Kind, call: Call) -> list[dict[str, Any]]:
 
 def _age(resource: Resource) -> tuple[int, int]:
     return resource.created_at, resource.order
-
-
-def _is_ignored(kind: Kind, call: Call) -> bool:
-    """Return whether a patch succeeds without changing anything."""
-    silent = call.world.switches.silent_patch and kind is Kind.FLOWS
-    return silent or notes_of(call.request).patch_changes_nothing

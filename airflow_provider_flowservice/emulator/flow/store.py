@@ -32,6 +32,36 @@ class State(StrEnum):
     DRAFT = "draft"
 
 
+@dataclass(frozen=True)
+class Operation:
+    """The last patch of a resource.
+
+    :param ops: its operations.
+    :param started: milliseconds since the epoch, like ``updated``.
+    :param is_completed: whether AEP has ended its asynchronous update.
+    """
+
+    ops: list[dict[str, Any]]
+    started: int
+    updated: int
+    is_completed: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the operation as a flow shows it. How one looks before its end is a guess."""
+        return {
+            "operation": "update",
+            "started": self.started,
+            "updated": self.updated,
+            "percentCompleted": 100 if self.is_completed else 0,
+            "status": {
+                "value": "completed" if self.is_completed else "inProgress",
+                "properties": None,
+                "errors": [],
+            },
+            "ops": self.ops,
+        }
+
+
 @dataclass
 class Resource:
     """One connection, flow or run.
@@ -41,6 +71,7 @@ class Resource:
     :param created_at: milliseconds since the epoch, like ``updated_at``.
     :param order: position among everything created; orders resources of the same millisecond.
     :param updated_by: who wrote last; None for the caller.
+    :param operation: the last patch; None if there was none.
     :param inlet_id: the inlet of an HTTP API base connection.
     :param superseded: earlier versions that reads still show, each with the time, in seconds since the
         epoch, until which they do; oldest first.
@@ -55,6 +86,7 @@ class Resource:
     etag: str
     order: int
     updated_by: str | None = None
+    operation: Operation | None = None
     inlet_id: str | None = None
     superseded: list[tuple[float, Resource]] = field(default_factory=list)
 
@@ -115,12 +147,22 @@ class FlowStore(Store):
         resource.state = state or resource.state
         self._stamp(resource)
 
+    def patch(self, resource: Resource, body: dict[str, Any], ops: list[dict[str, Any]]) -> None:
+        """Write what a patch has made of a resource, and complete it later if AEP's updates take a while."""
+        self.change(resource, body=body)
+        delay = self.world.switches.finalization_seconds
+        resource.operation = Operation(ops, resource.updated_at, resource.updated_at, is_completed=not delay)
+        if delay:
+            self.world.timers.add(delay, lambda: self.finalize(resource))
+
     def finalize(self, resource: Resource) -> None:
         """Write a resource once more in AEP's own name, as the end of its asynchronous update.
 
         It shows in reads together with the change that it ends.
         """
         self._stamp(resource, FINALIZER)
+        if resource.operation:
+            resource.operation = replace(resource.operation, updated=resource.updated_at, is_completed=True)
 
     def visible(self, resource: Resource) -> Resource:
         """Return the version that reads show, because changes may take a while to become visible."""

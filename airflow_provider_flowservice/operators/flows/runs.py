@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 class FlowServiceRunFlowOperator(RunStartingOperator):
     """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
 
+    The XCom ``metrics`` has the records of the run: ``flow_id``, ``runs``, ``run_ids``, ``records_read``,
+    ``records_written``, ``records_failed`` and ``records_skipped``. It is pushed before the task fails because of them.
+    If the task succeeds, the events of its outlets have the same values in ``extra``: those of the flow's asset (see
+    :func:`~airflow_provider_flowservice.assets.flow_asset`) and of each ``AssetAlias``. A count is None if AEP has not
+    counted, or if the run is not waited for.
+
     :param flow_id: id of the flow.
     :param window_start: beginning of the window: a datetime or an ISO 8601 string, with a time zone; or seconds since
         1970-01-01 UTC, as a number or string. ``"{{ data_interval_start }}"`` is one of these. AEP's windows have whole
@@ -77,7 +83,9 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         )
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            self.wait_for_runs([run_id], task_state, run_id=run_id)
+            self.wait_for_runs(context, [run_id], task_state, run_id=run_id)
+        else:
+            self.report_started(context, [run_id])
         task_state.clear()
         return run_id
 
@@ -85,7 +93,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """Process the event of the trigger."""
         # Airflow's ``dag.test()`` passes only the event.
         ended = run_id or next(iter(event.get("detail") or {}), "")
-        self.wait_for_runs([ended], self._task_state(context), event=event)
+        self.wait_for_runs(context, [ended], self._task_state(context), event=event)
         return ended
 
     def plan(self, context: Context) -> str:

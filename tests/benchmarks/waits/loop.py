@@ -150,7 +150,7 @@ def _triggers(crowd: Crowd) -> Iterator[Any]:
     for n in range(crowd.runs):
         yield trigger(waits.ThisRunSucceeded(flow_id=of_flow, run_id=run_id(n)))
     for n in range(crowd.windows):
-        yield trigger(waits.RunSucceeded(flow_id=flow_id(crowd.flows + n), started_after=1_600_000_000))
+        yield trigger(waits.RunsSucceeded(flow_id=flow_id(crowd.flows + n), started_after=1_600_000_000))
 
 
 @asynccontextmanager

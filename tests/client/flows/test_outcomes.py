@@ -8,14 +8,15 @@ import pytest
 from airflow_provider_flowservice.client.flows.outcomes import (
     MAX_ERRORS,
     MAX_EXPLAINED,
+    MAX_LISTED,
     MaxFailedRecords,
     RunCounts,
     RunError,
     RunOutcome,
+    RunTotals,
     failure_of,
     outcome_of,
 )
-from airflow_provider_flowservice.client.flows.runs import best_after
 from airflow_provider_flowservice.client.model import FlowRun, RunState
 
 NO_JSON_OBJECTS: list[Any] = [None, 5, True, "x", [], {}, [None, 5, "x", []], [{"code": [], "message": {}}]]
@@ -241,23 +242,41 @@ def test_several_runs_are_told_with_their_reasons_as_far_as_there_is_room() -> N
     assert few.endswith(" Also: bad10.")
 
 
-def test_of_several_runs_a_good_one_counts_then_one_that_goes_on_then_the_newest() -> None:
-    good, goes_on, poor, failed = (
-        run("partialSuccess", 1, run_id="good", created_at=1000),
-        run("inProgress", run_id="goes on", created_at=2000),
-        run("success", 9, run_id="poor", created_at=3000),
-        run("failed", run_id="failed", created_at=4000),
-    )
-    order = [failed, poor, goes_on, good]
-    while order:
-        best = best_after(order, 0.0, 5)
-        assert best is order.pop()
-    assert best_after([failed, poor, goes_on, good], 1.5, 5) is goes_on
-    assert best_after([good], 0.0) is good
-    newer = run("failed", run_id="newer", created_at=5000)
-    assert best_after([failed, newer], 0.0) is newer
-    assert best_after([], 0.0) is None
-
-
 def test_the_state_is_part_of_the_outcome() -> None:
     assert outcome_of(run("PARTIAL_FAILURE", 5)).state is RunState.FAILED
+
+
+def test_totals_are_unknown_where_one_run_is_not_counted() -> None:
+    counts = [RunCounts(9, 7, 2, 0), RunCounts(3, None, 0, 1), RunCounts(None, 1, 1, 0)]
+    outcomes = [
+        RunOutcome(run_id=f"r{n}", state=RunState.SUCCESS, is_good=True, counts=each)
+        for n, each in enumerate(counts)
+    ]
+    assert RunTotals.of("f", outcomes).to_json() == {
+        "flow_id": "f",
+        "runs": 3,
+        "run_ids": ["r0", "r1", "r2"],
+        "records_read": None,
+        "records_written": None,
+        "records_failed": 3,
+        "records_skipped": 1,
+    }
+    assert RunTotals.of("f", iter(outcomes[:1])).to_json() == {
+        "flow_id": "f",
+        "runs": 1,
+        "run_ids": ["r0"],
+        "records_read": 9,
+        "records_written": 7,
+        "records_failed": 2,
+        "records_skipped": 0,
+    }
+
+
+def test_totals_are_bounded() -> None:
+    run_ids = [f"{n}\n{'x' * 1000}" for n in range(2 * MAX_LISTED)]
+    runs = [outcome_of(run(run_id=run_id)) for run_id in run_ids]
+    for totals in (RunTotals.of("f", runs), RunTotals.of_started("f", run_ids)):
+        assert totals.runs == 2 * MAX_LISTED
+        assert len(totals.run_ids) == MAX_LISTED
+        assert len(msgspec.json.encode(totals)) < 110 * MAX_LISTED
+        assert "\n" not in "".join(totals.run_ids)

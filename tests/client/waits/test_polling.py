@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator
+import re
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client import waits
@@ -14,67 +16,25 @@ from airflow_provider_flowservice.client.errors import (
     FlowServiceError,
     NotFoundError,
     RateLimitError,
-    RunFailedError,
     ServerError,
 )
-from airflow_provider_flowservice.client.flows import failure_of
-from airflow_provider_flowservice.client.model import Flow, FlowRun, Page, SpecRef
+from airflow_provider_flowservice.client.times import iso
 from airflow_provider_flowservice.client.waits import (
     TOLERATED_FAILURES,
     FlowInState,
     FlowSettled,
     Judgement,
     RunsEnded,
-    RunSucceeded,
+    RunsSucceeded,
     SelectorsMapped,
     ThisRunSucceeded,
     drive,
     drive_async,
     polling,
 )
+from airflow_provider_flowservice.client.waits.runs import Expectation
 from airflow_provider_flowservice.testing.clock import START, VirtualClock
-
-SEGMENT, OTHER = "8256cfb4-17e6-432c-a469-6aedafb16cd5", "0a1b2c3d-17e6-432c-a469-6aedafb16cd5"
-
-
-def flow(state: str = "enabled", changed: float = 0, created: float = 0, **selected: list[str]) -> Flow:
-    params = {
-        "segmentSelectors": {"selectors": [{"value": {"id": i}} for i in selected.get("segments", ())]},
-        "profileSelectors": {"selectors": [{"value": {"path": p}} for p in selected.get("attributes", ())]},
-    }
-    return Flow(
-        id="f",
-        flow_spec=SpecRef(id="spec"),
-        state=state,
-        created_at=round(created * 1000),
-        updated_at=round(changed * 1000),
-        transformations=({"name": "GeneralTransform", "params": params},),
-    )
-
-
-def run(run_id: str, status: str | None, made: float = 0, failed: int | None = None) -> FlowRun:
-    metrics: dict[str, Any] = {"statusSummary": {"status": status}} if status else {}
-    if failed is not None:
-        metrics["recordSummary"] = {"inputRecordCount": 1000, "failedRecordCount": failed}
-    return FlowRun(id=run_id, flow_id="f", created_at=round(made * 1000), metrics=metrics)
-
-
-def states(judged: Judgement) -> dict[str, str]:
-    return {run_id: outcome["state"] for run_id, outcome in judged.seen.items()}
-
-
-def paths(look: Generator[Any, Any, Judgement], *responses: Any) -> tuple[list[str], Judgement]:
-    """The paths that a look asks for, each given the next response, and what it judges."""
-    asked: list[str] = []
-    left = list(responses)
-    try:
-        request = next(look)
-        while True:
-            asked.append(request.path.rpartition("/flowservice/")[2])
-            request = look.send(left.pop(0))
-    except StopIteration as end:
-        assert left == []
-        return asked, end.value
+from tests.client.waits.looks import OTHER, SEGMENT, flow, paths, run, states
 
 
 class Line:
@@ -118,7 +78,7 @@ def test_what_is_not_mapped_is_seen_and_named() -> None:
     asked, judged = paths(wait.look(), flow(segments=[SEGMENT], attributes=["c"]))
     assert asked == ["flows/f"]
     assert not judged.done
-    assert judged.seen["missing_segments"] == {"first": [OTHER], "count": 1}
+    assert judged.seen["mismatch"]["missing_segments"] == {"first": [OTHER], "count": 1}
     assert wait.describe(judged.seen) == f"flow f lacks segments {OTHER} and profile attributes a.b"
     _, judged = paths(wait.look(judged.seen), flow(segments=[OTHER, SEGMENT], attributes=["a.b", "c"]))
     assert judged.done
@@ -139,116 +99,46 @@ def test_what_should_not_be_there_is_seen_and_named() -> None:
     assert paths(exact.look(), flow())[1].done
 
 
+def test_what_aep_has_ignored_is_hinted_at_or_an_error() -> None:
+    wait = SelectorsMapped(flow_id="f", attributes=("a.b",))
+    strict = msgspec.structs.replace(wait, fail_fast=True)
+    _, first = paths(wait.look(), flow(changed=10, operation="completed"))
+    assert wait.describe(first.seen) == "flow f lacks profile attributes a.b"
+    hint = (
+        "flow f lacks profile attributes a.b. AEP has changed the flow since this wait began, and completed that"
+        " change without them. If somebody activated them, AEP ignores them: a destination with a mapping set takes"
+        " its attributes from profile_mapping, not from profile_attributes"
+    )
+    for changed, operation, is_ignored in (
+        (10, "completed", False),
+        (11, "inProgress", False),
+        (11, "", False),
+        (11, "completed", True),
+    ):
+        now = flow(changed=changed, operation=operation)
+        # In the same process, and in the triggerer, which is not told what was seen before.
+        for later in (wait.look(first.seen), wait.after(first).look()):
+            assert (wait.describe(paths(later, now)[1].seen) == hint) is is_ignored
+        for later in (strict.look(first.seen), strict.after(first).look()):
+            if is_ignored:
+                with pytest.raises(DriftError, match="takes its attributes from profile_mapping") as caught:
+                    paths(later, now)
+                assert str(caught.value) == f"{hint}."
+            else:
+                assert not paths(later, now)[1].done
+    unwanted = SelectorsMapped(flow_id="f", absent=(SEGMENT,), fail_fast=True)
+    first = paths(unwanted.look(), flow(segments=[SEGMENT]))[1]
+    assert not paths(unwanted.look(first.seen), flow(changed=11, operation="completed", segments=[SEGMENT]))[
+        1
+    ].done
+
+
 def test_a_state_is_compared_and_named() -> None:
     wait = FlowInState(flow_id="f", state="disabled")
     asked, judged = paths(wait.look(), flow("enabled"))
     assert (asked, judged) == (["flows/f"], Judgement(False, "enabled"))
     assert wait.describe("enabled") == "flow f is enabled, not disabled"
     assert paths(wait.look(), flow("disabled"))[1] == Judgement(True, "disabled")
-
-
-def test_runs_that_have_ended_are_not_asked_for_again() -> None:
-    wait = RunsEnded(run_ids=("a", "b", "c"))
-    _, begun = paths(wait.look(), run("a", None))
-    asked, first = paths(wait.look(begun.seen), run("a", "failed"), run("b", None), run("c", "success"))
-    assert asked == ["runs/a", "runs/b", "runs/c"]
-    assert (first.done, states(first)) == (False, {"a": "failed", "b": "running", "c": "success"})
-    assert wait.describe(first.seen) == "flow runs b have not ended yet"
-    asked, second = paths(wait.look(first.seen), run("b", "partialSuccess"))
-    assert asked == ["runs/b"]
-    assert (second.done, states(second)) == (True, {"a": "failed", "b": "partialSuccess", "c": "success"})
-
-
-def test_the_first_look_at_runs_stops_at_one_that_goes_on() -> None:
-    wait = RunsEnded(run_ids=("a", "b", "c"))
-    asked, judged = paths(wait.look(), run("a", "success"), run("b", "inProgress"))
-    assert asked == ["runs/a", "runs/b"]
-    assert (judged.done, states(judged)) == (False, {"a": "success", "b": "running"})
-    assert wait.describe(judged.seen) == "flow runs b, c have not ended yet"
-    asked, judged = paths(wait.look(), run("a", "success"), run("b", "failed"), run("c", "success"))
-    assert judged.done
-
-
-def test_no_runs_have_ended() -> None:
-    assert paths(RunsEnded(run_ids=()).look()) == ([], Judgement(True, {}))
-
-
-@pytest.mark.parametrize(
-    ("status", "failed", "limit", "expected"),
-    [
-        ("success", None, 0, True),
-        ("success", 3, 3, True),
-        ("success", 3, 2, "ended with status success"),
-        ("inProgress", None, 0, False),
-        (None, None, 0, False),
-        ("partialSuccess", None, None, True),
-        ("partialSuccess", 10, 0.01, True),
-        ("partialSuccess", 11, 0.01, "ended with status partialSuccess"),
-        ("partialSuccess", 1, 0, "ended with status partialSuccess"),
-        ("failed", None, 0, "ended with status failed"),
-        ("failed", 0, None, "ended with status failed"),
-    ],
-)
-def test_a_run_that_ended_badly_is_an_error_of_the_look(
-    status: str | None, failed: int | None, limit: float | None, expected: bool | str
-) -> None:
-    wait = RunSucceeded(flow_id="f", started_after=100.0, max_failed_records=limit)
-    one = ThisRunSucceeded(flow_id="f", run_id="r", max_failed_records=limit)
-    look = wait.look()
-    assert next(look).params[0] == ("property", "flowId==f")
-    ended = run("r", status, made=100, failed=failed)
-    page = Page(items=(ended, run("old", "failed", made=99)))
-    if isinstance(expected, str):
-        with pytest.raises(RunFailedError, match=f"^run r of flow f {expected}") as caught:
-            look.send(page)
-        with pytest.raises(DriftError) as for_good:
-            paths(one.look(), ended)
-        assert str(for_good.value) == str(caught.value)
-        return
-    with pytest.raises(StopIteration) as end:
-        look.send(page)
-    state = "running" if not expected else status
-    judged = end.value.value
-    assert (judged.done, judged.seen["run_id"], judged.seen["state"]) == (expected, "r", state)
-    assert wait.describe(judged.seen) == one.describe(judged.seen) == f"run r of flow f is {state}"
-    assert paths(one.look(), ended) == (["runs/r"], judged)
-
-
-def test_a_good_run_is_logged_with_its_counts(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    paths(
-        RunsEnded(run_ids=("a", "b"), max_failed_records=5).look(),
-        run("a", "success", failed=5),
-        run("b", "failed"),
-    )
-    assert [each.message for each in caplog.records] == [
-        "AEP: run a of flow f ended with status success (records: 1000 read, 5 failed)."
-    ]
-
-
-def test_what_is_seen_of_many_failed_runs_is_bounded() -> None:
-    ids = [str(number) for number in range(500)]
-    errors = [{"code": f"C{number}", "message": "m" * 5000} for number in ids]
-    metrics = {"statusSummary": {"status": "failed", "errors": errors}}
-    wait = RunsEnded(run_ids=tuple(ids))
-    _, begun = paths(wait.look(), run("0", None))
-    _, judged = paths(
-        wait.look(begun.seen), run("0", None), *(FlowRun(id=i, metrics=metrics) for i in ids[1:])
-    )
-    _, judged = paths(wait.look(judged.seen), FlowRun(id="0", metrics=metrics))
-    assert judged.done
-    assert len(json.dumps(judged.seen)) < 200_000
-    told = failure_of(wait.outcomes(judged.seen).values()) or ""
-    assert told.count("AEP's errors: C0: mmm") == told.count("and 495 more") == 10
-    assert "AEP gives no reason" not in told
-    assert len(told) < 30_000
-
-
-def test_runs_from_before_the_moment_do_not_count() -> None:
-    wait = RunSucceeded(flow_id="f", started_after=100.0)
-    _, judged = paths(wait.look(), Page(items=(run("old", "success", made=99.999),)))
-    assert judged == Judgement(False, {})
-    assert wait.describe({}) == "flow f has no run that was created after 1970-01-01T00:01:40+00:00"
 
 
 @pytest.mark.parametrize(
@@ -282,8 +172,11 @@ def test_until_a_flow_may_be_settled_aep_is_not_asked(virtual_clock: VirtualCloc
         SelectorsMapped(flow_id="f", attributes=(), exact=True),
         FlowInState(flow_id="f", state="enabled"),
         RunsEnded(run_ids=("a", "b")),
-        RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=None),
-        RunSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.25),
+        RunsSucceeded(flow_id="f", started_after=1.5, max_failed_records=None),
+        RunsSucceeded(flow_id="f", started_after=1.5, max_failed_records=0.25),
+        RunsSucceeded(
+            flow_id="f", started_after=1.5, start_by=7.0, expected=Expectation("why", is_hourly=True)
+        ),
         ThisRunSucceeded(flow_id="f", run_id="r", max_failed_records=7),
         FlowSettled(flow_id="f", settle_seconds=300),
         FlowSettled(flow_id="f", settle_seconds=0.5, changed_at=1.25),
@@ -308,6 +201,57 @@ def test_looks_are_repeated_until_it_is_so(virtual_clock: VirtualClock, wait_for
     assert len(virtual_clock.sleeps) == 2
     assert all(27 <= seconds <= 33 for seconds in virtual_clock.sleeps)
     assert len(set(virtual_clock.sleeps)) == 2
+
+
+def test_the_log_has_a_beginning_an_end_and_what_changes(
+    virtual_clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    line = Line(flow("disabled"), flow("disabled"), server_error(), flow("updating"), flow("enabled"))
+    assert blocking(ENABLED, line, 10, START + 1000).done
+    deadline = iso(START + 1000)
+    assert [each.message for each in caplog.records][:-1] == [
+        f"Waiting until flow f is enabled; polling every 10 s, until {deadline}",
+        "Still waiting: flow f is disabled, not enabled",
+        "A poll has failed and is repeated: down",
+        "Still waiting: flow f is updating, not enabled",
+    ]
+    assert re.fullmatch("Waited [34][0-9] s: flow f is enabled", caplog.records[-1].message)
+
+
+@pytest.mark.parametrize(
+    ("wait", "goal"),
+    [
+        (
+            SelectorsMapped(flow_id="f", segments=("a", "b"), attributes=("x",), absent=("c",)),
+            "flow f has segments a, b and profile attributes x and not segments c",
+        ),
+        (SelectorsMapped(flow_id="f", segments=("a",), exact=True), "flow f has segments a and nothing else"),
+        (SelectorsMapped(flow_id="f", exact=True), "flow f has no segments"),
+        (ENABLED, "flow f is enabled"),
+        (RunsEnded(run_ids=("a", "b")), "flow runs a, b have ended"),
+        (
+            RunsEnded(run_ids=tuple("abcdefghijklmnopqrstuvwxyz")),
+            "flow runs a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t and 6 more have ended",
+        ),
+        (
+            RunsSucceeded(flow_id="f", started_after=1.5),
+            "a run of flow f created after 1970-01-01T00:00:01+00:00 has succeeded",
+        ),
+        (
+            RunsSucceeded(flow_id="f", started_after=1.5, started_before=2, expected_runs=2),
+            (
+                "2 runs of flow f created after 1970-01-01T00:00:01+00:00 and before 1970-01-01T00:00:02+00:00 have"
+                " succeeded"
+            ),
+        ),
+        (ThisRunSucceeded(flow_id="f", run_id="r"), "run r of flow f has succeeded"),
+        (FlowSettled(flow_id="f", settle_seconds=300), "the last change of flow f is 300 s old"),
+    ],
+)
+def test_a_wait_says_what_it_waits_for(wait: waits.Wait, goal: str) -> None:
+    assert wait.goal == goal
+    assert bool(wait.goes_on) is ("run" in goal)
 
 
 @DRIVERS
