@@ -6,8 +6,9 @@ What to change:
 * The constants below: the flow. The arguments of a watcher are not templates.
 * The task ``handle``: what should be done about a run.
 
-The runs that end within a short time may start one DAG run together, and after a restart of the triggerer, a run may be
-reported twice. Therefore, the DAG handles every event, and remembers the runs in an Airflow variable.
+Several runs that end within a short time may start one DAG run, to which Airflow gives only some of their events, and
+after a restart of the triggerer, a run may be reported twice. Therefore, the DAG looks at all events of the last days,
+and remembers in an Airflow variable which runs it has handled.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, AssetWatcher, Variable, task
+from airflow.sdk import DAG, AssetWatcher, Variable, task, timezone
 
 from airflow_provider_flowservice.assets import flow_asset
 from airflow_provider_flowservice.triggers.events import FlowRunCompletedTrigger
@@ -25,30 +26,36 @@ FLOW_ID = "00000000-0000-0000-0000-000000000000"
 ORG_ID = "0123456789ABCDEF01234567@AdobeOrg"
 SANDBOX = "dev"
 HANDLED = "on_flow_run_completed_handled"
+#: How far to look back, and the number of runs to remember: more than can end in that time.
+DAYS, REMEMBERED = 7, 10_000
 
 log = logging.getLogger(__name__)
 watcher = AssetWatcher(
     name="flow_runs", trigger=FlowRunCompletedTrigger(flow_id=FLOW_ID, sandbox=SANDBOX, poll_interval=60)
 )
+ended_runs = flow_asset(FLOW_ID, org_id=ORG_ID, sandbox=SANDBOX, watchers=[watcher])
 
 with DAG(
     dag_id="on_flow_run_completed",
-    schedule=[flow_asset(FLOW_ID, org_id=ORG_ID, sandbox=SANDBOX, watchers=[watcher])],
+    schedule=[ended_runs],
     max_active_runs=1,
     doc_md=__doc__,
     tags=["flowservice", "runs"],
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
 ) as dag:
 
-    @task
-    def new_runs(triggering_asset_events: Any) -> list[dict[str, Any]]:
+    @task(inlets=[ended_runs])
+    def new_runs(inlet_events: Any) -> list[dict[str, Any]]:
         """Return the runs that have not been handled, each once."""
         handled = Variable.get(HANDLED, default=[], deserialize_json=True)
+        since = timezone.utcnow() - timedelta(days=DAYS)
+        events = inlet_events[ended_runs]
+        if hasattr(events, "after"):  # Airflow 3.3: older events are not even read
+            events = events.after(since.isoformat())
         runs = {
             event.extra["payload"]["run_id"]: event.extra["payload"]
-            for events in triggering_asset_events.values()
             for event in events
-            if "payload" in event.extra
+            if event.timestamp >= since and "payload" in event.extra
         }
         return [run for run_id, run in runs.items() if run_id not in handled]
 
@@ -62,8 +69,8 @@ with DAG(
 
     @task
     def remember(run_ids: list[str]) -> None:
-        """Keep the ids of the last 1,000 runs."""
+        """Remember which runs are handled."""
         handled = Variable.get(HANDLED, default=[], deserialize_json=True)
-        Variable.set(HANDLED, [*handled, *run_ids][-1000:], serialize_json=True)
+        Variable.set(HANDLED, [*handled, *run_ids][-REMEMBERED:], serialize_json=True)
 
     remember(handle.expand(run=new_runs()))

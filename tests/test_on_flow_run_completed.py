@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -40,15 +39,13 @@ def triggers() -> list[tuple[int, dict[str, Any]]]:
 
 @pytest.fixture
 def fire() -> Iterator[Fire]:
-    """Fires events through the DAG's watcher and runs the DAG for them, as the scheduler does for all that wait."""
+    """Fires events through the DAG's watcher and runs the DAG, as the scheduler does after the first of them."""
     from airflow.models import DagModel, Variable
     from airflow.models.asset import AssetEvent
     from airflow.models.trigger import Trigger
     from airflow.triggers.base import TriggerEvent
     from airflow.utils.session import create_session
-    from sqlalchemy import select, update
-
-    from tests.support.moved import SerializedDAG
+    from sqlalchemy import delete, update
 
     dag = support.load_dag(DAG_ID)
     register(dag)
@@ -57,29 +54,16 @@ def fire() -> Iterator[Fire]:
         session.execute(update(DagModel).where(DagModel.dag_id == DAG_ID).values(is_paused=False))
     register(dag)
     ((trigger_id, _),) = triggers()
-    create = SerializedDAG.create_dagrun
 
     def fire(*payloads: dict[str, Any]) -> Any:
-        with create_session() as session:
-            last = max(session.scalars(select(AssetEvent.id)), default=0)
         for each in payloads:
             Trigger.submit_event(trigger_id, TriggerEvent(each))
-
-        def created(self: Any, **arguments: Any) -> Any:
-            dag_run = create(self, **arguments)
-            session = arguments["session"]
-            dag_run.consumed_asset_events.extend(
-                session.scalars(select(AssetEvent).where(AssetEvent.id > last).order_by(AssetEvent.id))
-            )
-            session.commit()
-            return dag_run
-
-        with patch.object(SerializedDAG, "create_dagrun", created):
-            return dag.test()
+        return dag.test()
 
     yield fire
     Variable.delete(HANDLED)
     with create_session() as session:
+        session.execute(delete(AssetEvent))
         session.execute(update(DagModel).where(DagModel.dag_id == DAG_ID).values(is_paused=True))
     register(dag)
     Trigger.clean_unused()

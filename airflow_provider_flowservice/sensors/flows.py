@@ -193,7 +193,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
         window if it was created in it. Mutually exclusive with ``run_id``.
     :param started_before: end of the window, as for ``started_after``. By default, the window has no end.
     :param expected_runs: number of good runs to wait for. A file destination has one run for each merge policy.
-    :param settle_seconds: minimum age of the newest run, in seconds: until then, another one may follow.
+    :param settle_seconds: minimum age of the newest run, in seconds, if another one may follow.
     :param start_timeout: maximum time to wait for the first run, in seconds. If there is none by then, the task fails,
         and the error says what the flow shows about the cause. By default, only ``timeout`` counts.
     :param run_id: id of the run.
@@ -223,7 +223,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
         started_after: datetime | float | str | None = None,
         started_before: datetime | float | str | None = None,
         expected_runs: int | str = 1,
-        settle_seconds: float | str | timedelta = 60,
+        settle_seconds: float | str | timedelta = 0,
         start_timeout: float | str | timedelta | None = None,
         run_id: str | None = None,
         max_failed_records: float | str | None = 0,

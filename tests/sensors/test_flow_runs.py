@@ -59,7 +59,7 @@ def sensor(kind: type[Any], flow: Any, **changes: Any) -> Any:
 
 
 def run_sensor(flow: Any, after: Any = 1_700_000_000, **changes: Any) -> Any:
-    return sensor(FlowServiceFlowRunSensor, flow, **{"started_after": after, "settle_seconds": 0, **changes})
+    return sensor(FlowServiceFlowRunSensor, flow, **{"started_after": after, **changes})
 
 
 def state_sensor(flow: Any, state: Any = "disabled", **changes: Any) -> Any:
