@@ -117,6 +117,7 @@ def test_the_events_of_the_flow_have_the_totals_of_its_run(
 def test_a_run_that_is_waited_for_has_an_event_too(
     control: EmulatorControl, hook: FlowServiceHook, source_flow: str, dag_id: str, deferrable: bool
 ) -> None:
+    control.set_switches(run_seconds=0)
     run_id = hook.run_flow(source_flow, Window(1_700_000_000, 1_700_000_001))
     ran = dags.run(
         dag_id,
