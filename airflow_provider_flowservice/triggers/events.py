@@ -98,7 +98,7 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
                     while clock.current().monotonic() < until:
                         for run in await self._look(poller, started):
                             yield TriggerEvent(self._payload(run))
-                        await clock.current().sleep_async(aligned(self.poll_interval))
+                        await clock.current().sleep_async(poller.pause(self.poll_interval))
                         # Airflow keeps the events some moments after they are yielded: the position must not be ahead.
                         await self._save()
             except FlowServiceError as error:
