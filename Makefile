@@ -64,7 +64,7 @@ bench: $(READY) ## measure what importing the operators and sensors costs
 bench-inlet: $(READY) ## measure how fast records are posted, beside other ways to do it; some minutes, on Linux
 	@$(BIN)/python -m tests.benchmarks.inlet
 
-bench-waits: $(READY) ## measure what ten thousand waits in one triggerer cost; three minutes, on Linux
+bench-waits: $(READY) ## measure what ten thousand waits in one triggerer and a report on many runs cost; five minutes, on Linux
 	@$(BIN)/python -m tests.benchmarks.waits
 
 format: $(READY) ## fix the style

@@ -58,10 +58,14 @@ class FlowServiceTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until the end, then yield one event."""
+        poller: Poller | None = None
+
+        def pause(interval: float) -> float:
+            return poller.pause(interval) if poller else aligned(interval)
+
         wait = waits.from_json(self.wait)
-        steps = waits.polling(wait, interval=self.poll_interval, deadline=self.deadline, pause_after=aligned)
+        steps = waits.polling(wait, interval=self.poll_interval, deadline=self.deadline, pause_after=pause)
         async with AsyncExitStack() as opened:
-            poller: Poller | None = None
 
             async def send(request: Request[Any]) -> Any:
                 nonlocal poller

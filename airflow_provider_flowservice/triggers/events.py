@@ -103,7 +103,7 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
                     await poller.send(get(FLOWS, self.flow_id))
                     until = clock.current().monotonic() + _SESSION_SECONDS
                     while clock.current().monotonic() < until:
-                        pause = aligned(self.poll_interval)
+                        pause = poller.pause(self.poll_interval)
                         for run in await self._look(poller, started):
                             yield TriggerEvent(self._payload(run))
                             pause = max(pause, _KEEPING_SECONDS)

@@ -3,6 +3,10 @@
 Each trigger asks for one flow, one run, or the runs of one flow. What is asked for at about the same time is read as a
 list, so that ten thousand waits cost about a hundred calls. The answers are those that each trigger would have got
 alone: what a list does not show is asked for by itself, and a list that AEP rejects is not asked for again.
+
+A call that AEP cannot answer holds back all others for a second or two, and for ``Retry-After`` if there is one. For
+some minutes afterwards, all triggers poll less often. Calls that are repeated thus come in place of others: AEP gets
+fewer calls while it throttles or fails, not more.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import asyncio
 import copy
 import logging
 import random
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,6 +51,14 @@ _MAX_ID_BYTES = 6000
 _AT_ONCE = 4
 #: Number of answers in a row that are in doubt, after which a list is not asked for again.
 _MAX_DOUBTS = 3
+#: Seconds for which a call that fails holds back all others, and up to as much more at random. Several of them add up,
+#: to a minute at most, so that not even a hundred lists that fail are more than one call a second.
+HOLD_SECONDS = 1.0
+_MAX_HOLD_SECONDS = 60.0
+#: Seconds after a call that failed in which the intervals between polls are longer, and how many times. This makes up
+#: for every fifth call that fails. It is the same for all triggers, so that their polls still come together.
+SLOW_SECONDS = 600.0
+SLOWER = 1.25
 #: Where the common moments of the polls lie, as a share of the interval: not at the same time in all triggerers.
 _PHASE = random.random()  # noqa: S311
 
@@ -66,6 +78,34 @@ def aligned(interval: float) -> float:
     return interval + most if ahead <= interval / 2 else interval - most
 
 
+class _Brake:
+    """Slows down a poller after a call that AEP could not answer: it throttled or failed, or the response was lost."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._slow_until = 0.0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a call has failed lately."""
+        return clock.current().monotonic() < self._slow_until
+
+    async def turn(self, messages: int) -> None:
+        """Wait until a call may be sent."""
+        while (delay := self._until - clock.current().monotonic()) > 0:
+            await clock.current().sleep_async(delay)
+
+    def saw(self, status: int | None, retry_after: float | None) -> None:
+        """Learn how a call ended."""
+        if status is not None and status != 429 and status < 500:
+            return
+        now = clock.current().monotonic()
+        hold = HOLD_SECONDS * (1 + random.random())  # noqa: S311
+        self._until = max(self._until, now + (retry_after or 0.0)) + hold
+        self._until = min(self._until, now + _MAX_HOLD_SECONDS)
+        self._slow_until = now + SLOW_SECONDS
+
+
 class Poller:
     """Answers the requests of triggers, from lists where several ask at the same time.
 
@@ -74,6 +114,7 @@ class Poller:
 
     def __init__(self, transport: AiohttpTransport) -> None:
         self._transport = transport
+        self._brake = _Brake()
         #: Number of triggers that use it. A single one has nobody to wait for.
         self.users = 0
         self._lists: dict[tuple[str, str], _List] = {}
@@ -85,12 +126,19 @@ class Poller:
         """
         member = request.member
         if member is None or self.users < 2 or not is_plain(member.value):
-            return await self._transport.send(request)
+            return await self._call(request)
         key = (member.kind.path, member.field)
         if key not in self._lists:
-            self._lists[key] = _List(self._transport)
+            self._lists[key] = _List(self._call)
         answer: T = await self._lists[key].ask(request, member)
         return answer
+
+    def pause(self, interval: float) -> float:
+        """Return the pause before the next poll of a trigger with an interval; see :func:`aligned`."""
+        return aligned(interval * SLOWER if self._brake.is_slow else interval)
+
+    async def _call(self, request: Request[T]) -> T:
+        return await self._transport.send(request, pace=self._brake)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -123,8 +171,8 @@ class _Asked:
 class _List:
     """What is asked for of one kind of resource by one field."""
 
-    def __init__(self, transport: AiohttpTransport) -> None:
-        self._transport = transport
+    def __init__(self, call: Callable[[Request[Any]], Awaitable[Any]]) -> None:
+        self._call = call
         self._pending: dict[str, _Asked] = {}
         #: Number of requests so far.
         self._count = 0
@@ -228,7 +276,7 @@ class _List:
             if not asked.waiting:
                 return False
             try:
-                answer = await self._transport.send(asked.request)
+                answer = await self._call(asked.request)
             except FlowServiceError as error:
                 asked.fail(error)
                 return False
@@ -271,7 +319,7 @@ class _List:
         async with self._proof:
             if self._is_proven:
                 return True
-            newest = await self._transport.send(page(kind, order_by=NEWEST_FIRST, limit=1))
+            newest = await self._call(page(kind, order_by=NEWEST_FIRST, limit=1))
             if not newest.items:
                 return not newest.unreadable
             known = newest.items[0]
@@ -281,7 +329,7 @@ class _List:
             other = next(value for value in values if value != known.flow_id)
             for pair in ((known.flow_id, other), (other, known.flow_id)):
                 asked = page(kind, filters=(any_of(field, pair),), order_by=NEWEST_FIRST, limit=1)
-                shown = (await self._transport.send(asked)).items
+                shown = (await self._call(asked)).items
                 if not (shown and shown[0].created_at >= known.created_at):
                     self._doubt()
                     return False
@@ -297,7 +345,7 @@ class _List:
             lambda cursor: page(kind, filters=filters, order_by=order_by, continuation_token=cursor),
         )
         while asked := reading.next():
-            for item in reading.take(await self._transport.send(asked)):
+            for item in reading.take(await self._call(asked)):
                 yield item
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,15 +21,19 @@ import uvloop
 
 from tests.support.processes import running
 
-#: Answers the request for a target, with a body: the response, and the seconds after which it is sent.
-Answer = Callable[[str, bytes], tuple[bytes, float]]
+#: Answers the request for a target, with a body: the response, and the seconds after which it is sent. Without a
+#: response, the connection is reset.
+Answer = Callable[[str, bytes], tuple[bytes | None, float]]
+#: Lets a closed socket send a reset, rather than an end.
+_LINGER = struct.pack("ii", 1, 0)
 
 
-def response(content: object, status: str = "200 OK") -> bytes:
-    """A response with JSON."""
+def response(content: object, status: str = "200 OK", **headers: object) -> bytes:
+    """A response with JSON; a name of a header has underscores."""
     body = msgspec.json.encode(content)
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    lines = {"content_type": "application/json", "content_length": len(body), **headers}
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
 
 
 #: What IMS answers.
@@ -80,8 +88,11 @@ class _Connection(asyncio.Protocol):
         else:
             self._respond(content)
 
-    def _respond(self, content: bytes) -> None:
-        if not self._transport.is_closing():  # The client may leave before it has all its responses.
+    def _respond(self, content: bytes | None) -> None:
+        if content is None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+            self._transport.abort()
+        elif not self._transport.is_closing():  # The client may leave before it has all its responses.
             self._transport.write(content)
 
 
@@ -99,6 +110,14 @@ class Remote:
         """Send a request; the body of the response."""
         self._connection.request(method, target)
         return self._connection.getresponse().read()
+
+
+def connect(url: str) -> None:
+    """Let Airflow's default connection lead to a server."""
+    extra = {"org_id": "BENCH@AdobeOrg", "sandbox": "bench", "ims_host": url}
+    os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(
+        {"conn_type": "flowservice", "host": url, "login": "id", "password": "secret", "extra": extra}
+    )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 MB = 2**20
 
@@ -24,6 +25,13 @@ def peak_megabytes() -> Iterator[Callable[[], float]]:
     finally:
         peak = measured()
         tracemalloc.stop()
+
+
+def resident_bytes(*, peak: bool = False) -> int:
+    """The memory of this process, or the most that it ever had; on Linux."""
+    name = "VmHWM" if peak else "VmRSS"
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def bomb(megabytes: int) -> bytes:

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.benchmarks.inlet.senders import Job, Prepare
+from tests.support.memory import resident_bytes
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ def work(channel: Connection, prepare: Prepare, job: Job, log: Path) -> None:
         channel.recv()
         with suppress(OSError):  # Otherwise the peak may be that of the preparation.
             Path("/proc/self/clear_refs").write_text("5")
-        idle = _memory("VmRSS")
+        idle = resident_bytes()
         cpu, began = _cpu_seconds(), time.perf_counter()
         run()
         seconds, cpu = time.perf_counter() - began, _cpu_seconds() - cpu
-        channel.send(Usage(began, seconds, cpu, idle, _memory("VmHWM")))
+        channel.send(Usage(began, seconds, cpu, idle, resident_bytes(peak=True)))
     except BaseException:  # noqa: BLE001 (whatever it is, the parent reports it)
         channel.send(traceback.format_exc())
 
@@ -55,8 +56,3 @@ def _cpu_seconds() -> float:
     """Processor time of this process and of those that it has waited for."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
-
-
-def _memory(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))

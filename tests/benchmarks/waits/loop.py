@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import math
 import resource
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,13 @@ from typing import Any
 import msgspec
 
 from airflow_provider_flowservice.client import clock
-from tests.benchmarks.serving import Remote, started
+from tests.benchmarks.serving import Remote, connect, started
 from tests.benchmarks.waits.server import Report, flow_id, run_id
 
 #: Seconds between two looks at how late the event loop is.
 _LOOK = 0.01
+#: Seconds until all waits must have fired after they were over.
+_END = 120
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Crowd:
     """How many waits there are: for states of flows, for runs by their ids, and for some run of a flow.
 
     :param interval: seconds between two polls of a wait.
-    :param warm_up: number of rounds until the polls have come together.
     :param rounds: number of rounds that are measured.
     """
 
@@ -36,7 +36,6 @@ class Crowd:
     runs: int
     windows: int
     interval: float
-    warm_up: int
     rounds: int
 
     @property
@@ -45,21 +44,46 @@ class Crowd:
         return self.flows + self.runs + self.windows
 
 
+def nothing() -> None:
+    """Leave the product as it is."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to wait.
+
+    :param warm_up: number of rounds before those that are measured, unless the polls come together earlier.
+    :param failing: share of the calls that fail.
+    :param prepare: called in the process of the triggers before they start.
+    """
+
+    name: str
+    warm_up: int
+    failing: float = 0.0
+    prepare: Callable[[], None] = nothing
+
+
 @dataclass
 class Measured:
     """What it took.
 
+    :param calls_a_second: with those that fail, like ``calls_a_round``.
+    :param round_seconds: seconds until as many ids have been asked for as there are waits.
     :param lag: seconds by which the event loop was late, 99th percentile.
     :param early: number of waits that ended before their condition was met.
+    :param failed: number of waits that ended with an error.
     :param wrong: number of waits that did not fire exactly one event, or another one than ``done``.
     """
 
+    calls_a_second: float = 0
     calls_a_round: float = 0
+    round_seconds: float = 0
     cpu_a_round: float = 0
     tokens: int = 0
     lag: float = 0
     memory_mb: float = 0
     early: int = 0
+    failed: int = 0
     wrong: int = 0
 
 
@@ -71,56 +95,50 @@ class Server(Remote):
         return msgspec.json.decode(self.call("GET", "/report"), type=Report)
 
 
-def measure(crowd: Crowd, is_shared: bool) -> Measured:
-    """Wait with all triggers in an event loop of this process.
-
-    :param is_shared: whether triggers share their calls; otherwise each sends its own.
-    """
-    with started("tests.benchmarks.waits.server", crowd.flows, crowd.runs, crowd.windows) as url:
+def measure(crowd: Crowd, way: Way) -> Measured:
+    """Wait with all triggers in an event loop of this process."""
+    world = (crowd.flows, crowd.runs, crowd.windows, way.failing)
+    with started("tests.benchmarks.waits.server", *world) as url:
         at = Server(url)
-        extra = {"org_id": "BENCH@AdobeOrg", "sandbox": "bench", "ims_host": at.url}
-        os.environ["AIRFLOW_CONN_FLOWSERVICE_DEFAULT"] = json.dumps(
-            {"conn_type": "flowservice", "host": at.url, "login": "id", "password": "secret", "extra": extra}
-        )
-        if not is_shared:
-            _let_each_send_its_own()
-        return asyncio.run(_measure(crowd, at))
+        connect(url)
+        way.prepare()
+        return asyncio.run(_measure(crowd, way.warm_up, at))
 
 
-def _let_each_send_its_own() -> None:
-    from airflow_provider_flowservice.triggers.poller import Poller
+async def _measure(crowd: Crowd, warm_up: int, at: Server) -> Measured:
+    from airflow_provider_flowservice.triggers import poller
 
-    async def send(poller: Poller, request: Any) -> Any:
-        return await poller._transport.send(request)
-
-    Poller.send = send  # type: ignore[method-assign]
-
-
-async def _measure(crowd: Crowd, at: Server) -> Measured:
     measured = Measured()
     over = [float("inf")]
 
     async def wait(trigger: Any) -> None:
         events = [event.payload["status"] async for event in trigger.run()]
         measured.early += time.perf_counter() < over[0]
+        measured.failed += "error" in events
         measured.wrong += events != ["done"]
 
+    # From now on, the polls of all triggers come together once in each interval.
+    poller._PHASE = clock.current().monotonic() / crowd.interval % 1
     waiting = [asyncio.create_task(wait(each)) for each in _triggers(crowd)]
-    await clock.current().sleep_async(crowd.warm_up * crowd.interval)
+    await _warm_up(crowd, warm_up, at)
     tokens = at.report().tokens
     at.call("POST", "/begin")
-    cpu = time.process_time()
+    began, cpu = time.perf_counter(), time.process_time()
     lags: list[float] = []
     async with _lags(lags):
         await clock.current().sleep_async(crowd.rounds * crowd.interval)
     report = at.report()
-    rounds = report.asked / crowd.size
+    seconds = time.perf_counter() - began
+    # No round if all calls are held back.
+    rounds = report.asked / crowd.size or math.nan
     measured.cpu_a_round = (time.process_time() - cpu) / rounds
-    measured.calls_a_round = (report.lists + report.alone) / rounds
+    measured.calls_a_round = report.calls / rounds
+    measured.calls_a_second = report.calls / seconds
+    measured.round_seconds = seconds / rounds
     measured.lag = statistics.quantiles(lags, n=100)[98]
     over[0] = time.perf_counter()
     at.call("POST", f"/begin?over={over[0]}")
-    await asyncio.wait(waiting, timeout=10 * crowd.interval)
+    await asyncio.wait(waiting, timeout=_END)
     measured.wrong += sum(not task.done() for task in waiting)
     for task in waiting:
         task.cancel()
@@ -131,8 +149,20 @@ async def _measure(crowd: Crowd, at: Server) -> Measured:
     return measured
 
 
+async def _warm_up(crowd: Crowd, rounds: int, at: Server) -> None:
+    """Wait until the polls have come together, so that none is under way in the middle of an interval."""
+    await clock.current().sleep_async(crowd.interval / 4)
+    for _ in range(rounds):
+        before = at.report().asked
+        await clock.current().sleep_async(crowd.interval / 2)
+        if crowd.size <= before == at.report().asked:
+            return
+        await clock.current().sleep_async(crowd.interval / 2)
+
+
 def _triggers(crowd: Crowd) -> Iterator[Any]:
     from airflow_provider_flowservice.client import waits
+    from airflow_provider_flowservice.client.waits.runs import Expectation
     from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 
     def trigger(wait: waits.Wait) -> FlowServiceTrigger:
@@ -150,7 +180,11 @@ def _triggers(crowd: Crowd) -> Iterator[Any]:
     for n in range(crowd.runs):
         yield trigger(waits.ThisRunSucceeded(flow_id=of_flow, run_id=run_id(n)))
     for n in range(crowd.windows):
-        yield trigger(waits.RunsSucceeded(flow_id=flow_id(crowd.flows + n), started_after=1_600_000_000))
+        # The first poll, on the worker, has found out what to expect of the flow.
+        runs = waits.RunsSucceeded(
+            flow_id=flow_id(crowd.flows + n), started_after=1_600_000_000, expected=Expectation()
+        )
+        yield trigger(runs)
 
 
 @asynccontextmanager

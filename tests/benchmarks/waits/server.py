@@ -1,13 +1,15 @@
 """The server that is polled: flows and runs whose states change at given moments, and a count of all calls.
 
-``python -m tests.benchmarks.waits.server FLOWS RUNS WINDOWS`` prints its URL. ``POST /begin?over=12.5`` starts a
-measurement: the server forgets what it has counted, and every state changes at that time of the monotonic clock, which
-all processes share. ``GET /report`` returns a :class:`Report`. Who wants a token gets one.
+``python -m tests.benchmarks.waits.server FLOWS RUNS WINDOWS FAILING`` prints its URL. ``POST /begin?over=12.5`` starts
+a measurement: the server forgets what it has counted, and every state changes at that time of the monotonic clock,
+which all processes share. ``GET /report`` returns a :class:`Report`. Who wants a token gets one. Of the calls to Flow
+Service, the share ``FAILING`` fails.
 """
 
 from __future__ import annotations
 
 import math
+import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +24,13 @@ BASE = "/data/foundation/flowservice"
 #: Runs of each flow whose runs are waited for.
 RUNS_OF_A_FLOW = 2
 _PAGE = 100
-_SPEC = {"id": "14518937-270c-4525-bdec-c2ba7cce3860", "version": "1.0"}
+#: How calls fail, and how often compared with each other: 5 % are throttled where 8 % fail.
+_FAULTS = {"throttled": 5, "broken": 2, "reset": 1}
+_BROKEN = ("500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout")
+#: Seconds of a ``Retry-After``.
+_RETRY_AFTER = 2
+#: The flow spec of all flows.
+SPEC = {"id": "14518937-270c-4525-bdec-c2ba7cce3860", "version": "1.0"}
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -31,12 +39,19 @@ class Report(msgspec.Struct, frozen=True):
     :param lists: number of pages of lists.
     :param alone: number of flows and runs that were asked for alone.
     :param asked: number of ids that were asked for, in lists and alone: as many as there are waits make a round.
+    :param failed: number of calls that failed. They are no lists, nor is anything asked for alone with them.
     """
 
     lists: int
     alone: int
     asked: int
+    failed: int
     tokens: int
+
+    @property
+    def calls(self) -> int:
+        """Number of all calls to Flow Service."""
+        return self.lists + self.alone + self.failed
 
 
 def flow_id(n: int) -> str:
@@ -50,11 +65,16 @@ def run_id(n: int) -> str:
 
 
 class World:
-    """What there is: flows, then runs that are waited for by their ids, then flows whose runs are waited for."""
+    """What there is: flows, then runs that are waited for by their ids, then flows whose runs are waited for.
 
-    def __init__(self, flows: int, runs: int, windows: int) -> None:
+    :param failing: share of the calls that fail; the same ones each time, as they are counted.
+    """
+
+    def __init__(self, flows: int, runs: int, windows: int, failing: float) -> None:
         self._over = math.inf
-        self._counts = dict.fromkeys(("lists", "alone", "asked", "tokens"), 0)
+        self._counts = dict.fromkeys(Report.__struct_fields__, 0)
+        self._failing = failing
+        self._random = random.Random(0)
         self._flows = {flow_id(n) for n in range(flows)}
         self._runs = {run_id(n): flow_id(flows + windows) for n in range(runs)}
         self._of_flow: dict[str, list[str]] = {}
@@ -64,10 +84,22 @@ class World:
             self._of_flow[of_flow] = [run_id(first + each) for each in range(RUNS_OF_A_FLOW)]
             self._runs.update(dict.fromkeys(self._of_flow[of_flow], of_flow))
 
-    def answer(self, target: str, _: bytes) -> tuple[bytes, float]:
+    def answer(self, target: str, _: bytes) -> tuple[bytes | None, float]:
         """Answer a request; the response, and the seconds after which it is sent."""
         target = unquote(target)
-        return self._read(target) if target.startswith(BASE) else self._control(target), 0
+        if not target.startswith(BASE):
+            return self._control(target), 0
+        return self._fail() if self._random.random() < self._failing else self._read(target), 0
+
+    def _fail(self) -> bytes | None:
+        self._counts["failed"] += 1
+        (fault,) = self._random.choices(list(_FAULTS), list(_FAULTS.values()))
+        if fault == "reset":
+            return None
+        if fault == "broken":
+            return response({"title": "broken"}, self._random.choice(_BROKEN))
+        headers = {"retry_after": _RETRY_AFTER} if self._random.random() < 0.5 else {}
+        return response({"error_code": "429050", "message": "slow"}, "429 Too Many Requests", **headers)
 
     def _control(self, target: str) -> bytes:
         parts = urlsplit(target)
@@ -117,10 +149,10 @@ class World:
         is_over = time.perf_counter() >= self._over
         item: dict[str, Any] = {"id": of_id, "etag": '"1"', "createdAt": 1_700_000_000_000}
         if kind == "flows":
-            return {**item, "name": of_id, "flowSpec": _SPEC, "state": "enabled" if is_over else "disabled"}
+            return {**item, "name": of_id, "flowSpec": SPEC, "state": "enabled" if is_over else "disabled"}
         status = "success" if is_over else "inProgress"
         return {**item, "flowId": self._runs[of_id], "metrics": {"statusSummary": {"status": status}}}
 
 
 if __name__ == "__main__":
-    serve(World(*map(int, sys.argv[1:])).answer)
+    serve(World(*map(int, sys.argv[1:4]), failing=float(sys.argv[4])).answer)
