@@ -13,12 +13,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tests.benchmarks.waits import run_report
-from tests.benchmarks.waits.loop import Crowd, Measured, Way, measure, nothing
+from tests.benchmarks.waits.loop import Crowd, Measured, Way, each_sends_its_own, measure, nothing
 from tests.benchmarks.waits.run_report import History, Reported
 from tests.support.airflow import environment
 
@@ -29,20 +30,8 @@ Bound = tuple[str, float, float]
 #: As many waits as the bounds are for.
 CROWD = Crowd(flows=5_000, runs=4_000, windows=1_000, interval=10.0, rounds=3)
 HISTORY = History(flows=5_000, runs=20_000)
-
-
-def each_sends_its_own() -> None:
-    """Let triggers not share their calls."""
-    from airflow_provider_flowservice.triggers.poller import Poller
-
-    async def send(poller: Poller, request: Any) -> Any:
-        return await poller._transport.send(request)
-
-    Poller.send = send  # type: ignore[method-assign]
-
-
 SHARED = Way("shared", warm_up=8)
-FAILING = Way("shared, 8 % of the calls fail", warm_up=3, failing=0.08)
+FAILING = Way("8 % of the calls fail", warm_up=3, failing=0.08)
 ALONE = Way("each for itself", warm_up=1, prepare=each_sends_its_own)
 
 
@@ -73,8 +62,8 @@ def report(history: History, prepare: Callable[[], None] = nothing) -> int:
 
 
 def _in_fresh_process(work: Callable[..., T], *arguments: object) -> T:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def _bounds(crowd: Crowd, results: Mapping[Way, Measured]) -> Iterator[Bound]:
@@ -84,21 +73,17 @@ def _bounds(crowd: Crowd, results: Mapping[Way, Measured]) -> Iterator[Bound]:
     yield "requests for a token", shared.tokens, 1
     yield "event loop lag, 99th percentile, ms", shared.lag * 1000, 100
     yield "memory, MB", shared.memory_mb, 500
-    yield from _ends("", shared)
+    yield from _ends(shared)
     for way, each in others:
         if way.failing:
-            yield (
-                "calls/s if calls fail; limit: those if none fail",
-                each.calls_a_second,
-                shared.calls_a_second,
-            )
-            yield from _ends(" if calls fail", each)
+            yield f"{way.name}: calls/s (limit: if none fails)", each.calls_a_second, shared.calls_a_second
+            yield from ((f"{way.name}: {name}", value, limit) for name, value, limit in _ends(each))
 
 
-def _ends(when: str, measured: Measured) -> Iterator[Bound]:
-    yield f"waits that fired before they were over{when}", measured.early, 0
-    yield f"waits that failed{when}", measured.failed, 0
-    yield f"waits that did not fire exactly once{when}", measured.wrong, 0
+def _ends(measured: Measured) -> Iterator[Bound]:
+    yield "waits that fired before they were over", measured.early, 0
+    yield "waits that failed", measured.failed, 0
+    yield "waits that did not fire exactly once", measured.wrong, 0
 
 
 def _judged(bounds: Iterable[Bound]) -> int:

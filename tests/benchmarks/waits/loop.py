@@ -48,13 +48,23 @@ def nothing() -> None:
     """Leave the product as it is."""
 
 
+def each_sends_its_own() -> None:
+    """Let triggers not share their calls."""
+    from airflow_provider_flowservice.triggers.poller import Poller
+
+    async def send(poller: Poller, request: Any) -> Any:
+        return await poller._transport.send(request)
+
+    Poller.send = send  # type: ignore[method-assign]
+
+
 @dataclass(frozen=True)
 class Way:
     """A way to wait.
 
     :param warm_up: number of rounds before those that are measured, unless the polls come together earlier.
     :param failing: share of the calls that fail.
-    :param prepare: called in the process of the triggers before they start.
+    :param prepare: called in the process of the triggers before they start, which imports it by its name.
     """
 
     name: str
