@@ -95,9 +95,14 @@ class ListQuery:
         """Return the same query with another page size."""
         return replace(self, limit=limit)
 
-    def token_after(self, offset: int) -> str:
-        """Return the token of the page that starts at an offset. It is opaque and always ends in ``=``."""
+    def token_after(self, offset: int, form: str) -> str:
+        """Return the opaque token of the page that starts at an offset.
+
+        :param form: ``plain``, or ``padded``: it ends in ``=``.
+        """
         text = json.dumps({"f": self.filters, "s": self.orderby, "l": self.limit, "o": offset})
+        if form == "plain":
+            return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
         # Spaces at the end of JSON mean nothing; one or two of them make the base64 form need its padding.
         while len(text.encode()) % 3 == 0:
             text += " "
@@ -116,11 +121,11 @@ def _limit(text: str | None, switches: Switches) -> int:
 
 def _read_token(token: str) -> ListQuery:
     try:
-        fields = json.loads(base64.urlsafe_b64decode(token))
+        fields = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return ListQuery(
             tuple(map(str, fields["f"])), str(fields["s"]), int(fields["l"]), False, int(fields["o"])
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error
 
 
@@ -142,9 +147,8 @@ def list_response(
     end = query.offset + query.limit
     page: dict[str, Any] = {"items": found[query.offset : end]}
     if end < len(found):
-        page["_links"] = {
-            "next": {"href": f"{path}?continuationToken={quote(query.token_after(end), safe='')}"}
-        }
+        token = query.token_after(end, switches.continuation_token)
+        page["_links"] = {"next": {"href": f"{path}?continuationToken={quote(token, safe='')}"}}
     elif switches.last_page_links == "empty":
         page["_links"] = {}
     return page
