@@ -123,6 +123,14 @@ def test_order_by_several_fields(api: Api) -> None:
     assert ordered[0]["createdAt"] < ordered[1]["createdAt"]
 
 
+def test_order_by_time(api: Api) -> None:
+    for name in "abc":
+        make(api, name)
+        api.control.advance(1)
+    assert names(api.get("/connections", orderby="createdAt", limit=2)) == ["a", "b"]
+    assert names(api.get("/connections", orderby="-createdAt", limit=2)) == ["c", "b"]
+
+
 def test_an_unencoded_plus_is_a_space_and_refused(api: Api) -> None:
     assert api.call("GET", "/connections?orderby=+name").status_code == 400
     assert api.call("GET", "/connections?orderby=%2Bname").status_code == 200

@@ -12,13 +12,15 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
 
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
 from airflow_provider_flowservice.emulator.settings import Switches
+
+T = TypeVar("T")
 
 MAX_LIMIT = 100
 _PARAMETERS = frozenset({"property", "orderby", "limit", "count", "continuationToken"})
@@ -129,38 +131,81 @@ def _read_token(token: str) -> ListQuery:
         raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which items a query asks for, and in which order.
+
+    :param filters: an item must match all of them.
+    :param orders: what decides about the order, the most important first; most recent first if there is none.
+    """
+
+    filters: tuple[Filter, ...]
+    orders: tuple[Order, ...]
+
+    @classmethod
+    def parse(cls, query: ListQuery, one_value: str | None = None) -> Selection:
+        """Read the filters and the order of a query.
+
+        :param one_value: what a comma in a filter means, if not OR: see :meth:`Filter.with_one_value`.
+        :raises FlowError: if a filter or the order is invalid.
+        """
+        filters = tuple(map(Filter.parse, query.filters))
+        if one_value:
+            filters = tuple(each.with_one_value(one_value) for each in filters)
+        return cls(filters, Order.parse(query.orderby, _FIELDS) if query.orderby else ())
+
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether the order is that in which all lists come."""
+        return self.orders in ((), (Order("createdAt", True),))
+
+    def sort(self, found: list[T], item_of: Callable[[T, str], dict[str, Any]]) -> None:
+        """Sort what was found.
+
+        :param found: most recent first.
+        :param item_of: returns what something is shown as, or at least the given top-level field of it.
+        """
+
+        def key_of(each: T) -> tuple[int, Any]:
+            return order.key(item_of(each, order.field))
+
+        # The sort is stable, so sorting by the most important field last lets it decide.
+        for order in () if self.is_newest_first else reversed(self.orders):
+            found.sort(key=key_of, reverse=order.descending)
+
+
 def list_response(
-    path: str, items: Sequence[dict[str, Any]], query: ListQuery, switches: Switches
+    path: str, items: Sequence[dict[str, Any]], query: ListQuery, selection: Selection, switches: Switches
 ) -> dict[str, Any]:
     """Filter, sort and paginate a list.
 
     :param path: path of the collection below the base path, for example ``/flows``.
     :param items: every item, most recent first.
-    :raises FlowError: if a filter or the order is invalid.
     """
-    filters = [Filter.parse(expression) for expression in query.filters]
-    if path == "/runs" and switches.runs_comma != "or":
-        filters = [each.with_one_value(switches.runs_comma) for each in filters]
-    found = _select(items, filters, query.orderby)
+    found = [item for item in items if all(each.matches(item) for each in selection.filters)]
+    selection.sort(found, lambda item, _field: item)
     if query.count:
         return {"count": len(found)}
     end = query.offset + query.limit
-    page: dict[str, Any] = {"items": found[query.offset : end]}
-    if end < len(found):
-        token = query.token_after(end, switches.continuation_token)
+    return page_response(path, found[query.offset : end], end < len(found), query, switches)
+
+
+def page_response(
+    path: str, items: Sequence[object], has_more: bool, query: ListQuery, switches: Switches
+) -> dict[str, Any]:
+    """Return a page.
+
+    :param path: path of the collection below the base path, for example ``/flows``.
+    :param items: the items on this page.
+    :param has_more: whether there is another page.
+    """
+    page: dict[str, Any] = {"items": items}
+    if has_more:
+        token = query.token_after(query.offset + query.limit, switches.continuation_token)
         page["_links"] = {"next": {"href": f"{path}?continuationToken={quote(token, safe='')}"}}
     elif switches.last_page_links == "empty":
         page["_links"] = {}
     return page
-
-
-def _select(items: Sequence[dict[str, Any]], filters: Sequence[Filter], orderby: str) -> list[dict[str, Any]]:
-    found = [item for item in items if all(each.matches(item) for each in filters)]
-    orders = Order.parse(orderby, _FIELDS) if orderby else ()
-    # The sort is stable, so sorting by the most important field last lets it decide.
-    for order in reversed(orders):
-        found.sort(key=order.key, reverse=order.descending)
-    return found
 
 
 @dataclass(frozen=True)
@@ -213,10 +258,23 @@ class Filter:
         """Return whether an item matches."""
         return any(self._accepts(found) for found in _resolve(item, self.path.split(".")))
 
+    @property
+    def field(self) -> str:
+        """The top-level field that the path begins with."""
+        return self.path.partition(".")[0].removesuffix("[]")
+
     def _accepts(self, found: Any) -> bool:
         if self.operator == "==":
             return _text(found) in self.values
         return _compare(found, self.operator, self.values[0])
+
+
+def texts_at(item: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield the texts that ``path==text`` compares with.
+
+    :param path: that of a :class:`Filter`.
+    """
+    return map(_text, _resolve(item, path.split(".")))
 
 
 def _unquoted(value: str) -> str:
@@ -279,6 +337,11 @@ class Order:
         if path.partition(".")[0] not in known:
             raise FlowError(FlowCode.ORDER_FIELD, f"{path!r} is not a field to order by.")
         return cls(path, part.startswith("-"))
+
+    @property
+    def field(self) -> str:
+        """The top-level field that the path begins with."""
+        return self.path.partition(".")[0]
 
     def key(self, item: dict[str, Any]) -> tuple[int, Any]:
         """Return the sort key of an item: numbers sort before strings, and missing values before both."""
