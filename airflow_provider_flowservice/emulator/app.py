@@ -16,6 +16,8 @@ from airflow_provider_flowservice.emulator.control_api.routes import router as c
 from airflow_provider_flowservice.emulator.dataprep.routes import router as data_prep_router
 from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
+from airflow_provider_flowservice.emulator.flow.explore import router as explore_router
+from airflow_provider_flowservice.emulator.flow.landing_zone import router as landing_zone_router
 from airflow_provider_flowservice.emulator.flow.reads import FlowReads
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
 from airflow_provider_flowservice.emulator.gateway import refusal
@@ -30,6 +32,8 @@ _ROUTERS = (
     control_router,
     ims_router,
     flow_router,
+    explore_router,
+    landing_zone_router,
     activation_router,
     segmentation_router,
     # Its paths would also match those of other collections.

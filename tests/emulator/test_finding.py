@@ -15,7 +15,8 @@ import pytest
 from airflow_provider_flowservice.emulator.clock import EmulatorClock, Timers
 from airflow_provider_flowservice.emulator.exchange import json_of
 from airflow_provider_flowservice.emulator.flow import changes, finding, runs
-from airflow_provider_flowservice.emulator.flow.listing import ListQuery, Selection, list_response
+from airflow_provider_flowservice.emulator.flow.listing import Selection, list_response
+from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.flow.render import Renderer
 from airflow_provider_flowservice.emulator.flow.seeding import seed_streaming_flows
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State

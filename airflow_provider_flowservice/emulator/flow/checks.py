@@ -10,7 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.catalog.store import DatasetStore
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, DATA_LAKE, FLOW_SPECS
+from airflow_provider_flowservice.emulator.flow.catalogue import (
+    CONNECTION_SPECS,
+    DATA_LAKE,
+    FLOW_SPECS,
+    LANDING_ZONES,
+)
 from airflow_provider_flowservice.emulator.flow.errors import (
     FlowCode,
     FlowError,
@@ -175,7 +180,7 @@ def _explain(error: ValidationError) -> str:
 
 def _check_base(base_id: object, spec: ConnectionSpec, store: FlowStore, draft: bool) -> None:
     if base_id is None:
-        if spec.role is Role.PLATFORM:
+        if spec.role is Role.PLATFORM or spec.id in LANDING_ZONES:
             return
         raise invalid(f"baseConnectionId is required for connection spec {spec.id}.")
     base = store.find(Kind.CONNECTIONS, base_id)

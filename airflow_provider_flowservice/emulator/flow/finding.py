@@ -8,11 +8,12 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.listing import (
     Filter,
-    ListQuery,
     Selection,
+    only,
     page_response,
     texts_at,
 )
+from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.flow.render import Renderer
 from airflow_provider_flowservice.emulator.flow.shelf import ByAge, Texts, newest_first
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
@@ -22,12 +23,18 @@ _FEW = 100
 
 
 def list_resources(
-    renderer: Renderer, kind: Kind, path: str, query: ListQuery, within: tuple[Filter, ...] = ()
+    renderer: Renderer,
+    kind: Kind,
+    path: str,
+    query: ListQuery,
+    within: tuple[Filter, ...] = (),
+    fields: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Filter, sort and paginate the resources of a kind.
 
     :param path: path of the list below the base path, for example ``/flows``.
     :param within: what the path itself asks for.
+    :param fields: the top-level fields that items have; all by default.
     :raises FlowError: if a filter or the order is invalid.
     """
     switches = renderer.sandbox.world.switches
@@ -49,8 +56,13 @@ def list_resources(
         selection.sort(everything, renderer.part)
         found = iter(everything)
     page = list(islice(found, query.offset, query.offset + query.limit + 1))
-    texts = [renderer.text(each) for each in page[: query.limit]]
-    return page_response(path, texts, len(page) > query.limit, query, switches)
+    shown = page[: query.limit]
+    items: Sequence[object] = (
+        [only(fields, renderer.item(each)) for each in shown]
+        if fields
+        else [renderer.text(each) for each in shown]
+    )
+    return page_response(path, items, len(page) > query.limit, query, switches)
 
 
 def _narrowed(

@@ -1,4 +1,4 @@
-"""List endpoints: filter, sort, count, and pages with opaque tokens.
+"""List endpoints: filter, sort, count, and pages.
 
 Documented of the filter grammar of ``property``: the operators, comma as OR, repetition as AND, ``[]`` for
 a hop into a list. Which code stands for which mistake in a filter is partly a guess.
@@ -6,8 +6,6 @@ a hop into a list. Which code stands for which mistake in a filter is partly a g
 
 from __future__ import annotations
 
-import base64
-import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from starlette.datastructures import QueryParams
-
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.settings import Switches
 
 T = TypeVar("T")
 
-MAX_LIMIT = 100
-_PARAMETERS = frozenset({"property", "orderby", "limit", "count", "continuationToken"})
 _FIELDS = frozenset(
     {
         "id",
@@ -55,80 +50,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
-
-
-@dataclass(frozen=True)
-class ListQuery:
-    """The query of a list request.
-
-    :param offset: how many items of the sorted result were on earlier pages.
-    """
-
-    filters: tuple[str, ...]
-    orderby: str
-    limit: int
-    count: bool
-    offset: int
-
-    @classmethod
-    def parse(cls, params: QueryParams, switches: Switches) -> ListQuery:
-        """Read the query parameters. A continuation token holds those of its first page.
-
-        :raises FlowError: if a parameter is unknown or a value is out of range.
-        """
-        unknown = sorted(set(params) - _PARAMETERS)
-        if unknown:
-            raise FlowError(FlowCode.UNKNOWN_PARAMETER, f"Unknown query parameter {unknown[0]}.")
-        token = params.get("continuationToken")
-        if token is not None:
-            return _read_token(token)
-        count = params.get("count", "false").lower() == "true"
-        if count and "limit" in params:
-            raise FlowError(FlowCode.LIMIT_WITH_COUNT, "The parameters limit and count cannot be combined.")
-        return cls(
-            tuple(params.getlist("property")),
-            params.get("orderby", ""),
-            _limit(params.get("limit"), switches),
-            count,
-            0,
-        )
-
-    def with_limit(self, limit: int) -> ListQuery:
-        """Return the same query with another page size."""
-        return replace(self, limit=limit)
-
-    def token_after(self, offset: int, form: str) -> str:
-        """Return the opaque token of the page that starts at an offset.
-
-        :param form: ``plain``, or ``padded``: it ends in ``=``.
-        """
-        text = json.dumps({"f": self.filters, "s": self.orderby, "l": self.limit, "o": offset})
-        if form == "plain":
-            return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-        # Spaces at the end of JSON mean nothing; one or two of them make the base64 form need its padding.
-        while len(text.encode()) % 3 == 0:
-            text += " "
-        return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _limit(text: str | None, switches: Switches) -> int:
-    if text is None:
-        return switches.default_page_size
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
-        raise FlowError(
-            FlowCode.LIMIT_INVALID, f"The limit must be a number from 1 to {MAX_LIMIT}, not {text!r}."
-        )
-    return int(text)
-
-
-def _read_token(token: str) -> ListQuery:
-    try:
-        fields = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return ListQuery(
-            tuple(map(str, fields["f"])), str(fields["s"]), int(fields["l"]), False, int(fields["o"])
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error
 
 
 @dataclass(frozen=True)
@@ -206,6 +127,11 @@ def page_response(
     elif switches.last_page_links == "empty":
         page["_links"] = {}
     return page
+
+
+def only(fields: frozenset[str], item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item with some of its top-level fields alone."""
+    return {name: value for name, value in item.items() if name in fields}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from airflow_provider_flowservice.emulator.flow import runs
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import not_found
 from airflow_provider_flowservice.emulator.flow.finding import list_resources
-from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, Selection, list_response
+from airflow_provider_flowservice.emulator.flow.listing import Selection, list_response
+from airflow_provider_flowservice.emulator.flow.queries import MAX_LIMIT, ListQuery
 from airflow_provider_flowservice.emulator.flow.render import renderer_for
 from airflow_provider_flowservice.emulator.flow.specs import Catalogue
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
@@ -27,7 +28,7 @@ from airflow_provider_flowservice.emulator.world import World
 
 BASE_PATH = "/data/foundation/flowservice"
 _READ = re.compile(rf"{BASE_PATH}/(?P<collection>[^/]+)(/(?P<item_id>[^/]+))?")
-_CATALOGUES: dict[str, Catalogue[Any]] = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
+CATALOGUES: dict[str, Catalogue[Any]] = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
 
 
 class FlowReads:
@@ -59,12 +60,12 @@ def list_items(call: Call, collection: str) -> Response:
     switches = call.world.switches
     query = ListQuery.parse(call.request.query_params, switches)
     path = f"/{collection}"
-    if collection not in _CATALOGUES:
+    if collection not in CATALOGUES:
         kind = kind_of(collection)
         if kind is Kind.RUNS:
             runs.start_scheduled_runs(call.sandbox)
         return json_response(list_resources(renderer_for(call), kind, path, query))
-    items = [spec.as_json() for spec in _CATALOGUES[collection].values()]
+    items = [spec.as_json() for spec in CATALOGUES[collection].values()]
     if "limit" not in call.request.query_params:
         query = query.with_limit(max(len(items), MAX_LIMIT))
     return json_response(list_response(path, items, query, Selection.parse(query), switches))
@@ -72,8 +73,8 @@ def list_items(call: Call, collection: str) -> Response:
 
 def get_item(call: Call, collection: str, item_id: str) -> Response:
     """Read one resource or spec, wrapped in a list of items."""
-    if collection in _CATALOGUES:
-        spec = _CATALOGUES[collection].find(item_id, call.world.switches)
+    if collection in CATALOGUES:
+        spec = CATALOGUES[collection].find(item_id, call.world.switches)
         if spec is None:
             raise not_found(collection, item_id)
         return json_response({"items": [spec.as_json()]})

@@ -10,8 +10,11 @@ from airflow_provider_flowservice.emulator.flow import changes, runs
 from airflow_provider_flowservice.emulator.flow.catalogue import HTTP_API
 from airflow_provider_flowservice.emulator.flow.checks import accepted_body, check_resource
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.finding import list_resources
+from airflow_provider_flowservice.emulator.flow.listing import Filter, Selection, list_response, only
 from airflow_provider_flowservice.emulator.flow.mappings import without_fields
-from airflow_provider_flowservice.emulator.flow.reads import BASE_PATH, json_response, kind_of
+from airflow_provider_flowservice.emulator.flow.queries import ListQuery
+from airflow_provider_flowservice.emulator.flow.reads import BASE_PATH, CATALOGUES, json_response, kind_of
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, State
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
@@ -45,6 +48,37 @@ async def act_on_run(run_id: str, call: AuthorizedCall) -> Response:
         raise FlowError(FlowCode.ACTION_NOT_PERMITTED, f"The action {op} is not permitted on runs.")
     again = runs.retrigger(call.sandbox, run)
     return json_response(renderer_for(call).item(again))
+
+
+@router.get("/flows/{flow_id}/runs")
+async def list_runs(flow_id: str, call: AuthorizedCall) -> Response:
+    """List the runs of a flow, as ``/runs`` does. An old sample links there; Adobe documents nothing more of it."""
+    FlowStore.of(call.sandbox).get(Kind.FLOWS, flow_id)
+    runs.start_scheduled_runs(call.sandbox)
+    query = ListQuery.parse(call.request.query_params, call.world.switches)
+    of_flow = (Filter("flowId", "==", (flow_id,)),)
+    path = f"/flows/{flow_id}/runs"
+    return json_response(list_resources(renderer_for(call), Kind.RUNS, path, query, of_flow))
+
+
+@router.post("/{collection}/search")
+async def search(collection: str, call: AuthorizedCall) -> Response:
+    """List what the body asks for. It is documented of connections, flows and flow specs; the others are a guess.
+
+    ``projectionFields`` is documented by its name alone. Here, it names the top-level fields that items have.
+    """
+    switches, body = call.world.switches, await call.json()
+    query = ListQuery.of_search(body, call.request.query_params, switches)
+    fields = frozenset(filter(None, body.get("projectionFields", "").split(",")))
+    path = f"/{collection}/search"
+    if collection not in CATALOGUES:
+        kind = _editable(collection)
+        return json_response(list_resources(renderer_for(call), kind, path, query, fields=fields))
+    specs = [spec.as_json() for spec in CATALOGUES[collection].values()]
+    page = list_response(path, specs, query, Selection.parse(query), switches)
+    if fields and "items" in page:
+        page["items"] = [only(fields, spec) for spec in page["items"]]
+    return json_response(page)
 
 
 @router.post("/{collection}")
