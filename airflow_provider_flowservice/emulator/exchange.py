@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import parse_qs
 
-import msgspec
 from fastapi import Request
 
 from airflow_provider_flowservice.emulator.masking import masked, masked_header
@@ -117,15 +116,6 @@ class Exchange:
             return masked(json.loads(text))
         except ValueError:
             return text
-
-
-def json_of(value: Any) -> bytes:
-    """Return a value as JSON."""
-    try:
-        return msgspec.json.encode(value)
-    except OverflowError:
-        # msgspec has no integers of more than 64 bits.
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _parse_form(text: str) -> dict[str, Any]:

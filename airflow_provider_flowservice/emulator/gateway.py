@@ -43,7 +43,7 @@ class Call:
     def base_url(self) -> str:
         """Scheme and host that the caller used to reach this emulator, without a slash at the end."""
         scope = self.request.scope
-        return _base_url(scope["scheme"], self.request.headers.get("host"), scope["server"])
+        return _base_url(scope["scheme"], self.request.headers.get("host"), tuple(scope["server"]))
 
     async def json(self) -> Any:
         """Return the request's JSON body, or None if there is no body.

@@ -55,6 +55,8 @@ class Scheduled:
     def delete(self) -> None:
         if flow := self.any():
             self.store.delete(flow)
+            # Its last patch may end later than it did.
+            self.store.finalize(flow)
 
     def wait(self) -> None:
         self.world.clock.advance(self.random.choice((60, HOUR, 7 * HOUR)))

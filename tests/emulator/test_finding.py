@@ -5,16 +5,15 @@ The reference renders every resource anew, and filters, sorts and counts what it
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.emulator.clock import EmulatorClock, Timers
-from airflow_provider_flowservice.emulator.exchange import json_of
-from airflow_provider_flowservice.emulator.flow import changes, finding, runs
+from airflow_provider_flowservice.emulator.flow import finding, runs
 from airflow_provider_flowservice.emulator.flow.listing import Selection, list_response
 from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.flow.render import Renderer
@@ -26,6 +25,10 @@ from airflow_provider_flowservice.emulator.world import World
 FLOWS = 60
 RUNS_OF_EACH = 1
 CALLERS = ("http://127.0.0.1:1", "http://localhost:1")
+
+
+def as_received(page: object) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(page))
 
 
 class StandingClock(EmulatorClock):
@@ -93,7 +96,12 @@ class Busy:
 
     def delete(self) -> None:
         flow = self.any(Kind.FLOWS)
-        changes.delete(self.store, flow)
+        self.store.delete(flow)
+
+    def delete_before_its_patch_is_finalized(self) -> None:
+        flow = self.any(Kind.FLOWS)
+        self.store.delete(flow)
+        self.store.finalize(flow)
 
     def copy(self) -> None:
         flow = self.any(Kind.FLOWS)
@@ -136,6 +144,7 @@ class Busy:
             self.open_inlet,
             self.disown,
             self.delete,
+            self.delete_before_its_patch_is_finalized,
             self.copy,
             self.run,
             self.finalize,
@@ -193,7 +202,9 @@ class Busy:
                 renderer = Renderer(
                     self.sandbox, self.random.choice(CALLERS), self.world.switches.mask_secrets
                 )
-                found = json.loads(json_of(finding.list_resources(renderer, kind, f"/{kind}", asked)))
+                found = msgspec.json.decode(
+                    msgspec.json.encode(finding.list_resources(renderer, kind, f"/{kind}", asked))
+                )
                 assert found == self.expected(renderer, kind, asked), asked
 
     def expected(self, renderer: Renderer, kind: Kind, query: ListQuery) -> Any:
@@ -204,7 +215,9 @@ class Busy:
         )
         items = [renderer.item(each) for each in newest_first]
         selection = Selection.parse(query)
-        return json.loads(json_of(list_response(f"/{kind}", items, query, selection, self.world.switches)))
+        return msgspec.json.decode(
+            msgspec.json.encode(list_response(f"/{kind}", items, query, selection, self.world.switches))
+        )
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_flowservice.emulator.errors import ApiError, PlatformError
-from airflow_provider_flowservice.emulator.exchange import json_of
 from airflow_provider_flowservice.emulator.flow import runs
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import not_found
@@ -95,4 +95,4 @@ def kind_of(collection: str) -> Kind:
 
 def json_response(content: object) -> Response:
     """Return a response with a body that is large, or often asked for."""
-    return Response(json_of(content), media_type="application/json")
+    return Response(msgspec.json.encode(content), media_type="application/json")

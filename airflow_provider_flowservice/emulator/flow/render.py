@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from airflow_provider_flowservice.emulator.clock import iso
-from airflow_provider_flowservice.emulator.exchange import json_of
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.runs import has_ended, run_fields
@@ -86,10 +86,10 @@ class Renderer:
     def text(self, resource: Resource) -> Raw:
         """Return the resource as GET shows it, as JSON, which is kept while it cannot look different."""
         if FlowStore.of(self.sandbox).lags or not self.is_settled(resource, "state"):
-            return Raw(json_of(self.item(resource)))
+            return Raw(msgspec.json.encode(self.item(resource)))
         basis = (self.sandbox.world.switches, self.mask, self.base_url if resource.inlet_id else None)
         if resource.shown is None or resource.shown[0] != basis:
-            resource.shown = (basis, Raw(json_of(self.item(resource))))
+            resource.shown = (basis, Raw(msgspec.json.encode(self.item(resource))))
         return resource.shown[1]
 
     def is_settled(self, resource: Resource, field: str) -> bool:

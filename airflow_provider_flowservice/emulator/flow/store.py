@@ -147,7 +147,7 @@ class FlowStore(Store):
         etag = self._next_etag()
         resource = Resource(kind, str(uuid.uuid4()), body, state, created, created, etag, self._writes)
         self._shelves[kind].add(resource)
-        self._touch(resource)
+        self._reschedule(resource)
         delay = self.world.switches.change_delay_seconds
         if delay:
             self.world.hide_from_lists(resource.id, created / 1000 + delay)
@@ -269,9 +269,13 @@ class FlowStore(Store):
             self._touch_users(resource)
 
     def _touch(self, resource: Resource) -> None:
-        """Forget what was kept of how a resource looks."""
+        """Forget what was kept of how a resource looks, unless it was deleted before its patch was finalized."""
         resource.shown = None
-        self._shelves[resource.kind].touch(resource)
+        if self.find(resource.kind, resource.id) is resource:
+            self._shelves[resource.kind].touch(resource)
+            self._reschedule(resource)
+
+    def _reschedule(self, resource: Resource) -> None:
         if resource.kind is Kind.FLOWS:
             self.rescheduled[resource.id] = resource
 
