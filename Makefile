@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench bench-inlet bench-waits lint format constraints clean
+.PHONY: help install demo emulator test test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench bench-emulator bench-inlet bench-waits lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ lint: $(READY) ## check style, types and import directions
 
 bench: $(READY) ## measure what importing the operators and sensors costs
 	@$(BIN)/python -m tests.benchmarks.import_cost
+
+bench-emulator: $(READY) ## measure how fast the emulator starts and serves reads of a busy sandbox; on Linux
+	@$(BIN)/python -m tests.benchmarks.emulator
 
 # wrk and aepp are measured too if they are installed: apt-get install wrk, .venv/bin/pip install aepp.
 bench-inlet: $(READY) ## measure how fast records are posted, beside other ways to do it; some minutes, on Linux

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -14,8 +16,11 @@ from airflow_provider_flowservice.emulator.control_api.routes import router as c
 from airflow_provider_flowservice.emulator.dataprep.routes import router as data_prep_router
 from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.errors import ApiError
-from airflow_provider_flowservice.emulator.exchange import notes_of
+from airflow_provider_flowservice.emulator.flow.explore import router as explore_router
+from airflow_provider_flowservice.emulator.flow.landing_zone import router as landing_zone_router
+from airflow_provider_flowservice.emulator.flow.reads import FlowReads
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
+from airflow_provider_flowservice.emulator.gateway import refusal
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
 from airflow_provider_flowservice.emulator.schemas.descriptors import router as descriptor_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
@@ -27,6 +32,8 @@ _ROUTERS = (
     control_router,
     ims_router,
     flow_router,
+    explore_router,
+    landing_zone_router,
     activation_router,
     segmentation_router,
     # Its paths would also match those of other collections.
@@ -38,15 +45,21 @@ _ROUTERS = (
 )
 
 
-def build_app(settings: Settings) -> ASGIApp:
-    """Return an emulator with an empty world of its own."""
+def build_app(settings: Settings, prepare: Callable[[World], None] | None = None) -> ASGIApp:
+    """Return an emulator with a world of its own.
+
+    :param prepare: fills the world, which is empty otherwise.
+    """
     app = FastAPI(title="Flow Service emulator", openapi_url=None, redirect_slashes=False)
     world = World(settings)
+    if prepare:
+        prepare(world)
     app.state.world = world
     app.add_exception_handler(ApiError, _error_response)
     app.add_exception_handler(HTTPException, _route_error)
     for router in _ROUTERS:
         app.include_router(router)
+    app.add_middleware(FlowReads, world=world)
     edge = Edge(app, world)
     app.state.edge = edge
     return edge
@@ -55,9 +68,7 @@ def build_app(settings: Settings) -> ASGIApp:
 async def _error_response(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):  # pragma: no cover (Starlette calls this handler for ApiError alone)
         raise error
-    world: World = request.app.state.world
-    body = error.body(world.switches, notes_of(request).request_id)
-    return JSONResponse(body, error.status, media_type="application/json")
+    return refusal(error, request, request.app.state.world)
 
 
 async def _route_error(request: Request, error: Exception) -> Response:  # noqa: ARG001

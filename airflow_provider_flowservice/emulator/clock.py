@@ -6,6 +6,7 @@ No other module of the emulator reads the time or sleeps.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -61,21 +62,25 @@ class Timers:
 
     def __init__(self, clock: EmulatorClock) -> None:
         self._clock = clock
-        self._entries: list[tuple[float, Callable[[], None]]] = []
+        self._entries: list[tuple[float, int, Callable[[], None]]] = []
+        self._added = 0
 
     def add(self, seconds: float, action: Callable[[], None]) -> None:
         """Schedule an action.
 
         :param seconds: how much later it is due.
         """
-        self._entries.append((self._clock.now() + seconds, action))
+        self._added += 1
+        heapq.heappush(self._entries, (self._clock.now() + seconds, self._added, action))
 
     def run_due(self) -> None:
         """Run every action that is due, in the order of their times."""
-        now = self._clock.now()
-        due = sorted((entry for entry in self._entries if entry[0] <= now), key=lambda entry: entry[0])
-        self._entries = [entry for entry in self._entries if entry[0] > now]
-        for _, action in due:
+        if not self._entries:
+            return
+        now, due = self._clock.now(), []
+        while self._entries and self._entries[0][0] <= now:
+            due.append(heapq.heappop(self._entries)[2])
+        for action in due:
             action()
 
     def clear(self) -> None:

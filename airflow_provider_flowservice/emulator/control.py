@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from requests import HTTPError, Response, Session
+if TYPE_CHECKING:
+    from requests import Response
 
 _TIMEOUT_SECONDS = 30
 
@@ -141,6 +142,9 @@ class EmulatorControl:
     def _call(
         self, method: str, path: str, params: dict[str, str] | None = None, json: Any = None
     ) -> Response:
+        # The emulator has no other use for it.
+        from requests import HTTPError, Session
+
         with Session() as session:
             # A proxy in the environment is meant for the client under test, not for this one.
             session.trust_env = False

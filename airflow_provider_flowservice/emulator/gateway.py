@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import URL
 
 from airflow_provider_flowservice.emulator.errors import (
+    ApiError,
     GatewayError,
     GatewayFault,
     PlatformError,
     SandboxError,
     SandboxProblem,
 )
+from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.ims.store import TokenStore
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
@@ -37,7 +42,8 @@ class Call:
     @property
     def base_url(self) -> str:
         """Scheme and host that the caller used to reach this emulator, without a slash at the end."""
-        return str(self.request.base_url).rstrip("/")
+        scope = self.request.scope
+        return _base_url(scope["scheme"], self.request.headers.get("host"), tuple(scope["server"]))
 
     async def json(self) -> Any:
         """Return the request's JSON body, or None if there is no body.
@@ -55,6 +61,12 @@ class Call:
             raise PlatformError(400, "BadRequestError", f"The body is not valid JSON: {error}") from error
 
 
+@lru_cache(maxsize=16)
+def _base_url(scheme: str, host: str | None, server: tuple[str, int]) -> str:
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    return str(URL(scope={"scheme": scheme, "path": "", "headers": headers, "server": server}))
+
+
 def bearer(request: Request) -> str | None:
     """Return the bearer token of a request, or None."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
@@ -62,7 +74,12 @@ def bearer(request: Request) -> str | None:
 
 
 async def authorize(request: Request, world: CurrentWorld) -> Call:
-    """Check token, API key, organization and sandbox (a FastAPI dependency).
+    """Admit a request (a FastAPI dependency)."""
+    return admit(request, world)
+
+
+def admit(request: Request, world: World) -> Call:
+    """Check token, API key, organization and sandbox.
 
     :raises GatewayError: if the caller is not authorized.
     :raises SandboxError: if the sandbox is missing or unknown.
@@ -110,6 +127,12 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     if sandbox is None:
         raise SandboxError(SandboxProblem.NOT_FOUND, f"Sandbox {name} is not found in this organization.")
     return sandbox
+
+
+def refusal(error: ApiError, request: Request, world: World) -> Response:
+    """Return the response for an error."""
+    body = error.body(world.switches, notes_of(request).request_id)
+    return JSONResponse(body, error.status, media_type="application/json")
 
 
 AuthorizedCall = Annotated[Call, Depends(authorize)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 import uvicorn
@@ -12,6 +13,7 @@ import uvicorn
 from airflow_provider_flowservice.emulator.app import build_app
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.settings import Settings
+from airflow_provider_flowservice.emulator.world import World
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -38,6 +40,7 @@ class EmulatorServer:
     :param ssl_certfile: certificate for HTTPS, with ``ssl_keyfile``.
     :param log_level: level of uvicorn's log.
     :param allow_remote: listen on an address that other machines can reach.
+    :param prepare: fills the emulator's world before it listens.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
     """
 
@@ -50,6 +53,7 @@ class EmulatorServer:
         ssl_keyfile: str | None = None,
         log_level: str = "warning",
         allow_remote: bool = False,
+        prepare: Callable[[World], None] | None = None,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise ValueError(
@@ -59,13 +63,14 @@ class EmulatorServer:
         self._port = port
         self._certificate = ssl_certfile
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox)),
+            build_app(Settings(sandbox=sandbox), prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
             ssl_keyfile=ssl_keyfile,
             proxy_headers=False,
             lifespan="off",
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=1,
         )

@@ -79,6 +79,12 @@ class Switches:
     )
     mask_secrets: bool = _flag(True, "GET of a connection masks the credentials")
     last_page_links: str = _choice("empty", "absent", doc="the last page has an empty _links, or none")
+    continuation_token: str = _choice(
+        "plain",
+        "padded",
+        doc="the token of the next page needs no percent-encoding, or ends in =, at which Adobe's own client cuts it"
+        " off",
+    )
     default_page_size: int = _number(20, "items per page if the caller sends no limit", minimum=1)
     token_lifetime: int = _number(86399, "seconds until a new access token expires", minimum=1)
     silent_patch: bool = _flag(False, "PATCH of a flow succeeds, but its content stays as it is")

@@ -6,6 +6,7 @@ The services import this module, so it names none of them. Each has a class of i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Self, cast
 
 from fastapi import Depends, Request
@@ -89,6 +90,13 @@ class World:
     def is_listed(self, resource_id: str) -> bool:
         """Return whether lists show a resource yet."""
         return self._hidden_until.get(resource_id, 0.0) <= self.clock.now()
+
+    def hidden_from_lists(self) -> Collection[str]:
+        """Return the ids of the resources that lists do not show yet."""
+        if self._hidden_until:
+            now = self.clock.now()
+            self._hidden_until = {one: until for one, until in self._hidden_until.items() if until > now}
+        return self._hidden_until.keys()
 
     def _open_built_in_sandboxes(self) -> None:
         for name in (PRODUCTION_SANDBOX, self.settings.sandbox):

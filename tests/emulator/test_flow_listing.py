@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -11,6 +13,11 @@ from tests.emulator.conftest import KINESIS, UNIFIED_PROFILE, Api, add_segment, 
 def names(response: Any) -> list[str]:
     assert response.status_code == 200, response.text
     return [item["name"] for item in response.json()["items"]]
+
+
+def token(**fields: Any) -> str:
+    """A continuation token of one's own making."""
+    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
 
 
 def make(api: Api, *given: str) -> None:
@@ -94,6 +101,8 @@ def test_comparisons_count_numbers_as_numbers(api: Api) -> None:
         ({"limit": "ten"}, "FLOW-1449-400"),
         ({"limit": "5", "count": "true"}, "FLOW-1401-400"),
         ({"continuationToken": "nonsense"}, "FLOW-1450-400"),
+        ({"continuationToken": token(f=[], s="", l=float("inf"), o=0)}, "FLOW-1450-400"),
+        ({"continuationToken": token(f=[], s="", l=1)}, "FLOW-1450-400"),
         ({"sort": "name"}, "FLOW-1451-400"),
     ],
 )
@@ -114,6 +123,14 @@ def test_order_by_several_fields(api: Api) -> None:
     assert ordered[0]["createdAt"] < ordered[1]["createdAt"]
 
 
+def test_order_by_time(api: Api) -> None:
+    for name in "abc":
+        make(api, name)
+        api.control.advance(1)
+    assert names(api.get("/connections", orderby="createdAt", limit=2)) == ["a", "b"]
+    assert names(api.get("/connections", orderby="-createdAt", limit=2)) == ["c", "b"]
+
+
 def test_an_unencoded_plus_is_a_space_and_refused(api: Api) -> None:
     assert api.call("GET", "/connections?orderby=+name").status_code == 400
     assert api.call("GET", "/connections?orderby=%2Bname").status_code == 200
@@ -126,8 +143,10 @@ def test_count_gives_the_number_and_no_items(api: Api) -> None:
     assert len(api.get("/connections", count="false", limit=2).json()["items"]) == 2
 
 
+@pytest.mark.parametrize("form", ["plain", "padded"])
 @pytest.mark.parametrize("resend", [True, False])
-def test_pages_follow_a_relative_link_with_an_opaque_token(api: Api, resend: bool) -> None:
+def test_pages_follow_a_relative_link_with_an_opaque_token(api: Api, resend: bool, form: str) -> None:
+    api.control.set_switches(continuation_token=form)
     make(api, *(f"n{number}" for number in range(7)), "other")
     query = {
         "property": "name==" + ",".join(f"n{number}" for number in range(7)),
@@ -140,7 +159,8 @@ def test_pages_follow_a_relative_link_with_an_opaque_token(api: Api, resend: boo
         href = page["_links"]["next"]["href"]
         assert href.startswith("/connections?continuationToken=")
         (token,) = parse_qs(urlsplit(href).query)["continuationToken"]
-        assert token.endswith("=")
+        assert token.endswith("=") is (form == "padded")
+        assert form == "padded" or quote(token, safe="") == token
         tokens.append(token)
         page = api.get("/connections", continuationToken=token, **(query if resend else {})).json()
         found += [item["name"] for item in page["items"]]
@@ -148,7 +168,16 @@ def test_pages_follow_a_relative_link_with_an_opaque_token(api: Api, resend: boo
     assert len(set(tokens)) == 2
 
 
-def test_the_href_can_be_followed_as_it_stands(api: Api) -> None:
+def test_a_link_can_be_cut_at_its_first_equals_sign(api: Api) -> None:
+    make(api, "a", "b")
+    href = api.get("/connections", limit=1).json()["_links"]["next"]["href"]
+    _, token = href.split("=")
+    assert names(api.call("GET", f"/connections?continuationToken={token}")) == ["a"]
+
+
+@pytest.mark.parametrize("form", ["plain", "padded"])
+def test_the_href_can_be_followed_as_it_stands(api: Api, form: str) -> None:
+    api.control.set_switches(continuation_token=form)
     make(api, "a", "b")
     href = api.get("/connections", limit=1).json()["_links"]["next"]["href"]
     assert names(api.call("GET", href)) == ["a"]

@@ -101,9 +101,8 @@ def _check_free(sandbox: Sandbox, flow: Resource, segment: str) -> None:
             400, f"Segments {segment} are not part of this dataflow or out of schedule range!"
         )
     busy = (RunState.SCHEDULED, RunState.IN_PROGRESS)
-    for run in FlowStore.of(sandbox).all(Kind.RUNS):
-        is_same = run.body["flowId"] == flow.id and segment in run.body.get("segments", [])
-        if is_same and run_state(run, sandbox.world.clock.now()) in busy:
+    for run in FlowStore.of(sandbox).runs_of(flow):
+        if segment in run.body.get("segments", []) and run_state(run, sandbox.world.clock.now()) in busy:
             raise ActivationError(
                 400, f"Run already going on for audience {segment} for order {flow.id} with run id {run.id}"
             )

@@ -40,14 +40,14 @@ async def list_datasets(call: AuthorizedCall) -> Response:
         found.sort(key=lambda each: each.as_json(_identity(call)).get(field) or 0, reverse=descending)
     start = _number(params.get("start"), 0)
     limit = min(_number(params.get("limit"), _DEFAULT_LIMIT), _MAX_LIMIT)
-    return JSONResponse({each.id: _shown(each, call) for each in found[start : start + limit]})
+    return JSONResponse({each.id: shown(each, call) for each in found[start : start + limit]})
 
 
 @router.get("/dataSets/{dataset_id}")
 async def get_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Read one dataset, keyed by its id."""
     dataset = _find(dataset_id, call)
-    return JSONResponse({dataset.id: _shown(dataset, call)})
+    return JSONResponse({dataset.id: shown(dataset, call)})
 
 
 @router.patch("/dataSets/{dataset_id}")
@@ -164,7 +164,8 @@ def _number(text: str | None, default: int) -> int:
     return int(text)
 
 
-def _shown(dataset: Dataset, call: Call) -> dict[str, Any]:
+def shown(dataset: Dataset, call: Call) -> dict[str, Any]:
+    """Return a dataset as a response has it, or as much of it as the parameter ``properties`` names."""
     item = dataset.as_json(_identity(call))
     wanted = call.request.query_params.get("properties")
     return {name: item[name] for name in wanted.split(",") if name in item} if wanted else item

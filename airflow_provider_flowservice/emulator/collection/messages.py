@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
-
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.collection.errors import InletError
 from airflow_provider_flowservice.emulator.collection.store import Inlet, Message
@@ -20,6 +17,9 @@ from airflow_provider_flowservice.emulator.flow.catalogue import MAPPING_TRANSFO
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 from airflow_provider_flowservice.emulator.world import Sandbox, World
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 _MAX_VIOLATIONS = 5
 
@@ -102,6 +102,9 @@ class InletRequest:
         :param flow: determines the schema of a record without an envelope.
         :raises InletError: with up to five violations.
         """
+        # It takes as long to import as the rest of the emulator.
+        from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+
         if self.inlet.is_raw:
             return
         schemas = SchemaStore.of(self.sandbox)

@@ -135,9 +135,10 @@ class ForeignFault(Fault):
         response = await request.serve()
         sandbox, created = _sandbox_of(request), _created_id(response)
         kind = _COLLECTIONS.get(request.exchange.path.rstrip("/").rpartition("/")[2])
-        resource = FlowStore.of(sandbox).find(kind, created) if sandbox and kind else None
-        if resource is not None:
-            resource.body = {**resource.body, "createdClient": self.client}
+        store = FlowStore.of(sandbox) if sandbox else None
+        resource = store.find(kind, created) if store and kind else None
+        if store and resource:
+            store.rewrite(resource, {**resource.body, "createdClient": self.client})
         return response
 
 

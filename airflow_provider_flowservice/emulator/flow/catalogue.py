@@ -22,6 +22,9 @@ KINESIS = "86043421-563b-46ec-8e6c-e23184711bf6"
 EVENT_HUBS = "bf9f5905-92b7-48bf-bf20-455bc6b60a4e"
 PUB_SUB = "70116022-a743-464a-bbfe-e226a7f8210c"
 HTTP_API = "bc7b00d6-623a-4dfc-9fdb-f1240aeadaeb"
+LANDING_ZONE = "26f526f2-58f4-4712-961d-e41bf1ccc0e8"
+#: What belongs to AEP itself, as a source and as a destination, so that no base connection is needed.
+LANDING_ZONES = frozenset({LANDING_ZONE, "10440537-2a7b-4583-ac39-ed38d4b848e8"})
 PROFILE_FLOW = "71471eba-b620-49e4-90fd-23f1fa0174d8"
 RAW_STREAM_FLOW = "c1a19761-d2c7-4702-b9fa-fe91f0613e81"
 XDM_STREAM_FLOW = "d8a6f005-7eaf-4153-983e-e8574508b877"
@@ -182,7 +185,7 @@ _BATCH_SOURCES = (
         "azure-file-storage",
         _keys("Basic Authentication", ("host", "userId"), "password"),
     ),
-    _source("26f526f2-58f4-4712-961d-e41bf1ccc0e8", "landing-zone"),
+    _source(LANDING_ZONE, "landing-zone"),
     _source(
         "3c9b37f8-13a6-43d8-bad3-b863b941fedd",
         "google-big-query",

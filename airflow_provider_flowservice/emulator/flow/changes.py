@@ -150,7 +150,7 @@ def delete(store: FlowStore, resource: Resource) -> None:
 
     :raises FlowError: if another resource refers to it.
     """
-    user = _user_of(store, resource)
+    user = next(store.users_of(resource), None)
     if user is not None:
         is_base = resource.kind is Kind.CONNECTIONS
         raise _error(
@@ -159,19 +159,6 @@ def delete(store: FlowStore, resource: Resource) -> None:
             f"is used by {user.kind.value} {user.id}",
         )
     store.delete(resource)
-
-
-def _user_of(store: FlowStore, resource: Resource) -> Resource | None:
-    if resource.kind is Kind.CONNECTIONS:
-        ends = store.all(Kind.TARGET_CONNECTIONS) + store.all(Kind.SOURCE_CONNECTIONS)
-        return next((end for end in ends if end.body.get("baseConnectionId") == resource.id), None)
-    field = {
-        Kind.SOURCE_CONNECTIONS: "sourceConnectionIds",
-        Kind.TARGET_CONNECTIONS: "targetConnectionIds",
-    }.get(resource.kind)
-    if field is None:
-        return None
-    return next((flow for flow in store.all(Kind.FLOWS) if resource.id in flow.body[field]), None)
 
 
 def delete_status(resource: Resource, sandbox: Sandbox) -> int:

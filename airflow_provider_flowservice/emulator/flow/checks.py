@@ -7,13 +7,15 @@ errors are guesses.
 
 from __future__ import annotations
 
-from typing import Any
-
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.catalog.store import DatasetStore
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, DATA_LAKE, FLOW_SPECS
+from airflow_provider_flowservice.emulator.flow.catalogue import (
+    CONNECTION_SPECS,
+    DATA_LAKE,
+    FLOW_SPECS,
+    LANDING_ZONES,
+)
 from airflow_provider_flowservice.emulator.flow.errors import (
     FlowCode,
     FlowError,
@@ -34,6 +36,9 @@ from airflow_provider_flowservice.emulator.flow.specs import ConnectionSpec, Flo
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 from airflow_provider_flowservice.emulator.world import Sandbox
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 SERVER_FIELDS = frozenset(
     {
@@ -142,6 +147,9 @@ def _connection_spec(body: dict[str, Any], sandbox: Sandbox) -> ConnectionSpec:
 
 
 def _check_auth(body: dict[str, Any], spec: ConnectionSpec) -> None:
+    # It takes as long to import as the rest of the emulator.
+    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+
     auth = body.get("auth")
     if auth is None and (spec.is_partners or not spec.auth):
         return
@@ -172,7 +180,7 @@ def _explain(error: ValidationError) -> str:
 
 def _check_base(base_id: object, spec: ConnectionSpec, store: FlowStore, draft: bool) -> None:
     if base_id is None:
-        if spec.role is Role.PLATFORM:
+        if spec.role is Role.PLATFORM or spec.id in LANDING_ZONES:
             return
         raise invalid(f"baseConnectionId is required for connection spec {spec.id}.")
     base = store.find(Kind.CONNECTIONS, base_id)

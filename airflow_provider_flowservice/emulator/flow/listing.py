@@ -1,4 +1,4 @@
-"""List endpoints: filter, sort, count, and pages with opaque tokens.
+"""List endpoints: filter, sort, count, and pages.
 
 Documented of the filter grammar of ``property``: the operators, comma as OR, repetition as AND, ``[]`` for
 a hop into a list. Which code stands for which mistake in a filter is partly a guess.
@@ -6,22 +6,19 @@ a hop into a list. Which code stands for which mistake in a filter is partly a g
 
 from __future__ import annotations
 
-import base64
-import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from starlette.datastructures import QueryParams
-
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.settings import Switches
 
-MAX_LIMIT = 100
-_PARAMETERS = frozenset({"property", "orderby", "limit", "count", "continuationToken"})
+T = TypeVar("T")
+
 _FIELDS = frozenset(
     {
         "id",
@@ -56,107 +53,85 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True)
-class ListQuery:
-    """The query of a list request.
+class Selection:
+    """Which items a query asks for, and in which order.
 
-    :param offset: how many items of the sorted result were on earlier pages.
+    :param filters: an item must match all of them.
+    :param orders: what decides about the order, the most important first; most recent first if there is none.
     """
 
-    filters: tuple[str, ...]
-    orderby: str
-    limit: int
-    count: bool
-    offset: int
+    filters: tuple[Filter, ...]
+    orders: tuple[Order, ...]
 
     @classmethod
-    def parse(cls, params: QueryParams, switches: Switches) -> ListQuery:
-        """Read the query parameters. A continuation token holds those of its first page.
+    def parse(cls, query: ListQuery, one_value: str | None = None) -> Selection:
+        """Read the filters and the order of a query.
 
-        :raises FlowError: if a parameter is unknown or a value is out of range.
+        :param one_value: what a comma in a filter means, if not OR: see :meth:`Filter.with_one_value`.
+        :raises FlowError: if a filter or the order is invalid.
         """
-        unknown = sorted(set(params) - _PARAMETERS)
-        if unknown:
-            raise FlowError(FlowCode.UNKNOWN_PARAMETER, f"Unknown query parameter {unknown[0]}.")
-        token = params.get("continuationToken")
-        if token is not None:
-            return _read_token(token)
-        count = params.get("count", "false").lower() == "true"
-        if count and "limit" in params:
-            raise FlowError(FlowCode.LIMIT_WITH_COUNT, "The parameters limit and count cannot be combined.")
-        return cls(
-            tuple(params.getlist("property")),
-            params.get("orderby", ""),
-            _limit(params.get("limit"), switches),
-            count,
-            0,
-        )
+        filters = tuple(map(Filter.parse, query.filters))
+        if one_value:
+            filters = tuple(each.with_one_value(one_value) for each in filters)
+        return cls(filters, Order.parse(query.orderby, _FIELDS) if query.orderby else ())
 
-    def with_limit(self, limit: int) -> ListQuery:
-        """Return the same query with another page size."""
-        return replace(self, limit=limit)
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether the order is that in which all lists come."""
+        return self.orders in ((), (Order("createdAt", True),))
 
-    def token_after(self, offset: int) -> str:
-        """Return the token of the page that starts at an offset. It is opaque and always ends in ``=``."""
-        text = json.dumps({"f": self.filters, "s": self.orderby, "l": self.limit, "o": offset})
-        # Spaces at the end of JSON mean nothing; one or two of them make the base64 form need its padding.
-        while len(text.encode()) % 3 == 0:
-            text += " "
-        return base64.urlsafe_b64encode(text.encode()).decode()
+    def sort(self, found: list[T], item_of: Callable[[T, str], dict[str, Any]]) -> None:
+        """Sort what was found.
 
+        :param found: most recent first.
+        :param item_of: returns what something is shown as, or at least the given top-level field of it.
+        """
 
-def _limit(text: str | None, switches: Switches) -> int:
-    if text is None:
-        return switches.default_page_size
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
-        raise FlowError(
-            FlowCode.LIMIT_INVALID, f"The limit must be a number from 1 to {MAX_LIMIT}, not {text!r}."
-        )
-    return int(text)
+        def key_of(each: T) -> tuple[int, Any]:
+            return order.key(item_of(each, order.field))
 
-
-def _read_token(token: str) -> ListQuery:
-    try:
-        fields = json.loads(base64.urlsafe_b64decode(token))
-        return ListQuery(
-            tuple(map(str, fields["f"])), str(fields["s"]), int(fields["l"]), False, int(fields["o"])
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error
+        # The sort is stable, so sorting by the most important field last lets it decide.
+        for order in () if self.is_newest_first else reversed(self.orders):
+            found.sort(key=key_of, reverse=order.descending)
 
 
 def list_response(
-    path: str, items: Sequence[dict[str, Any]], query: ListQuery, switches: Switches
+    path: str, items: Sequence[dict[str, Any]], query: ListQuery, selection: Selection, switches: Switches
 ) -> dict[str, Any]:
     """Filter, sort and paginate a list.
 
     :param path: path of the collection below the base path, for example ``/flows``.
     :param items: every item, most recent first.
-    :raises FlowError: if a filter or the order is invalid.
     """
-    filters = [Filter.parse(expression) for expression in query.filters]
-    if path == "/runs" and switches.runs_comma != "or":
-        filters = [each.with_one_value(switches.runs_comma) for each in filters]
-    found = _select(items, filters, query.orderby)
+    found = [item for item in items if all(each.matches(item) for each in selection.filters)]
+    selection.sort(found, lambda item, _field: item)
     if query.count:
         return {"count": len(found)}
     end = query.offset + query.limit
-    page: dict[str, Any] = {"items": found[query.offset : end]}
-    if end < len(found):
-        page["_links"] = {
-            "next": {"href": f"{path}?continuationToken={quote(query.token_after(end), safe='')}"}
-        }
+    return page_response(path, found[query.offset : end], end < len(found), query, switches)
+
+
+def page_response(
+    path: str, items: Sequence[object], has_more: bool, query: ListQuery, switches: Switches
+) -> dict[str, Any]:
+    """Return a page.
+
+    :param path: path of the collection below the base path, for example ``/flows``.
+    :param items: the items on this page.
+    :param has_more: whether there is another page.
+    """
+    page: dict[str, Any] = {"items": items}
+    if has_more:
+        token = query.token_after(query.offset + query.limit, switches.continuation_token)
+        page["_links"] = {"next": {"href": f"{path}?continuationToken={quote(token, safe='')}"}}
     elif switches.last_page_links == "empty":
         page["_links"] = {}
     return page
 
 
-def _select(items: Sequence[dict[str, Any]], filters: Sequence[Filter], orderby: str) -> list[dict[str, Any]]:
-    found = [item for item in items if all(each.matches(item) for each in filters)]
-    orders = Order.parse(orderby, _FIELDS) if orderby else ()
-    # The sort is stable, so sorting by the most important field last lets it decide.
-    for order in reversed(orders):
-        found.sort(key=order.key, reverse=order.descending)
-    return found
+def only(fields: frozenset[str], item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item with some of its top-level fields alone."""
+    return {name: value for name, value in item.items() if name in fields}
 
 
 @dataclass(frozen=True)
@@ -209,10 +184,23 @@ class Filter:
         """Return whether an item matches."""
         return any(self._accepts(found) for found in _resolve(item, self.path.split(".")))
 
+    @property
+    def field(self) -> str:
+        """The top-level field that the path begins with."""
+        return self.path.partition(".")[0].removesuffix("[]")
+
     def _accepts(self, found: Any) -> bool:
         if self.operator == "==":
             return _text(found) in self.values
         return _compare(found, self.operator, self.values[0])
+
+
+def texts_at(item: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield the texts that ``path==text`` compares with.
+
+    :param path: that of a :class:`Filter`.
+    """
+    return map(_text, _resolve(item, path.split(".")))
 
 
 def _unquoted(value: str) -> str:
@@ -275,6 +263,11 @@ class Order:
         if path.partition(".")[0] not in known:
             raise FlowError(FlowCode.ORDER_FIELD, f"{path!r} is not a field to order by.")
         return cls(path, part.startswith("-"))
+
+    @property
+    def field(self) -> str:
+        """The top-level field that the path begins with."""
+        return self.path.partition(".")[0]
 
     def key(self, item: dict[str, Any]) -> tuple[int, Any]:
         """Return the sort key of an item: numbers sort before strings, and missing values before both."""

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
+from msgspec import Raw
 
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
-from airflow_provider_flowservice.emulator.flow.runs import run_fields
+from airflow_provider_flowservice.emulator.flow.runs import has_ended, run_fields
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.masking import MASK, is_secret_key
 from airflow_provider_flowservice.emulator.world import Sandbox
 
+#: What is not shown as it is stored, of any kind of resource.
+_DERIVED = frozenset(
+    {
+        "activities",
+        "auth",
+        "etag",
+        "inheritedAttributes",
+        "lastOperation",
+        "metrics",
+        "outcome",
+        "runs",
+        "seconds",
+        "sides",
+        "state",
+        "typeInfo",
+        "version",
+    }
+)
+#: What time changes of a run.
+_FOLLOWS_CLOCK = frozenset({"activities", "metrics", "state"})
 _PROFILE_FRAGMENTS = {"type": "ProfileFragments", "id": "ups"}
 
 
@@ -33,11 +55,11 @@ class Renderer:
     current: bool = False
 
     def item(self, resource: Resource) -> dict[str, Any]:
-        """Return the resource as GET shows it."""
+        """Return the resource as GET shows it. It shares what is stored and must not be changed."""
         resource = self._version(resource)
         if resource.kind is Kind.RUNS:
             return self._run(resource)
-        item = self._common(resource) | deepcopy(resource.body)
+        item = self._common(resource) | resource.body
         item |= {"state": resource.state.value, "version": resource.etag, "etag": resource.etag}
         if resource.kind is Kind.CONNECTIONS:
             self._finish_connection(item, resource.inlet_id)
@@ -48,6 +70,43 @@ class Renderer:
         else:
             self._finish_end(item)
         return item
+
+    def part(self, resource: Resource, field: str) -> dict[str, Any]:
+        """Return something that has a top-level field as :meth:`item` has it, but may differ in all others."""
+        resource = self._version(resource)
+        if field in resource.body and field not in _DERIVED:
+            return resource.body
+        if self.follows_clock(resource.kind, field):
+            return self._run_fields(resource, field)
+        if field == "state":
+            return {"state": resource.state.value}
+        common = self._common(resource)
+        return common if field in common else self.item(resource)
+
+    def text(self, resource: Resource) -> Raw:
+        """Return the resource as GET shows it, as JSON, which is kept while it cannot look different."""
+        if FlowStore.of(self.sandbox).lags or not self.is_settled(resource, "state"):
+            return Raw(msgspec.json.encode(self.item(resource)))
+        basis = (self.sandbox.world.switches, self.mask, self.base_url if resource.inlet_id else None)
+        if resource.shown is None or resource.shown[0] != basis:
+            resource.shown = (basis, Raw(msgspec.json.encode(self.item(resource))))
+        return resource.shown[1]
+
+    def is_settled(self, resource: Resource, field: str) -> bool:
+        """Return whether only a write can change a top-level field."""
+        return not self.follows_clock(resource.kind, field) or has_ended(
+            resource, self.sandbox.world.clock.now()
+        )
+
+    @staticmethod
+    def follows_clock(kind: Kind, field: str) -> bool:
+        """Return whether time alone can change a top-level field."""
+        return kind is Kind.RUNS and field in _FOLLOWS_CLOCK
+
+    @staticmethod
+    def looks_alike(kind: Kind, field: str) -> bool:
+        """Return whether each caller sees the same in a top-level field, wherever it reaches the emulator."""
+        return kind is not Kind.CONNECTIONS or field != "auth"
 
     def _version(self, resource: Resource) -> Resource:
         return resource if self.current else FlowStore.of(self.sandbox).visible(resource)
@@ -69,16 +128,18 @@ class Renderer:
         }
 
     def _run(self, run: Resource) -> dict[str, Any]:
+        return {**self._common(run), **self._run_fields(run), "etag": run.etag}
+
+    def _run_fields(self, run: Resource, only: str | None = None) -> dict[str, Any]:
         world = self.sandbox.world
-        fields = run_fields(run, world.clock.now(), world.switches.run_status_names)
-        return {**self._common(run), **fields, "etag": run.etag}
+        return run_fields(run, world.clock.now(), world.switches.run_status_names, only=only)
 
     def _finish_connection(self, item: dict[str, Any], inlet_id: str | None) -> None:
         params = item.get("auth", {}).get("params")
         if params is None:
             return
         if CONNECTION_SPECS[item["connectionSpec"]["id"]].is_destination:
-            params.setdefault("authorizedDate", iso(item["createdAt"] / 1000))
+            params = {**params, "authorizedDate": params.get("authorizedDate", iso(item["createdAt"] / 1000))}
         if inlet_id:
             params = self._inlet_params(params, item["name"], inlet_id)
         if self.mask:
@@ -87,7 +148,7 @@ class Renderer:
                 name: MASK if name in secrets or is_secret_key(name) else value
                 for name, value in params.items()
             }
-        item["auth"]["params"] = params
+        item["auth"] = {**item["auth"], "params": params}
 
     def _inlet_params(self, params: dict[str, Any], connection_name: str, inlet_id: str) -> dict[str, Any]:
         """Add what the server adds. The caller's own values win, except for the inlet's address."""

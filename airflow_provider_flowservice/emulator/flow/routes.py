@@ -1,31 +1,26 @@
-"""Endpoints of Flow Service."""
+"""Endpoints of Flow Service, except for lists and reads by id, which ``reads.py`` has."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow import changes, runs
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS, HTTP_API
+from airflow_provider_flowservice.emulator.flow.catalogue import HTTP_API
 from airflow_provider_flowservice.emulator.flow.checks import accepted_body, check_resource
-from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, not_found
-from airflow_provider_flowservice.emulator.flow.listing import MAX_LIMIT, ListQuery, list_response
+from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.finding import list_resources
+from airflow_provider_flowservice.emulator.flow.listing import Filter, Selection, list_response, only
 from airflow_provider_flowservice.emulator.flow.mappings import without_fields
+from airflow_provider_flowservice.emulator.flow.queries import ListQuery
+from airflow_provider_flowservice.emulator.flow.reads import BASE_PATH, CATALOGUES, json_response, kind_of
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
-from airflow_provider_flowservice.emulator.flow.specs import Catalogue
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, State
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.masking import MASK
 
-BASE_PATH = "/data/foundation/flowservice"
 router = APIRouter(prefix=BASE_PATH)
-
-_CATALOGUES: dict[str, Catalogue[Any]] = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
-
 
 # Runs come first: their paths match those of the other collections too.
 
@@ -52,32 +47,38 @@ async def act_on_run(run_id: str, call: AuthorizedCall) -> Response:
     if op.lower() != "re_trigger":
         raise FlowError(FlowCode.ACTION_NOT_PERMITTED, f"The action {op} is not permitted on runs.")
     again = runs.retrigger(call.sandbox, run)
-    return JSONResponse(renderer_for(call).item(again))
+    return json_response(renderer_for(call).item(again))
 
 
-@router.get("/{collection}")
-async def list_items(collection: str, call: AuthorizedCall) -> Response:
-    """List a collection, most recent first. Specs are listed on one page unless a limit is given."""
+@router.get("/flows/{flow_id}/runs")
+async def list_runs(flow_id: str, call: AuthorizedCall) -> Response:
+    """List the runs of a flow, as ``/runs`` does. An old sample links there; Adobe documents nothing more of it."""
+    FlowStore.of(call.sandbox).get(Kind.FLOWS, flow_id)
+    runs.start_scheduled_runs(call.sandbox)
     query = ListQuery.parse(call.request.query_params, call.world.switches)
-    if collection in _CATALOGUES:
-        items = [spec.as_json() for spec in _CATALOGUES[collection].values()]
-        if "limit" not in call.request.query_params:
-            query = query.with_limit(max(len(items), MAX_LIMIT))
-    else:
-        items = _listed(_kind(collection), call)
-    return JSONResponse(list_response(f"/{collection}", items, query, call.world.switches))
+    of_flow = (Filter("flowId", "==", (flow_id,)),)
+    path = f"/flows/{flow_id}/runs"
+    return json_response(list_resources(renderer_for(call), Kind.RUNS, path, query, of_flow))
 
 
-@router.get("/{collection}/{item_id}")
-async def get_item(collection: str, item_id: str, call: AuthorizedCall) -> Response:
-    """Read one resource or spec, wrapped in a list of items."""
-    if collection in _CATALOGUES:
-        spec = _CATALOGUES[collection].find(item_id, call.world.switches)
-        if spec is None:
-            raise not_found(collection, item_id)
-        return JSONResponse({"items": [spec.as_json()]})
-    resource = FlowStore.of(call.sandbox).get(_kind(collection), item_id)
-    return JSONResponse({"items": [renderer_for(call).item(resource)]})
+@router.post("/{collection}/search")
+async def search(collection: str, call: AuthorizedCall) -> Response:
+    """List what the body asks for. It is documented of connections, flows and flow specs; the others are a guess.
+
+    ``projectionFields`` is documented by its name alone. Here, it names the top-level fields that items have.
+    """
+    switches, body = call.world.switches, await call.json()
+    query = ListQuery.of_search(body, call.request.query_params, switches)
+    fields = frozenset(filter(None, body.get("projectionFields", "").split(",")))
+    path = f"/{collection}/search"
+    if collection not in CATALOGUES:
+        kind = _editable(collection)
+        return json_response(list_resources(renderer_for(call), kind, path, query, fields=fields))
+    specs = [spec.as_json() for spec in CATALOGUES[collection].values()]
+    page = list_response(path, specs, query, Selection.parse(query), switches)
+    if fields and "items" in page:
+        page["items"] = [only(fields, spec) for spec in page["items"]]
+    return json_response(page)
 
 
 @router.post("/{collection}")
@@ -146,15 +147,8 @@ async def test_connection(item_id: str, call: AuthorizedCall) -> Response:
     return JSONResponse({"result": not broken})
 
 
-def _kind(collection: str) -> Kind:
-    try:
-        return Kind(collection)
-    except ValueError:
-        raise PlatformError(404, "NotFoundError", f"There is no collection {collection}.") from None
-
-
 def _editable(collection: str) -> Kind:
-    kind = _kind(collection)
+    kind = kind_of(collection)
     if kind is Kind.RUNS:
         raise FlowError(FlowCode.RUN_NOT_PERMITTED, "This operation is not permitted on runs.")
     return kind
@@ -168,15 +162,3 @@ def _draft_mode(call: Call) -> bool:
     if mode not in ("", "draft"):
         raise FlowError(FlowCode.UNKNOWN_PARAMETER, f"Unknown mode {mode}.")
     return mode == "draft"
-
-
-def _listed(kind: Kind, call: Call) -> list[dict[str, Any]]:
-    if kind is Kind.RUNS:
-        runs.start_scheduled_runs(call.sandbox)
-    listed = [each for each in FlowStore.of(call.sandbox).all(kind) if call.world.is_listed(each.id)]
-    renderer = renderer_for(call)
-    return [renderer.item(each) for each in sorted(listed, key=_age, reverse=True)]
-
-
-def _age(resource: Resource) -> tuple[int, int]:
-    return resource.created_at, resource.order

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
-from airflow_provider_flowservice.emulator.flow.schedules import due_times
+from airflow_provider_flowservice.emulator.flow.schedules import Agenda
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.settings import stable_uuid
 from airflow_provider_flowservice.emulator.world import Sandbox
@@ -98,13 +98,9 @@ def start_scheduled_runs(sandbox: Sandbox) -> None:
     """Start the runs that schedules have asked for since the last call."""
     if not sandbox.world.switches.scheduled_runs:
         return
-    now, store = sandbox.world.clock.now(), FlowStore.of(sandbox)
-    for flow in store.all(Kind.FLOWS):
-        since = store.scheduled_until.get(flow.id, flow.created_at / 1000)
-        store.scheduled_until[flow.id] = now
-        if flow.state is State.ENABLED:
-            for moment in due_times(flow, since, now):
-                start_run(sandbox, flow, started_at=moment)
+    for flow, times in Agenda.of(sandbox).due(FlowStore.of(sandbox)):
+        for time in times:
+            start_run(sandbox, flow, started_at=time)
 
 
 def run_state(run: Resource, now: float) -> RunState:
@@ -119,16 +115,29 @@ def run_state(run: Resource, now: float) -> RunState:
     return RunState.SCHEDULED if age < length * _WAITING_SHARE else RunState.IN_PROGRESS
 
 
-def run_fields(run: Resource, now: float, names: str) -> dict[str, Any]:
+def has_ended(run: Resource, now: float) -> bool:
+    """Return whether a run has ended, so that time changes nothing more of it.
+
+    :param now: seconds since the epoch.
+    """
+    return now - run.created_at / 1000 >= float(run.body["seconds"])
+
+
+def run_fields(run: Resource, now: float, names: str, *, only: str | None = None) -> dict[str, Any]:
     """Return the fields that only a run has.
 
     :param now: seconds since the epoch.
     :param names: ``payload`` or ``openapi``: which names the states have.
+    :param only: a field that is needed; the others may be left out.
     """
     state = run_state(run, now)
     status = _OPENAPI_NAMES[state] if names == "openapi" else state.value
-    hidden = ("outcome", "seconds", "sides")
+    if only == "state":
+        return {"state": status}
     metrics = _metrics(run, state, status)
+    if only == "metrics":
+        return {"metrics": metrics}
+    hidden = ("outcome", "seconds", "sides")
     return {
         **{name: value for name, value in run.body.items() if name not in hidden},
         "state": status,
@@ -176,7 +185,7 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
         "statusSummary": {
             "status": status,
             "errors": errors,
-            "activityRefs": [_activity_id(run)] if done else [],
+            "activityRefs": [stable_uuid(f"activity of run {run.id}")] if done else [],
         },
     }
 
@@ -206,10 +215,6 @@ def _side(run: Resource, connection_id: str, counts: dict[str, int]) -> dict[str
     return {"id": connection_id, **counts, "entitySummaries": entities}
 
 
-def _activity_id(run: Resource) -> str:
-    return stable_uuid(f"activity of run {run.id}")
-
-
 def _activity(run: Resource, state: RunState, metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the one step of a run that has ended, which tells in more detail what failed."""
     summary = metrics["statusSummary"]
@@ -221,7 +226,7 @@ def _activity(run: Resource, state: RunState, metrics: dict[str, Any]) -> dict[s
         urls = {name: _DIAGNOSTICS.format(batch=run.id, path=path) for name, path in paths.items()}
         extensions = {"manifest": urls, "errors": [dict(_REJECTION)]}
     return {
-        "id": _activity_id(run),
+        "id": summary["activityRefs"][0],
         "name": "Activation Batch Publisher Activity" if _is_export(run) else "Promotion Activity",
         "updatedAtUTC": 0,
         "durationSummary": metrics["durationSummary"],

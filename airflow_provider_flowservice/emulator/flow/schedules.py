@@ -6,6 +6,7 @@ the codes and the wording of the errors are guesses.
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from typing import Any
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import invalid
 from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
-from airflow_provider_flowservice.emulator.flow.store import Resource
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.settings import Switches
+from airflow_provider_flowservice.emulator.world import Store, World
 
 _SOURCE_FREQUENCIES = frozenset({"once", "minute", "hour", "day", "week"})
 _MIN_MINUTES = 15
@@ -204,6 +206,57 @@ class Recurrence:
         last = int((until - self.start) // self.period)
         first = max(first, last - _MAX_TIMES + 1)
         return [self.start + number * self.period for number in range(first, last + 1)]
+
+    def first_after(self, since: float) -> float | None:
+        """Return the first time after ``since``, if there is one."""
+        if self.period is None:
+            found = self.start if since < self.start else None
+        else:
+            found = self.start + max(0, int((since - self.start) // self.period) + 1) * self.period
+        return None if found is None or (self.end is not None and found > self.end) else found
+
+
+class Agenda(Store):
+    """When the schedules of the flows ask for the next run, so that only flows whose time has come are looked at."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._looked_at = 0.0
+        self._next: dict[str, float | None] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def due(self, store: FlowStore) -> list[tuple[Resource, list[float]]]:
+        """Return the flows that have to run, oldest first, with the times at which they had to since the last call.
+
+        What the time finds disabled, has no run.
+        """
+        now, due = self.world.clock.now(), []
+        for flow in sorted(self._candidates(store, now), key=lambda each: each.order):
+            since = self._looked_at if flow.id in self._next else flow.created_at / 1000
+            times = due_times(flow, since, now) if flow.state is State.ENABLED else []
+            if times:
+                due.append((flow, times))
+            self._plan(flow, now)
+        self._looked_at = now
+        return due
+
+    def _candidates(self, store: FlowStore, now: float) -> Iterable[Resource]:
+        """Return the flows that are new or changed, or whose time has come."""
+        found = dict(store.rescheduled)
+        store.rescheduled.clear()
+        while self._heap and self._heap[0][0] <= now:
+            time, flow_id = heapq.heappop(self._heap)
+            flow = store.find(Kind.FLOWS, flow_id)
+            if flow is not None and self._next.get(flow_id) == time:
+                found[flow_id] = flow
+        return found.values()
+
+    def _plan(self, flow: Resource, now: float) -> None:
+        times = [each.first_after(now) for each in _recurrences(flow)]
+        following = min((time for time in times if time is not None), default=None)
+        if following is not None and following != self._next.get(flow.id):
+            heapq.heappush(self._heap, (following, flow.id))
+        self._next[flow.id] = following
 
 
 def due_times(flow: Resource, since: float, until: float) -> list[float]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Raw
+
 from airflow_provider_flowservice.emulator.flow.errors import not_found
+from airflow_provider_flowservice.emulator.flow.listing import texts_at
+from airflow_provider_flowservice.emulator.flow.shelf import Shelf, newest_first
 from airflow_provider_flowservice.emulator.world import Store, World
 
 FINALIZER = "acp_foundation_connectors@AdobeID"
@@ -75,6 +80,8 @@ class Resource:
     :param inlet_id: the inlet of an HTTP API base connection.
     :param superseded: earlier versions that reads still show, each with the time, in seconds since the
         epoch, until which they do; oldest first.
+    :param shown: the current state as JSON, which is kept until it may look different, and what it depends on
+        besides.
     """
 
     kind: Kind
@@ -89,11 +96,25 @@ class Resource:
     operation: Operation | None = None
     inlet_id: str | None = None
     superseded: list[tuple[float, Resource]] = field(default_factory=list)
+    shown: tuple[object, Raw] | None = None
 
     @property
     def receipt(self) -> dict[str, str]:
         """The response to a create, a patch and an action."""
         return {"id": self.id, "etag": self.etag}
+
+
+#: What refers to the resources of a kind and cannot do without them: its kind, and the path of the reference.
+_USERS = {
+    Kind.CONNECTIONS: (
+        (Kind.TARGET_CONNECTIONS, "baseConnectionId"),
+        (Kind.SOURCE_CONNECTIONS, "baseConnectionId"),
+    ),
+    Kind.SOURCE_CONNECTIONS: ((Kind.FLOWS, "sourceConnectionIds[]"),),
+    Kind.TARGET_CONNECTIONS: ((Kind.FLOWS, "targetConnectionIds[]"),),
+    Kind.FLOWS: (),
+    Kind.RUNS: (),
+}
 
 
 class FlowStore(Store):
@@ -102,15 +123,16 @@ class FlowStore(Store):
     What is returned is the current state, on which every write is based. Reads by a caller may lag behind
     it: see :meth:`visible`.
 
-    ``inlets`` holds base connections by the id of their inlet; ``scheduled_until`` holds for each flow the
-    time, in seconds since the epoch, up to which its scheduled runs were started.
+    ``inlets`` holds base connections by the id of their inlet. ``rescheduled`` holds flows by id whose schedules may
+    ask for something else than when it was last emptied.
     """
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._collections: dict[Kind, dict[str, Resource]] = {kind: {} for kind in Kind}
+        self._shelves: dict[Kind, Shelf[Resource]] = {kind: Shelf() for kind in Kind}
         self.inlets: dict[str, Resource] = {}
-        self.scheduled_until: dict[str, float] = {}
+        self.rescheduled: dict[str, Resource] = {}
+        self._lags_until = 0.0
         self._writes = 0
         self._etag_base = secrets.randbelow(2**31)
 
@@ -124,7 +146,8 @@ class FlowStore(Store):
         created = self.world.clock.now_ms() if created_at is None else created_at
         etag = self._next_etag()
         resource = Resource(kind, str(uuid.uuid4()), body, state, created, created, etag, self._writes)
-        self._collections[kind][resource.id] = resource
+        self._shelves[kind].add(resource)
+        self._reschedule(resource)
         delay = self.world.switches.change_delay_seconds
         if delay:
             self.world.hide_from_lists(resource.id, created / 1000 + delay)
@@ -134,6 +157,7 @@ class FlowStore(Store):
         """Add the inlet of a base connection, to which messages are sent."""
         connection.inlet_id = secrets.token_hex(32)
         self.inlets[connection.inlet_id] = connection
+        self._touch(connection)
 
     def change(
         self, resource: Resource, *, body: dict[str, Any] | None = None, state: State | None = None
@@ -141,11 +165,18 @@ class FlowStore(Store):
         """Write a resource: set what is given, and a new etag and time of update."""
         delay = self.world.switches.change_delay_seconds
         if delay:
+            until = self.world.clock.now() + delay
             resource.superseded = self._still_shown(resource)
-            resource.superseded.append((self.world.clock.now() + delay, replace(resource, superseded=[])))
-        resource.body = resource.body if body is None else body
+            resource.superseded.append((until, replace(resource, superseded=[], shown=None)))
+            self._lags_until = max(self._lags_until, until)
         resource.state = state or resource.state
+        self._set_body(resource, resource.body if body is None else body)
         self._stamp(resource)
+
+    def rewrite(self, resource: Resource, body: dict[str, Any]) -> None:
+        """Replace a body as if it had been so from the beginning, with no new etag."""
+        self._set_body(resource, body)
+        self._touch(resource)
 
     def patch(self, resource: Resource, body: dict[str, Any], ops: list[dict[str, Any]]) -> None:
         """Write what a patch has made of a resource, and complete it later if AEP's updates take a while."""
@@ -164,14 +195,25 @@ class FlowStore(Store):
         if resource.operation:
             resource.operation = replace(resource.operation, updated=resource.updated_at, is_completed=True)
 
+    @property
+    def lags(self) -> bool:
+        """Whether some read may still show another state than the current one."""
+        return self._lags_until > 0 and self._lags_until > self.world.clock.now()
+
     def visible(self, resource: Resource) -> Resource:
         """Return the version that reads show, because changes may take a while to become visible."""
+        if not resource.superseded:
+            return resource
         resource.superseded = self._still_shown(resource)
         return resource.superseded[0][1] if resource.superseded else resource
 
+    def shelf(self, kind: Kind) -> Shelf[Resource]:
+        """Return all resources of a kind."""
+        return self._shelves[kind]
+
     def find(self, kind: Kind, resource_id: object) -> Resource | None:
         """Return a resource, or None."""
-        return self._collections[kind].get(resource_id) if isinstance(resource_id, str) else None
+        return self._shelves[kind].find(resource_id) if isinstance(resource_id, str) else None
 
     def get(self, kind: Kind, resource_id: str) -> Resource:
         """Return a resource.
@@ -185,11 +227,28 @@ class FlowStore(Store):
 
     def all(self, kind: Kind) -> list[Resource]:
         """Return every resource of a kind, oldest first."""
-        return list(self._collections[kind].values())
+        return self._shelves[kind].all()
+
+    def users_of(self, resource: Resource) -> Iterator[Resource]:
+        """Yield the connections or flows that refer to a resource, oldest first of each kind."""
+        for kind, path in _USERS[resource.kind]:
+            yield from self._referring(kind, path, resource)
+
+    def runs_of(self, flow: Resource) -> list[Resource]:
+        """Return the runs of a flow, oldest first."""
+        return self._referring(Kind.RUNS, "flowId", flow)
+
+    def _referring(self, kind: Kind, path: str, resource: Resource) -> list[Resource]:
+        def texts_of(user: Resource) -> tuple[Iterator[str], bool]:
+            return texts_at(user.body, path), True
+
+        return list(newest_first(self._shelves[kind].having(path, (resource.id,), texts_of)))[::-1]
 
     def delete(self, resource: Resource) -> None:
         """Remove a resource, and its inlet if it has one."""
-        del self._collections[resource.kind][resource.id]
+        self._touch_users(resource)
+        self._shelves[resource.kind].remove(resource)
+        self.rescheduled.pop(resource.id, None)
         self.inlets.pop(resource.inlet_id or "", None)
         resource.inlet_id = None
 
@@ -201,6 +260,31 @@ class FlowStore(Store):
         resource.etag = self._next_etag()
         resource.updated_at = self.world.clock.now_ms()
         resource.updated_by = updated_by
+        self._touch(resource)
+
+    def _set_body(self, resource: Resource, body: dict[str, Any]) -> None:
+        shown = resource.body.get("baseConnectionId")
+        resource.body = body
+        if body.get("baseConnectionId") != shown:
+            self._touch_users(resource)
+
+    def _touch(self, resource: Resource) -> None:
+        """Forget what was kept of how a resource looks, unless it was deleted before its patch was finalized."""
+        resource.shown = None
+        if self.find(resource.kind, resource.id) is resource:
+            self._shelves[resource.kind].touch(resource)
+            self._reschedule(resource)
+
+    def _reschedule(self, resource: Resource) -> None:
+        if resource.kind is Kind.FLOWS:
+            self.rescheduled[resource.id] = resource
+
+    def _touch_users(self, resource: Resource) -> None:
+        """Touch the resources that show something of a connection: its spec, which never changes, and its base."""
+        if resource.kind is not Kind.FLOWS:
+            for user in list(self.users_of(resource)):
+                self._touch(user)
+                self._touch_users(user)
 
     def _next_etag(self) -> str:
         self._writes += 1

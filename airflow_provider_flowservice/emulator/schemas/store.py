@@ -6,9 +6,6 @@ import secrets
 from copy import deepcopy
 from typing import Any
 
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
-
 from airflow_provider_flowservice.emulator.schemas.core import GLOBAL_RESOURCES
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
 from airflow_provider_flowservice.emulator.world import Store, World
@@ -200,6 +197,10 @@ def stored_kind(collection: str) -> str:
 
 
 def _check_json_schema(body: dict[str, Any]) -> None:
+    # It takes as long to import as the rest of the emulator.
+    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+    from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
+
     try:
         Draft7Validator.check_schema(body)
     except JsonSchemaError as error:
