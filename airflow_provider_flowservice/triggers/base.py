@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_flowservice.client import waits
-from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client import clock, waits
+from airflow_provider_flowservice.client.errors import FlowServiceError, ResponseLostError
 from airflow_provider_flowservice.exceptions import to_event
 from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.poller import aligned
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.triggers.poller import Poller
 
 log = logging.getLogger(__name__)
+
+#: Seconds that the last poll, which begins at the deadline, may take.
+LAST_SECONDS = 60.0
 
 
 class FlowServiceTrigger(BaseTrigger):
@@ -73,7 +77,13 @@ class FlowServiceTrigger(BaseTrigger):
                     # Opened on first use: some waits do not send any requests and do not need the connection.
                     session = sessions.poller(self.flowservice_conn_id, self.sandbox, self.deadline)
                     poller = await opened.enter_async_context(session)
-                return await poller.send(request)
+                try:
+                    # An outage may hold up the calls that all triggers share for longer than this one waits.
+                    async with asyncio.timeout(max(self.deadline - clock.current().wall(), 0) + LAST_SECONDS):
+                        return await poller.send(request)
+                except TimeoutError:
+                    problem = "AEP has not responded before the deadline of the wait"
+                    raise ResponseLostError(problem, method=request.method, path=request.path) from None
 
             try:
                 judged = await waits.drive_async(steps, send)

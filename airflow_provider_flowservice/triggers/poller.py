@@ -159,7 +159,7 @@ class _Asked:
     answer: asyncio.Future[Any]
     waiting: int = 0
 
-    def fail(self, error: FlowServiceError) -> None:
+    def fail(self, error: Exception) -> None:
         if self.waiting and not self.answer.done():
             self.answer.set_exception(error)
 
@@ -249,6 +249,15 @@ class _List:
         self._start(self._answer(chunk))
 
     async def _answer(self, chunk: Sequence[_Asked]) -> None:
+        try:
+            await self._read_or_ask(chunk)
+        except Exception as error:
+            # Not even a fault of this module may leave a trigger waiting for ever.
+            for asked in chunk:
+                asked.fail(error)
+            raise
+
+    async def _read_or_ask(self, chunk: Sequence[_Asked]) -> None:
         answers: Mapping[str, Any] = {}
         if len(chunk) > 1 and self._is_usable:
             try:
