@@ -24,6 +24,7 @@ from airflow_provider_flowservice.emulator.gateway import refusal
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
 from airflow_provider_flowservice.emulator.schemas.descriptors import router as descriptor_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
+from airflow_provider_flowservice.emulator.schemas.rpc import router as schema_rpc_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
 from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.world import World
@@ -36,8 +37,9 @@ _ROUTERS = (
     landing_zone_router,
     activation_router,
     segmentation_router,
-    # Its paths would also match those of other collections.
+    # The paths of the last one would also match theirs.
     descriptor_router,
+    schema_rpc_router,
     schema_router,
     catalog_router,
     data_prep_router,

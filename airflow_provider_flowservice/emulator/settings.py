@@ -157,6 +157,18 @@ class Switches:
         "refuse",
         doc="a schema without a primary identity is enabled for Profile, as in the streaming tutorials, or 400",
     )
+    schema_desc_form: str = _choice(
+        "descriptors",
+        "descriptions",
+        doc="Accept with -desc: the descriptors of a schema are included, as in the guides, or titles are left out, as"
+        " in the API reference",
+    )
+    limit_without_orderby: str = _choice(
+        "accept",
+        "refuse",
+        doc="Schema Registry with limit or start and without orderby: taken as Adobe's own client sends it, or 400, as"
+        " in the guides",
+    )
     profile_without_union: str = _choice(
         "refuse", "accept", doc="a dataset is enabled for Profile whose schema is not: 400, or it is"
     )

@@ -44,6 +44,11 @@ class Sandbox:
         self.world = world
         self.stores: dict[type[Store], Store] = {}
 
+    @property
+    def type(self) -> str:
+        """What AEP calls its type: only the production sandbox that always exists is one of production."""
+        return "production" if self.name == PRODUCTION_SANDBOX else "development"
+
 
 class World:
     """The state of the AEP that one emulator stands for; it lives as long as the server.

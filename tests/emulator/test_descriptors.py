@@ -9,6 +9,7 @@ from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api
 from tests.emulator.test_schemas import DESCRIPTORS, get, identity
 
 LIST = "application/vnd.adobe.xdm+json"
+PAGED_IDS = "application/vnd.adobe.xdm-v2-id+json"
 TITLE = {"@type": "xdm:alternateDisplayInfo", "xdm:title": {"en_us": "Mail"}}
 
 
@@ -38,17 +39,66 @@ def test_descriptors_are_listed_by_type_in_three_forms(api: Api, schema_id: str)
 
 
 @pytest.mark.parametrize(
-    ("accept", "code"),
+    ("path", "accept", "code"),
     [
-        ("application/vnd.adobe.xed+json", "XDM-1008-400"),
-        ("*/*", "XDM-1008-400"),
-        ("application/vnd.adobe.xdm-v2+json", "XDM-1000-501"),
+        ("", "application/vnd.adobe.xed+json", "XDM-1008-400"),
+        ("", "*/*", "XDM-1008-400"),
+        ("/any", "application/vnd.adobe.xed+json;version=1", "XDM-1009-400"),
+        ("/any", LIST, "XDM-1012-404"),
+        ("/any", "*/*", "XDM-1012-404"),
     ],
 )
-def test_another_accept_header_is_refused(api: Api, accept: str, code: str) -> None:
-    refused = get(api, "/tenant/descriptors", accept)
+def test_another_accept_header_is_refused(api: Api, path: str, accept: str, code: str) -> None:
+    refused = get(api, f"/tenant/descriptors{path}", accept)
     assert refused.json()["type"].endswith(code)
     assert refused.status_code == int(code[-3:])
+
+
+def test_the_second_version_of_the_list_has_pages_and_can_be_filtered(api: Api) -> None:
+    schemas = [api.schema(f"Customers {number}") for number in range(3)]
+    made = []
+    for schema_id in schemas:
+        made.append(api.create(DESCRIPTORS, identity(schema_id))["@id"])
+        api.control.advance(1)
+    title = api.create(DESCRIPTORS, {**identity(schemas[0]), **TITLE})["@id"]
+    found, start = [], {}
+    while True:
+        page = get(api, "/tenant/descriptors", PAGED_IDS, limit=2, **start).json()
+        found += page["results"]
+        if page["_page"]["next"] is None:
+            break
+        start = {"start": page["_page"]["next"]}
+    assert found == [*made, title]
+    # Adobe's own client joins conditions with a comma.
+    both = f"@type==xdm:descriptorIdentity,xdm:sourceSchema=={schemas[0]}"
+    assert get(api, "/tenant/descriptors", PAGED_IDS, property=both).json()["results"] == made[:1]
+    assert get(api, "/global/descriptors", PAGED_IDS).json()["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("xdm:descriptorPrimaryKey", {"xdm:sourceProperty": ["/_id", "/workEmail/address"]}),
+        ("xdm:descriptorVersion", {}),
+        ("xdm:descriptorTimestamp", {}),
+        ("xdm:descriptorLabel", {"xdm:sourceVersion": 1, "xdm:label": ["C1"]}),
+        ("xdm:descriptorTimeSeriesGranularity", {"xdm:sourceVersion": 1, "xdm:sourceProperty": None}),
+    ],
+)
+def test_each_type_has_members_of_its_own(
+    api: Api, schema_id: str, kind: str, change: dict[str, Any]
+) -> None:
+    body = {"@type": kind, "xdm:sourceSchema": schema_id, "xdm:sourceProperty": "/_id", **change}
+    kept = {name: value for name, value in body.items() if value is not None}
+    assert api.create(DESCRIPTORS, kept)["@type"] == kind
+    assert api.call("POST", DESCRIPTORS, json={**kept, "xdm:sourceVersion": 2}).status_code == 400
+
+
+def test_a_relationship_leads_to_another_schema(api: Api, schema_id: str) -> None:
+    body = {**identity(schema_id), "@type": "xdm:descriptorOneToOne"}
+    assert api.call("POST", DESCRIPTORS, json=body).status_code == 400
+    other = api.schema("Others")
+    assert api.create(DESCRIPTORS, {**body, "xdm:destinationSchema": other})["@id"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def get(api: Api, path: str, accept: str, **params: Any) -> Any:
 
 DESCRIPTORS = f"{REGISTRY}/tenant/descriptors"
 WORK = "https://ns.adobe.com/xdm/context/profile-work-details"
+RECORD = "https://ns.adobe.com/xdm/data/record"
 
 
 def identity(schema_id: str, **changes: Any) -> dict[str, Any]:
@@ -50,7 +51,8 @@ def test_the_full_form_has_the_fields_of_class_and_groups(api: Api, schema_id: s
     full = get(api, f"/tenant/schemas/{quote(schema_id, safe='')}", XDM_FULL).json()
     assert "allOf" not in full
     assert {"_id", "person", "workEmail"} <= set(full["properties"])
-    assert full["properties"]["person"]["properties"]["name"]["properties"]["firstName"] == {"type": "string"}
+    first_name = full["properties"]["person"]["properties"]["name"]["properties"]["firstName"]
+    assert first_name == {"type": "string", "meta:xdmType": "string", "meta:xdmField": "xdm:firstName"}
     plain = get(api, f"/tenant/schemas/{quote(schema_id, safe='')}", LOOKUP).json()
     assert "properties" not in plain
 
@@ -99,7 +101,6 @@ def test_pages_start_after_the_last_value(api: Api) -> None:
         start = {"start": page["_page"]["next"]}
     assert found == titles
     assert page["_links"]["next"] is None
-    assert get(api, "/tenant/schemas", LIST_ID, limit=2).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,8 @@ def test_a_patch_adds_a_field_group_and_bumps_the_version(api: Api) -> None:
     api.control.advance(1)
     add = {"op": "add", "path": "/allOf/-", "value": {"$ref": WORK}}
     changed = api.call("PATCH", path, json=[add]).json()
-    assert [part["$ref"] for part in changed["allOf"]] == changed["meta:extends"] == [PROFILE_CLASS, WORK]
+    assert [part["$ref"] for part in changed["allOf"]] == [PROFILE_CLASS, WORK]
+    assert changed["meta:extends"] == [PROFILE_CLASS, WORK, RECORD]
     assert (made["version"], changed["version"]) == ("1.0", "1.1")
     before, after = made["meta:registryMetadata"], changed["meta:registryMetadata"]
     assert before["eTag"] != after["eTag"]

@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
-from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, is_enabled
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
+from airflow_provider_flowservice.emulator.schemas.unions import is_enabled
 
 router = APIRouter(prefix="/data/foundation/catalog")
 

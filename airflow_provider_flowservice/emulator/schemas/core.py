@@ -1,6 +1,7 @@
-"""The global XDM classes and field groups that the emulator knows: enough for profiles and simple events.
+"""The global XDM resources that the emulator knows: enough for profiles and simple events.
 
-They have the names and types of the fields that the tutorials use, not Adobe's full definitions.
+They have the names and types of the fields that the tutorials use, not Adobe's full definitions. Each field also has
+its name in standard XDM (``meta:xdmField``), which most often is the name with the prefix ``xdm:``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,14 @@ from typing import Any
 
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
 EVENT_CLASS = "https://ns.adobe.com/xdm/context/experienceevent"
+RECORD = "https://ns.adobe.com/xdm/data/record"
+TIME_SERIES = "https://ns.adobe.com/xdm/data/time-series"
+AD_HOC = "https://ns.adobe.com/xdm/data/adhoc"
+#: An object that standard XDM does not have: its fields stand beside it there.
+REPOSITORY = "_repo"
+
+_STANDARD_NAMES = {"_id": "@id", "createDate": "repo:createDate", "modifyDate": "repo:modifyDate"}
+_XDM_TYPES = {"integer": "int"}
 
 _STRING: dict[str, Any] = {"type": "string"}
 _BOOLEAN: dict[str, Any] = {"type": "boolean"}
@@ -53,6 +62,34 @@ _PURCHASE = _object(priceTotal={"type": "number"}, currencyCode=_STRING, purchas
 _VALUE = _object(value={"type": "number"}, id=_STRING)
 
 
+def _named(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with their names and types in standard XDM."""
+    return {name: _described(name, field) for name, field in properties.items()}
+
+
+def _described(name: str, field: dict[str, Any]) -> dict[str, Any]:
+    found = {
+        **field,
+        "meta:xdmField": _STANDARD_NAMES.get(name, f"xdm:{name}"),
+        "meta:xdmType": field.get("format") or _XDM_TYPES.get(field["type"], field["type"]),
+    }
+    if "properties" in field:
+        found["properties"] = _named(field["properties"])
+    for holder in ("items", "additionalProperties"):
+        if isinstance(found.get(holder), dict):
+            found[holder] = _anonymous(found[holder])
+    if name == REPOSITORY:
+        del found["meta:xdmField"]
+    return found
+
+
+def _anonymous(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of what has no name of its own, such as the elements of a list."""
+    described = _described("", schema)
+    del described["meta:xdmField"]
+    return described
+
+
 def _resource(
     resource_id: str, kind: str, title: str, properties: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
@@ -64,11 +101,19 @@ def _resource(
         "version": "1",
         "title": title,
         "type": "object",
-        "properties": properties,
+        "properties": _named(properties),
         "meta:containerId": "global",
         "meta:xdmType": "object",
         **more,
     }
+
+
+def _behavior(resource_id: str, title: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return _resource(resource_id, "behaviors", title, properties, **{"meta:abstract": True})
+
+
+def _data_type(name: str, title: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return _resource(f"https://ns.adobe.com/xdm/{name}", "datatypes", title, fields["properties"])
 
 
 def _field_group(name: str, title: str, on: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +124,14 @@ def _field_group(name: str, title: str, on: str, properties: dict[str, Any]) -> 
 GLOBAL_RESOURCES: dict[str, dict[str, Any]] = {
     resource["$id"]: resource
     for resource in (
+        _behavior(RECORD, "Record Schema", {"_id": _STRING}),
+        _behavior(AD_HOC, "Ad Hoc Schema", {}),
+        _behavior(TIME_SERIES, "Time-series Schema", {"_id": _STRING, "timestamp": _DATE_TIME}),
+        _data_type("context/person", "Person", _PERSON),
+        _data_type("context/person-name", "Person name", _NAME),
+        _data_type("context/emailaddress", "Email address", _EMAIL),
+        _data_type("context/phonenumber", "Phone number", _PHONE),
+        _data_type("common/address", "Postal address", _ADDRESS),
         _resource(
             PROFILE_CLASS,
             "classes",
@@ -92,6 +145,7 @@ GLOBAL_RESOURCES: dict[str, dict[str, Any]] = {
                 "repositoryCreatedBy": _STRING,
                 "repositoryLastModifiedBy": _STRING,
             },
+            **{"meta:extends": [RECORD]},
         ),
         _resource(
             EVENT_CLASS,
@@ -99,6 +153,7 @@ GLOBAL_RESOURCES: dict[str, dict[str, Any]] = {
             "XDM ExperienceEvent",
             {"_id": _STRING, "timestamp": _DATE_TIME, "eventType": _STRING, "producedBy": _STRING},
             required=["_id", "timestamp"],
+            **{"meta:extends": [TIME_SERIES]},
         ),
         _field_group("profile-person-details", "Demographic Details", PROFILE_CLASS, {"person": _PERSON}),
         _field_group(

@@ -1,36 +1,52 @@
-"""Descriptors of Schema Registry, which say more about the fields of a schema: only identities are checked.
+"""Descriptors of Schema Registry, which say more about the fields of a schema.
 
 Adobe's pages have the fields and the media types, and that a schema has one primary identity at most. How Schema
-Registry refuses what is wrong is a guess.
+Registry refuses what is wrong is a guess. Of the members that belong to one type alone, those of identities and the
+other schema of a relationship are checked.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
-from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
-from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, has_field
+from airflow_provider_flowservice.emulator.schemas import query
+from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid, not_found
+from airflow_provider_flowservice.emulator.schemas.forms import DEPRECATED
+from airflow_provider_flowservice.emulator.schemas.references import Schema
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, container_named, has_field
 from airflow_provider_flowservice.emulator.world import Store, World
 
 BASE_PATH = "/data/foundation/schemaregistry"
 router = APIRouter(prefix=BASE_PATH)
 
 _IDENTITY = "xdm:descriptorIdentity"
+_RELATIONSHIPS = ("xdm:descriptorOneToOne", "xdm:descriptorRelationship")
+_PRIMARY_KEY = "xdm:descriptorPrimaryKey"
+_GRANULARITY = "xdm:descriptorTimeSeriesGranularity"
+#: The guide has no version of the schema for these.
+_WITHOUT_VERSION = (_PRIMARY_KEY, "xdm:descriptorVersion", "xdm:descriptorTimestamp")
+# The last two are known from Adobe's own client, like that the granularity has no field.
 _TYPES = (
     _IDENTITY,
     "xdm:alternateDisplayInfo",
     "xdm:descriptorReferenceIdentity",
-    "xdm:descriptorOneToOne",
-    "xdm:descriptorRelationship",
+    *_RELATIONSHIPS,
+    *_WITHOUT_VERSION,
+    DEPRECATED,
+    "xdm:descriptorLabel",
+    _GRANULARITY,
 )
 _ACCEPT = re.compile(r"application/vnd\.adobe\.xdm(?P<paged>-v2)?(-(?P<form>id|link))?\+json")
-_PATH = "/tenant/descriptors/{descriptor_id}"
+_LOOKUP = "application/vnd.adobe.xdm+json"
+_PATH = "/{container}/descriptors/{descriptor_id}"
 
 
 class DescriptorStore(Store):
@@ -58,43 +74,59 @@ class DescriptorStore(Store):
 
     def forget(self, schema_id: str) -> None:
         """Remove the descriptors of a schema."""
-        for descriptor in self.all():
-            if descriptor["xdm:sourceSchema"] == schema_id:
-                self.delete(descriptor["@id"])
+        for descriptor in self.of_schema(schema_id):
+            self.delete(descriptor["@id"])
+
+    def of_schema(self, schema_id: str) -> list[dict[str, Any]]:
+        """Return the descriptors of a schema, oldest first."""
+        return [each for each in self.all() if each["xdm:sourceSchema"] == schema_id]
 
     def identities(self, schema_id: str) -> list[dict[str, Any]]:
         """Return the identities of a schema."""
-        return [
-            each
-            for each in self.all()
-            if each["@type"] == _IDENTITY and each["xdm:sourceSchema"] == schema_id
-        ]
+        return [each for each in self.of_schema(schema_id) if each["@type"] == _IDENTITY]
 
     def primary_identity(self, schema_id: str) -> dict[str, Any] | None:
         """Return the primary identity of a schema, or None."""
         return next((each for each in self.identities(schema_id) if each.get("xdm:isPrimary")), None)
 
 
-@router.get("/tenant/descriptors")
-async def list_descriptors(call: AuthorizedCall) -> Response:
-    """List descriptors by type; a type of which there are none is left out."""
+@router.get("/{container}/descriptors")
+async def list_descriptors(container: str, call: AuthorizedCall) -> Response:
+    """List descriptors by type, of which one without any is left out; the forms ``-v2`` list them page by page."""
     accept = call.request.headers.get("accept", "").strip()
     found = _ACCEPT.fullmatch(accept)
     if found is None:
-        raise SchemaError(
-            400, "1008", "Accept header invalid", f"The supplied Accept header is not valid: {accept}"
-        )
+        raise _accept_error("1008", accept)
+    parameters = call.request.query_params
+    is_tenant = container_named(container) == "tenant"
+    page = query.page(
+        DescriptorStore.of(call.sandbox).all() if is_tenant else (),
+        parameters,
+        call.world.switches,
+        most=query.PAGE_LIMIT if found["paged"] else sys.maxsize,
+    )
     if found["paged"]:
-        raise SchemaError(501, "1000", "Not Implemented", "The emulator has no paged list of descriptors")
+        url = f"{call.base_url}{call.request.url.path}"
+        return JSONResponse(
+            page.as_json(url, parameters, [_shown(each, found["form"]) for each in page.items])
+        )
     groups: dict[str, list[Any]] = {}
-    for descriptor in DescriptorStore.of(call.sandbox).all():
+    for descriptor in page.items:
         groups.setdefault(descriptor["@type"], []).append(_shown(descriptor, found["form"]))
     return JSONResponse(groups)
 
 
 @router.get(_PATH)
-async def get_descriptor(descriptor_id: str, call: AuthorizedCall) -> Response:
-    """Look a descriptor up by its ``@id``; any Accept header will do."""
+async def get_descriptor(container: str, descriptor_id: str, call: AuthorizedCall) -> Response:
+    """Look a descriptor up by its ``@id``.
+
+    The guide says that no Accept header is needed, and the reference refuses those of other resources.
+    """
+    accept = call.request.headers.get("accept", "").strip()
+    if "vnd.adobe" in accept and accept != _LOOKUP:
+        raise _accept_error("1009", accept)
+    if container_named(container) != "tenant":
+        raise not_found(descriptor_id)
     return JSONResponse(_find(descriptor_id, call))
 
 
@@ -106,7 +138,7 @@ async def create_descriptor(call: AuthorizedCall) -> Response:
     return JSONResponse(descriptor, 201)
 
 
-@router.put(_PATH)
+@router.put("/tenant/descriptors/{descriptor_id}")
 async def replace_descriptor(descriptor_id: str, call: AuthorizedCall) -> Response:
     """Replace a descriptor; the pages document 201 and the ``@id`` as the response."""
     _find(descriptor_id, call)
@@ -114,7 +146,7 @@ async def replace_descriptor(descriptor_id: str, call: AuthorizedCall) -> Respon
     return JSONResponse({"@id": descriptor_id}, 201)
 
 
-@router.delete(_PATH)
+@router.delete("/tenant/descriptors/{descriptor_id}")
 async def delete_descriptor(descriptor_id: str, call: AuthorizedCall) -> Response:
     """Delete a descriptor."""
     _find(descriptor_id, call)
@@ -122,7 +154,12 @@ async def delete_descriptor(descriptor_id: str, call: AuthorizedCall) -> Respons
     return Response(status_code=204)
 
 
-def _shown(descriptor: dict[str, Any], form: str | None) -> Any:
+def _accept_error(number: str, accept: str) -> SchemaError:
+    message = f"The supplied Accept header is not valid: {accept} ({_LOOKUP} is)"
+    return SchemaError(400, number, "Accept header invalid", message)
+
+
+def _shown(descriptor: Mapping[str, Any], form: str | None) -> Any:
     if form == "id":
         return descriptor["@id"]
     return f"/tenant/descriptors/{descriptor['@id']}" if form == "link" else descriptor
@@ -131,9 +168,7 @@ def _shown(descriptor: dict[str, Any], form: str | None) -> Any:
 def _find(descriptor_id: str, call: Call) -> dict[str, Any]:
     descriptor = DescriptorStore.of(call.sandbox).find(descriptor_id)
     if descriptor is None:
-        raise SchemaError(
-            404, "1012", "Resource Not Found", f"Requested resource {descriptor_id} is not found"
-        )
+        raise not_found(descriptor_id)
     return descriptor
 
 
@@ -144,29 +179,55 @@ def _stored(descriptor_id: str, body: Any, call: Call) -> dict[str, Any]:
     """
     if not isinstance(body, dict) or body.get("@type") not in _TYPES:
         raise invalid(f"@type must be one of {', '.join(_TYPES)}")
-    schemas = SchemaStore.of(call.sandbox)
-    schema = schemas.find(body.get("xdm:sourceSchema"))
-    if schema is None or schema["meta:resourceType"] != "schemas":
-        raise invalid(f"xdm:sourceSchema {body.get('xdm:sourceSchema')} is not a schema of this sandbox")
+    schema = _schema("xdm:sourceSchema", body, call)
+    kind = body["@type"]
     # The reference calls it a string, and has a number in every example.
-    if body.get("xdm:sourceVersion") not in (1, "1"):
+    if body.get("xdm:sourceVersion", 1 if kind in _WITHOUT_VERSION else None) not in (1, "1"):
         raise invalid("xdm:sourceVersion must be 1, the major version of the schema")
-    path = body.get("xdm:sourceProperty")
-    if not isinstance(path, str) or not path.startswith("/") or path.endswith("/"):
-        raise invalid("xdm:sourceProperty must begin with / and must not end with it")
-    if not has_field(schemas.resolved(schema), path.removeprefix("/").replace("/", ".")):
-        raise invalid(f"xdm:sourceProperty {path} is not a field of the schema")
-    if body["@type"] == _IDENTITY:
+    if kind != _GRANULARITY:
+        _check_fields(body.get("xdm:sourceProperty"), kind, schema, call)
+    if kind == _IDENTITY:
         _check_identity(descriptor_id, body, schema["$id"], call)
+    if kind in _RELATIONSHIPS:
+        _schema("xdm:destinationSchema", body, call)
+    now = call.world.clock.now_ms()
+    account, client = (
+        call.world.settings.credential.technical_account,
+        call.world.settings.credential.client_id,
+    )
+    held = DescriptorStore.of(call.sandbox).find(descriptor_id) or {}
     return {
         **body,
         "@id": descriptor_id,
         "xdm:sourceSchema": schema["$id"],
         "version": "1",
         "imsOrg": call.world.settings.credential.org_id,
+        "created": held.get("created", now),
+        "updated": now,
+        "createdUser": account,
+        "updatedUser": account,
+        "createdClient": client,
         "meta:containerId": "tenant",
         "meta:sandboxId": call.sandbox.id,
     }
+
+
+def _schema(member: str, body: dict[str, Any], call: Call) -> Schema:
+    schema = SchemaStore.of(call.sandbox).find(body.get(member))
+    if schema is None or schema["meta:resourceType"] != "schemas":
+        raise invalid(f"{member} {body.get(member)} is not a schema of this sandbox")
+    return schema
+
+
+def _check_fields(value: Any, kind: str, schema: Schema, call: Call) -> None:
+    paths = value if kind == _PRIMARY_KEY and isinstance(value, list) and value else [value]
+    full = SchemaStore.of(call.sandbox).resolved(schema)
+    for path in paths:
+        if not isinstance(path, str) or not path.startswith("/") or path.endswith("/"):
+            raise invalid("xdm:sourceProperty must begin with / and must not end with it")
+        # One of the guide's examples has the name in standard XDM.
+        if not has_field(full, path.removeprefix("/").replace("xdm:", "").replace("/", ".")):
+            raise invalid(f"xdm:sourceProperty {path} is not a field of the schema")
 
 
 def _check_identity(descriptor_id: str, body: dict[str, Any], schema_id: str, call: Call) -> None:

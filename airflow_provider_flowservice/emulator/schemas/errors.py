@@ -11,7 +11,7 @@ from airflow_provider_flowservice.emulator.settings import Switches
 class SchemaError(ApiError):
     """An error of Schema Registry.
 
-    The numbers 1006, 1007 and 1012 are documented; the others are guesses.
+    The numbers 1006 to 1009, 1012 and 3005 are documented; the others are guesses.
 
     :param number: four digits that name the error.
     """
@@ -35,3 +35,8 @@ class SchemaError(ApiError):
 def invalid(message: str) -> SchemaError:
     """Return the error for a resource that is not well formed."""
     return SchemaError(400, "1521", "Validation error", message)
+
+
+def not_found(what: str) -> SchemaError:
+    """Return the error for a resource that does not exist."""
+    return SchemaError(404, "1012", "Resource Not Found", f"Requested resource {what} is not found")

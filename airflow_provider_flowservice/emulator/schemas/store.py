@@ -1,26 +1,47 @@
-"""The schemas, classes, field groups and data types of one sandbox, and the references between them."""
+"""The schemas, classes, field groups and data types of one sandbox."""
 
 from __future__ import annotations
 
 import secrets
-from copy import deepcopy
+from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_flowservice.emulator.schemas.core import GLOBAL_RESOURCES
-from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid
+from airflow_provider_flowservice.emulator.gateway import Call
+from airflow_provider_flowservice.emulator.schemas.core import AD_HOC, GLOBAL_RESOURCES, RECORD, TIME_SERIES
+from airflow_provider_flowservice.emulator.schemas.errors import invalid, not_found
+from airflow_provider_flowservice.emulator.schemas.references import Resolver, Schema, pointed_at, references
+from airflow_provider_flowservice.emulator.schemas.unions import SUFFIX, unions
 from airflow_provider_flowservice.emulator.world import Store, World
 
 TENANT = "emulator"
-# Field groups were called mixins, and are still stored under that name.
-_STORED_AS = {
+_GLOBAL_NAMESPACE = "https://ns.adobe.com/"
+NAMESPACE = f"{_GLOBAL_NAMESPACE}{TENANT}/"
+#: Kinds that a tenant can make, by the name in the path. Field groups were called mixins, and still are stored so.
+EDITABLE = {
     "schemas": "schemas",
     "classes": "classes",
     "datatypes": "datatypes",
     "fieldgroups": "mixins",
     "mixins": "mixins",
 }
+KINDS = {**EDITABLE, "behaviors": "behaviors", "unions": "unions"}
 _TAGS = "meta:immutableTags"
-_UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId")
+_BEHAVIORS = (RECORD, TIME_SERIES, AD_HOC)
+#: Members that are AEP's own and never change.
+_FIXED = (
+    "$id",
+    "meta:altId",
+    "meta:resourceType",
+    "imsOrg",
+    "meta:sandboxId",
+    "meta:sandboxType",
+    "meta:extensible",
+    "meta:abstract",
+    "meta:xdmType",
+    "meta:containerId",
+    "meta:tenantNamespace",
+)
+_GLOBAL_IDS = {resource["meta:altId"]: resource_id for resource_id, resource in GLOBAL_RESOURCES.items()}
 
 
 class SchemaStore(Store):
@@ -28,105 +49,141 @@ class SchemaStore(Store):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._tenant: dict[str, dict[str, Any]] = {}
+        self._tenant: dict[str, Schema] = {}
+        self._ids: dict[str, str] = {}
+        self._earlier: dict[str, list[Schema]] = {}
+        self._resolved: dict[str, Schema] = {}
 
-    def create(self, collection: str, body: Any, org_id: str) -> dict[str, Any]:
+    def create(self, kind: str, body: Any, owner: Schema, *, name: str | None = None) -> Schema:
         """Add a resource of the tenant.
 
-        :param collection: ``schemas``, ``classes``, ``fieldgroups`` or ``datatypes``.
+        :param kind: under which it is stored.
+        :param owner: members that say whose it is.
+        :param name: last part of its id; a new one by default.
         :raises SchemaError: if the body is not well formed or refers to something unknown.
         """
-        kind = stored_kind(collection)
         self._check(kind, body)
-        name = secrets.token_hex(24)
+        name = name or secrets.token_hex(24)
+        now = self.world.clock.now_ms()
+        is_schema = kind == "schemas"
         resource = {
             **body,
-            "$id": f"https://ns.adobe.com/{TENANT}/{kind}/{name}",
+            "$id": f"{NAMESPACE}{kind}/{name}",
             "meta:altId": f"_{TENANT}.{kind}.{name}",
             "meta:resourceType": kind,
             "version": "1.0",
-            "imsOrg": org_id,
-            "meta:extensible": False,
-            "meta:abstract": False,
+            **owner,
+            "meta:extensible": not is_schema,
+            "meta:abstract": not is_schema,
             "meta:xdmType": "object",
             "meta:containerId": "tenant",
             "meta:tenantNamespace": f"_{TENANT}",
-            "meta:registryMetadata": self._metadata(self.world.clock.now_ms()),
+            "meta:registryMetadata": self._metadata(now),
             **self._derived(kind, body),
         }
-        self._tenant[resource["$id"]] = resource
-        return resource
+        return self._put(resource)
 
-    def all(self, container: str, collection: str) -> list[dict[str, Any]]:
-        """Return every resource of a collection.
+    def all(self, container: str, kind: str) -> list[Schema]:
+        """Return every resource of a kind.
 
         :param container: ``tenant`` or ``global``.
         """
-        kind = stored_kind(collection)
+        if kind == "unions":
+            return self._unions() if container == "tenant" else []
         resources = GLOBAL_RESOURCES if container == "global" else self._tenant
         return [resource for resource in resources.values() if resource["meta:resourceType"] == kind]
 
-    def find(self, resource_id: object) -> dict[str, Any] | None:
+    def find(self, resource_id: object) -> Schema | None:
         """Return a resource by ``$id`` or ``meta:altId``, or None."""
         if not isinstance(resource_id, str):
             return None
-        for resources in (self._tenant, GLOBAL_RESOURCES):
-            if resource_id in resources:
-                return resources[resource_id]
-            for resource in resources.values():
-                if resource["meta:altId"] == resource_id:
-                    return resource
-        return None
+        if resource_id.endswith(SUFFIX):
+            ids = ("$id", "meta:altId")
+            return next(
+                (each for each in self._unions() if resource_id in [each[name] for name in ids]), None
+            )
+        full_id = self._ids.get(resource_id) or _GLOBAL_IDS.get(resource_id, resource_id)
+        return self._tenant.get(full_id) or GLOBAL_RESOURCES.get(full_id)
 
-    def replace(self, resource: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    def replace(self, resource: Schema, changed: Any) -> Schema:
         """Store a changed resource under the id of the old one, with the next minor version.
 
         :raises SchemaError: if the change makes it ill-formed.
         """
-        self._check(resource["meta:resourceType"], changed)
-        kept = {name: resource[name] for name in _UNCHANGEABLE}
+        kind = resource["meta:resourceType"]
+        self._check(kind, changed)
         major, _, minor = resource["version"].partition(".")
-        self._tenant[resource["$id"]] = {
-            **changed,
-            **kept,
-            **self._derived(resource["meta:resourceType"], changed),
-            "version": f"{major}.{int(minor) + 1}",
-            "meta:registryMetadata": self._metadata(resource["meta:registryMetadata"]["repo:createdDate"]),
-        }
-        return self._tenant[resource["$id"]]
+        self._earlier.setdefault(resource["$id"], []).append(resource)
+        return self._put(
+            {
+                **changed,
+                **{name: resource[name] for name in _FIXED},
+                **self._derived(kind, changed),
+                "version": f"{major}.{int(minor) + 1}",
+                "meta:registryMetadata": self._metadata(
+                    resource["meta:registryMetadata"]["repo:createdDate"]
+                ),
+            }
+        )
 
-    def delete(self, resource: dict[str, Any]) -> None:
+    def history(self, resource: Schema) -> list[Schema]:
+        """Return a resource in all its states, the oldest one first."""
+        return [*self._earlier.get(resource["$id"], ()), resource]
+
+    def delete(self, resource: Schema) -> None:
         """Remove a resource of the tenant."""
         del self._tenant[resource["$id"]]
+        del self._ids[resource["meta:altId"]]
+        self._earlier.pop(resource["$id"], None)
+        self._resolved.clear()
 
-    def resolved(self, resource: dict[str, Any]) -> dict[str, Any]:
-        """Return a resource with all references replaced by what they refer to."""
-        full: dict[str, Any] = self._expand(resource)
-        return full
+    def resolved(self, resource: Schema) -> Schema:
+        """Return a resource with all references replaced by what they refer to; it must not be changed.
 
-    def _expand(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._expand(entry) for entry in value]
-        if not isinstance(value, dict):
-            return value
-        if "$ref" in value:
-            referred = self.find(value["$ref"])
-            return self._expand(_only_schema(referred)) if referred else {}
-        expanded = {name: self._expand(entry) for name, entry in value.items() if name != "allOf"}
-        for part in value.get("allOf", []):
-            _merge(expanded, self._expand(part))
-        return expanded
+        :raises SchemaError: if that makes it too large.
+        """
+        key = resource.get("$id")
+        if key not in self._resolved:
+            full = Resolver(self.find).resolve(resource)
+            if key is None:
+                return full
+            self._resolved[key] = full
+        return self._resolved[key]
 
-    def _derived(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _put(self, resource: Schema) -> Schema:
+        self._tenant[resource["$id"]] = resource
+        self._ids[resource["meta:altId"]] = resource["$id"]
+        # What refers to it has changed too.
+        self._resolved.clear()
+        return resource
+
+    def _unions(self) -> list[Schema]:
+        classes = [*GLOBAL_RESOURCES.values(), *self._tenant.values()]
+        return unions(
+            self.all("tenant", "schemas"),
+            {each["$id"]: each for each in classes if each["meta:resourceType"] == "classes"},
+        )
+
+    def _derived(self, kind: str, body: Schema) -> Schema:
         """Return the members that follow from ``allOf``."""
-        extends = [entry["$ref"] for entry in body.get("allOf", []) if "$ref" in entry]
-        class_of_schema = {"meta:class": self._class_of(extends)} if kind == "schemas" else {}
-        return {"meta:extends": list(dict.fromkeys(extends)), **class_of_schema}
+        direct = _extended(body)
+        inherited = [
+            each
+            for reference in direct
+            for each in (self.find(reference.partition("#")[0]) or {}).get("meta:extends", ())
+        ]
+        class_of_schema = {"meta:class": self._class_of(direct)} if kind == "schemas" else {}
+        return {"meta:extends": list(dict.fromkeys([*direct, *inherited])), **class_of_schema}
 
-    def _metadata(self, created_at: int) -> dict[str, Any]:
+    def _metadata(self, created_at: int) -> Schema:
+        credential = self.world.settings.credential
         return {
             "repo:createdDate": created_at,
             "repo:lastModifiedDate": self.world.clock.now_ms(),
+            "xdm:createdClientId": credential.client_id,
+            "xdm:lastModifiedClientId": credential.client_id,
+            "xdm:createdUserId": credential.technical_account,
+            "xdm:lastModifiedUserId": credential.technical_account,
             "eTag": secrets.token_hex(32),
         }
 
@@ -134,20 +191,40 @@ class SchemaStore(Store):
         if not isinstance(body, dict) or not isinstance(body.get("title"), str) or not body["title"]:
             raise invalid("title is required")
         _check_json_schema(body)
-        parts = body.get("allOf", [])
-        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        held = body.get("allOf", [])
+        if not isinstance(held, list) or not all(isinstance(part, dict) for part in held):
             raise invalid("allOf must be a list of objects")
         tags = body.get(_TAGS, [])
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
             raise invalid(f"{_TAGS} must be a list of strings")
-        for part in parts:
-            if "$ref" in part and self.find(part["$ref"]) is None:
-                raise invalid(f"allOf refers to {part['$ref']}, which does not exist")
+        extended = _extended(body)
+        for reference in set(references(body)):
+            self._check_reference(reference, body, is_part=reference in extended)
         if kind == "schemas":
-            self._class_of([part["$ref"] for part in parts if "$ref" in part])
+            self._class_of(extended)
+        elif kind == "classes" and not any(each in _BEHAVIORS for each in extended):
+            raise invalid(f"allOf of a class must refer to a behavior, one of {', '.join(_BEHAVIORS)}")
+        Resolver(self.find).resolve(body)
 
-    def _class_of(self, references: list[str]) -> str:
-        found = [reference for reference in references if self._is_class(reference)]
+    def _check_reference(self, reference: str, body: Schema, *, is_part: bool) -> None:
+        """Check that a reference can be followed.
+
+        The emulator knows few global resources, so a field may refer to any other one.
+
+        :param is_part: whether it stands in ``allOf`` of the resource.
+        :raises SchemaError: if it cannot be followed.
+        """
+        base, _, pointer = reference.partition("#")
+        document = self.find(base) if base else body
+        if document is None and (
+            is_part or base.startswith(NAMESPACE) or not base.startswith(_GLOBAL_NAMESPACE)
+        ):
+            raise invalid(f"{'allOf' if is_part else '$ref'} refers to {reference}, which does not exist")
+        if not base and pointed_at(body, pointer) is None:
+            raise invalid(f"$ref {reference} points to nothing in the resource")
+
+    def _class_of(self, extended: list[str]) -> str:
+        found = [reference for reference in extended if self._is_class(reference)]
         if len(found) != 1:
             raise invalid(f"allOf must refer to exactly one class, not {len(found)}")
         return found[0]
@@ -157,13 +234,16 @@ class SchemaStore(Store):
         return resource is not None and resource["meta:resourceType"] == "classes"
 
 
-def is_enabled(schema: Any) -> bool:
-    """Return whether a schema, or what is to become one, is enabled for Profile."""
-    tags = schema.get(_TAGS) if isinstance(schema, dict) else None
-    return isinstance(tags, list) and "union" in tags
+def owner_of(call: Call) -> Schema:
+    """Return the members of a resource that say whose it is."""
+    return {
+        "imsOrg": call.world.settings.credential.org_id,
+        "meta:sandboxId": call.sandbox.id,
+        "meta:sandboxType": call.sandbox.type,
+    }
 
 
-def has_field(schema: dict[str, Any], path: str) -> bool:
+def has_field(schema: Schema, path: str) -> bool:
     """Return whether a schema has a field.
 
     :param schema: with its references resolved.
@@ -177,7 +257,7 @@ def has_field(schema: dict[str, Any], path: str) -> bool:
     return True
 
 
-def _step(schema: dict[str, Any], name: str, *, into_list: bool) -> dict[str, Any] | None:
+def _step(schema: Schema, name: str, *, into_list: bool) -> Schema | None:
     found = schema.get("properties", {}).get(name)
     if found is None and isinstance(schema.get("additionalProperties"), dict):
         found = schema["additionalProperties"]
@@ -186,17 +266,34 @@ def _step(schema: dict[str, Any], name: str, *, into_list: bool) -> dict[str, An
     return found if isinstance(found, dict) else None
 
 
-def stored_kind(collection: str) -> str:
+def stored_kind(collection: str, kinds: Mapping[str, str] = KINDS) -> str:
     """Return the kind under which a collection's resources are stored.
 
+    :param kinds: the collections that there are.
     :raises SchemaError: 404 for an unknown collection.
     """
-    if collection not in _STORED_AS:
-        raise SchemaError(404, "1012", "Resource Not Found", f"There is no collection {collection}")
-    return _STORED_AS[collection]
+    if collection not in kinds:
+        raise not_found(f"collection {collection}")
+    return kinds[collection]
 
 
-def _check_json_schema(body: dict[str, Any]) -> None:
+def container_named(name: str) -> str:
+    """Return the container's name.
+
+    :raises SchemaError: 404 if it is neither ``tenant`` nor ``global``.
+    """
+    if name not in ("tenant", "global"):
+        raise not_found(f"container {name}")
+    return name
+
+
+def _extended(body: Schema) -> list[str]:
+    """Return the ids of the resources that ``allOf`` refers to."""
+    references = [part["$ref"] for part in body.get("allOf", ()) if "$ref" in part]
+    return [each for each in references if not each.startswith("#")]
+
+
+def _check_json_schema(body: Schema) -> None:
     # It takes as long to import as the rest of the emulator.
     from jsonschema import Draft7Validator  # type: ignore[import-untyped]
     from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
@@ -205,18 +302,3 @@ def _check_json_schema(body: dict[str, Any]) -> None:
         Draft7Validator.check_schema(body)
     except JsonSchemaError as error:
         raise invalid(f"The schema is not valid: {error.message}") from error
-
-
-def _only_schema(resource: dict[str, Any]) -> dict[str, Any]:
-    parts = ("type", "properties", "required", "allOf", "items", "definitions")
-    return {name: resource[name] for name in parts if name in resource}
-
-
-def _merge(target: dict[str, Any], source: dict[str, Any]) -> None:
-    for name, value in source.items():
-        if isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value)
-        elif name == "required" and name in target:
-            target[name] = sorted({*target[name], *value})
-        else:
-            target.setdefault(name, deepcopy(value))
