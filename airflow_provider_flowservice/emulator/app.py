@@ -22,11 +22,14 @@ from airflow_provider_flowservice.emulator.flow.reads import FlowReads
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
 from airflow_provider_flowservice.emulator.gateway import refusal
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
+from airflow_provider_flowservice.emulator.sandboxes import router as sandbox_router
 from airflow_provider_flowservice.emulator.schemas.descriptors import router as descriptor_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
 from airflow_provider_flowservice.emulator.schemas.rpc import router as schema_rpc_router
+from airflow_provider_flowservice.emulator.segmentation.jobs import router as segment_job_router
 from airflow_provider_flowservice.emulator.segmentation.routes import router as segmentation_router
 from airflow_provider_flowservice.emulator.settings import Settings
+from airflow_provider_flowservice.emulator.unserved import UnservedRoute
 from airflow_provider_flowservice.emulator.world import World
 
 _ROUTERS = (
@@ -37,6 +40,8 @@ _ROUTERS = (
     landing_zone_router,
     activation_router,
     segmentation_router,
+    segment_job_router,
+    sandbox_router,
     # The paths of the last one would also match theirs.
     descriptor_router,
     schema_rpc_router,
@@ -59,6 +64,7 @@ def build_app(settings: Settings, prepare: Callable[[World], None] | None = None
     app.state.world = world
     app.add_exception_handler(ApiError, _error_response)
     app.add_exception_handler(HTTPException, _route_error)
+    app.router.routes.append(UnservedRoute())
     for router in _ROUTERS:
         app.include_router(router)
     app.add_middleware(FlowReads, world=world)

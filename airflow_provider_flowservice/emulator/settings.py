@@ -123,7 +123,7 @@ class Switches:
         "success-with-errors",
         doc="how runs end that start from now on",
     )
-    run_seconds: int = _number(60, "duration of runs that start from now on")
+    run_seconds: int = _number(60, "duration of runs, and of segment jobs, that start from now on")
     runs_comma: str = _choice(
         "or",
         "refuse",
@@ -168,6 +168,12 @@ class Switches:
         "refuse",
         doc="Schema Registry with limit or start and without orderby: taken as Adobe's own client sends it, or 400, as"
         " in the guides",
+    )
+    mapping_set_paging: str = _choice(
+        "optional",
+        "required",
+        doc="a list of mapping sets without start or limit: has their defaults, as Adobe's own client expects, or 400,"
+        " as in the API reference",
     )
     profile_without_union: str = _choice(
         "refuse", "accept", doc="a dataset is enabled for Profile whose schema is not: 400, or it is"

@@ -45,9 +45,14 @@ class Sandbox:
         self.stores: dict[type[Store], Store] = {}
 
     @property
+    def is_default(self) -> bool:
+        """Whether it is the one that always exists, which is the only one of production here."""
+        return self.name == PRODUCTION_SANDBOX
+
+    @property
     def type(self) -> str:
-        """What AEP calls its type: only the production sandbox that always exists is one of production."""
-        return "production" if self.name == PRODUCTION_SANDBOX else "development"
+        """AEP's name for its type."""
+        return "production" if self.is_default else "development"
 
 
 class World:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.conftest import CATALOG, DATA_PREP, Api, Streaming, code_of
+from tests.emulator.conftest import CATALOG, DATA_PREP, PROFILE_CLASS, REGISTRY, Api, Streaming, code_of
 
 
 @pytest.fixture
@@ -22,7 +22,40 @@ def test_a_created_dataset_is_a_list_of_one_text(api: Api, streaming: Streaming)
     dataset_id = reference.rpartition("/")[2]
     keyed = api.get(f"{CATALOG}/dataSets/{dataset_id}").json()
     assert set(keyed) == {dataset_id}
-    assert {name: keyed[dataset_id][name] for name in body} == body
+    assert {name: keyed[dataset_id][name] for name in body} == {
+        **body,
+        "tags": {"a": ["b"], "adobe/pqs/table": ["d"]},
+    }
+
+
+def test_a_dataset_is_classified_by_the_behavior_of_its_schema(api: Api) -> None:
+    event = "https://ns.adobe.com/xdm/context/experienceevent"
+    visits = api.create(f"{REGISTRY}/tenant/schemas", {"title": "Visits", "allOf": [{"$ref": event}]})["$id"]
+    for schema_id, behavior in ((api.schema(), "record"), (visits, "time-series")):
+        body = {"name": "Who came?", "schemaRef": {"id": schema_id}}
+        (reference,) = api.call("POST", f"{CATALOG}/dataSets", json=body).json()
+        (item,) = api.get(f"{CATALOG}/{reference.removeprefix('@/')}").json().values()
+        assert item["classification"] == {"dataBehavior": behavior, "managedBy": "CUSTOMER"}
+        assert item["tags"] == {"adobe/pqs/table": ["who_came"]}
+
+
+def test_a_dataset_can_be_made_for_a_union(api: Api) -> None:
+    union = {"name": "export", "schemaRef": {"id": f"{PROFILE_CLASS}__union"}}
+    assert api.call("POST", f"{CATALOG}/dataSets", json=union).status_code == 400
+    api.enable(api.schema())
+    assert api.call("POST", f"{CATALOG}/dataSets", json=union).status_code == 201
+
+
+def test_the_second_version_of_a_patch_merges_at_every_depth(api: Api, streaming: Streaming) -> None:
+    path = f"{CATALOG}/v2/dataSets/{streaming.dataset_id}"
+    for lake in ({"rowExpiration": {"ttlValue": "P3M"}}, {"metrics": {}}):
+        changed = api.call("PATCH", path, json={"extensions": {"adobe_lakeHouse": lake}})
+        assert changed.json() == [f"@/dataSets/{streaming.dataset_id}"]
+    (item,) = api.get(f"{CATALOG}/dataSets/{streaming.dataset_id}").json().values()
+    assert item["extensions"]["adobe_lakeHouse"] == {"rowExpiration": {"ttlValue": "P3M"}, "metrics": {}}
+    assert item["name"] == "customers"
+    assert api.call("PATCH", path, json=[{"op": "remove", "path": "/name"}]).status_code == 400
+    assert api.call("PATCH", f"{CATALOG}/v2/dataSets/none", json={}).status_code == 404
 
 
 def test_a_missing_dataset_has_a_problem_body(api: Api) -> None:
@@ -60,7 +93,7 @@ def test_a_dataset_can_be_changed_in_three_ways_and_deleted(api: Api, streaming:
     api.enable(streaming.schema_id)
     tag = [{"op": "add", "path": "/tags", "value": {"unifiedProfile": ["enabled:true"]}}]
     assert api.call("PATCH", path, json=tag).json() == reference
-    assert item()["tags"] == {"unifiedProfile": ["enabled:true"]}
+    assert item()["tags"]["unifiedProfile"] == ["enabled:true"]
     assert api.call("PATCH", path, json={"description": "text"}).json() == reference
     assert (item()["description"], item()["name"]) == ("text", "customers")
     assert (
@@ -69,7 +102,7 @@ def test_a_dataset_can_be_changed_in_three_ways_and_deleted(api: Api, streaming:
     )
     assert "description" not in item()
     assert api.call("PATCH", path, json=[{"op": "remove", "path": "/none"}]).status_code == 400
-    for nonsense in (5, "text", None):
+    for nonsense in (5, "text", None, {"tags": []}):
         assert api.call("PATCH", path, json=nonsense).status_code == 400
         assert api.call("PUT", path, json=nonsense).status_code == 400
     assert api.call("DELETE", path).json() == reference
@@ -91,7 +124,7 @@ def test_a_dataset_is_enabled_for_profile_only_with_its_schema(
     refused = api.call(way, path, json=body)
     assert refused.status_code == 400
     assert "enable_for_profile=True of the schema operator" in refused.json()["detail"]
-    assert api.call("GET", path).json().get(streaming.dataset_id, {}).get("tags", {}) == {}
+    assert "unifiedProfile" not in api.call("GET", path).json()[streaming.dataset_id]["tags"]
     api.control.set_switches(profile_without_union="accept")
     assert api.call(way, path, json=body).status_code in (200, 201)
     api.control.set_switches(profile_without_union="refuse")
@@ -115,7 +148,23 @@ def test_a_mapping_set_is_made_from_either_form(api: Api, streaming: Streaming) 
         assert api.get(f"{path}/mappings").json()["data"] == new["mappings"]
     assert len(api.get(f"{DATA_PREP}/mappingSets", start=0, limit=10).json()["data"]) == 2
     assert len(api.get(f"{DATA_PREP}/mappingSets", start=1, limit=10).json()["data"]) == 1
-    assert api.get(f"{DATA_PREP}/mappingSets").status_code == 400
+    # Adobe's own client sends no start.
+    assert len(api.get(f"{DATA_PREP}/mappingSets", limit=1).json()["data"]) == 1
+    assert api.get(f"{DATA_PREP}/mappingSets", limit="x").status_code == 400
+    api.control.set_switches(mapping_set_paging="required")
+    assert api.get(f"{DATA_PREP}/mappingSets", limit=1).status_code == 400
+
+
+def test_mapping_sets_are_found_by_name(api: Api, streaming: Streaming) -> None:
+    streaming.make_mapping(first="person.name.firstName")
+    body = {
+        "name": "names",
+        "xdmSchema": streaming.schema_id,
+        "mappings": [{"source": "first", "destination": "person.name.firstName"}],
+    }
+    made = api.call("POST", f"{DATA_PREP}/mappingSets", json=body).json()["id"]
+    (found,) = api.get(f"{DATA_PREP}/mappingSets", limit=10, name="names").json()["data"]
+    assert found["id"] == made
 
 
 def test_a_changed_mapping_set_keeps_its_versions(api: Api, streaming: Streaming) -> None:

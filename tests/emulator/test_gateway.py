@@ -139,3 +139,11 @@ def test_a_body_must_be_json_and_say_so(api: Api) -> None:
 def test_an_unknown_path_is_a_404_with_a_message(api: Api) -> None:
     assert api.get("/data/foundation/nothing").json() == {"message": "Not Found"}
     assert api.get("/widgets").status_code == 404
+
+
+@pytest.mark.parametrize(("name", "kind"), [("prod", "production"), ("dev", "development")])
+def test_a_sandbox_has_a_type(api: Api, name: str, kind: str) -> None:
+    path = "/data/foundation/sandbox-management/sandboxes"
+    sandbox = api.get(f"{path}/{name}").json()
+    assert (sandbox["name"], sandbox["type"], sandbox["isDefault"]) == (name, kind, name == "prod")
+    assert api.get(f"{path}/none").status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonpatch
@@ -11,21 +12,23 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
-from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
+from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, behavior_of
 from airflow_provider_flowservice.emulator.schemas.unions import is_enabled
 
 router = APIRouter(prefix="/data/foundation/catalog")
 
 _MAX_LIMIT = 100
 _DEFAULT_LIMIT = 20
+# Every dataset has this tag: Adobe's own client reads it.
+_TABLE = "adobe/pqs/table"
 
 
 @router.post("/dataSets")
 async def create(call: AuthorizedCall) -> Response:
     """Create a dataset; the response is a list with one reference to it."""
     body = await call.json()
-    _check(body, call)
-    return JSONResponse([DatasetStore.of(call.sandbox).create(body).reference], 201)
+    dataset = DatasetStore.of(call.sandbox).create(_checked(body, call))
+    return JSONResponse([dataset.reference], 201)
 
 
 @router.get("/dataSets")
@@ -63,6 +66,16 @@ async def patch_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     return _store(dataset, {**dataset.body, **changes}, call)
 
 
+@router.patch("/v2/dataSets/{dataset_id}")
+async def merge_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
+    """Change a dataset: objects are merged at every depth."""
+    dataset = _find(dataset_id, call)
+    changes = await call.json()
+    if not isinstance(changes, dict):
+        raise PlatformError(400, "BadRequestError", "The body must be an object")
+    return _store(dataset, _merged(dataset.body, changes), call)
+
+
 @router.put("/dataSets/{dataset_id}")
 async def put_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Replace a dataset."""
@@ -84,13 +97,12 @@ async def list_batches(call: AuthorizedCall) -> Response:  # noqa: ARG001
 
 
 def _store(dataset: Dataset, changed: Any, call: Call) -> Response:
-    _check(changed, call)
-    DatasetStore.of(call.sandbox).replace(dataset, changed)
+    DatasetStore.of(call.sandbox).replace(dataset, _checked(changed, call))
     return JSONResponse([dataset.reference])
 
 
-def _check(body: Any, call: Call) -> None:
-    """Check a dataset. The wording and the status of these errors are guesses."""
+def _checked(body: Any, call: Call) -> dict[str, Any]:
+    """Check a dataset, and complete it as AEP does. The wording and the status of these errors are guesses."""
     if not isinstance(body, dict) or not body.get("name"):
         raise PlatformError(400, "BadRequestError", "name is required")
     reference = body.get("schemaRef")
@@ -99,8 +111,10 @@ def _check(body: Any, call: Call) -> None:
     schema = SchemaStore.of(call.sandbox).find(reference["id"])
     if schema is None:
         raise PlatformError(400, "BadRequestError", f"schemaRef.id {reference['id']} is not found")
-    tags = body.get("tags")
-    profile = tags.get("unifiedProfile") if isinstance(tags, dict) else None
+    tags = body.get("tags", {})
+    if not isinstance(tags, dict):
+        raise PlatformError(400, "BadRequestError", "tags must be an object")
+    profile = tags.get("unifiedProfile")
     enables = isinstance(profile, list) and "enabled:true" in profile
     if enables and not is_enabled(schema) and call.world.switches.profile_without_union == "refuse":
         raise PlatformError(
@@ -109,6 +123,25 @@ def _check(body: Any, call: Call) -> None:
             f"The dataset cannot be enabled for Profile, because its schema {reference['id']} is not: add the tag"
             " union to meta:immutableTags of the schema (enable_for_profile=True of the schema operator)",
         )
+    return {
+        **body,
+        "tags": {_TABLE: [_table(str(body["name"]))], **tags},
+        "classification": {"dataBehavior": behavior_of(schema), "managedBy": "CUSTOMER"},
+    }
+
+
+def _table(name: str) -> str:
+    """Return the name of a dataset's table in Query Service; how AEP derives it from the dataset's is a guess."""
+    return re.sub(r"\W+", "_", name).strip("_").lower()
+
+
+def _merged(held: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    inner = {
+        name: _merged(held[name], value)
+        for name, value in changes.items()
+        if isinstance(value, dict) and isinstance(held.get(name), dict)
+    }
+    return {**held, **changes, **inner}
 
 
 def _patched(body: dict[str, Any], operations: list[Any]) -> Any:
@@ -160,7 +193,7 @@ def _orders(text: str) -> list[tuple[str, bool]]:
 def _number(text: str | None, default: int) -> int:
     if text is None:
         return default
-    if not text.isdecimal():
+    if not re.fullmatch(r"\d{1,9}", text):
         raise PlatformError(400, "BadRequestError", f"{text!r} is not a number")
     return int(text)
 

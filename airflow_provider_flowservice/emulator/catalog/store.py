@@ -52,13 +52,13 @@ class DatasetStore(Store):
     def create(self, body: dict[str, Any]) -> Dataset:
         """Add a dataset."""
         now = self.world.clock.now_ms()
-        dataset = Dataset(secrets.token_hex(12), _tagged(body), now, now)
+        dataset = Dataset(secrets.token_hex(12), body, now, now)
         self._datasets[dataset.id] = dataset
         return dataset
 
     def replace(self, dataset: Dataset, body: dict[str, Any]) -> None:
         """Store a changed body."""
-        dataset.body = _tagged(body)
+        dataset.body = body
         dataset.updated_at = self.world.clock.now_ms()
 
     def find(self, dataset_id: object) -> Dataset | None:
@@ -72,8 +72,3 @@ class DatasetStore(Store):
     def delete(self, dataset: Dataset) -> None:
         """Remove a dataset."""
         del self._datasets[dataset.id]
-
-
-def _tagged(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body with tags, which every dataset has, so that a patch can add one."""
-    return {"tags": {}, **body}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,9 +34,12 @@ async def create(call: AuthorizedCall) -> Response:
 
 @router.get("/mappingSets")
 async def list_mapping_sets(call: AuthorizedCall) -> Response:
-    """List mapping sets; ``start`` and ``limit`` are required."""
-    start, limit = (_number(call, name) for name in ("start", "limit"))
+    """List mapping sets. The reference requires ``start`` and ``limit``; Adobe's own client sends no ``start``."""
+    params = call.request.query_params
+    start, limit = (_number(call, name, default) for name, default in (("start", 0), ("limit", 10)))
     listed = [each for each in MappingStore.of(call.sandbox).all() if call.world.is_listed(each.id)]
+    if "name" in params:
+        listed = [each for each in listed if each.versions[-1].body.get("name") == params["name"]]
     found = listed[start : start + limit]
     return JSONResponse(
         {
@@ -200,9 +204,11 @@ def _wanted_version(mapping_set: MappingSet, call: Call) -> MappingSetVersion:
     return version
 
 
-def _number(call: Call, name: str) -> int:
-    text = call.request.query_params.get(name, "")
-    if not text.isdecimal():
+def _number(call: Call, name: str, default: int) -> int:
+    text = call.request.query_params.get(name)
+    if text is None and call.world.switches.mapping_set_paging == "optional":
+        return default
+    if text is None or not re.fullmatch(r"\d{1,9}", text):
         raise _bad_request(f"{name} is required and must be a number")
     return int(text)
 

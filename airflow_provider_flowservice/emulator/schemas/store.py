@@ -26,7 +26,8 @@ EDITABLE = {
 }
 KINDS = {**EDITABLE, "behaviors": "behaviors", "unions": "unions"}
 _TAGS = "meta:immutableTags"
-_BEHAVIORS = (RECORD, TIME_SERIES, AD_HOC)
+#: Names of the behaviors where a dataset is classified.
+_BEHAVIORS = {RECORD: "record", TIME_SERIES: "time-series", AD_HOC: "adhoc"}
 #: Members that are AEP's own and never change.
 _FIXED = (
     "$id",
@@ -241,6 +242,11 @@ def owner_of(call: Call) -> Schema:
         "meta:sandboxId": call.sandbox.id,
         "meta:sandboxType": call.sandbox.type,
     }
+
+
+def behavior_of(schema: Schema) -> str:
+    """Return the name of the behavior that a schema has from its class; a schema that says of none is a record."""
+    return next((_BEHAVIORS[each] for each in schema.get("meta:extends", ()) if each in _BEHAVIORS), "record")
 
 
 def has_field(schema: Schema, path: str) -> bool:

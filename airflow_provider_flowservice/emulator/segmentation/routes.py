@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError
 from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
-from airflow_provider_flowservice.emulator.settings import Switches, stable_uuid
+from airflow_provider_flowservice.emulator.settings import stable_uuid
 
 router = APIRouter(prefix="/data/core/ups")
 
 _DEFAULT_AUDIENCE_LIMIT = 20
-
-
-class SegmentationError(ApiError):
-    """An error of the segmentation service. The shape is documented; most numbers are guesses.
-
-    :param number: six digits that name the error.
-    """
-
-    def __init__(self, status: int, number: str, message: str) -> None:
-        super().__init__(status, message)
-        self.number = number
-
-    def body(self, switches: Switches, request_id: str) -> Any:
-        """Return the errors by status, and a title."""
-        return {
-            "requestId": request_id,
-            "errors": {str(self.status): [{"code": self.status, "message": self.message}]},
-            "type": f"https://ns.adobe.com/aep/errors/UPAPI-{self.number}-{self.status}",
-            "title": self.message,
-            "status": self.status,
-        }
 
 
 @router.get("/segment/definitions")
@@ -44,8 +24,8 @@ async def list_definitions(call: AuthorizedCall) -> Response:
     """List segment definitions; all of them if neither start, page nor limit is given."""
     params = call.request.query_params
     segments = _listed(call)
-    limit = _number(params.get("limit"), default=max(len(segments), 1), minimum=1)
-    start = _number(params.get("start"), default=_number(params.get("page"), default=0) * limit)
+    limit = number(params.get("limit"), default=max(len(segments), 1), minimum=1)
+    start = number(params.get("start"), default=number(params.get("page"), default=0) * limit)
     shown = segments[start : start + limit]
     page = {
         "totalCount": len(segments),
@@ -90,8 +70,8 @@ async def list_audiences(call: AuthorizedCall) -> Response:
     """List audiences page by page; the link to the next page starts with ``@``."""
     params = call.request.query_params
     segments = _matching(call)
-    limit = _number(params.get("limit"), default=_DEFAULT_AUDIENCE_LIMIT, minimum=1)
-    start = _number(params.get("start"), default=0)
+    limit = number(params.get("limit"), default=_DEFAULT_AUDIENCE_LIMIT, minimum=1)
+    start = number(params.get("start"), default=0)
     shown = segments[start * limit : (start + 1) * limit]
     page: dict[str, Any] = {
         "totalCount": len(segments),
@@ -152,10 +132,14 @@ def _sorted(segments: list[Segment], sort: str) -> list[Segment]:
     )
 
 
-def _number(text: str | None, *, default: int, minimum: int = 0) -> int:
+def number(text: str | None, *, default: int, minimum: int = 0) -> int:
+    """Return the number in a query parameter.
+
+    :raises SegmentationError: 400 if it is none, or too small.
+    """
     if text is None:
         return default
-    if not text.isdecimal() or int(text) < minimum:
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) < minimum:
         raise SegmentationError(400, "113402", f"{text!r} is not a number of {minimum} or more")
     return int(text)
 
@@ -165,6 +149,16 @@ def _find(segment_id: str, call: Call) -> Segment:
     if segment is None:
         raise SegmentationError(404, "113430", f"Segment {segment_id} is not found")
     return segment
+
+
+def sandbox_of(call: Call) -> dict[str, Any]:
+    """Return the sandbox of a call as resources name it."""
+    return {
+        "sandboxId": call.sandbox.id,
+        "sandboxName": call.sandbox.name,
+        "type": call.sandbox.type,
+        "default": call.sandbox.is_default,
+    }
 
 
 def _definition(segment: Segment, call: Call) -> dict[str, Any]:
@@ -191,12 +185,7 @@ def _audience(segment: Segment, call: Call) -> dict[str, Any]:
     return {
         **_definition(segment, call),
         "audienceId": segment.id,
-        "sandbox": {
-            "sandboxId": call.sandbox.id,
-            "sandboxName": call.sandbox.name,
-            "type": "development",
-            "default": False,
-        },
+        "sandbox": sandbox_of(call),
         "namespace": "AEPSegments",
         "type": "SegmentDefinition",
         "originName": "REAL_TIME_CUSTOMER_PROFILE",
