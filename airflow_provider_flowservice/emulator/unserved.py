@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import admit
 
-#: Method, path and name of the operations, by the path of their API; ``*`` stands for any part of a path.
-_OPERATIONS = {
+#: Method, path and name of operations, by the path of their API; ``*`` stands for any part of a path.
+_BY_API = {
     "/data/foundation/flowservice": """
         POST /connectionSpecs createConnectionSpec
         PUT /connectionSpecs/* updateConnectionSpec
@@ -68,30 +68,33 @@ _OPERATIONS = {
     """,
 }
 
-_Path = tuple[str, ...]
+#: Method, full path and name of every operation that is not served.
+OPERATIONS = tuple(
+    (method, f"{base}{path}", name)
+    for base, lines in _BY_API.items()
+    for method, path, name in (line.split() for line in lines.strip().splitlines())
+)
 
 
-def _parsed() -> dict[tuple[str, int], list[tuple[_Path, str]]]:
-    """Return paths and names by method and number of parts, so that a request is compared with few of them."""
-    found: dict[tuple[str, int], list[tuple[_Path, str]]] = {}
-    for base, lines in _OPERATIONS.items():
-        for method, path, name in (line.split() for line in lines.strip().splitlines()):
-            parts = _parts(f"{base}{path}")
-            found.setdefault((method, len(parts)), []).append((parts, name))
-    return found
-
-
-def _parts(path: str) -> _Path:
+def _parts(path: str) -> tuple[str, ...]:
     return tuple(path.strip("/").split("/"))
 
 
-_UNSERVED = _parsed()
+def _grouped() -> dict[tuple[str, int], list[tuple[tuple[str, ...], str]]]:
+    """Return paths and names by method and number of parts, so that a request is compared with few of them."""
+    found: dict[tuple[str, int], list[tuple[tuple[str, ...], str]]] = {}
+    for method, path, name in OPERATIONS:
+        found.setdefault((method, len(_parts(path))), []).append((_parts(path), name))
+    return found
+
+
+_GROUPED = _grouped()
 
 
 def unserved_operation(method: str, path: str) -> str | None:
     """Return the name of the operation that a request is about if the emulator does not serve it; otherwise None."""
     parts = _parts(path)
-    for described, name in _UNSERVED.get((method, len(parts)), ()):
+    for described, name in _GROUPED.get((method, len(parts)), ()):
         if all(wanted in ("*", part) for wanted, part in zip(described, parts, strict=True)):
             return name
     return None

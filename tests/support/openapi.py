@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import yaml
 from jsonschema import Draft4Validator
@@ -16,21 +17,30 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
+from tests.support.openapi_headers import Described, Pairs
+
 
 @dataclass(frozen=True)
 class Exchange:
     """One request and its answer.
 
     :param path: percent-encoded, without the query.
-    :param media_type: of the request's body, without parameters.
+    :param headers: of the request, with names in lower case, like ``answer_headers``.
     """
 
     method: str
     path: str
+    query: Pairs
+    headers: Pairs
     request: bytes
-    media_type: str
     status: int
+    answer_headers: Pairs
     answer: bytes
+
+    @property
+    def media_type(self) -> str:
+        """Of the request's body, without parameters."""
+        return dict(self.headers).get("content-type", "").partition(";")[0]
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +50,7 @@ class Deviation:
     :param operation: method and path as the description has them.
     :param part: ``request``, or the status of the answer.
     :param pointer: JSON pointer into the body, list positions as ``*``; for a missing or an unexpected
-        property its own.
+        property its own. For what is no part of the body, ``header`` or ``query`` and a name.
     :param problem: the JSON Schema keyword that is not met; ``overlap`` where several of ``oneOf`` are met,
         ``wrapped`` where a list is described as if it were one of its items (each is then held against that),
         and ``undescribed`` where there is no such operation or status.
@@ -58,10 +68,12 @@ class Operation:
     """One operation of a description.
 
     :param pointers: JSON pointer to the schema of each part that has a body; None for one without a schema.
+    :param described: what is said of each part besides.
     """
 
     name: str
     pointers: Mapping[str, str | None]
+    described: Mapping[str, Described]
 
 
 #: Properties in which lists come.
@@ -89,6 +101,14 @@ class Description:
         found: dict[str, Any] = _as_json_schema(yaml.load(self.path.read_text("utf-8"), _Loader))
         return found
 
+    @property
+    def operations(self) -> Iterator[tuple[str, str, str]]:
+        """Method, path template and name of everything in it."""
+        for template, held in self.document["paths"].items():
+            for method, described in held.items():
+                if method in ("get", "post", "put", "patch", "delete"):
+                    yield method.upper(), template.rstrip("/"), described["operationId"]
+
     def describes(self, exchange: Exchange) -> bool:
         """Whether it has such an operation."""
         return self._operation(exchange) is not None
@@ -100,13 +120,23 @@ class Description:
             where = _ID.sub("{id}", exchange.path.removeprefix(self.base))
             yield Deviation(self.api, f"{exchange.method} {where}", "request", "", "undescribed")
             return
+        yield from self._outside(operation, "request", exchange.query, exchange.headers, exchange.request)
         if exchange.request:
             yield from self._differences(operation, "request", exchange.request)
         part = str(exchange.status)
         if part not in operation.pointers:
             yield Deviation(self.api, operation.name, part, "", "undescribed")
-        elif exchange.answer:
+            return
+        yield from self._outside(operation, part, (), exchange.answer_headers, exchange.answer)
+        if exchange.answer:
             yield from self._differences(operation, part, exchange.answer)
+
+    def _outside(
+        self, operation: Operation, part: str, query: Pairs, headers: Pairs, body: bytes
+    ) -> Iterator[Deviation]:
+        """What of a message is not as described, except in its body."""
+        for where, problem in operation.described[part].differences(query, headers, has_body=bool(body)):
+            yield Deviation(self.api, operation.name, part, where, problem)
 
     def _differences(self, operation: Operation, part: str, body: bytes) -> Iterator[Deviation]:
         pointer = operation.pointers.get(part)
@@ -174,10 +204,34 @@ class Description:
         pointers: dict[str, str | None] = {
             "request": self._request_pointer(described, at, exchange.media_type)
         }
+        held = {"request": self._described_request(described, template)}
         for status, answer in described["responses"].items():
             resolved, where = self._resolved(answer, f"{at}/responses/{status}")
             pointers[status] = _schema_pointer(resolved, where, "")
-        return Operation(f"{exchange.method} {template.rstrip('/')}", pointers)
+            held[status] = self._described_answer(described, resolved)
+        return Operation(f"{exchange.method} {template.rstrip('/')}", pointers, held)
+
+    def _described_request(self, described: dict[str, Any], template: str) -> Described:
+        parameters = {}
+        for each in (
+            *self.document["paths"][template].get("parameters", ()),
+            *described.get("parameters", ()),
+        ):
+            resolved, _ = self._resolved(each, "")
+            if resolved["in"] in ("header", "query"):
+                parameters[resolved["in"], resolved["name"]] = resolved
+        body, _ = self._resolved(described.get("requestBody", {}), "")
+        types = body.get("content") or described.get("consumes", self.document.get("consumes", ()))
+        return Described(tuple(parameters.values()), frozenset(types))
+
+    def _described_answer(self, described: dict[str, Any], answer: dict[str, Any]) -> Described:
+        headers = [
+            # Adobe's files leave open whether a header always comes; if not, there is no need to describe it.
+            {"in": "header", "name": name, "required": True, "schema": _header_schema(header)}
+            for name, header in (answer.get("headers") or {}).items()
+        ]
+        types = answer.get("content") or described.get("produces", self.document.get("produces", ()))
+        return Described(headers, frozenset(types), only_listed=False)
 
     def _request_pointer(self, described: dict[str, Any], at: str, media_type: str) -> str | None:
         if "requestBody" in described:
@@ -223,6 +277,12 @@ def _as_json_schema(value: Any) -> Any:
             schema["type"] = [schema["type"], "null"]
         if isinstance(schema.get("enum"), list):
             schema["enum"] = [*schema["enum"], None]
+    return schema
+
+
+def _header_schema(header: dict[str, Any]) -> dict[str, Any]:
+    (content, *_) = (header.get("content") or {"": {}}).values()
+    schema: dict[str, Any] = header.get("schema") or content.get("schema", {})
     return schema
 
 
@@ -285,8 +345,7 @@ class Recorder:
             await self._app(scope, receive, send)
             return
         path = scope["raw_path"].decode().partition("?")[0]
-        headers = dict(scope["headers"])
-        media_type = headers.get(b"content-type", b"").decode().partition(";")[0]
+        answer_headers: Pairs = ()
         asked: list[bytes] = []
         said: list[bytes] = []
         status = 0
@@ -297,12 +356,28 @@ class Recorder:
             return message
 
         async def speaking(message: Any) -> None:
-            nonlocal status
-            status = message.get("status", status)
+            nonlocal status, answer_headers
+            if message["type"] == "http.response.start":
+                status, answer_headers = message["status"], _texts(message["headers"])
             said.append(message.get("body", b""))
             await send(message)
 
         await self._app(scope, listening, speaking)
+        query = tuple(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+        sent = b"".join(asked)
         self.exchanges.append(
-            Exchange(scope["method"], path, b"".join(asked), media_type, status, b"".join(said))
+            Exchange(
+                scope["method"],
+                path,
+                query,
+                _texts(scope["headers"]),
+                sent,
+                status,
+                answer_headers,
+                b"".join(said),
+            )
         )
+
+
+def _texts(headers: Iterable[tuple[bytes, bytes]]) -> Pairs:
+    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)

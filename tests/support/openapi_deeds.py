@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -56,18 +58,19 @@ class Stage:
 
     def call(
         self, method: str, path: str, body: Any = None, *, accept: str | None = None, **params: str
-    ) -> None:
-        """Send what no operator sends; a refusal is an answer like any other."""
-        sent: Request[None] = Request(
+    ) -> Any:
+        """Send what no operator sends, and return the answer; a refusal is one like any other, and is None here."""
+        sent: Request[Any] = Request(
             method,
             path,
-            lambda _answer: None,
+            lambda answer: json.loads(answer.body) if answer.body else None,
             params=tuple(params.items()),
             json=body,
             headers=(("Accept", accept),) if accept else (),
         )
         with suppress(FlowServiceError):
-            self.hook.send(sent)
+            return self.hook.send(sent)
+        return None
 
 
 def onboard_kinesis(stage: Stage) -> None:
@@ -360,6 +363,88 @@ def change_what_sources_need(stage: Stage) -> None:
     hook.send(desired.delete(other))
 
 
+def model_data(stage: Stage) -> None:
+    """Everything of Schema Registry that has a schema: made, listed, read in every form, changed, moved, deleted."""
+    registry = schemas.SCHEMA_REGISTRY
+    fields = {"_emulator": {"type": "object", "properties": {"tier": {"type": "string"}}}}
+    text = {"type": "object", "description": "", "title": "Loyalty"}
+    own = {
+        "definitions": {"customFields": {"type": "object", "properties": fields}},
+        "allOf": [{"$ref": "#/definitions/customFields", "type": "object"}],
+    }
+    behavior = {"$ref": "https://ns.adobe.com/xdm/data/record"}
+    bodies = {
+        "fieldgroups": {**text, **own, "meta:intendedToExtend": [schemas.PROFILE_CLASS]},
+        "mixins": {**text, **own, "meta:intendedToExtend": [schemas.PROFILE_CLASS]},
+        "datatypes": {**text, **own},
+        "classes": {**text, **own, "allOf": [behavior, *own["allOf"]]},
+        "schemas": {**text, "allOf": [{"$ref": schemas.PROFILE_CLASS}]},
+    }
+    lists = [f"application/vnd.adobe.{form}+json" for form in ("xed-id", "xed")]
+    forms = ("xed", "xed-full", "xed-notext", "xed-full-notext", "xed-full-desc")
+    rename = [{"op": "replace", "path": "/title", "value": "Members"}]
+    for collection, body in bodies.items():
+        made = quote(stage.call("POST", f"{registry}/tenant/{collection}", body)["$id"], safe="")
+        path = f"{registry}/tenant/{collection}/{made}"
+        for accept in lists:
+            stage.call("GET", f"{registry}/tenant/{collection}", accept=accept)
+            stage.call("GET", f"{registry}/global/{collection}", accept=accept, orderby="title", limit="2")
+        for form in forms:
+            stage.call("GET", path, accept=f"application/vnd.adobe.{form}+json; version=1")
+        stage.call("PUT", path, body)
+        stage.call("PATCH", path, rename)
+        stage.call("GET", f"{registry}/rpc/auditlog/{made}")
+        if collection == "schemas":
+            tag = [{"op": "add", "path": "/meta:immutableTags", "value": ["union"]}]
+            stage.call("PATCH", path, tag)
+            look_at_union(stage, made)
+        stage.call("DELETE", path)
+        stage.call("DELETE", path)
+    for accept in lists:
+        stage.call("GET", f"{registry}/global/behaviors", accept=accept)
+    one = "application/vnd.adobe.xed+json; version=1"
+    stage.call("GET", f"{registry}/global/behaviors/_xdm.data.record", accept=one)
+
+
+def look_at_union(stage: Stage, schema_id: str) -> None:
+    """A union, and the remote procedure calls for a schema."""
+    registry = schemas.SCHEMA_REGISTRY
+    one = "application/vnd.adobe.xed-full+json; version=1"
+    for accept in ("xed-id", "xed"):
+        stage.call("GET", f"{registry}/tenant/unions", accept=f"application/vnd.adobe.{accept}+json")
+    stage.call("GET", f"{registry}/tenant/unions/_xdm.context.profile__union", accept=one)
+    stage.call("GET", f"{registry}/rpc/sampledata/{schema_id}", accept=one)
+    exported = stage.call("GET", f"{registry}/rpc/export/{schema_id}", accept=one)
+    stage.call("POST", f"{registry}/rpc/import", exported)
+    renamed = [{**each, "$id": f"{each['$id']}0", "title": "Imported"} for each in exported]
+    stage.call("POST", f"{registry}/rpc/import", renamed)
+    stage.call("GET", f"{registry}/rpc/export/none", accept=one)
+    stage.call("GET", f"{registry}/rpc/sampledata/none", accept=one)
+
+
+def evaluate_segments(stage: Stage) -> None:
+    """A segment that is made and evaluated, and a dataset that is changed in the newer way."""
+    service, first = audiences.PROFILE_SERVICE, stage.control.segments[0]
+    definition = {
+        "name": "Mine",
+        "description": "",
+        "expression": {"type": "PQL", "format": "pql/text", "value": "true"},
+        "schema": {"name": "_xdm.context.profile"},
+    }
+    stage.call("POST", f"{service}/segment/definitions", definition)
+    job = stage.call("POST", f"{service}/segment/jobs", [{"segmentId": first}])["id"]
+    stage.call("GET", f"{service}/segment/jobs", limit="10", start="0", status="NEW")
+    stage.call("GET", f"{service}/segment/jobs/{job}")
+    stage.call("POST", f"{service}/segment/jobs/bulk-get", {"ids": [{"id": job}]})
+    stage.call("DELETE", f"{service}/segment/jobs/{job}")
+    stage.call("DELETE", f"{service}/segment/jobs/none")
+    stage.call("POST", f"{service}/segment/jobs", [])
+    schema = stage.hook.send(schemas.DesiredSchema(name="plain").create()).id
+    dataset = stage.hook.send(datasets.DesiredDataset(name="plain", schema_id=schema).create()).id
+    stage.call("PATCH", f"{datasets.CATALOG}/v2/dataSets/{dataset}", {"description": "other"})
+    stage.call("PUT", f"{datasets.CATALOG}/dataSets/{dataset}", {"name": "x", "schemaRef": {"id": schema}})
+
+
 def look_at_audiences(stage: Stage) -> None:
     """Segments and audiences with their own ways of paging."""
     list(audiences.iterate_segments(stage.hook))
@@ -390,6 +475,8 @@ DEEDS: tuple[tuple[Deed, str], ...] = (
     (export_now, "destinations"),
     (open_sources, "flow-service"),
     (change_what_sources_need, "flow-service"),
+    (model_data, "flow-service"),
+    (evaluate_segments, "flow-service"),
     (look_at_audiences, "flow-service"),
     (look_at_specs, "flow-service"),
 )

@@ -15,7 +15,8 @@ from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, behavior_of
 from airflow_provider_flowservice.emulator.schemas.unions import is_enabled
 
-router = APIRouter(prefix="/data/foundation/catalog")
+BASE_PATH = "/data/foundation/catalog"
+router = APIRouter(prefix=BASE_PATH)
 
 _MAX_LIMIT = 100
 _DEFAULT_LIMIT = 20
@@ -28,7 +29,8 @@ async def create(call: AuthorizedCall) -> Response:
     """Create a dataset; the response is a list with one reference to it."""
     body = await call.json()
     dataset = DatasetStore.of(call.sandbox).create(_checked(body, call))
-    return JSONResponse([dataset.reference], 201)
+    location = f"{call.base_url}{BASE_PATH}/dataSets/{dataset.id}"
+    return JSONResponse([dataset.reference], 201, {"Location": location})
 
 
 @router.get("/dataSets")

@@ -15,13 +15,13 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError
-from airflow_provider_flowservice.emulator.segmentation.routes import number, sandbox_of
+from airflow_provider_flowservice.emulator.segmentation.routes import BASE_PATH, number, sandbox_of
 from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
 from airflow_provider_flowservice.emulator.settings import stable_uuid
 from airflow_provider_flowservice.emulator.world import Store, World
 
 _PATH = "/segment/jobs"
-router = APIRouter(prefix="/data/core/ups")
+router = APIRouter(prefix=BASE_PATH)
 
 _DEFAULT_LIMIT = 100
 _MERGE_POLICY = stable_uuid("merge policy")
@@ -167,6 +167,11 @@ def _shown(job: SegmentJob, call: Call) -> dict[str, Any]:
     now = call.world.clock.now_ms()
     updated = min(now, job.ends_at)
     path = f"{_PATH}/{job.id}"
+    took = {
+        "startTimeInMs": job.created_at,
+        "endTimeInMs": updated,
+        "totalTimeInMs": updated - job.created_at,
+    }
     return {
         "id": job.id,
         "imsOrgId": call.world.settings.credential.org_id,
@@ -177,13 +182,7 @@ def _shown(job: SegmentJob, call: Call) -> dict[str, Any]:
         "computeJobId": job.number,
         "segments": [_evaluated(segment) for segment in job.segments],
         "schema": {"name": "_xdm.context.profile"},
-        "metrics": {
-            "totalTime": {
-                "startTimeInMs": job.created_at,
-                "endTimeInMs": updated,
-                "totalTimeInMs": updated - job.created_at,
-            }
-        },
+        "metrics": {"totalTime": took, "profileSegmentationTime": took},
         "properties": {},
         "creationTime": job.created_at,
         "updateTime": updated,

@@ -14,7 +14,8 @@ from airflow_provider_flowservice.emulator.segmentation.errors import Segmentati
 from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
 from airflow_provider_flowservice.emulator.settings import stable_uuid
 
-router = APIRouter(prefix="/data/core/ups")
+BASE_PATH = "/data/core/ups"
+router = APIRouter(prefix=BASE_PATH)
 
 _DEFAULT_AUDIENCE_LIMIT = 20
 
@@ -49,7 +50,8 @@ async def create_definition(call: AuthorizedCall) -> Response:
     segment = SegmentStore.of(call.sandbox).create(
         body["name"], body.get("description", ""), str(body["expression"].get("value", ""))
     )
-    return JSONResponse(_definition(segment, call))
+    location = f"{call.base_url}{BASE_PATH}/segment/definitions/{segment.id}"
+    return JSONResponse(_definition(segment, call), headers={"X-Location": location})
 
 
 @router.get("/segment/definitions/{segment_id}")
