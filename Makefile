@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench bench-emulator bench-inlet bench-waits lint format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench bench-emulator bench-inlet bench-waits lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,6 +26,10 @@ emulator: $(READY) ## start an emulator that stays until Ctrl-C
 
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
+
+# With AEP_CONTRACT_DIR, a folder that has Adobe's OpenAPI files in openapi/, they are checked too.
+test-emulator: $(READY) ## let Adobe's own client and API descriptions find what is wrong with the emulator
+	@$(BIN)/python -m pytest -m acceptance tests/acceptance
 
 # THIRD=1 to 3 on the command line reaches test-faults and test-crash through the environment: they run that third.
 test-faults: $(READY) ## put every fault in the way of every operator and sensor; THIRD=1 to 3: a third of them

@@ -58,6 +58,11 @@ class Environment:
         """Its Python."""
         return self.folder / "bin" / "python"
 
+    @property
+    def packages(self) -> list[str]:
+        """Arguments of the installer."""
+        return ["--constraint", self.constraints, "--editable", ".[emulator,parquet,test]"]
+
     def __str__(self) -> str:
         only = f", {' and '.join(self.runs)} on the lowest versions allowed" if self.runs else ""
         return f"Airflow {self.airflow}, Python {self.python}{only}"
@@ -177,8 +182,7 @@ def make(environment: Environment, interpreter: str, log: Path) -> str | None:
         return None
     create = ["venv", "--clear", "--no-python-downloads", "--python", interpreter, str(environment.folder)]
     install = ["pip", "install", "--python", str(environment.interpreter)]
-    packages = ["--constraint", environment.constraints, "--editable", ".[emulator,parquet,test]"]
-    for command in (create, install + packages):
+    for command in (create, install + environment.packages):
         if _call([*UV, *command], log):
             return f"uv {command[0]} failed, see {log}"
     ready.touch()
