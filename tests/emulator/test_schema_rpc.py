@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, XDM_FULL, Api
 from tests.emulator.test_schemas import LOOKUP, WORK, get
 
 RPC = f"{REGISTRY}/rpc"
+WRITTEN = "%m-%d-%Y %H:%M:%S %z"
 PLACEHOLDER = "<XDM_TENANTID_PLACEHOLDER>"
 
 
@@ -90,6 +92,8 @@ def test_the_log_has_the_changes_of_a_resource(api: Api, schema_id: str) -> None
     api.call("PATCH", path, json=[{"op": "replace", "path": "/title", "value": "All members"}])
     last, first = call(api, "auditlog", schema_id).json()
     change = {"id": schema_id, "xdmType": "schemas"}
+    now = datetime.fromtimestamp(api.control.now(), UTC)
+    assert now - timedelta(minutes=1) < datetime.strptime(f"{last['updatedTime']} Z", WRITTEN) <= now
     assert last["updates"] == [{**change, "action": "replace", "path": "/title", "value": "All members"}]
     assert first["updates"] == [
         {**change, "action": "add", "path": "/meta:immutableTags", "value": ["union"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +15,7 @@ NESTED = ("items", "additionalProperties", "allOf", "anyOf", "oneOf", "not")
 
 _OF_A_SCHEMA = ("type", "properties", "required", "allOf", "items", "additionalProperties", "enum", "format")
 # References to references multiply, and lengthen paths. No schema that people use comes near.
-_MAX_PARTS = 100_000
+_MAX_PARTS = 20_000
 _MAX_DEPTH = 100
 
 
@@ -114,11 +113,21 @@ class Resolver:
 
 
 def merge(target: Schema, source: Schema) -> None:
-    """Add what a schema has to another one, whose own members stay."""
+    """Add what a schema has to another one, whose own members stay.
+
+    :param target: is changed in itself and in the schemas that it consists of.
+    """
     for name, value in source.items():
-        if isinstance(value, dict) and isinstance(target.get(name), dict):
-            merge(target[name], value)
-        elif name == "required" and isinstance(target.get(name), list):
-            target[name] = sorted({*target[name], *value})
+        held = target.get(name)
+        if name in BY_NAME and isinstance(held, dict) and isinstance(value, dict):
+            for key, part in value.items():
+                if isinstance(held.get(key), dict) and isinstance(part, dict):
+                    merge(held[key], part)
+                else:
+                    held.setdefault(key, part)
+        elif name in NESTED and isinstance(held, dict) and isinstance(value, dict):
+            merge(held, value)
+        elif name == "required" and isinstance(held, list):
+            target[name] = sorted({*held, *value})
         else:
-            target.setdefault(name, deepcopy(value))
+            target.setdefault(name, value)

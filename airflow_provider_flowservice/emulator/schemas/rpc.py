@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -168,7 +168,7 @@ def _audited(before: Schema, after: Schema, call: Call) -> dict[str, Any]:
     own = ("version", "meta:registryMetadata")
     operations = jsonpatch.make_patch(_without(before, own), _without(after, own))
     credential = call.world.settings.credential
-    seconds = after["meta:registryMetadata"]["repo:lastModifiedDate"] / 1000
+    changed_at = after["meta:registryMetadata"]["repo:lastModifiedDate"] / 1000
     return {
         "id": after["$id"],
         "updates": [
@@ -183,7 +183,7 @@ def _audited(before: Schema, after: Schema, call: Call) -> dict[str, Any]:
         ],
         "updatedUser": credential.technical_account,
         "imsOrg": credential.org_id,
-        "updatedTime": time.strftime("%m-%d-%Y %H:%M:%S", time.gmtime(seconds)),
+        "updatedTime": datetime.fromtimestamp(changed_at, UTC).strftime("%m-%d-%Y %H:%M:%S"),
         "clientId": credential.client_id,
         "sandBoxId": call.sandbox.id,
         "requestId": notes_of(call.request).request_id,
