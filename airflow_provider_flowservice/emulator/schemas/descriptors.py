@@ -190,23 +190,19 @@ def _stored(descriptor_id: str, body: Any, call: Call) -> dict[str, Any]:
         _check_identity(descriptor_id, body, schema["$id"], call)
     if kind in _RELATIONSHIPS:
         _schema("xdm:destinationSchema", body, call)
-    now = call.world.clock.now_ms()
-    account, client = (
-        call.world.settings.credential.technical_account,
-        call.world.settings.credential.client_id,
-    )
+    now, credential = call.world.clock.now_ms(), call.world.settings.credential
     held = DescriptorStore.of(call.sandbox).find(descriptor_id) or {}
     return {
         **body,
         "@id": descriptor_id,
         "xdm:sourceSchema": schema["$id"],
         "version": "1",
-        "imsOrg": call.world.settings.credential.org_id,
+        "imsOrg": credential.org_id,
         "created": held.get("created", now),
         "updated": now,
-        "createdUser": account,
-        "updatedUser": account,
-        "createdClient": client,
+        "createdUser": credential.technical_account,
+        "updatedUser": credential.technical_account,
+        "createdClient": credential.client_id,
         "meta:containerId": "tenant",
         "meta:sandboxId": call.sandbox.id,
     }
