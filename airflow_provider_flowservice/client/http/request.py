@@ -101,15 +101,17 @@ class Kind(Frozen, Generic[T], frozen=True):
     :param path: name of its collection, for example ``flows``.
     :param label: name of the type in messages, in the singular.
     :param type: class of the records.
+    :param takes_limit: whether Adobe describes the parameter ``limit`` of its list. AEP rejects unknown parameters.
     """
 
     path: str
     label: str
     type: type[T]
+    takes_limit: bool = True
 
 
-CONNECTION_SPECS = Kind("connectionSpecs", "connection spec", model.ConnectionSpec)
-FLOW_SPECS = Kind("flowSpecs", "flow spec", model.FlowSpec)
+CONNECTION_SPECS = Kind("connectionSpecs", "connection spec", model.ConnectionSpec, takes_limit=False)
+FLOW_SPECS = Kind("flowSpecs", "flow spec", model.FlowSpec, takes_limit=False)
 CONNECTIONS = Kind("connections", "base connection", model.BaseConnection)
 SOURCE_CONNECTIONS = Kind("sourceConnections", "source connection", model.SourceConnection)
 TARGET_CONNECTIONS = Kind("targetConnections", "target connection", model.TargetConnection)
@@ -140,14 +142,15 @@ def page(
 
     :param filters: ``property`` expressions; resources must match all of them. See :func:`equals`.
     :param order_by: field name, prefixed with ``-`` for descending order.
-    :param limit: maximum number of resources on the page; AEP accepts up to 100.
+    :param limit: maximum number of resources on the page; AEP accepts up to 100. It is only sent if the list takes it.
     :param continuation_token: token returned with the previous page.
     :param member: what the page is asked for, if it can be read from another list.
     """
     params = [("property", expression) for expression in filters]
     if order_by:
         params.append(("orderby", order_by))
-    params.append(("limit", str(limit)))
+    if kind.takes_limit:
+        params.append(("limit", str(limit)))
     if continuation_token:
         params.append(("continuationToken", continuation_token))
     return Request(
