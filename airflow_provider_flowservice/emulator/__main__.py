@@ -31,10 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sandbox=options.sandbox,
             log_level=options.log_level,
             allow_remote=options.allow_remote,
+            tls=options.tls,
+            allowed_hosts=options.allow_host,
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
             _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
+            for name in options.allow_host:
+                _print(sys.stdout, f"also on {server.url_of(name)}")
+            if server.ca_file:
+                _print(sys.stdout, f"ca_file of an Airflow connection: {server.ca_file}")
             stop.wait()
     except (OSError, ValueError) as error:
         _print(sys.stderr, f"flowservice-emulator: {error}")
@@ -61,6 +67,18 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-remote",
         action="store_true",
         help="allow a --host that other machines can reach; nothing protects the emulator",
+    )
+    parser.add_argument(
+        "--tls",
+        metavar="DIR",
+        help="serve HTTPS, with the CA and the certificate in this directory, which are made if they are not there",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve under this name too, as a compose file needs it; with --tls; can be repeated",
     )
     return parser
 

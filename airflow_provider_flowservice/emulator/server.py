@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 
 import uvicorn
@@ -38,10 +40,14 @@ class EmulatorServer:
     :param port: port to listen on; 0 selects a free one.
     :param sandbox: name of the built-in development sandbox.
     :param ssl_certfile: certificate for HTTPS, with ``ssl_keyfile``.
+    :param tls: directory of a CA and a certificate for HTTPS, which are made if they are not there.
+    :param allowed_hosts: names under which it is served besides those of loopback; needs HTTPS, because clients send
+        no credentials to them otherwise.
     :param log_level: level of uvicorn's log.
     :param allow_remote: listen on an address that other machines can reach.
     :param prepare: fills the emulator's world before it listens.
-    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
+    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or ``tls`` and
+        ``allowed_hosts`` cannot be served.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class EmulatorServer:
         log_level: str = "warning",
         allow_remote: bool = False,
         prepare: Callable[[World], None] | None = None,
+        tls: str | PathLike[str] | None = None,
+        allowed_hosts: Sequence[str] = (),
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise ValueError(
@@ -61,9 +69,17 @@ class EmulatorServer:
             )
         self._host = host
         self._port = port
-        self._certificate = ssl_certfile
+        #: What clients trust if it serves HTTPS: the path of a PEM file.
+        self.ca_file = ssl_certfile
+        if tls is not None:
+            self.ca_file, ssl_certfile, ssl_keyfile = _certificates(tls, host, allowed_hosts)
+        if allowed_hosts and not ssl_certfile:
+            raise ValueError(
+                f"{allowed_hosts[0]} can be served with HTTPS only, as clients send no credentials to it otherwise;"
+                " add --tls and a directory for the certificates"
+            )
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox), prepare),
+            build_app(Settings(sandbox=sandbox, allowed_hosts=tuple(allowed_hosts)), prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
@@ -81,14 +97,18 @@ class EmulatorServer:
     @property
     def url(self) -> str:
         """Where it listens, for example ``http://127.0.0.1:40123``, without a path."""
-        scheme = "https" if self._certificate else "http"
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{self._port}"
+        # A client cannot connect to the address that stands for all of them.
+        return self.url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host))  # noqa: S104
+
+    def url_of(self, host: str) -> str:
+        """Return the same for a name under which it is served."""
+        scheme = "https" if self.ca_file else "http"
+        return f"{scheme}://[{host}]:{self._port}" if ":" in host else f"{scheme}://{host}:{self._port}"
 
     @property
     def control(self) -> EmulatorControl:
         """A client of the emulator's own endpoints."""
-        return EmulatorControl(self.url, verify=self._certificate or True)
+        return EmulatorControl(self.url, verify=self.ca_file or True)
 
     def start(self) -> None:
         """Start listening, and return once requests are served.
@@ -126,6 +146,18 @@ class EmulatorServer:
             self._server.run(sockets=[self._socket] if self._socket else None)
         finally:
             self._server.settled.set()
+
+
+def _certificates(
+    directory: str | PathLike[str], host: str, allowed_hosts: Sequence[str]
+) -> tuple[str, str, str]:
+    """Return the paths of the CA, the certificate and its key."""
+    from airflow_provider_flowservice.emulator.tls import certificates_in, check_host_name
+
+    for name in allowed_hosts:
+        check_host_name(name)
+    files = certificates_in(Path(directory), [*allowed_hosts, host])
+    return str(files.ca), str(files.chain), str(files.key)
 
 
 def _is_loopback(host: str) -> bool:
