@@ -7,9 +7,10 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.emulator.world import World
 
 _LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             allow_remote=options.allow_remote,
             tls=options.tls,
             allowed_hosts=options.allow_host,
+            prepare=_scenario(options.scenario),
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
@@ -46,6 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(sys.stderr, f"flowservice-emulator: {error}")
         return 1
     return 0
+
+
+def _scenario(source: str | None) -> Callable[[World], None] | None:
+    if source is None:
+        return None
+    from airflow_provider_flowservice.emulator.scenarios import read_scenario
+
+    return read_scenario(source)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="serve under this name too, as a compose file needs it; with --tls; can be repeated",
+    )
+    parser.add_argument(
+        "--scenario",
+        metavar="FILE",
+        help="start with what this YAML file has, or with one of the scenarios quiet, bad-day and busy-sandbox",
     )
     return parser
 

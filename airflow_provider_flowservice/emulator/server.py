@@ -79,7 +79,7 @@ class EmulatorServer:
                 " add --tls and a directory for the certificates"
             )
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox, allowed_hosts=tuple(allowed_hosts)), prepare),
+            build_app(Settings(sandbox=sandbox, allowed_hosts=(host, *allowed_hosts)), prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
