@@ -35,12 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tls=options.tls,
             allowed_hosts=options.allow_host,
             prepare=_scenario(options.scenario),
+            state_file=options.state_file,
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
             _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
             for name in options.allow_host:
                 _print(sys.stdout, f"also on {server.url_of(name)}")
+            if server.is_restored and options.scenario:
+                _print(sys.stdout, f"the state is that of {options.state_file}, without the scenario")
             if server.ca_file:
                 _print(sys.stdout, f"ca_file of an Airflow connection: {server.ca_file}")
             stop.wait()
@@ -94,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
         "--scenario",
         metavar="FILE",
         help="start with what this YAML file has, or with one of the scenarios quiet, bad-day and busy-sandbox",
+    )
+    parser.add_argument(
+        "--state-file",
+        metavar="FILE",
+        help="keep the state in this file until the next start; once it exists, a scenario is not used again",
     )
     return parser
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from airflow_provider_flowservice.emulator.app import build_app
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.settings import Settings
+from airflow_provider_flowservice.emulator.state import Autosave, StateFile
 from airflow_provider_flowservice.emulator.world import World
 
 _START_SECONDS = 30
@@ -40,6 +42,8 @@ class EmulatorServer:
     :param port: port to listen on; 0 selects a free one.
     :param sandbox: name of the built-in development sandbox.
     :param ssl_certfile: certificate for HTTPS, with ``ssl_keyfile``.
+    :param state_file: JSON file in which the emulator keeps its state until it is next started. If it exists, it takes
+        the place of ``prepare``.
     :param tls: directory of a CA and a certificate for HTTPS, which are made if they are not there.
     :param allowed_hosts: names under which it is served besides those of loopback; needs HTTPS, because clients send
         no credentials to them otherwise.
@@ -47,7 +51,8 @@ class EmulatorServer:
     :param allow_remote: listen on an address that other machines can reach.
     :param prepare: fills the emulator's world before it listens.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or ``tls`` and
-        ``allowed_hosts`` cannot be served.
+        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator.
+    :raises OSError: if ``tls`` or ``state_file`` cannot be read or written.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class EmulatorServer:
         prepare: Callable[[World], None] | None = None,
         tls: str | PathLike[str] | None = None,
         allowed_hosts: Sequence[str] = (),
+        state_file: str | PathLike[str] | None = None,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise ValueError(
@@ -78,8 +84,11 @@ class EmulatorServer:
                 f"{allowed_hosts[0]} can be served with HTTPS only, as clients send no credentials to it otherwise;"
                 " add --tls and a directory for the certificates"
             )
+        self._state = StateFile(Path(state_file)) if state_file is not None else None
+        #: Whether the state file was there.
+        self.is_restored = False
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox, allowed_hosts=(host, *allowed_hosts)), prepare),
+            self._app(Settings(sandbox=sandbox, allowed_hosts=(host, *allowed_hosts)), prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
@@ -93,6 +102,20 @@ class EmulatorServer:
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="flowservice-emulator", daemon=True)
         self._socket: socket.socket | None = None
+
+    def _app(self, settings: Settings, prepare: Callable[[World], None] | None) -> ASGIApp:
+        state = self._state
+        if state is None:
+            return build_app(settings, prepare)
+
+        def restore(world: World) -> None:
+            self.is_restored = state.restore(world)
+            if prepare and not self.is_restored:
+                prepare(world)
+            # Whoever cannot write it, had better know at once.
+            state.save()
+
+        return Autosave(build_app(settings, restore), state.save)
 
     @property
     def url(self) -> str:
@@ -131,6 +154,8 @@ class EmulatorServer:
             self._thread.join(_STOP_SECONDS)
         if self._socket is not None:
             self._socket.close()
+        if self._state is not None and self._server.started:
+            self._state.save()
 
     def __enter__(self) -> EmulatorServer:
         self.start()

@@ -219,6 +219,8 @@ class Recurrence:
 class Agenda(Store):
     """When the schedules of the flows ask for the next run, so that only flows whose time has come are looked at."""
 
+    kept = (("_looked_at", float), ("_next", dict[str, float | None]), ("_heap", list[tuple[float, str]]))
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._looked_at = 0.0

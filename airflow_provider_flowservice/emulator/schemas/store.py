@@ -26,6 +26,8 @@ _UNCHANGEABLE = ("$id", "meta:altId", "meta:resourceType", "meta:containerId")
 class SchemaStore(Store):
     """A tenant's own resources, beside the global ones that every tenant has."""
 
+    kept = (("_tenant", dict[str, dict[str, Any]]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._tenant: dict[str, dict[str, Any]] = {}
