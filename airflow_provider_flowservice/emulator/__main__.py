@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.world import World
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
+        if options.specs:
+            _add_specs(options.specs)
         with EmulatorServer(
             host=options.host,
             port=options.port,
@@ -51,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(sys.stderr, f"flowservice-emulator: {error}")
         return 1
     return 0
+
+
+def _add_specs(path: str) -> None:
+    from airflow_provider_flowservice.emulator.flow.own_specs import add_specs
+
+    add_specs(Path(path))
 
 
 def _scenario(source: str | None) -> Callable[[World], None] | None:
@@ -102,6 +111,11 @@ def _parser() -> argparse.ArgumentParser:
         "--state-file",
         metavar="FILE",
         help="keep the state in this file until the next start; once it exists, a scenario is not used again",
+    )
+    parser.add_argument(
+        "--specs",
+        metavar="FILE",
+        help="add the connectionSpecs and flowSpecs of this JSON file, in the form in which AEP lists them",
     )
     return parser
 
