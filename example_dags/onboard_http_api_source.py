@@ -80,7 +80,7 @@ with DAG(
     base = FlowServiceCreateConnectionOperator(
         task_id="open_inlet",
         name="{{ params.source }}: inlet ({{ params.data_type }})",
-        connection_spec="HTTP API",
+        connection_spec=specs.HTTP_API,
         auth={
             "dataType": "{{ params.data_type }}",
             "sourceId": "{{ params.source }}",

@@ -93,6 +93,11 @@ async def pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def call_after(seconds: float, action: Callable[[], None]) -> None:
+    """Call a function when real time has passed, on the running event loop."""
+    asyncio.get_running_loop().call_later(seconds, action)
+
+
 def iso(seconds: float) -> str:
     """Format a time as ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,6 @@
 """The outermost layer: sockets, journal and faults.
 
-What passes here is the emulator's own business and no part of AEP's state, so the edge keeps it.
+What passes here is the emulator's own business and no part of AEP's state.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ class Edge:
         self._app = app
         self._world = world
         self.journal = Journal()
-        self.faults = FaultQueue()
+
+    @property
+    def faults(self) -> FaultQueue:
+        """The faults that wait for requests."""
+        return FaultQueue.of(self._world)
 
     def reset(self) -> None:
         """Clear the journal and drop all faults."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from airflow_provider_flowservice.emulator.app import build_app
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.settings import Settings
+from airflow_provider_flowservice.emulator.state import Autosave, StateFile
 from airflow_provider_flowservice.emulator.world import World
 
 _START_SECONDS = 30
@@ -38,10 +42,17 @@ class EmulatorServer:
     :param port: port to listen on; 0 selects a free one.
     :param sandbox: name of the built-in development sandbox.
     :param ssl_certfile: certificate for HTTPS, with ``ssl_keyfile``.
+    :param state_file: JSON file in which the emulator keeps its state until it is next started. If it exists, it takes
+        the place of ``prepare``.
+    :param tls: directory of a CA and a certificate for HTTPS, which are made if they are not there.
+    :param allowed_hosts: names under which it is served besides those of loopback; needs HTTPS, because clients send
+        no credentials to them otherwise.
     :param log_level: level of uvicorn's log.
     :param allow_remote: listen on an address that other machines can reach.
     :param prepare: fills the emulator's world before it listens.
-    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
+    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or ``tls`` and
+        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator.
+    :raises OSError: if ``tls`` or ``state_file`` cannot be read or written.
     """
 
     def __init__(
@@ -54,6 +65,9 @@ class EmulatorServer:
         log_level: str = "warning",
         allow_remote: bool = False,
         prepare: Callable[[World], None] | None = None,
+        tls: str | PathLike[str] | None = None,
+        allowed_hosts: Sequence[str] = (),
+        state_file: str | PathLike[str] | None = None,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise ValueError(
@@ -61,9 +75,20 @@ class EmulatorServer:
             )
         self._host = host
         self._port = port
-        self._certificate = ssl_certfile
+        #: What clients trust if it serves HTTPS: the path of a PEM file.
+        self.ca_file = ssl_certfile
+        if tls is not None:
+            self.ca_file, ssl_certfile, ssl_keyfile = _certificates(tls, host, allowed_hosts)
+        if allowed_hosts and not ssl_certfile:
+            raise ValueError(
+                f"{allowed_hosts[0]} can be served with HTTPS only, as clients send no credentials to it otherwise;"
+                " add --tls and a directory for the certificates"
+            )
+        self._state = StateFile(Path(state_file)) if state_file is not None else None
+        #: Whether the state file was there.
+        self.is_restored = False
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox), prepare),
+            self._app(Settings(sandbox=sandbox, allowed_hosts=(host, *allowed_hosts)), prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
@@ -78,17 +103,35 @@ class EmulatorServer:
         self._thread = threading.Thread(target=self._run, name="flowservice-emulator", daemon=True)
         self._socket: socket.socket | None = None
 
+    def _app(self, settings: Settings, prepare: Callable[[World], None] | None) -> ASGIApp:
+        state = self._state
+        if state is None:
+            return build_app(settings, prepare)
+
+        def restore(world: World) -> None:
+            self.is_restored = state.restore(world)
+            if prepare and not self.is_restored:
+                prepare(world)
+            # Whoever cannot write it, had better know at once.
+            state.save()
+
+        return Autosave(build_app(settings, restore), state.save)
+
     @property
     def url(self) -> str:
         """Where it listens, for example ``http://127.0.0.1:40123``, without a path."""
-        scheme = "https" if self._certificate else "http"
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{scheme}://{host}:{self._port}"
+        # A client cannot connect to the address that stands for all of them.
+        return self.url_of({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host))  # noqa: S104
+
+    def url_of(self, host: str) -> str:
+        """Return the same for a name under which it is served."""
+        scheme = "https" if self.ca_file else "http"
+        return f"{scheme}://[{host}]:{self._port}" if ":" in host else f"{scheme}://{host}:{self._port}"
 
     @property
     def control(self) -> EmulatorControl:
         """A client of the emulator's own endpoints."""
-        return EmulatorControl(self.url, verify=self._certificate or True)
+        return EmulatorControl(self.url, verify=self.ca_file or True)
 
     def start(self) -> None:
         """Start listening, and return once requests are served.
@@ -111,6 +154,8 @@ class EmulatorServer:
             self._thread.join(_STOP_SECONDS)
         if self._socket is not None:
             self._socket.close()
+        if self._state is not None and self._server.started:
+            self._state.save()
 
     def __enter__(self) -> EmulatorServer:
         self.start()
@@ -126,6 +171,18 @@ class EmulatorServer:
             self._server.run(sockets=[self._socket] if self._socket else None)
         finally:
             self._server.settled.set()
+
+
+def _certificates(
+    directory: str | PathLike[str], host: str, allowed_hosts: Sequence[str]
+) -> tuple[str, str, str]:
+    """Return the paths of the CA, the certificate and its key."""
+    from airflow_provider_flowservice.emulator.tls import certificates_in, check_host_name
+
+    for name in allowed_hosts:
+        check_host_name(name)
+    files = certificates_in(Path(directory), [*allowed_hosts, host])
+    return str(files.ca), str(files.chain), str(files.key)
 
 
 def _is_loopback(host: str) -> bool:

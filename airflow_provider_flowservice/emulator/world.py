@@ -7,8 +7,9 @@ The services import this module, so it names none of them. Each has a class of i
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
+import msgspec
 from fastapi import Depends, Request
 
 from airflow_provider_flowservice.emulator.clock import EmulatorClock, Timers
@@ -21,6 +22,9 @@ class Store:
     :param world: has the clock that stamps what is written, and the switches.
     """
 
+    #: What outlives the emulator in a state file: attributes with the types that they are read as.
+    kept: ClassVar[tuple[tuple[str, Any], ...]] = ()
+
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -30,6 +34,19 @@ class Store:
         if cls not in owner.stores:
             owner.stores[cls] = cls(owner if isinstance(owner, World) else owner.world)
         return cast(Self, owner.stores[cls])
+
+    def dump(self) -> dict[str, Any]:
+        """Return what a state file has of this store: anything that msgspec can encode."""
+        return {name: getattr(self, name) for name, _ in self.kept}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take over what :meth:`dump` returned, as it was read from JSON.
+
+        :raises msgspec.ValidationError: if it is something else.
+        """
+        for name, kind in self.kept:
+            if name in saved:
+                setattr(self, name, msgspec.convert(saved[name], kind))
 
 
 class Sandbox:

@@ -192,7 +192,7 @@ def test_a_flow_spec_that_does_not_fit_is_refused_with_the_one_that_does(api: Ap
     audiences = "1a0514a6-33d4-4c7f-aff8-594799c47549"
     refused = dataset_flow(api, {"startTime": FUTURE, "interval": 3, "timeUnit": "hour"}, audiences)
     assert refused.json()["type"].endswith("FLOW-1452-400")
-    assert "Activation Datasets (23598e46-" in refused.json()["errorMessage"]
+    assert "activation-datalake (23598e46-" in refused.json()["errorMessage"]
     assert (
         "Use the flow spec 269ba276-16fc-47db-92b0-c1049a3c131f (datasetToS3)."
         in refused.json()["errorMessage"]

@@ -161,7 +161,7 @@ def test_attributes_that_a_flow_with_a_mapping_set_ignores_come_from_it_too(
     [
         ("Amazon S3", {"login": None}, "does not contain s3AccessKey, which Amazon S3 needs. Set the login"),
         ("Amazon S3", {"extra": {"role_arn": "arn"}}, "AEP needs long-lived keys"),
-        ("Azure Blob", {"extra": {}, "password": None}, "does not contain connectionString"),
+        ("Azure Blob Storage", {"extra": {}, "password": None}, "does not contain connectionString"),
         (
             "Azure Data Lake Gen2",
             {"host": None},

@@ -33,7 +33,7 @@ DATASET_FLOWS = pytest.mark.parametrize(
     ("name", "flow_spec"),
     [
         ("Amazon S3", specs.AMAZON_S3_DATASET_FLOW),
-        ("Azure Blob", specs.AZURE_BLOB_DATASET_FLOW),
+        ("Azure Blob Storage", specs.AZURE_BLOB_DATASET_FLOW),
         ("Azure Data Lake Gen2", specs.AZURE_DATA_LAKE_DATASET_FLOW),
         ("Data Landing Zone", specs.DATA_LANDING_ZONE_DATASET_FLOW),
         ("Google Cloud Storage", specs.GOOGLE_CLOUD_STORAGE_DATASET_FLOW),

@@ -60,7 +60,7 @@ DATA_LANDING_ZONE = FileDestination(
 FILE_DESTINATIONS = (
     S3,
     FileDestination(
-        "Azure Blob",
+        "Azure Blob Storage",
         specs.AZURE_BLOB,
         specs.AZURE_BLOB_FLOW,
         {"container": "acme", "path": "out"},

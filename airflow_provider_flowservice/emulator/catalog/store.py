@@ -45,6 +45,8 @@ class Dataset:
 class DatasetStore(Store):
     """All datasets."""
 
+    kept = (("_datasets", dict[str, Dataset]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._datasets: dict[str, Dataset] = {}

@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Resource
 from airflow_provider_flowservice.emulator.world import Sandbox, Store, World
 
@@ -73,12 +75,21 @@ class Inlet:
         return params
 
 
+@dataclass(frozen=True)
+class _SavedInlet:
+    """What a state file has of an inlet."""
+
+    messages: list[Message]
+    validations: list[float]
+
+
 class InletStore(Store):
     """The inlets of one sandbox."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._inlets: dict[str, Inlet] = {}
+        self._saved: dict[str, _SavedInlet] = {}
 
     def get(self, inlet_id: str, connection: Resource) -> Inlet:
         """Return the inlet of a connection, which is created on first use."""
@@ -86,7 +97,27 @@ class InletStore(Store):
             # Those of deleted connections are forgotten, so that memory does not grow without bound.
             self._inlets = {key: each for key, each in self._inlets.items() if each.connection.inlet_id}
             self._inlets[inlet_id] = Inlet(inlet_id, connection)
+            self._fill(self._inlets[inlet_id])
         return self._inlets[inlet_id]
+
+    def _fill(self, inlet: Inlet) -> None:
+        saved = self._saved.pop(inlet.id, None)
+        if saved is not None:
+            inlet.messages.extend(saved.messages)
+            inlet.validations.extend(saved.validations)
+
+    def dump(self) -> dict[str, Any]:
+        """Return what the open inlets received."""
+        used = {
+            key: _SavedInlet(list(each.messages), list(each.validations))
+            for key, each in self._inlets.items()
+            if each.connection.inlet_id
+        }
+        return {"inlets": self._saved | used}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take it over; an inlet gets its messages back when it is next asked for."""
+        self._saved = msgspec.convert(saved["inlets"], dict[str, _SavedInlet])
 
 
 def inlets_of(sandbox: Sandbox) -> list[Inlet]:

@@ -47,6 +47,8 @@ class MappingSet:
 class MappingStore(Store):
     """All mapping sets."""
 
+    kept = (("_sets", dict[str, MappingSet]), ("_schemas", dict[str, dict[str, Any]]))
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._sets: dict[str, MappingSet] = {}

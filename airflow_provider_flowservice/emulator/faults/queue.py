@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.faults import connection, drift
 from airflow_provider_flowservice.emulator.faults.base import Fault
+from airflow_provider_flowservice.emulator.world import Store, World
 
 _KINDS: dict[str, type[Fault]] = {
     each.kind: each
@@ -109,10 +110,11 @@ def _count(spec: dict[str, Any], name: str, default: int, minimum: int) -> int:
     return value
 
 
-class FaultQueue:
+class FaultQueue(Store):
     """Rules in the order in which they were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
         self._rules: list[Rule] = []
 
     def add(self, specs: list[Any]) -> None:

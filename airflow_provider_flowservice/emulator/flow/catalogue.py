@@ -2,7 +2,8 @@
 
 The names of authentications and of their parameters are those on Adobe's pages, where these print them:
 the streaming tutorials, Amazon S3, Azure Blob, SFTP and the HTTP API. The others are best guesses; ``GET
-/connectionSpecs`` of a real sandbox has the true ones.
+/connectionSpecs`` of a real sandbox has the true ones. Names of specs that Adobe prints, or that Adobe's own client
+looks up, are as they are there, with their typing errors.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ def _source(spec_id: str, name: str, *auth: AuthSpec, category: str = "Cloud Sto
 
 _PLATFORM_SPECS = (
     ConnectionSpec(UNIFIED_PROFILE, "Unified Profile Service", "Platform", Role.PLATFORM, _DESTINATIONS),
-    ConnectionSpec(DATASET_EXPORT, "Activation Datasets", "Platform", Role.PLATFORM, _DESTINATIONS),
-    ConnectionSpec(DATA_LAKE, "Data Lake", "Platform", Role.PLATFORM, _BATCH, target_params=("dataSetId",)),
+    ConnectionSpec(DATASET_EXPORT, "activation-datalake", "Platform", Role.PLATFORM, _DESTINATIONS),
+    ConnectionSpec(DATA_LAKE, "datalake", "Platform", Role.PLATFORM, _BATCH, target_params=("dataSetId",)),
 )
 _STREAMING_SPECS = (
     ConnectionSpec(
@@ -130,7 +131,10 @@ _FILE_DESTINATIONS = (
         "4fce964d-3f37-408f-9778-e597338a21ee", "Amazon S3", _ACCESS_KEY, params=("bucketName", "path")
     ),
     _destination(
-        "6d6b59bf-fb58-4107-9064-4d246c0e5bb2", "Azure Blob", _CONNECTION_STRING, params=("container", "path")
+        "6d6b59bf-fb58-4107-9064-4d246c0e5bb2",
+        "Azure Blob Storage",
+        _CONNECTION_STRING,
+        params=("container", "path"),
     ),
     _destination(
         "be2c3209-53bc-47e7-ab25-145db8b873e1",
@@ -293,9 +297,9 @@ _FLOW_SPECS = (
     ),
     FlowSpec(
         "d69717ba-71b4-4313-b654-49f9cf126d7a",
-        "StreamingSourceToAEP",
+        "Stream data with optional transformation",
         _STREAMING,
-        (KINESIS, EVENT_HUBS, PUB_SUB),
+        (HTTP_API, EVENT_HUBS, KINESIS, PUB_SUB),
         (DATA_LAKE,),
         (MAPPING_TRANSFORM,),
         False,
@@ -303,7 +307,7 @@ _FLOW_SPECS = (
     ),
     FlowSpec(
         RAW_STREAM_FLOW,
-        "Stream data with transformation",
+        "Steam data with transformation",
         _STREAMING,
         (HTTP_API,),
         (DATA_LAKE,),

@@ -1,4 +1,4 @@
-"""How a resource changes after it is created: by JSON Patch (RFC 6902), by an action, or by deletion."""
+"""How a resource is created and changes: by JSON Patch (RFC 6902), by an action, or by deletion."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import jsonpatch
 
-from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, UNIFIED_PROFILE
+from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, HTTP_API, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.checks import SERVER_FIELDS, check_resource, exports_files
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.mappings import without_fields
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
 from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
@@ -17,6 +18,24 @@ from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Re
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 _OPERATIONS = frozenset({"add", "replace", "remove"})
+
+
+def create(sandbox: Sandbox, kind: Kind, body: dict[str, Any], *, draft: bool = False) -> Resource:
+    """Add a connection or a flow, with the inlet of an HTTP API connection.
+
+    :param body: as :func:`.checks.accepted_body` returns it.
+    :raises FlowError: for the first thing that is wrong with it.
+    :raises MissingFieldError: 422 if a field is missing.
+    """
+    check_resource(kind, body, sandbox, draft=draft)
+    if kind is Kind.FLOWS and sandbox.world.switches.fields_in_create == "ignored":
+        body = without_fields(body)
+    stamp({}, body, sandbox)
+    store = FlowStore.of(sandbox)
+    resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
+    if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
+        store.open_inlet(resource)
+    return resource
 
 
 def check_if_match(supplied: str | None, resource: Resource, *, required: bool) -> None:

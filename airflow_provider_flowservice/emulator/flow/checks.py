@@ -172,7 +172,7 @@ def _explain(error: ValidationError) -> str:
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)
         return f"{where}.{missing} is required."
-    if error.validator == "anyOf":
+    if error.validator == "anyOf" and all("required" in option for option in error.validator_value):
         names = " or ".join(option["required"][0] for option in error.validator_value)
         return f"{where} must have {names}."
     return f"{where} does not have the {error.validator} {error.validator_value}."

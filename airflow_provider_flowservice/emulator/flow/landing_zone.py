@@ -31,6 +31,8 @@ _DAY = 24 * 3600
 class LandingZoneStore(Store):
     """How often the credentials of each container were refreshed."""
 
+    kept = (("refreshed", dict[str, int]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.refreshed = dict.fromkeys(CONTAINERS, 0)

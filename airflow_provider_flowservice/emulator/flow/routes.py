@@ -7,16 +7,14 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow import changes, runs
-from airflow_provider_flowservice.emulator.flow.catalogue import HTTP_API
-from airflow_provider_flowservice.emulator.flow.checks import accepted_body, check_resource
+from airflow_provider_flowservice.emulator.flow.checks import accepted_body
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
 from airflow_provider_flowservice.emulator.flow.finding import list_resources
 from airflow_provider_flowservice.emulator.flow.listing import Filter, Selection, list_response, only
-from airflow_provider_flowservice.emulator.flow.mappings import without_fields
 from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.flow.reads import BASE_PATH, CATALOGUES, json_response, kind_of
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, State
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.masking import MASK
 
@@ -88,14 +86,7 @@ async def create(collection: str, call: AuthorizedCall) -> Response:
     draft = _draft_mode(call)
     ignore_legacy = call.world.switches.legacy_base_connection == "ignore"
     body = accepted_body(await call.json(), ignore_legacy=ignore_legacy)
-    check_resource(kind, body, call.sandbox, draft=draft)
-    if kind is Kind.FLOWS and call.world.switches.fields_in_create == "ignored":
-        body = without_fields(body)
-    changes.stamp({}, body, call.sandbox)
-    store = FlowStore.of(call.sandbox)
-    resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
-    if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
-        store.open_inlet(resource)
+    resource = changes.create(call.sandbox, kind, body, draft=draft)
     location = f"{call.base_url}{BASE_PATH}/{collection}/{resource.id}"
     return JSONResponse(resource.receipt, 201, {"Location": location})
 

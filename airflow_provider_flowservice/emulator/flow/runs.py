@@ -94,11 +94,14 @@ def retrigger(sandbox: Sandbox, run: Resource) -> Resource:
     return start_run(sandbox, flow, params=run.body.get("params", {}))
 
 
-def start_scheduled_runs(sandbox: Sandbox) -> None:
-    """Start the runs that schedules have asked for since the last call."""
+def start_scheduled_runs(sandbox: Sandbox, until: float | None = None) -> None:
+    """Start the runs that schedules have asked for since the last call.
+
+    :param until: seconds since the epoch; now by default.
+    """
     if not sandbox.world.switches.scheduled_runs:
         return
-    for flow, times in Agenda.of(sandbox).due(FlowStore.of(sandbox)):
+    for flow, times in Agenda.of(sandbox).due(FlowStore.of(sandbox), until):
         for time in times:
             start_run(sandbox, flow, started_at=time)
 

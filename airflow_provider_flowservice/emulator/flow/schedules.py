@@ -219,18 +219,22 @@ class Recurrence:
 class Agenda(Store):
     """When the schedules of the flows ask for the next run, so that only flows whose time has come are looked at."""
 
+    kept = (("_looked_at", float), ("_next", dict[str, float | None]), ("_heap", list[tuple[float, str]]))
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._looked_at = 0.0
         self._next: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
 
-    def due(self, store: FlowStore) -> list[tuple[Resource, list[float]]]:
+    def due(self, store: FlowStore, until: float | None = None) -> list[tuple[Resource, list[float]]]:
         """Return the flows that have to run, oldest first, with the times at which they had to since the last call.
 
         What the time finds disabled, has no run.
+
+        :param until: seconds since the epoch, not before the last call; now by default.
         """
-        now, due = self.world.clock.now(), []
+        now, due = self.world.clock.now() if until is None else until, []
         for flow in sorted(self._candidates(store, now), key=lambda each: each.order):
             since = self._looked_at if flow.id in self._next else flow.created_at / 1000
             times = due_times(flow, since, now) if flow.state is State.ENABLED else []

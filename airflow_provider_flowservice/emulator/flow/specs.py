@@ -33,6 +33,7 @@ class AuthSpec:
     :param secrets: which of both are credentials: shown with ``format: password``, masked on GET.
     :param any_of: at least one of these is required.
     :param others: schemas of parameters that are not plain strings.
+    :param described: the whole schema, if a user of the emulator has described it.
     """
 
     name: str
@@ -41,9 +42,12 @@ class AuthSpec:
     secrets: frozenset[str] = frozenset()
     any_of: tuple[str, ...] = ()
     others: tuple[tuple[str, dict[str, Any]], ...] = ()
+    described: dict[str, Any] | None = None
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of ``auth.params``."""
+        if self.described is not None:
+            return self.described
         properties: dict[str, Any] = {name: self._string(name) for name in (*self.required, *self.optional)}
         schema = {"$schema": _JSON_SCHEMA, "type": "object", "properties": properties | dict(self.others)}
         if self.required:
@@ -68,6 +72,7 @@ class ConnectionSpec:
     :param target_params: names of required ``params`` of a target connection.
     :param drafts: whether a connection can be created as a draft.
     :param is_partners: whether a partner of Adobe's made it, so that nothing more is known of it.
+    :param described: how it is shown, if a user of the emulator has described it.
     """
 
     id: str
@@ -79,6 +84,7 @@ class ConnectionSpec:
     target_params: tuple[str, ...] = ()
     drafts: bool = True
     is_partners: bool = False
+    described: dict[str, Any] | None = None
 
     @property
     def is_destination(self) -> bool:
@@ -92,7 +98,13 @@ class ConnectionSpec:
 
     @property
     def takes_files(self) -> bool:
-        """Whether it is a destination that is known to take files."""
+        """Whether it is a destination that is known to take files. Of a user's own, the parameter ``fileType`` tells.
+
+        That is a guess: file destinations in Adobe's samples have it.
+        """
+        if self.described is not None:
+            properties = self.described.get("targetSpec", {}).get("spec", {}).get("properties", {})
+            return self.is_destination and "fileType" in properties
         return self.role is Role.DESTINATION and not self.is_partners
 
     def auth_spec(self, name: object) -> AuthSpec | None:
@@ -101,6 +113,8 @@ class ConnectionSpec:
 
     def as_json(self) -> dict[str, Any]:
         """Return the item in ``GET /connectionSpecs``."""
+        if self.described is not None:
+            return self.described
         item: dict[str, Any] = {
             "id": self.id,
             "name": self.name,
@@ -134,6 +148,7 @@ class FlowSpec:
     :param transformations: names that its transformations may have.
     :param runs: whether it has runs that can be listed.
     :param params: parameters of its transformations, as far as they are described.
+    :param described: how it is shown, if a user of the emulator has described it.
     """
 
     id: str
@@ -148,6 +163,7 @@ class FlowSpec:
     updates: bool = True
     scheduled: bool = False
     params: tuple[str, ...] = ()
+    described: dict[str, Any] | None = None
 
     def connects(self, sources: Iterable[ConnectionSpec], targets: Iterable[ConnectionSpec]) -> bool:
         """Return whether a flow may connect these. What is a partner's may be connected by every flow spec."""
@@ -156,6 +172,8 @@ class FlowSpec:
 
     def as_json(self) -> dict[str, Any]:
         """Return the item in ``GET /flowSpecs``."""
+        if self.described is not None:
+            return self.described
         side = "isDestinationFlow" if self.is_destination else "isSourceFlow"
         features = {"flowRunsSupported": self.runs, "updateSupported": self.updates}
         return {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from airflow_provider_flowservice.emulator.flow.errors import not_found
@@ -102,6 +103,28 @@ class Resource:
     def receipt(self) -> dict[str, str]:
         """The response to a create, a patch and an action."""
         return {"id": self.id, "etag": self.etag}
+
+
+class _SavedResource(msgspec.Struct, frozen=True):
+    """What a state file has of a resource: its current state alone, which all reads show afterwards."""
+
+    id: str
+    body: dict[str, Any]
+    state: State
+    created_at: int
+    updated_at: int
+    etag: str
+    order: int
+    updated_by: str | None
+    operation: Operation | None
+    inlet_id: str | None
+
+
+class _SavedFlows(msgspec.Struct, frozen=True):
+    resources: dict[Kind, list[_SavedResource]]
+    rescheduled: list[str]
+    writes: int
+    etag_base: int
 
 
 #: What refers to the resources of a kind and cannot do without them: its kind, and the path of the reference.
@@ -251,6 +274,36 @@ class FlowStore(Store):
         self.rescheduled.pop(resource.id, None)
         self.inlets.pop(resource.inlet_id or "", None)
         resource.inlet_id = None
+
+    def dump(self) -> dict[str, Any]:
+        """Return all resources."""
+        names = _SavedResource.__struct_fields__
+        resources = {
+            kind: [_SavedResource(*(getattr(each, name) for name in names)) for each in shelf.all()]
+            for kind, shelf in self._shelves.items()
+        }
+        return msgspec.structs.asdict(
+            _SavedFlows(resources, list(self.rescheduled), self._writes, self._etag_base)
+        )
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take them over. What AEP had not ended of its updates, it ends now or when it would have."""
+        flows = msgspec.convert(saved, _SavedFlows)
+        self._writes, self._etag_base = flows.writes, flows.etag_base
+        for kind, resources in flows.resources.items():
+            for each in resources:
+                resource = Resource(kind, **msgspec.structs.asdict(each))
+                self._shelves[kind].add(resource)
+                if resource.inlet_id:
+                    self.inlets[resource.inlet_id] = resource
+                if resource.operation and not resource.operation.is_completed:
+                    self._finalize_later(resource)
+        wanted = (self.find(Kind.FLOWS, each) for each in flows.rescheduled)
+        self.rescheduled = {flow.id: flow for flow in wanted if flow}
+
+    def _finalize_later(self, resource: Resource) -> None:
+        due = resource.updated_at / 1000 + self.world.switches.finalization_seconds
+        self.world.timers.add(due - self.world.clock.now(), lambda: self.finalize(resource))
 
     def _still_shown(self, resource: Resource) -> list[tuple[float, Resource]]:
         now = self.world.clock.now()

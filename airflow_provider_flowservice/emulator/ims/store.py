@@ -23,6 +23,8 @@ class AccessToken:
 class TokenStore(Store):
     """All tokens that are valid."""
 
+    kept = (("_tokens", dict[str, AccessToken]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._tokens: dict[str, AccessToken] = {}

@@ -52,6 +52,8 @@ _PATH = "/{container}/descriptors/{descriptor_id}"
 class DescriptorStore(Store):
     """The descriptors of one sandbox."""
 
+    kept = (("_descriptors", dict[str, dict[str, Any]]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._descriptors: dict[str, dict[str, Any]] = {}

@@ -57,6 +57,8 @@ _SEEDED_AT = 1_583_000_000_000
 class SegmentStore(Store):
     """The segments, seeded with :data:`SEEDED_SEGMENT_NAMES` (the same in every sandbox and every run)."""
 
+    kept = (("_segments", dict[str, Segment]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._segments = {
