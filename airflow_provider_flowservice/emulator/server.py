@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import uvicorn
 
 from airflow_provider_flowservice.emulator.app import build_app
 from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.control_api.guard import is_loopback
 from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.world import World
 
@@ -55,7 +55,7 @@ class EmulatorServer:
         allow_remote: bool = False,
         prepare: Callable[[World], None] | None = None,
     ) -> None:
-        if not allow_remote and not _is_loopback(host):
+        if not allow_remote and not is_loopback(host):
             raise ValueError(
                 f"{host} can be reached by other machines; only loopback addresses are served by default"
             )
@@ -63,7 +63,7 @@ class EmulatorServer:
         self._port = port
         self._certificate = ssl_certfile
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox), prepare),
+            build_app(Settings(sandbox=sandbox, allowed_hosts=(host,)), prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
@@ -126,12 +126,3 @@ class EmulatorServer:
             self._server.run(sockets=[self._socket] if self._socket else None)
         finally:
             self._server.settled.set()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -36,10 +36,12 @@ class Settings:
 
     :param sandbox: name of the built-in development sandbox; ``prod`` always exists too.
     :param credential: the only caller.
+    :param allowed_hosts: names under which the emulator is served besides those of loopback.
     """
 
     sandbox: str = "dev"
     credential: Credential = Credential()
+    allowed_hosts: tuple[str, ...] = ()
 
 
 def _choice(default: str, *others: str, doc: str) -> Any:

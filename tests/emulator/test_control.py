@@ -130,13 +130,6 @@ def test_an_unknown_sandbox_or_flow_is_explained(api: Api) -> None:
         api.control.exports("none")
 
 
-def test_a_web_page_cannot_steer_the_emulator(api: Api) -> None:
-    plain = {"Content-Type": "text/plain"}
-    for path in ("faults", "clock", "switches", "sandboxes"):
-        response = requests.post(f"{api.url}/_emulator/{path}", data="{}", headers=plain, timeout=10)
-        assert response.status_code == 400
-
-
 def test_the_page_shows_what_exists_and_escapes_it(api: Api) -> None:
     flow = api.flow("<script>alert(1)</script>")
     api.patch(f"/flows/{flow['id']}", flow["etag"], add_segment("seg"))
