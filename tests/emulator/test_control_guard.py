@@ -141,7 +141,7 @@ def test_every_loopback_host_is_accepted(api: Api, host: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "refused"),
-    [("aep.test:8765", nullcontext()), ("other.test", pytest.raises(ControlError, match="'other.test'"))],
+    [("aep.test:8765", nullcontext()), ("other.test", pytest.raises(ControlError, match=r"'other\.test'"))],
 )
 def test_an_allowed_host_is_accepted(host: str, refused: AbstractContextManager[object]) -> None:
     scope = {"type": "http", "method": "GET", "headers": [(b"host", host.encode())]}

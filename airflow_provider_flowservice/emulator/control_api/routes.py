@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
 from airflow_provider_flowservice.emulator.control_api.guard import ControlError, check_origin
-from airflow_provider_flowservice.emulator.control_api.views import page_of, state_of
+from airflow_provider_flowservice.emulator.control_api.views import state_of
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_NAMES
@@ -50,12 +50,6 @@ async def _object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ControlError(400, "the body must be an object")
     return body
-
-
-@router.get("")
-async def page(request: Request, world: CurrentWorld, edge: CurrentEdge) -> Response:
-    """The page in the browser."""
-    return HTMLResponse(page_of(world, edge, _base_url(request)))
 
 
 @router.get("/health")
