@@ -45,7 +45,10 @@ def addresses(api: Api) -> list[str]:
     patched = api.patch(f"/flows/{flow['id']}", flow["etag"], *map(add_segment, api.control.segments[:3]))
     assert patched.ok
     for _ in range(2):
-        streaming.send({"first": HOSTILE, "mail": "a@example.com"})
+        sent = streaming.send(
+            {"first": HOSTILE, "mail": "a@example.com"}, **{"x-adobe-flow-id": streaming.flow_id}
+        )
+        assert sent.ok, sent.text
         api.control.advance(SETTLED)
     api.control.inject({"match": {"path": HOSTILE}, "fault": {"kind": "status", "status": 503}})
     start = str(int(api.control.now()))
@@ -102,6 +105,7 @@ def test_names_are_shown_as_they_are(open_page: Opener, addresses: list[str]) ->
     assert page.locator("main h1").inner_text() == HOSTILE
     assert page.locator("main img").count() == 0
     page.get_by_role("link", name="Schemas").click()
+    page.locator("h1", has_text="Schemas").wait_for()
     page.get_by_role("link", name=HOSTILE).wait_for()
 
 
@@ -132,7 +136,7 @@ def test_a_search_has_an_address_and_needs_no_mouse(open_page: Opener, busy: Emu
     assert page.url.endswith("#/flows?search=flow+117")
     page.get_by_role("link", name="flow 117").first.focus()
     page.keyboard.press("Enter")
-    page.locator("main", has_text="As AEP shows it").wait_for()
+    page.locator("main", has_text="Requests about it").wait_for()
     assert page.evaluate("document.activeElement.id") == "content"
 
 
