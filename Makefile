@@ -64,7 +64,7 @@ lint: $(READY) ## check style, types and import directions
 bench: $(READY) ## measure what importing the operators and sensors costs
 	@$(BIN)/python -m tests.benchmarks.import_cost
 
-bench-emulator: $(READY) ## measure how fast the emulator starts and serves reads of a busy sandbox; on Linux
+bench-emulator: $(READY) ## measure how fast the emulator starts, serves reads of a busy sandbox, and its page; on Linux
 	@$(BIN)/python -m tests.benchmarks.emulator
 
 # wrk and aepp are measured too if they are installed: apt-get install wrk, .venv/bin/pip install aepp.

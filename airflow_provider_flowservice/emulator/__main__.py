@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
-            _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
+            _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/)")
             stop.wait()
     except (OSError, ValueError) as error:
         _print(sys.stderr, f"flowservice-emulator: {error}")

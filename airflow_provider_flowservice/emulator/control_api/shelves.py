@@ -96,7 +96,7 @@ def _of_flow_service(
         words,
         line,
         detail,
-        lambda renderer, one: renderer.item(one),
+        lambda renderer, one: masked(renderer.item(one)),
     )
 
 
