@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel bench bench-emulator bench-inlet bench-waits lint format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,10 @@ test-matrix: $(READY) ## run the tests on every version of Airflow and Python, a
 test-wheel: $(READY) ## install the wheel into an environment of its own, and test a DAG there as README does
 	@$(BIN)/python -m pytest -m wheel tests/testing
 
+# SCREENSHOTS=DIR keeps what the page looks like. Besides Chromium, it needs .venv/bin/pip install playwright.
+test-page: $(READY) ## look at the emulator's page in Chromium: wide, narrow, light and dark
+	@$(BIN)/python -m pytest -m browser tests/emulator/browser
+
 lint: $(READY) ## check style, types and import directions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -64,7 +68,7 @@ lint: $(READY) ## check style, types and import directions
 bench: $(READY) ## measure what importing the operators and sensors costs
 	@$(BIN)/python -m tests.benchmarks.import_cost
 
-bench-emulator: $(READY) ## measure how fast the emulator starts and serves reads of a busy sandbox; on Linux
+bench-emulator: $(READY) ## measure how fast the emulator starts, serves reads of a busy sandbox, and its page; on Linux
 	@$(BIN)/python -m tests.benchmarks.emulator
 
 # wrk and aepp are measured too if they are installed: apt-get install wrk, .venv/bin/pip install aepp.

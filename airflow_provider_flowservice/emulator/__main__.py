@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
-            _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/_emulator/)")
+            _print(sys.stdout, f"Flow Service emulator on {server.url} (page: {server.url}/)")
             for name in options.allow_host:
                 _print(sys.stdout, f"also on {server.url_of(name)}")
             if server.is_restored and options.scenario:

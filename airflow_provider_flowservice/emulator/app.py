@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from airflow_provider_flowservice.emulator.activation.routes import router as activation_router
 from airflow_provider_flowservice.emulator.catalog.routes import router as catalog_router
 from airflow_provider_flowservice.emulator.collection.routes import router as collection_router
+from airflow_provider_flowservice.emulator.control_api.page import router as page_router
 from airflow_provider_flowservice.emulator.control_api.routes import router as control_router
 from airflow_provider_flowservice.emulator.dataprep.routes import router as data_prep_router
 from airflow_provider_flowservice.emulator.edge import Edge
@@ -34,6 +35,7 @@ from airflow_provider_flowservice.emulator.world import World
 
 _ROUTERS = (
     control_router,
+    page_router,
     ims_router,
     flow_router,
     explore_router,

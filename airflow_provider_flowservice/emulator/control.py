@@ -153,6 +153,8 @@ class EmulatorControl:
                 f"{self.url}/_emulator{path}",
                 params=params,
                 json=json,
+                # Required of every change, also of one without a body.
+                headers={"Content-Type": "application/json"},
                 verify=self._verify,
                 timeout=_TIMEOUT_SECONDS,
             )

@@ -66,7 +66,7 @@ class Edge:
         scope["path"] = scope["path"].rstrip("/") or "/"
         scope[NOTES_KEY] = notes
         self._world.timers.run_due()
-        if scope["path"].startswith(CONTROL_PREFIX):
+        if scope["path"] == "/" or scope["path"].startswith(CONTROL_PREFIX):
             await self._app(scope, receive, send)
             return
         body = await _read_body(receive)
@@ -78,7 +78,7 @@ class Edge:
         if response is None:
             await _reset_connection(receive)
             return
-        exchange.status = response.status
+        self.journal.complete(exchange, response)
         await _send(response, notes, send)
         if response.cut_after is not None:
             await _close_connection(receive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp
 
 from airflow_provider_flowservice.emulator.app import build_app
 from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.control_api.guard import is_loopback
 from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.state import Autosave, StateFile
 from airflow_provider_flowservice.emulator.world import World
@@ -69,7 +69,7 @@ class EmulatorServer:
         allowed_hosts: Sequence[str] = (),
         state_file: str | PathLike[str] | None = None,
     ) -> None:
-        if not allow_remote and not _is_loopback(host):
+        if not allow_remote and not is_loopback(host):
             raise ValueError(
                 f"{host} can be reached by other machines; only loopback addresses are served by default"
             )
@@ -183,12 +183,3 @@ def _certificates(
         check_host_name(name)
     files = certificates_in(Path(directory), [*allowed_hosts, host])
     return str(files.ca), str(files.chain), str(files.key)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -132,7 +132,7 @@ class InletRequest:
         """Store a message, with the reason if it will be dropped."""
         reason = _reason_to_drop(self.sandbox.world, flow)
         message = Message(record, self._mapped(record, flow), flow.id, xaction_id, reason)
-        self.inlet.messages.append(message)
+        self.inlet.add(message)
 
     def _mapped(self, record: Any, flow: Resource) -> dict[str, Any] | None:
         if not self.inlet.is_raw:

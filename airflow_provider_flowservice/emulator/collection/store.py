@@ -6,7 +6,7 @@ it is gone when the connection is.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,13 +51,24 @@ class Inlet:
 
     :param connection: the base connection that it belongs to.
     :param messages: the latest :data:`KEPT_MESSAGES`, oldest first.
+    :param received: number of messages of each flow, also of those that are no longer kept.
+    :param dropped: number of those that will not be ingested.
     :param validations: times of the latest synchronous validations, in seconds since the epoch.
     """
 
     id: str
     connection: Resource
     messages: deque[Message] = field(default_factory=lambda: deque(maxlen=KEPT_MESSAGES))
+    received: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
     validations: deque[float] = field(default_factory=deque)
+
+    def add(self, message: Message) -> None:
+        """Keep a message."""
+        self.messages.append(message)
+        self.received[message.flow_id] += 1
+        if message.dropped is not None:
+            self.dropped[message.flow_id] += 1
 
     @property
     def is_raw(self) -> bool:
@@ -99,6 +110,10 @@ class InletStore(Store):
             self._inlets[inlet_id] = Inlet(inlet_id, connection)
             self._fill(self._inlets[inlet_id])
         return self._inlets[inlet_id]
+
+    def find(self, inlet_id: str) -> Inlet | None:
+        """Return an inlet that was used, or None."""
+        return self._inlets.get(inlet_id)
 
     def _fill(self, inlet: Inlet) -> None:
         saved = self._saved.pop(inlet.id, None)

@@ -1,31 +1,27 @@
 """``/_emulator``: look inside, advance the clock, inject faults, set switches.
 
-A request that changes something and has a body must have ``Content-Type: application/json``, which a web
-page on another host cannot send without a preflight request.
+A request that changes something must have ``Content-Type: application/json``, even if it has no body; see
+:mod:`.guard` for what else is refused, and why.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
-from airflow_provider_flowservice.emulator.control_api.views import page_of, state_of
+from airflow_provider_flowservice.emulator.control_api.guard import ControlError, check_origin
+from airflow_provider_flowservice.emulator.control_api.views import state_of
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
-from airflow_provider_flowservice.emulator.errors import ApiError
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_NAMES
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
-router = APIRouter(prefix="/_emulator")
-
-
-class ControlError(ApiError):
-    """A request to the emulator itself is invalid: 400 or 404 with a message."""
+router = APIRouter(prefix="/_emulator", dependencies=[Depends(check_origin)])
 
 
 def _base_url(request: Request) -> str:
@@ -43,11 +39,9 @@ def _sandbox(request: Request, world: World) -> Sandbox:
 
 
 async def _json(request: Request) -> Any:
-    if "json" not in request.headers.get("content-type", ""):
-        raise ControlError(400, "the body must be JSON, with Content-Type: application/json")
     try:
         return await request.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ControlError(400, f"the body is not valid JSON: {error}") from error
 
 
@@ -56,12 +50,6 @@ async def _object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ControlError(400, "the body must be an object")
     return body
-
-
-@router.get("")
-async def page(request: Request, world: CurrentWorld, edge: CurrentEdge) -> Response:
-    """The page in the browser."""
-    return HTMLResponse(page_of(world, edge, _base_url(request)))
 
 
 @router.get("/health")

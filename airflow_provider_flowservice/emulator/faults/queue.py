@@ -10,7 +10,8 @@ from airflow_provider_flowservice.emulator.faults import connection, drift
 from airflow_provider_flowservice.emulator.faults.base import Fault
 from airflow_provider_flowservice.emulator.world import Store, World
 
-_KINDS: dict[str, type[Fault]] = {
+#: Every fault by its kind.
+FAULTS: dict[str, type[Fault]] = {
     each.kind: each
     for each in (
         connection.StatusFault,
@@ -37,11 +38,11 @@ def parse_fault(spec: Any) -> Fault:
 
     :raises ValueError: if the kind or a parameter is unknown, missing or out of range.
     """
-    if not isinstance(spec, dict) or spec.get("kind") not in _KINDS:
-        raise ValueError(f"fault.kind must be one of {', '.join(sorted(_KINDS))}")
+    if not isinstance(spec, dict) or spec.get("kind") not in FAULTS:
+        raise ValueError(f"fault.kind must be one of {', '.join(sorted(FAULTS))}")
     parameters = {name: value for name, value in spec.items() if name != "kind"}
     try:
-        return _KINDS[spec["kind"]](**parameters)
+        return FAULTS[spec["kind"]](**parameters)
     except TypeError as error:
         raise ValueError(f"fault {spec['kind']!r}: {error}") from error
 

@@ -47,6 +47,11 @@ class ByAge(Generic[R]):
         """Add a resource."""
         insort(self._entries, (one.created_at, one.order, one))
 
+    def newest(self, offset: int, count: int) -> list[R]:
+        """Return some resources, most recent first, after as many others."""
+        end = max(len(self._entries) - offset, 0)
+        return [one for _, _, one in reversed(self._entries[max(end - count, 0) : end])]
+
     def remove(self, one: R) -> None:
         """Remove a resource that was added."""
         # A tuple sorts right before a longer one that begins like it.

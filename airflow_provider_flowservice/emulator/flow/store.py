@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from airflow_provider_flowservice.emulator.flow.errors import not_found
 from airflow_provider_flowservice.emulator.flow.listing import texts_at
-from airflow_provider_flowservice.emulator.flow.shelf import Shelf, newest_first
+from airflow_provider_flowservice.emulator.flow.shelf import ByAge, Shelf, newest_first
 from airflow_provider_flowservice.emulator.world import Store, World
 
 FINALIZER = "acp_foundation_connectors@AdobeID"
@@ -261,11 +261,19 @@ class FlowStore(Store):
         """Return the runs of a flow, oldest first."""
         return self._referring(Kind.RUNS, "flowId", flow)
 
+    def runs_by_age(self, flow: Resource) -> ByAge[Resource]:
+        """Return the runs of a flow without looking at each of them."""
+        groups = self._groups_referring(Kind.RUNS, "flowId", flow)
+        return groups[0] if groups else ByAge()
+
     def _referring(self, kind: Kind, path: str, resource: Resource) -> list[Resource]:
+        return list(newest_first(self._groups_referring(kind, path, resource)))[::-1]
+
+    def _groups_referring(self, kind: Kind, path: str, resource: Resource) -> list[ByAge[Resource]]:
         def texts_of(user: Resource) -> tuple[Iterator[str], bool]:
             return texts_at(user.body, path), True
 
-        return list(newest_first(self._shelves[kind].having(path, (resource.id,), texts_of)))[::-1]
+        return self._shelves[kind].having(path, (resource.id,), texts_of)
 
     def delete(self, resource: Resource) -> None:
         """Remove a resource, and its inlet if it has one."""

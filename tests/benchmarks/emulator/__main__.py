@@ -1,4 +1,4 @@
-"""What the emulator costs: its start, empty and with a busy sandbox, and the reads of that sandbox.
+"""What the emulator costs: its start, empty and with a busy sandbox, the reads of that sandbox, and its page.
 
 Run ``python -m tests.benchmarks.emulator``, on Linux. The server has one core. How many reads it serves in a second is
 told by the CPU time that its process takes for each, since that does not depend on what else the machine does; beside
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.benchmarks.emulator.load import Cost, send_all
+from tests.benchmarks.emulator.page import load_page
 from tests.benchmarks.emulator.reads import Reader, filtered_reads, reads_by_id
 from tests.support.processes import running
 
@@ -48,12 +49,16 @@ class Limits:
     :param busy: seconds to start with the busy sandbox.
     :param by_id: reads of single resources in a second of CPU time.
     :param filtered: reads of filtered lists in a second of CPU time, as many of each kind.
+    :param page: seconds until the first view of the page is complete.
+    :param portion: seconds for the portion of the page that takes longest: so long it may hold up other requests.
     """
 
     empty: float = 0.8
     busy: float = 3.0
     by_id: float = 4_000
     filtered: float = 2_000
+    page: float = 1.0
+    portion: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,19 @@ def measure_reads(size: Size, limits: Limits, *handicap: str) -> Iterator[Bound]
         yield Bound("filtered reads in a CPU second", _rate(filtered), limits.filtered, at_least=True)
 
 
+def measure_page(size: Size, limits: Limits, *handicap: str) -> Iterator[Bound]:
+    """Load the page and portions of each of its views from a server that was just started.
+
+    :param handicap: further options of the server.
+    """
+    costs = []
+    for _ in range(size.rounds):
+        with _started((_BUSY, str(size.flows), str(size.runs), *handicap)) as (url, _server):
+            costs.append(load_page(url))
+    yield Bound("page, first view, s", min(cost.view for cost in costs), limits.page)
+    yield Bound("page, longest portion, s", min(cost.longest for cost in costs), limits.portion)
+
+
 def _costs(reader: Reader, server: int, targets: Mapping[str, Sequence[str]], size: Size) -> list[Cost]:
     costs = []
     for name, each in targets.items():
@@ -141,7 +159,11 @@ def run(size: Size, limits: Limits, *handicap: str) -> int:
 
     :returns: 1 if a bound is missed.
     """
-    bounds = [*measure_starts(size, limits), *measure_reads(size, limits, *handicap)]
+    bounds = [
+        *measure_starts(size, limits),
+        *measure_reads(size, limits, *handicap),
+        *measure_page(size, limits),
+    ]
     print("\n| measured | limit | value | |\n|---|--:|--:|---|")
     for bound in bounds:
         sign, verdict = "≥" if bound.at_least else "≤", "kept" if bound.is_kept else "**missed**"
@@ -153,7 +175,8 @@ def run(size: Size, limits: Limits, *handicap: str) -> int:
 def main() -> int:
     """Measure everything; 1 if a bound is missed."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.emulator", description="Measure the emulator's start and reads."
+        prog="python -m tests.benchmarks.emulator",
+        description="Measure the emulator's start, reads and page.",
     )
     parser.parse_args()
     return run(SIZE, Limits())
