@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_flowservice.client import converge
 from airflow_provider_flowservice.client.waits import TOLERATED_FAILURES
+from airflow_provider_flowservice.triggers.poller import HOLD_SECONDS, SLOWER
 from tests.faults.outcomes import Outcome
 from tests.support.aep import FLOW_SERVICE
 from tests.support.operation import REQUEST_TRIES, Operation, Repeats
@@ -118,7 +119,11 @@ def writes(kind: Kind, operation: Operation, place: str) -> int:
 
 def bound(kind: Kind, operation: Operation, place: str) -> float:
     """Seconds that an operation may take."""
-    seconds = operation.waits + _SLACK
+    # After a call that failed, a poller holds the others back and polls less often.
+    is_slowed = operation.deferred and place == operation.polled
+    seconds = (
+        operation.waits * (SLOWER if is_slowed else 1.0) + _SLACK + (2 * HOLD_SECONDS if is_slowed else 0.0)
+    )
     if kind.kind == "eventual":
         return seconds + SEARCH / 2
     if kind.kind == "noop":
