@@ -48,7 +48,11 @@ _GLOBAL_IDS = {resource["meta:altId"]: resource_id for resource_id, resource in 
 class SchemaStore(Store):
     """A tenant's own resources, beside the global ones that every tenant has."""
 
-    kept = (("_tenant", dict[str, dict[str, Any]]),)
+    kept = (
+        ("_tenant", dict[str, dict[str, Any]]),
+        ("_ids", dict[str, str]),
+        ("_earlier", dict[str, list[dict[str, Any]]]),
+    )
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -58,6 +58,8 @@ class SegmentJob:
 class JobStore(Store):
     """The segment jobs of one sandbox."""
 
+    kept = (("_jobs", dict[str, SegmentJob]),)
+
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._jobs: dict[str, SegmentJob] = {}
