@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from airflow_provider_flowservice.emulator.scenarios import read_scenario
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -66,6 +67,12 @@ def everything(api: Api) -> dict[str, Any]:
     return dict(json.loads(json.dumps(shown).replace(api.url, "URL")))
 
 
+def received(api: Api, flow_id: str) -> int:
+    """How many records of a flow the page counts."""
+    card = requests.get(f"{api.url}/_emulator/page/flows/{flow_id}", timeout=30).json()
+    return int(card["inlets"][0]["received"])
+
+
 def test_everything_outlives_a_restart(path: Path) -> None:
     with served(path) as api:
         api.control.open_sandbox("stage")
@@ -88,7 +95,10 @@ def test_everything_outlives_a_restart(path: Path) -> None:
         before, ahead = everything(api), api.control._json("GET", "/clock")["ahead"]
         assert len(before["state"]["dev"]["runs"]) == 2
         assert len(before["state"]["dev"]["messages"][streaming.inlet_id]) == 1
+        assert received(api, flow_id=streaming.flow_id) == 1
     with served(path, token) as api:
+        # On the page, before anything else asks for the inlet.
+        assert received(api, flow_id=streaming.flow_id) == 1
         assert everything(api) == before
         assert api.control._json("GET", "/clock")["ahead"] == ahead
         schema = api.call(

@@ -91,6 +91,8 @@ class _SavedInlet:
     """What a state file has of an inlet."""
 
     messages: list[Message]
+    received: dict[str, int]
+    dropped: dict[str, int]
     validations: list[float]
 
 
@@ -111,20 +113,20 @@ class InletStore(Store):
             self._fill(self._inlets[inlet_id])
         return self._inlets[inlet_id]
 
-    def find(self, inlet_id: str) -> Inlet | None:
-        """Return an inlet that was used, or None."""
-        return self._inlets.get(inlet_id)
-
     def _fill(self, inlet: Inlet) -> None:
         saved = self._saved.pop(inlet.id, None)
         if saved is not None:
             inlet.messages.extend(saved.messages)
+            inlet.received.update(saved.received)
+            inlet.dropped.update(saved.dropped)
             inlet.validations.extend(saved.validations)
 
     def dump(self) -> dict[str, Any]:
         """Return what the open inlets received."""
         used = {
-            key: _SavedInlet(list(each.messages), list(each.validations))
+            key: _SavedInlet(
+                list(each.messages), dict(each.received), dict(each.dropped), list(each.validations)
+            )
             for key, each in self._inlets.items()
             if each.connection.inlet_id
         }

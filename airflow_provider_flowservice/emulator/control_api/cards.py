@@ -149,7 +149,6 @@ def _inlet(sandbox: Sandbox, base: Resource, flow: Resource | None = None) -> di
     :param flow: counts only those for this flow.
     """
     inlet_id = base.inlet_id or ""
-    inlet = InletStore.of(sandbox).find(inlet_id)
-    counts = [inlet.received, inlet.dropped] if inlet else []
-    received, dropped = [each[flow.id] if flow else each.total() for each in counts] or [0, 0]
+    inlet = InletStore.of(sandbox).get(inlet_id, base)
+    received, dropped = (each[flow.id] if flow else each.total() for each in (inlet.received, inlet.dropped))
     return {"id": inlet_id, "received": received, "dropped": dropped}
