@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sandbox=options.sandbox,
             log_level=options.log_level,
             allow_remote=options.allow_remote,
+            kinesis_endpoint=options.kinesis_endpoint,
+            event_hubs_endpoint=options.event_hubs_endpoint,
+            export_dir=options.export_dir,
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
@@ -61,6 +64,19 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-remote",
         action="store_true",
         help="allow a --host that other machines can reach; nothing protects the emulator",
+    )
+    parser.add_argument(
+        "--kinesis-endpoint",
+        metavar="URL",
+        help="really send what flows to Amazon Kinesis export, to a local Kinesis for example; needs boto3",
+    )
+    parser.add_argument(
+        "--event-hubs-endpoint",
+        metavar="URL",
+        help="really send what flows to Azure Event Hubs export, over HTTPS or HTTP",
+    )
+    parser.add_argument(
+        "--export-dir", metavar="DIR", help="really write what flows to file destinations export, as files"
     )
     return parser
 

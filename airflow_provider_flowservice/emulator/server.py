@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from airflow_provider_flowservice.emulator.settings import Settings
 from airflow_provider_flowservice.emulator.world import World
 
 _START_SECONDS = 30
-_STOP_SECONDS = 10
+# What is still being sent to an output gets some seconds.
+_STOP_SECONDS = 30
 
 
 class _Server(uvicorn.Server):
@@ -41,7 +43,12 @@ class EmulatorServer:
     :param log_level: level of uvicorn's log.
     :param allow_remote: listen on an address that other machines can reach.
     :param prepare: fills the emulator's world before it listens.
-    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
+    :param kinesis_endpoint: URL to which flows to Amazon Kinesis really send what they export; needs boto3.
+    :param event_hubs_endpoint: the same for Azure Event Hubs.
+    :param export_dir: folder into which flows to file destinations really write what they export.
+    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set; if an endpoint is not a
+        URL, or boto3 is missing.
+    :raises OSError: if ``export_dir`` cannot be made.
     """
 
     def __init__(
@@ -54,6 +61,9 @@ class EmulatorServer:
         log_level: str = "warning",
         allow_remote: bool = False,
         prepare: Callable[[World], None] | None = None,
+        kinesis_endpoint: str | None = None,
+        event_hubs_endpoint: str | None = None,
+        export_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise ValueError(
@@ -62,14 +72,20 @@ class EmulatorServer:
         self._host = host
         self._port = port
         self._certificate = ssl_certfile
+        settings = Settings(
+            sandbox=sandbox,
+            kinesis_endpoint=kinesis_endpoint,
+            event_hubs_endpoint=event_hubs_endpoint,
+            export_dir=export_dir,
+        )
         config = uvicorn.Config(
-            build_app(Settings(sandbox=sandbox), prepare),
+            build_app(settings, prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
             ssl_keyfile=ssl_keyfile,
             proxy_headers=False,
-            lifespan="off",
+            lifespan="on",
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=1,

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.collection.store import inlets_of
 from airflow_provider_flowservice.emulator.edge import Edge
 from airflow_provider_flowservice.emulator.flow.render import Renderer
 from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.outputs.delivery import DeliveryStore
 from airflow_provider_flowservice.emulator.world import Sandbox, World
 
 _SHOWN_REQUESTS = 200
+_EXPORTED = ("payloads", "deliveries")
 _STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}"
     "table{border-collapse:collapse;margin-bottom:2em}"
@@ -40,6 +43,16 @@ def state_of(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
     return state
 
 
+def exports_of(sandbox: Sandbox, flow: Resource) -> dict[str, Any]:
+    """Return what a flow exports, and what of it was sent to an output, the latest last."""
+    return {
+        "flowId": flow.id,
+        "sandbox": sandbox.name,
+        "payloads": exported_profiles(flow),
+        "deliveries": [each.as_json() for each in DeliveryStore.of(sandbox).of_flow(flow.id)],
+    }
+
+
 class Html(str):
     """A string that is HTML already. All other strings are escaped on their way to the page."""
 
@@ -51,6 +64,7 @@ def page_of(world: World, edge: Edge, base_url: str) -> str:
     parts = [_tag("h1", "Flow Service emulator"), _about(world, edge)]
     for name, sandbox in sorted(world.sandboxes.items()):
         parts += [_tag("h2", f"Sandbox {name}"), *_collections(state_of(sandbox, base_url))]
+        parts += _exports(sandbox)
     parts += [_tag("h2", f"Last {_SHOWN_REQUESTS} requests"), _requests(edge)]
     head = _tag(
         "head",
@@ -106,6 +120,14 @@ def _collections(state: dict[str, Any]) -> list[Html]:
             rows = ((i["id"], str(i.get("name", "")), str(i.get("state", "")), _details(i)) for i in items)
             parts.append(_table(("id", "name", "state", "content"), rows))
     return parts or [_tag("p", "empty")]
+
+
+def _exports(sandbox: Sandbox) -> list[Html]:
+    flows = FlowStore.of(sandbox).all(Kind.FLOWS)
+    shown = [each for each in (exports_of(sandbox, flow) for flow in flows) if any(map(each.get, _EXPORTED))]
+    rows = ((each["flowId"], *(str(len(each[name])) for name in _EXPORTED), _details(each)) for each in shown)
+    head = ("flow", *_EXPORTED, "content")
+    return [_tag("h3", f"exports ({len(shown)})"), _table(head, rows)] if shown else []
 
 
 def _requests(edge: Edge) -> Html:
