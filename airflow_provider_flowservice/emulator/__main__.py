@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             allowed_hosts=options.allow_host,
             prepare=_scenario(options.scenario),
             state_file=options.state_file,
+            kinesis_endpoint=options.kinesis_endpoint,
+            event_hubs_endpoint=options.event_hubs_endpoint,
+            export_dir=options.export_dir,
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
@@ -116,6 +119,19 @@ def _parser() -> argparse.ArgumentParser:
         "--specs",
         metavar="FILE",
         help="add the connectionSpecs and flowSpecs of this JSON file, in the form in which AEP lists them",
+    )
+    parser.add_argument(
+        "--kinesis-endpoint",
+        metavar="URL",
+        help="really send what flows to Amazon Kinesis export, to a local Kinesis for example; needs boto3",
+    )
+    parser.add_argument(
+        "--event-hubs-endpoint",
+        metavar="URL",
+        help="really send what flows to Azure Event Hubs export, over HTTPS or HTTP",
+    )
+    parser.add_argument(
+        "--export-dir", metavar="DIR", help="really write what flows to file destinations export, as files"
     )
     return parser
 

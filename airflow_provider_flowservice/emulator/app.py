@@ -23,6 +23,7 @@ from airflow_provider_flowservice.emulator.flow.reads import FlowReads
 from airflow_provider_flowservice.emulator.flow.routes import router as flow_router
 from airflow_provider_flowservice.emulator.gateway import refusal
 from airflow_provider_flowservice.emulator.ims.routes import router as ims_router
+from airflow_provider_flowservice.emulator.outputs.exporter import Exporter, outputs_of
 from airflow_provider_flowservice.emulator.sandboxes import router as sandbox_router
 from airflow_provider_flowservice.emulator.schemas.descriptors import router as descriptor_router
 from airflow_provider_flowservice.emulator.schemas.routes import router as schema_router
@@ -57,13 +58,19 @@ _ROUTERS = (
 def build_app(settings: Settings, prepare: Callable[[World], None] | None = None) -> ASGIApp:
     """Return an emulator with a world of its own.
 
-    :param prepare: fills the world, which is empty otherwise.
+    :param prepare: fills the world, which is empty otherwise; what it makes is not exported.
+    :raises ValueError: if an output is set in a wrong way.
+    :raises OSError: if the folder for exported files cannot be made.
     """
-    app = FastAPI(title="Flow Service emulator", openapi_url=None, redirect_slashes=False)
     world = World(settings)
     if prepare:
         prepare(world)
+    exporter = Exporter(world, outputs_of(world))
+    app = FastAPI(
+        title="Flow Service emulator", openapi_url=None, redirect_slashes=False, lifespan=exporter.running
+    )
     app.state.world = world
+    app.state.exporter = exporter
     app.add_exception_handler(ApiError, _error_response)
     app.add_exception_handler(HTTPException, _route_error)
     app.router.routes.append(UnservedRoute())

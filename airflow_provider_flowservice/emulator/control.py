@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from requests import Response
 
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,20 @@ class EmulatorControl:
         self._call("POST", "/switches", json=values)
 
     def exports(self, flow_id: str, sandbox: str | None = None) -> list[dict[str, Any]]:
-        """Return what an activated flow has sent to its destination."""
+        """Return the payloads that an activated flow exports.
+
+        :param sandbox: where to look for the flow; in all by default.
+        """
         params = {"sandbox": sandbox} if sandbox else None
         return list(self._json("GET", f"/flows/{flow_id}/exports", params=params))
+
+    def deliveries(self, flow_id: str, wait: float = 0) -> list[dict[str, Any]]:
+        """Return what a flow has sent to a stream, an event hub or files, oldest first.
+
+        :param wait: seconds to wait at most for what is being sent; up to 30.
+        """
+        found = self._json("GET", f"/exports/{flow_id}", params={"wait": str(wait)})
+        return list(found["deliveries"])
 
     def messages(self, inlet_id: str) -> list[dict[str, Any]]:
         """Return what an inlet received, oldest first: message, mapped, flowId, xactionId, dropped, reason."""

@@ -20,7 +20,8 @@ from airflow_provider_flowservice.emulator.state import Autosave, StateFile
 from airflow_provider_flowservice.emulator.world import World
 
 _START_SECONDS = 30
-_STOP_SECONDS = 10
+# What is still being sent to an output gets some seconds.
+_STOP_SECONDS = 30
 
 
 class _Server(uvicorn.Server):
@@ -50,9 +51,13 @@ class EmulatorServer:
     :param log_level: level of uvicorn's log.
     :param allow_remote: listen on an address that other machines can reach.
     :param prepare: fills the emulator's world before it listens.
+    :param kinesis_endpoint: URL to which flows to Amazon Kinesis really send what they export; needs boto3.
+    :param event_hubs_endpoint: the same for Azure Event Hubs.
+    :param export_dir: folder into which flows to file destinations really write what they export.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or ``tls`` and
-        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator.
-    :raises OSError: if ``tls`` or ``state_file`` cannot be read or written.
+        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator, or an endpoint is not a
+        URL, or boto3 is missing.
+    :raises OSError: if ``tls`` or ``state_file`` cannot be read or written, or ``export_dir`` cannot be made.
     """
 
     def __init__(
@@ -68,6 +73,9 @@ class EmulatorServer:
         tls: str | PathLike[str] | None = None,
         allowed_hosts: Sequence[str] = (),
         state_file: str | PathLike[str] | None = None,
+        kinesis_endpoint: str | None = None,
+        event_hubs_endpoint: str | None = None,
+        export_dir: str | PathLike[str] | None = None,
     ) -> None:
         if not allow_remote and not is_loopback(host):
             raise ValueError(
@@ -87,14 +95,21 @@ class EmulatorServer:
         self._state = StateFile(Path(state_file)) if state_file is not None else None
         #: Whether the state file was there.
         self.is_restored = False
+        settings = Settings(
+            sandbox=sandbox,
+            allowed_hosts=(host, *allowed_hosts),
+            kinesis_endpoint=kinesis_endpoint,
+            event_hubs_endpoint=event_hubs_endpoint,
+            export_dir=export_dir,
+        )
         config = uvicorn.Config(
-            self._app(Settings(sandbox=sandbox, allowed_hosts=(host, *allowed_hosts)), prepare),
+            self._app(settings, prepare),
             log_level=log_level,
             access_log=log_level in ("debug", "trace", "info"),
             ssl_certfile=ssl_certfile,
             ssl_keyfile=ssl_keyfile,
             proxy_headers=False,
-            lifespan="off",
+            lifespan="on",
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=1,

@@ -5,6 +5,7 @@ There is one switch for each place where Adobe's documents contradict each other
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -37,11 +38,17 @@ class Settings:
     :param sandbox: name of the built-in development sandbox; ``prod`` always exists too.
     :param credential: the only caller.
     :param allowed_hosts: names under which the emulator is served besides those of loopback.
+    :param kinesis_endpoint: URL to which flows to Amazon Kinesis really send what they export; None to send nothing.
+    :param event_hubs_endpoint: the same for Azure Event Hubs.
+    :param export_dir: folder into which flows to file destinations really write; None to write nothing.
     """
 
     sandbox: str = "dev"
     credential: Credential = Credential()
     allowed_hosts: tuple[str, ...] = ()
+    kinesis_endpoint: str | None = None
+    event_hubs_endpoint: str | None = None
+    export_dir: str | os.PathLike[str] | None = None
 
 
 def _choice(default: str, *others: str, doc: str) -> Any:

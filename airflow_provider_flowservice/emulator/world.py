@@ -6,7 +6,7 @@ The services import this module, so it names none of them. Each has a class of i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, ClassVar, Self, cast
 
 import msgspec
@@ -78,11 +78,13 @@ class World:
     Handlers run on one event loop and never wait between reading and writing, so each request is atomic
     without locks.
 
-    :param settings: what :meth:`reset` keeps.
+    :param settings: what :meth:`reset` keeps, like ``watchers``: these are called with a store, with what it has
+        created or changed, and with that as it was before (None if it is new).
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.watchers: list[Callable[[Any, Any, Any], None]] = []
         self.clock = EmulatorClock()
         self.timers = Timers(self.clock)
         self.switches = Switches()
@@ -106,6 +108,11 @@ class World:
         if name not in self.sandboxes:
             self.sandboxes[name] = Sandbox(name, self)
         return self.sandboxes[name]
+
+    def tell_watchers(self, store: Store, written: object, before: object | None) -> None:
+        """Tell the watchers what a store has written."""
+        for watcher in self.watchers:
+            watcher(store, written, before)
 
     def hide_from_lists(self, resource_id: str, until: float) -> None:
         """Leave a resource out of every list for a while.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests import environments
+from tests.acceptance.environment import made_of
+from tests.environments import Environment
 
 pytestmark = pytest.mark.acceptance
 
@@ -17,33 +17,13 @@ FOLDER = Path(__file__).parent / "adobe_client"
 LOG = environments.BUILD / "aepp.log"
 
 
-@dataclass(frozen=True)
-class ClientEnvironment(environments.Environment):
-    """An interpreter with what a requirements file asks for, and without this package."""
-
-    @property
-    def packages(self) -> list[str]:
-        """Arguments of the installer."""
-        return ["--requirement", self.constraints]
-
-
 @pytest.fixture(scope="session")
-def environment() -> ClientEnvironment:
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    requirements = str((FOLDER / "requirements.txt").relative_to(environments.ROOT))
-    made = ClientEnvironment("aepp", version, requirements)
-    environments.BUILD.mkdir(parents=True, exist_ok=True)
-    LOG.unlink(missing_ok=True)
-    problem = environments.make(made, sys.executable, LOG)
-    assert problem is None, problem
-    return made
+def environment() -> Environment:
+    return made_of(FOLDER / "requirements.txt", "aepp", LOG)
 
 
 def test_adobes_client_gets_what_it_expects(
-    environment: ClientEnvironment,
-    emulator: EmulatorServer,
-    report: list[str],
-    monkeypatch: pytest.MonkeyPatch,
+    environment: Environment, emulator: EmulatorServer, report: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     credential = emulator.control.credential
     for name, value in {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ _FIRST_QUALIFICATION = 1_583_270_679
 _YEAR = 365 * 24 * 3600
 # A quarter of the profiles is not in a segment.
 _STATUSES = (None, "realized", "existing", "exited")
+_IN_SEGMENT = frozenset({"realized", "existing"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class Profile:
         for name in path.split("."):
             value = value.get(name) if isinstance(value, dict) else None
         return value
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """The identities by their namespaces, as the sources of a mapping name these."""
+        ids = {name: held[0]["id"] for name, held in self.identities.items()}
+        email = str(self.attribute("person.email"))
+        return {"ECID": ids["ecid"], "Email": email, "Email_LC_SHA256": ids["email_lc_sha256"]}
 
 
 def _profile(number: int, first: str, last: str, gender: str) -> Profile:
@@ -80,12 +89,31 @@ def exported_profiles(flow: Resource) -> list[dict[str, Any]]:
 
     Attributes below other roots than ``person`` are beside it. A flow that is not enabled exports nothing.
     """
-    if flow.state is not State.ENABLED:
-        return []
-    segments = segment_ids(flow.body)
-    paths = [str(each["value"].get("path")) for each in selector_list(flow.body, ATTRIBUTES) or []]
-    payloads = (_payload(number, profile, segments, paths) for number, profile in enumerate(PROFILES))
-    return [payload for payload in payloads if payload["segmentMembership"]["ups"]]
+    return payloads_of(flow.body) if flow.state is State.ENABLED else []
+
+
+def payloads_of(flow: dict[str, Any], segments: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Return what a flow with this body exports, whatever its state.
+
+    :param segments: ids; only the profiles with a status in one of these; in any of the flow's by default.
+    """
+    activated = segment_ids(flow)
+    paths = [str(each["value"].get("path")) for each in selector_list(flow, ATTRIBUTES) or []]
+    payloads = (_payload(number, profile, activated, paths) for number, profile in enumerate(PROFILES))
+    wanted = frozenset(activated if segments is None else segments)
+    return [each for each in payloads if not wanted.isdisjoint(each["segmentMembership"]["ups"])]
+
+
+def members_of(segment_id: str) -> list[dict[str, Any]]:
+    """Return all that is known of each profile that is in a segment now, as a record to map to columns."""
+    records = []
+    for number, profile in enumerate(PROFILES):
+        membership = _membership(number, segment_id)
+        if membership and membership["status"] in _IN_SEGMENT:
+            held = {"ups": {segment_id: membership}}
+            names = {"identityMap": profile.namespaces, "segmentMembership": held}
+            records.append(profile.attributes | names)
+    return records
 
 
 def _payload(number: int, profile: Profile, segments: list[str], paths: list[str]) -> dict[str, Any]:

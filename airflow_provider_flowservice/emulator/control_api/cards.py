@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.collection.store import InletStore
+from airflow_provider_flowservice.emulator.control_api.views import exports_of
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.render import Renderer
@@ -49,13 +49,13 @@ def flow_card(renderer: Renderer, flow: Resource) -> dict[str, Any]:
 
 
 def flow_detail(renderer: Renderer, flow: Resource) -> dict[str, Any]:
-    """Return the card of a flow, its latest runs with their counts, and what it exported."""
+    """Return the card of a flow, its latest runs with their counts, and what it exports."""
     runs = FlowStore.of(renderer.sandbox).runs_by_age(flow).newest(0, _RUNS_OF_A_FLOW)
-    exports = exported_profiles(flow) if is_destination_flow(flow.body, renderer.sandbox) else None
+    is_export = is_destination_flow(flow.body, renderer.sandbox)
     return {
         **flow_card(renderer, flow),
         "latestRuns": [run_line(renderer, run) for run in runs],
-        "exports": exports,
+        "exports": exports_of(renderer.sandbox, flow) if is_export else None,
     }
 
 

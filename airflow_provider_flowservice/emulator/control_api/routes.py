@@ -6,6 +6,8 @@ A request that changes something must have ``Content-Type: application/json``, e
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -15,13 +17,17 @@ from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
 from airflow_provider_flowservice.emulator.control_api.guard import ControlError, check_origin
-from airflow_provider_flowservice.emulator.control_api.views import state_of
+from airflow_provider_flowservice.emulator.control_api.views import exports_of, state_of
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
+from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.outputs.exporter import Exporter
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_NAMES
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
 router = APIRouter(prefix="/_emulator", dependencies=[Depends(check_origin)])
+
+_MAX_WAIT_SECONDS = 30
 
 
 def _base_url(request: Request) -> str:
@@ -172,12 +178,45 @@ async def change_switches(request: Request, world: CurrentWorld) -> Response:
 
 
 @router.get("/flows/{flow_id}/exports")
+async def payloads(flow_id: str, request: Request, world: CurrentWorld) -> Response:
+    """The payloads that an activated flow exports."""
+    return JSONResponse(exported_profiles(_flow(flow_id, request, world)[1]))
+
+
+@router.get("/exports/{flow_id}")
 async def exports(flow_id: str, request: Request, world: CurrentWorld) -> Response:
-    """What an activated flow has sent to its destination."""
-    flow = FlowStore.of(_sandbox(request, world)).find(Kind.FLOWS, flow_id)
-    if flow is None:
-        raise ControlError(404, f"unknown flow {flow_id!r}")
-    return JSONResponse(exported_profiles(flow))
+    """What an activated flow exports, and what of it was sent to an output.
+
+    With ``?wait=`` seconds, the response is held back until nothing is being sent, or that time is over.
+    """
+    sandbox, flow = _flow(flow_id, request, world)
+    start_scheduled_runs(sandbox)
+    if seconds := _seconds_to_wait(request):
+        exporter: Exporter = request.app.state.exporter
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(exporter.settled(sandbox, flow_id), seconds)
+    return JSONResponse(exports_of(sandbox, flow))
+
+
+def _flow(flow_id: str, request: Request, world: World) -> tuple[Sandbox, Resource]:
+    """Find a flow in any sandbox, or in the one that the query names."""
+    named = "sandbox" in request.query_params
+    for sandbox in [_sandbox(request, world)] if named else world.sandboxes.values():
+        flow = FlowStore.of(sandbox).find(Kind.FLOWS, flow_id)
+        if flow is not None:
+            return sandbox, flow
+    raise ControlError(404, f"unknown flow {flow_id!r}")
+
+
+def _seconds_to_wait(request: Request) -> float:
+    text = request.query_params.get("wait", "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MAX_WAIT_SECONDS:
+        raise ControlError(400, f"wait must be a number of seconds up to {_MAX_WAIT_SECONDS}, not {text!r}")
+    return seconds
 
 
 @router.get("/inlets/{inlet_id}/messages")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import inlets_of
 from airflow_provider_flowservice.emulator.flow.render import Renderer
 from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.outputs.delivery import DeliveryStore
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 
@@ -25,3 +27,13 @@ def state_of(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
         inlet.id: [message.as_json() for message in inlet.messages] for inlet in inlets_of(sandbox)
     }
     return state
+
+
+def exports_of(sandbox: Sandbox, flow: Resource) -> dict[str, Any]:
+    """Return what a flow exports, and what of it was sent to an output, the latest last."""
+    return {
+        "flowId": flow.id,
+        "sandbox": sandbox.name,
+        "payloads": exported_profiles(flow),
+        "deliveries": [each.as_json() for each in DeliveryStore.of(sandbox).of_flow(flow.id)],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -31,6 +32,25 @@ class RunState(StrEnum):
     SUCCESS = "success"
     PARTIAL_SUCCESS = "partialSuccess"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a run really sends, if there is an output for it: the value of ``sent`` in its body.
+
+    :param read: number of records.
+    :param files: number of files written.
+    :param errors: why something was not sent.
+    :param pending: whether it is still being sent; until then the run does not end.
+    """
+
+    read: int = 0
+    written: int = 0
+    read_bytes: int = 0
+    written_bytes: int = 0
+    files: int = 0
+    errors: tuple[str, ...] = ()
+    pending: bool = False
 
 
 # The document about destinations has only four names.
@@ -113,6 +133,8 @@ def run_state(run: Resource, now: float) -> RunState:
     """
     age, length = now - run.created_at / 1000, run.body["seconds"]
     if age >= length:
+        if (sent := sent_of(run)) and sent.pending:
+            return RunState.IN_PROGRESS
         outcome = str(run.body["outcome"])
         return RunState.SUCCESS if outcome == "success-with-errors" else RunState(outcome)
     return RunState.SCHEDULED if age < length * _WAITING_SHARE else RunState.IN_PROGRESS
@@ -140,7 +162,7 @@ def run_fields(run: Resource, now: float, names: str, *, only: str | None = None
     metrics = _metrics(run, state, status)
     if only == "metrics":
         return {"metrics": metrics}
-    hidden = ("outcome", "seconds", "sides")
+    hidden = ("outcome", "seconds", "sides", "sent")
     return {
         **{name: value for name, value in run.body.items() if name not in hidden},
         "state": status,
@@ -164,15 +186,14 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
     duration = {} if state is RunState.SCHEDULED else {"startedAtUTC": started}
     if done:
         duration["completedAtUTC"] = ended
-    read = _RECORDS if done else 0
-    failed = _failed_records(run, state)
-    failure = _EXPORT_FAILURE if _is_export(run) else _SOURCE_FAILURE
-    errors = [dict(failure)] if failed else []
+    sent = sent_of(run) or _made_up(run, state)
+    read, failed = (sent.read, sent.read - sent.written) if done else (0, 0)
+    errors = _errors(run, sent) if failed else []
     return {
         "durationSummary": duration,
         "sizeSummary": {
-            "inputBytes": read * _BYTES_PER_RECORD,
-            "outputBytes": (read - failed) * _BYTES_PER_RECORD,
+            "inputBytes": sent.read_bytes if done else 0,
+            "outputBytes": sent.written_bytes if done else 0,
         },
         "recordSummary": {
             "inputRecordCount": read,
@@ -184,7 +205,7 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
             **_sides(run, read, read - failed),
             **({"failedInfo": [dict(each) for each in errors]} if errors else {}),
         },
-        "fileSummary": {"inputFileCount": int(done), "outputFileCount": int(done and failed < read)},
+        "fileSummary": {"inputFileCount": int(done), "outputFileCount": sent.files if done else 0},
         "statusSummary": {
             "status": status,
             "errors": errors,
@@ -193,12 +214,34 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
     }
 
 
-def _failed_records(run: Resource, state: RunState) -> int:
-    if state is RunState.FAILED:
-        return _RECORDS
-    partly = state is RunState.PARTIAL_SUCCESS
-    with_errors = state is RunState.SUCCESS and run.body["outcome"] == "success-with-errors"
-    return 1 if partly or with_errors else 0
+def sent_of(run: Resource) -> Sent | None:
+    """Return what a run really sends, or None if there was no output for it."""
+    sent: Sent | dict[str, Any] | None = run.body.get("sent")
+    # A state file makes an object of it.
+    return Sent(**sent) if isinstance(sent, dict) else sent
+
+
+def _made_up(run: Resource, state: RunState) -> Sent:
+    """Return the counts of a run that really moves nothing."""
+    failed = failing_records(run, _RECORDS) if _has_ended(state) else 0
+    written = _RECORDS - failed
+    sizes = (_RECORDS * _BYTES_PER_RECORD, written * _BYTES_PER_RECORD)
+    return Sent(_RECORDS, written, *sizes, files=int(written > 0))
+
+
+def failing_records(run: Resource, read: int) -> int:
+    """Return how many records fail in a run with its outcome.
+
+    :param read: how many there are.
+    """
+    if run.body["outcome"] == RunState.FAILED:
+        return read
+    return 0 if run.body["outcome"] == RunState.SUCCESS else min(read, 1)
+
+
+def _errors(run: Resource, sent: Sent) -> list[dict[str, str]]:
+    failure = _EXPORT_FAILURE if _is_export(run) else _SOURCE_FAILURE
+    return [{**failure, "message": each} for each in sent.errors] or [dict(failure)]
 
 
 def _sides(run: Resource, read: int, written: int) -> dict[str, list[dict[str, Any]]]:

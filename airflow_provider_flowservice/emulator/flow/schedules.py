@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow_provider_flowservice.emulator.flow.catalogue import FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.errors import invalid
-from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selector_list
+from airflow_provider_flowservice.emulator.flow.selectors import SEGMENTS, selected_audiences, selector_list
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.emulator.world import Store, World
@@ -42,6 +42,7 @@ _AUDIENCE_SECONDS = {
     "EVERY_12_HOURS": 12 * _HOUR,
 }
 _MAX_TIMES = 500
+_MILLISECOND = 0.001
 
 
 def check_source_schedule(schedule: Any) -> None:
@@ -269,6 +270,18 @@ def due_times(flow: Resource, since: float, until: float) -> list[float]:
     :param since: seconds since the epoch, like ``until``.
     """
     return sorted({time for each in _recurrences(flow) for time in each.between(since, until)})
+
+
+def due_audiences(flow: Resource, time: float) -> list[str]:
+    """Return AEP's own ids of the segments whose schedules start a run of a flow at a time.
+
+    :param time: seconds since the epoch, to the millisecond.
+    """
+    created, around = flow.created_at / 1000, (time - _MILLISECOND, time + _MILLISECOND)
+    schedules = [(one, value.get("schedule")) for one, value in selected_audiences(flow.body)]
+    return [
+        one for one, schedule in schedules if schedule and _of_audience(schedule, created).between(*around)
+    ]
 
 
 def _recurrences(flow: Resource) -> Iterator[Recurrence]:

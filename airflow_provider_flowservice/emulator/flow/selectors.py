@@ -28,8 +28,13 @@ def segment_ids(body: dict[str, Any]) -> list[str]:
 
 def audience_uuids(body: dict[str, Any]) -> list[str]:
     """Return AEP's own ids of the segments that a flow activates; ``id`` of an external audience differs."""
+    return [audience_id for audience_id, _ in selected_audiences(body)]
+
+
+def selected_audiences(body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return AEP's own ids of the segments that a flow activates, and the values of their selectors."""
     values = [selector["value"] for selector in selector_list(body, SEGMENTS) or []]
-    return [str(value.get("systemSegmentId") or value.get("id")) for value in values]
+    return [(str(value.get("systemSegmentId") or value.get("id")), value) for value in values]
 
 
 def stamp_segments(old: dict[str, Any], new: dict[str, Any], now: float) -> None:

@@ -174,6 +174,7 @@ class FlowStore(Store):
         delay = self.world.switches.change_delay_seconds
         if delay:
             self.world.hide_from_lists(resource.id, created / 1000 + delay)
+        self.world.tell_watchers(self, resource, None)
         return resource
 
     def open_inlet(self, connection: Resource) -> None:
@@ -186,6 +187,7 @@ class FlowStore(Store):
         self, resource: Resource, *, body: dict[str, Any] | None = None, state: State | None = None
     ) -> None:
         """Write a resource: set what is given, and a new etag and time of update."""
+        before = replace(resource)
         delay = self.world.switches.change_delay_seconds
         if delay:
             until = self.world.clock.now() + delay
@@ -195,6 +197,7 @@ class FlowStore(Store):
         resource.state = state or resource.state
         self._set_body(resource, resource.body if body is None else body)
         self._stamp(resource)
+        self.world.tell_watchers(self, resource, before)
 
     def rewrite(self, resource: Resource, body: dict[str, Any]) -> None:
         """Replace a body as if it had been so from the beginning, with no new etag."""
