@@ -1,7 +1,7 @@
 """The file in which an emulator keeps its state while it does not run.
 
 It has everything that AEP would still know: resources, messages, tokens, the clock and the switches. It does not have
-what belongs to the emulator itself: the journal, faults, deliveries to outputs, and what was yet to happen in a
+what belongs to the emulator itself: the journal, faults, what was sent to which output, and what was yet to happen in a
 scenario.
 """
 

@@ -9,6 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -240,10 +241,12 @@ def test_what_stays_refused_is_shown(
     assert told == [delivery["error"]] * 2
     assert run["metrics"]["recordSummary"]["failedRecordCount"] == 2 * delivery["records"]
     assert f"Flow {made['id']}: event-hubs: {delivery['error']}" in caplog.text
+    page = requests.get(f"{api.url}/_emulator/page/flows/{made['id']}", timeout=10)
+    assert page.json()["deliveries"] == api.control.deliveries(made["id"])[::-1]
     signature = hub.requests[0].headers["authorization"].split("&sig=")[1].split("&")[0]
     shown = requests.get(f"{api.url}/_emulator/exports/{made['id']}", timeout=10).text
     for secret in (KEY, signature):
-        assert secret not in caplog.text + shown
+        assert secret not in caplog.text + shown + page.text
 
 
 def test_a_run_ends_when_everything_has_arrived_and_nobody_waits_for_it(api: Api, hub: Receiver) -> None:
@@ -329,6 +332,38 @@ def test_what_cannot_be_sent_at_the_end_is_told(hub: Receiver, monkeypatch: pyte
         f"Flow {each}: event-hubs: not sent at the end: no answer yet" for each in flows
     ] == heard.messages
     assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("is_sent", [True, False], ids=["with the output", "without an output"])
+def test_a_run_that_was_cut_off_goes_on_after_a_restart(
+    hub: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_sent: bool
+) -> None:
+    file = tmp_path / "state.json"
+    with EmulatorServer(event_hubs_endpoint=hub.url, state_file=file) as server:
+        api = Api(server.url, server.control)
+        api.log_in()
+        made = flow(api)
+        activate(api, made, ONE)
+        api.control.deliveries(made["id"], wait=WAIT)
+        hub.next()
+        hub.hold()
+        api.control.advance(3600 + 100)
+        hub.next()
+        monkeypatch.setattr(exporter, "_DRAIN_SECONDS", 0.01)
+        with Heard(exporter.__name__, made["id"]) as heard:
+            end = threading.Thread(target=server.stop)
+            end.start()
+            assert heard.event.wait(WAIT)
+    hub.release()
+    end.join()
+    with EmulatorServer(event_hubs_endpoint=hub.url if is_sent else None, state_file=file) as server:
+        api = Api(server.url, server.control)
+        api.log_in()
+        assert len(api.control.deliveries(made["id"], wait=WAIT)) == is_sent
+        (run,) = api.get("/runs", property=f"flowId=={made['id']}").json()["items"]
+        assert run["metrics"]["statusSummary"]["status"] == "success"
+        api.session.close()
+    assert len(hub.requests) == 2 + is_sent
 
 
 def test_a_reset_drops_what_is_not_sent_yet(api: Api, hub: Receiver) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from airflow_provider_flowservice.emulator.activation.exports import members_of
 from airflow_provider_flowservice.emulator.clock import iso
@@ -23,10 +22,9 @@ from airflow_provider_flowservice.emulator.outputs.file_names import expanded, s
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.emulator.conftest import UNIFIED_PROFILE, Api, add_attribute, add_audience, add_segment
+from tests.emulator.test_runs import ADHOC, VERSION_2
 
 ROOT = Path(__file__).parents[2]
-ADHOC = "/data/core/activation/disflowprovider/adhocrun"
-VERSION_2 = {"Accept": "application/vnd.adobe.adhoc.activation+json; version=2"}
 ONE, TWO, THREE = SEEDED_SEGMENT_IDS[:3]
 COLUMNS = {"first_name": "person.name.firstName", "Email": "identityMap.Email", "nickname": "person.nickname"}
 WAIT = 20
@@ -399,41 +397,3 @@ def test_the_command_has_an_option_for_each_output(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (1, "")
         assert said in done.stderr
         assert "Traceback" not in done.stderr
-
-
-def test_the_page_shows_the_deliveries_of_a_flow(api: Api) -> None:
-    flow_id = flow(api, add_audience(ONE))
-    delivery = export(api, flow_id, ONE)
-    shown = requests.get(f"{api.url}/_emulator/page/flows/{flow_id}", timeout=10).json()["exports"]
-    assert shown == requests.get(f"{api.url}/_emulator/exports/{flow_id}", timeout=10).json()
-    assert shown["deliveries"] == [delivery]
-
-
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_what_a_run_sent_outlives_a_restart(tmp_path: Path, interrupted: bool) -> None:
-    state = tmp_path / "state.json"
-    with EmulatorServer(export_dir=tmp_path / "exports", state_file=state) as server:
-        api = Api(server.url, server.control)
-        api.log_in()
-        delivery = export(api, flow(api, add_audience(ONE)), ONE)
-        api.control.advance(60)
-        before = run_of(api, delivery)["metrics"]
-        api.session.close()
-    if interrupted:
-        # As it is saved while files are still being written.
-        saved = json.loads(state.read_text())
-        (run,) = saved["sandboxes"]["dev"]["FlowStore"]["resources"]["runs"]
-        run["body"]["sent"] = {"read": delivery["records"], "pending": True}
-        state.write_text(json.dumps(saved))
-    with EmulatorServer(state_file=state) as server:
-        api = Api(server.url, server.control)
-        api.log_in()
-        after = run_of(api, delivery)["metrics"]
-        api.session.close()
-    if not interrupted:
-        assert after == before
-        return
-    assert after["statusSummary"]["status"] == "failed"
-    assert after["statusSummary"]["errors"][0]["message"] == "The emulator ended while it was sending this."
-    records = after["recordSummary"]
-    assert (records["inputRecordCount"], records["outputRecordCount"]) == (delivery["records"], 0)

@@ -316,6 +316,5 @@ def test_without_an_endpoint_nothing_is_sent_and_the_payloads_are_shown() -> Non
         found = requests.get(f"{plain.url}/_emulator/exports/{made['id']}?wait=1", timeout=10).json()
         shown = requests.get(f"{plain.url}/_emulator/page/flows/{made['id']}", timeout=10).json()
         plain.session.close()
-    assert found["deliveries"] == []
-    assert found["payloads"]
-    assert shown["exports"] == found
+    assert found["deliveries"] == shown["deliveries"] == []
+    assert found["payloads"] == shown["exports"] != []

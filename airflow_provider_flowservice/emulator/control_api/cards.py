@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.collection.store import InletStore
-from airflow_provider_flowservice.emulator.control_api.views import exports_of
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, FLOW_SPECS
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.render import Renderer
 from airflow_provider_flowservice.emulator.flow.runs import run_state
 from airflow_provider_flowservice.emulator.flow.selectors import segment_ids
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.outputs.delivery import DeliveryStore
 from airflow_provider_flowservice.emulator.segmentation.store import SegmentStore
 from airflow_provider_flowservice.emulator.world import Sandbox
 
@@ -49,13 +50,15 @@ def flow_card(renderer: Renderer, flow: Resource) -> dict[str, Any]:
 
 
 def flow_detail(renderer: Renderer, flow: Resource) -> dict[str, Any]:
-    """Return the card of a flow, its latest runs with their counts, and what it exports."""
+    """Return the card of a flow, its latest runs with their counts, what it exports, and what of it was sent."""
+    deliveries = DeliveryStore.of(renderer.sandbox).of_flow(flow.id)[: -_RUNS_OF_A_FLOW - 1 : -1]
     runs = FlowStore.of(renderer.sandbox).runs_by_age(flow).newest(0, _RUNS_OF_A_FLOW)
-    is_export = is_destination_flow(flow.body, renderer.sandbox)
+    exports = exported_profiles(flow) if is_destination_flow(flow.body, renderer.sandbox) else None
     return {
         **flow_card(renderer, flow),
         "latestRuns": [run_line(renderer, run) for run in runs],
-        "exports": exports_of(renderer.sandbox, flow) if is_export else None,
+        "exports": exports,
+        "deliveries": [each.as_json() for each in deliveries],
     }
 
 

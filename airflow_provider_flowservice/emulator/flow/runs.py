@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -36,7 +37,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class Sent:
-    """What a run really sends, if there is an output for it: the value of ``sent`` in its body.
+    """What a run really sends, if there is an output for it. ``sent`` in its body has it as JSON.
 
     :param read: number of records.
     :param files: number of files written.
@@ -49,8 +50,17 @@ class Sent:
     read_bytes: int = 0
     written_bytes: int = 0
     files: int = 0
-    errors: tuple[str, ...] = ()
+    errors: Sequence[str] = ()
     pending: bool = False
+
+    @classmethod
+    def by(cls, run: Resource) -> Sent | None:
+        """Return what a run sends, or None if there is no output for it."""
+        return cls(**run.body["sent"]) if "sent" in run.body else None
+
+    def in_body(self, run: Resource) -> dict[str, Any]:
+        """Return the body of a run that sends this."""
+        return {**run.body, "sent": asdict(self)}
 
 
 # The document about destinations has only four names.
@@ -133,7 +143,7 @@ def run_state(run: Resource, now: float) -> RunState:
     """
     age, length = now - run.created_at / 1000, run.body["seconds"]
     if age >= length:
-        if (sent := sent_of(run)) and sent.pending:
+        if (sent := Sent.by(run)) and sent.pending:
             return RunState.IN_PROGRESS
         outcome = str(run.body["outcome"])
         return RunState.SUCCESS if outcome == "success-with-errors" else RunState(outcome)
@@ -186,7 +196,7 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
     duration = {} if state is RunState.SCHEDULED else {"startedAtUTC": started}
     if done:
         duration["completedAtUTC"] = ended
-    sent = sent_of(run) or _made_up(run, state)
+    sent = Sent.by(run) or _made_up(run, state)
     read, failed = (sent.read, sent.read - sent.written) if done else (0, 0)
     errors = _errors(run, sent) if failed else []
     return {
@@ -212,13 +222,6 @@ def _metrics(run: Resource, state: RunState, status: str) -> dict[str, Any]:
             "activityRefs": [stable_uuid(f"activity of run {run.id}")] if done else [],
         },
     }
-
-
-def sent_of(run: Resource) -> Sent | None:
-    """Return what a run really sends, or None if there was no output for it."""
-    sent: Sent | dict[str, Any] | None = run.body.get("sent")
-    # A state file makes an object of it.
-    return Sent(**sent) if isinstance(sent, dict) else sent
 
 
 def _made_up(run: Resource, state: RunState) -> Sent:

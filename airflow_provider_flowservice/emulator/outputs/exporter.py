@@ -29,7 +29,6 @@ from airflow_provider_flowservice.emulator.flow.runs import (
     RunState,
     Sent,
     failing_records,
-    sent_of,
     start_scheduled_runs,
 )
 from airflow_provider_flowservice.emulator.flow.schedules import due_audiences
@@ -108,10 +107,10 @@ class Exporter:
         self._unfinished: dict[int, Delivery] = {}
         self._of_runs: dict[str, list[Delivery]] = {}
         self._ended = asyncio.Condition()
-        for sandbox in world.sandboxes.values():
-            _give_up_unsent(sandbox)
         if outputs:
             world.watchers.append(self._watch)
+        for sandbox in world.sandboxes.values():
+            self._resume(sandbox)
 
     @asynccontextmanager
     async def running(self, _app: object) -> AsyncIterator[None]:
@@ -163,8 +162,16 @@ class Exporter:
                 deliveries.append(self._submit(output, _export(sandbox, flow, target, segments, run)))
         if deliveries:
             self._of_runs[run.id] = deliveries
-            sent = Sent(sum(each.export.records for each in deliveries), pending=True)
-            FlowStore.of(sandbox).rewrite(run, {**run.body, "sent": sent})
+            FlowStore.of(sandbox).rewrite(run, Sent(pending=True).in_body(run))
+
+    def _resume(self, sandbox: Sandbox) -> None:
+        """Send once more what an emulator was still sending when it wrote its state."""
+        for run in FlowStore.of(sandbox).all(Kind.RUNS):
+            if (sent := Sent.by(run)) and sent.pending:
+                body = {name: value for name, value in run.body.items() if name != "sent"}
+                FlowStore.of(sandbox).rewrite(run, body)
+                if self._outputs:
+                    self._run_started(sandbox, run)
 
     def _targets(
         self, sandbox: Sandbox, flow: Resource, *, streams: bool
@@ -240,7 +247,7 @@ class Exporter:
         if run is None:
             return
         earlier = DeliveryStore.of(sandbox).taken(delivery.export.flow.id)
-        FlowStore.of(sandbox).rewrite(run, {**run.body, **_accounts([*earlier, *of_run])})
+        FlowStore.of(sandbox).rewrite(run, _accounted(run, [*earlier, *of_run]))
 
     async def _follow_clock(self) -> None:
         """Start the runs that are due, which nobody else does unless somebody looks at them."""
@@ -298,31 +305,16 @@ def _export(
     )
 
 
-def _accounts(deliveries: Sequence[Delivery]) -> dict[str, Any]:
-    """Return what a run says of its deliveries: what was sent, and its outcome if some of it was not."""
+def _accounted(run: Resource, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+    """Return the body of a run that says what was sent, and has another outcome if some of it was not."""
     taken = [each.taken for each in deliveries]
     written, size = sum(each.records for each in taken), sum(each.size for each in taken)
-    errors = tuple(str(each.error) for each in deliveries if each.state is DeliveryState.FAILED)
-    sent = Sent(
-        sum(each.export.records for each in deliveries),
-        written,
-        size,
-        size,
-        sum(len(each.files) for each in taken),
-        errors,
-    )
-    if not errors:
-        return {"sent": sent}
-    return {"sent": sent, "outcome": RunState.PARTIAL_SUCCESS if written else RunState.FAILED}
-
-
-def _give_up_unsent(sandbox: Sandbox) -> None:
-    """Let the runs fail that a state file has from an emulator that ended while it sent something of them."""
-    for run in FlowStore.of(sandbox).all(Kind.RUNS):
-        sent = sent_of(run)
-        if sent and sent.pending:
-            sent = replace(sent, pending=False, errors=("The emulator ended while it was sending this.",))
-            FlowStore.of(sandbox).rewrite(run, {**run.body, "sent": sent, "outcome": RunState.FAILED})
+    errors = [str(each.error) for each in deliveries if each.state is DeliveryState.FAILED]
+    read, files = sum(each.export.records for each in deliveries), sum(len(each.files) for each in taken)
+    body = Sent(read, written, size, size, files, errors).in_body(run)
+    if errors:
+        body["outcome"] = (RunState.PARTIAL_SUCCESS if written else RunState.FAILED).value
+    return body
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

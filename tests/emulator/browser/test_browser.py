@@ -15,7 +15,8 @@ from airflow_provider_flowservice.emulator.flow.seeding import seed_streaming_fl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.world import World
 from tests.emulator.browser.conftest import Opener
-from tests.emulator.conftest import SETTLED, Api, Streaming, add_segment
+from tests.emulator.conftest import SETTLED, Api, Streaming, add_audience, add_segment
+from tests.emulator.test_runs import ADHOC, VERSION_2
 
 pytestmark = pytest.mark.browser
 
@@ -228,3 +229,19 @@ def test_a_page_of_another_origin_neither_reads_nor_changes_anything(
     page.close()
     assert api.control.now() - before < 600
     assert api.control.sandboxes == ["dev", "prod"]
+
+
+def test_what_was_sent_is_shown_with_its_flow(open_page: Opener, tmp_path: Path) -> None:
+    with EmulatorServer(export_dir=tmp_path) as server:
+        api = Api(server.url, server.control)
+        api.log_in()
+        made, segment = api.file_flow(), server.control.segments[0]
+        assert api.patch(f"/flows/{made['id']}", made["etag"], add_audience(segment)).ok
+        assert api.call("POST", ADHOC, json={"activationInfo": {made["id"]: [segment]}}, headers=VERSION_2).ok
+        (delivery,) = server.control.deliveries(made["id"], wait=20)
+        page = open_page(f"flows/{made['id']}", server.url)
+        card = page.locator("section", has_text="Sent to a stream or into files")
+        cells = card.locator("tbody td").all_text_contents()
+        written = str(delivery["written"])
+        assert cells == ["files", delivery["time"], "delivered", written, written, delivery["files"][0]]
+        api.session.close()
