@@ -103,7 +103,7 @@ class Trial:
 def test_nothing_but_the_exceptions_for_airflow_is_raised(
     sandbox: Sandbox, time: VirtualClock, monkeypatch: pytest.MonkeyPatch, operation: Operation, rounds: int
 ) -> None:
-    monkeypatch.setitem(queue._KINDS, MalformedFault.kind, MalformedFault)
+    monkeypatch.setitem(queue.FAULTS, MalformedFault.kind, MalformedFault)
     trial = Trial(operation, sandbox, time)
     requests = trial.requests()
     escaped = []
