@@ -72,7 +72,7 @@ class StateFile:
             version = _version(content)
             if version == _VERSION:
                 _load(msgspec.json.decode(content, type=_State), world)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, msgspec.MsgspecError) as error:
             raise ValueError(
                 f"the state file {self._path} is broken, or no state of an emulator ({error});"
                 " remove it, or use another"

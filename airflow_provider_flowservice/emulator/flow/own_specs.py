@@ -111,7 +111,7 @@ def add_specs(path: Path) -> None:
         _check_new(CONNECTION_SPECS, [each.id for each in connections], "connectionSpecs")
         _check_new(FLOW_SPECS, [each.id for each in flows], "flowSpecs")
         _check_ends(flows, {*CONNECTION_SPECS, *(each.id for each in connections)})
-    except ValueError as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         raise ValueError(
             f"specs {path}: {error}; see GET /connectionSpecs and GET /flowSpecs for what specs look like"
         ) from error
