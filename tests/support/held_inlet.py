@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from airflow_provider_flowservice.client.http import AiohttpTransport
 from airflow_provider_flowservice.client.settings import settings_from
 from airflow_provider_flowservice.client.streaming.inlet import Inlet
+from tests.support import loopback
 
 #: Longest wait of a request in seconds, so that a test that is wrong ends.
 _AT_LAST = 30
@@ -100,36 +100,18 @@ class HeldInlet:
 def held_inlet() -> Iterator[HeldInlet]:
     """Run a server with an inlet."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 (the name is that of http.server)
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, answer = running.respond(body)
-            content = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.reply(status, json.dumps(answer).encode())
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        block_on_close = False
-
-        def handle_error(self, *_: Any) -> None:
-            """The client may have gone."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        running = HeldInlet(f"http://127.0.0.1:{server.server_address[1]}")
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with loopback.serving(Handler) as url:
+        running = HeldInlet(url)
         try:
             yield running
         finally:
             running.release()
-            server.shutdown()
-            thread.join(10)

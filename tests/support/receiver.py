@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support import loopback
 
 #: Longest wait in seconds, so that a test that is wrong ends.
 AT_LAST = 30
@@ -65,32 +66,18 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     """A receiver that runs, and answers at once."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(loopback.Handler):
+        def do_POST(self) -> None:  # noqa: N802 (the name is that of http.server)
             length = int(self.headers.get("Content-Length", 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, body = running.take(Received("POST", self.path, headers, self.rfile.read(length)))
-            self.send_response(status)
-            if 300 <= status < 400:
-                self.send_header("Location", f"{running.url}/elsewhere")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            elsewhere = {"Location": f"{running.url}/elsewhere"} if 300 <= status < 400 else {}
+            self.reply(status, body, **elsewhere)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        running = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
+    with loopback.serving(Handler) as url:
+        running = Receiver(url)
         running.release()
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
         try:
             yield running
         finally:
             running.release()
-            server.shutdown()
-            thread.join()
