@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ import pytest
 import requests
 
 from airflow_provider_flowservice.emulator.control import EmulatorControl
+from airflow_provider_flowservice.emulator.outputs import exporter
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 
 FLOW_SERVICE = "/data/foundation/flowservice"
@@ -341,3 +343,26 @@ class Streaming:
 
     def messages(self) -> list[dict[str, Any]]:
         return self.api.control.messages(self.inlet_id)
+
+
+@contextmanager
+def serving(token: str = "", **options: Any) -> Iterator[Api]:
+    """An emulator of a test's own, and a caller with a token.
+
+    :param token: its Authorization header; a new token by default.
+    :param options: of :class:`EmulatorServer`.
+    """
+    with EmulatorServer(**options) as server:
+        api = Api(server.url, server.control)
+        if token:
+            api.session.headers["Authorization"] = token
+        else:
+            api.log_in()
+        yield api
+        api.session.close()
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs try again without a pause."""
+    monkeypatch.setattr(exporter, "_PAUSES", (0, 0, 0))

@@ -20,7 +20,7 @@ from airflow_provider_flowservice.emulator.clock import EmulatorClock
 from airflow_provider_flowservice.emulator.outputs import exporter
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.emulator.server import EmulatorServer
-from tests.emulator.conftest import Api, add_attribute, add_segment
+from tests.emulator.conftest import Api, add_attribute, add_segment, serving
 from tests.support.receiver import Received, Receiver, receiver
 
 EVENT_HUBS = {"id": "bf9f5905-92b7-48bf-bf20-455bc6b60a4e", "version": "1.0"}
@@ -38,17 +38,8 @@ def hub() -> Iterator[Receiver]:
 
 @pytest.fixture
 def api(hub: Receiver) -> Iterator[Api]:
-    with EmulatorServer(event_hubs_endpoint=f"{hub.url}/") as server:
-        api = Api(server.url, server.control)
-        api.log_in()
+    with serving(event_hubs_endpoint=f"{hub.url}/") as api:
         yield api
-        api.session.close()
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again without a pause."""
-    monkeypatch.setattr(exporter, "_PAUSES", (0, 0, 0))
 
 
 def flow(api: Api, key: str = KEY) -> dict[str, str]:

@@ -16,12 +16,10 @@ import pytest
 
 from airflow_provider_flowservice.emulator.activation.exports import members_of
 from airflow_provider_flowservice.emulator.clock import iso
-from airflow_provider_flowservice.emulator.outputs import exporter
 from airflow_provider_flowservice.emulator.outputs.file_formats import FileFormat
 from airflow_provider_flowservice.emulator.outputs.file_names import expanded, safe_name
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
-from airflow_provider_flowservice.emulator.server import EmulatorServer
-from tests.emulator.conftest import UNIFIED_PROFILE, Api, add_attribute, add_audience, add_segment
+from tests.emulator.conftest import UNIFIED_PROFILE, Api, add_attribute, add_audience, add_segment, serving
 from tests.emulator.test_runs import ADHOC, VERSION_2
 
 ROOT = Path(__file__).parents[2]
@@ -38,17 +36,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def api(folder: Path) -> Iterator[Api]:
-    with EmulatorServer(export_dir=folder) as server:
-        api = Api(server.url, server.control)
-        api.log_in()
+    with serving(export_dir=folder) as api:
         yield api
-        api.session.close()
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again without a pause."""
-    monkeypatch.setattr(exporter, "_PAUSES", (0, 0, 0))
 
 
 def flow(api: Api, *audiences: dict[str, Any], columns: dict[str, str] | None = None, **place: Any) -> str:

@@ -15,7 +15,7 @@ import requests
 from airflow_provider_flowservice.emulator.outputs import exporter, kinesis
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_IDS
 from airflow_provider_flowservice.emulator.server import EmulatorServer
-from tests.emulator.conftest import SECRET, Api, add_attribute, add_segment
+from tests.emulator.conftest import SECRET, Api, add_attribute, add_segment, serving
 from tests.support.receiver import Received, Receiver, receiver
 
 ONE, TWO = SEEDED_SEGMENT_IDS[:2]
@@ -60,17 +60,10 @@ def consumer(aws: str) -> Iterator[Any]:
     client.close()
 
 
-def serve(endpoint: str) -> Iterator[Api]:
-    with EmulatorServer(kinesis_endpoint=endpoint) as server:
-        api = Api(server.url, server.control)
-        api.log_in()
-        yield api
-        api.session.close()
-
-
 @pytest.fixture
 def api(aws: str) -> Iterator[Api]:
-    yield from serve(aws)
+    with serving(kinesis_endpoint=aws) as api:
+        yield api
 
 
 @pytest.fixture
@@ -78,7 +71,7 @@ def refusing(needs_boto3: None) -> Iterator[tuple[Api, Receiver]]:
     """An emulator that sends to a receiver."""
     with receiver() as running:
         running.answer = taken
-        for api in serve(running.url):
+        with serving(kinesis_endpoint=running.url) as api:
             yield api, running
 
 
@@ -272,7 +265,7 @@ def test_what_stays_refused_is_shown_without_the_secret(
 def test_an_endpoint_that_is_not_there_is_tried_some_times() -> None:
     with receiver() as gone:
         url = gone.url
-    for api in serve(url):
+    with serving(kinesis_endpoint=url) as api:
         made = api.flow()
         activate(api, made, add_segment(ONE))
         (delivery,) = api.control.deliveries(made["id"], wait=WAIT)

@@ -28,19 +28,14 @@ from tests.emulator.conftest import (
     Streaming,
     add_attribute,
     add_segment,
+    serving,
 )
 
 
 @contextmanager
 def served(path: Path, token: str = "", **options: Any) -> Iterator[Api]:
-    with EmulatorServer(state_file=path, **options) as server:
-        api = Api(server.url, server.control)
-        if token:
-            api.session.headers["Authorization"] = token
-        else:
-            api.log_in()
+    with serving(token, state_file=path, **options) as api:
         yield api
-        api.session.close()
 
 
 @pytest.fixture
