@@ -10,6 +10,8 @@ from airflow_provider_flowservice.client.values import finite_number, shown
 #: A time has ten digits before the decimal point, which is 2001-09-09 to 2286-11-20. A number of another length is
 #: something else, such as milliseconds or the date 20260101.
 _EARLIEST, _END = 10**9, 10**10
+#: The year 10000, in seconds since 1970-01-01 UTC: :func:`iso` only knows earlier times.
+END_OF_TIME = 253_402_300_800
 _REMEDY = (
     "Give a time with a time zone (a datetime, or ISO 8601 such as '2026-01-01T00:00:00Z'), or seconds since"
     " 1970-01-01 UTC (ten digits)."

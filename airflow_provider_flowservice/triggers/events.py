@@ -16,7 +16,7 @@ from airflow_provider_flowservice.client.errors import FlowServiceError, Invalid
 from airflow_provider_flowservice.client.flows import EndedRuns, runs_since
 from airflow_provider_flowservice.client.http import FLOWS, get
 from airflow_provider_flowservice.client.model import FlowRun, RunState
-from airflow_provider_flowservice.client.times import iso
+from airflow_provider_flowservice.client.times import END_OF_TIME, iso
 from airflow_provider_flowservice.client.values import enum_member, finite_number, listed, shown
 from airflow_provider_flowservice.client.waits import drive_async
 from airflow_provider_flowservice.triggers import sessions
@@ -37,8 +37,6 @@ _LONG_PAUSE = 600
 _KEEPING_SECONDS = 10.0
 #: After this time in seconds, the connection is looked up again, and it is checked that the flow exists.
 _SESSION_SECONDS = 3600
-#: A later time has more than four digits in its year.
-_END_OF_TIME = 253_402_300_800_000
 
 
 class FlowRunCompletedTrigger(BaseEventTrigger):
@@ -103,11 +101,11 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
                     await poller.send(get(FLOWS, self.flow_id))
                     until = clock.current().monotonic() + _SESSION_SECONDS
                     while clock.current().monotonic() < until:
-                        pause = poller.pause(self.poll_interval)
-                        for run in await self._look(poller, started):
+                        ended = await self._look(poller, started)
+                        for run in ended:
                             yield TriggerEvent(self._payload(run))
-                            pause = max(pause, _KEEPING_SECONDS)
-                        await clock.current().sleep_async(pause)
+                        least = _KEEPING_SECONDS if ended else 0.0
+                        await clock.current().sleep_async(max(poller.pause(self.poll_interval), least))
                         await self._save()
             except FlowServiceError as error:
                 pause = self._pause_after(error)
@@ -194,7 +192,7 @@ class FlowRunCompletedTrigger(BaseEventTrigger):
 
 
 def _iso(milliseconds: int | None) -> str | None:
-    return iso(milliseconds / 1000) if milliseconds and milliseconds < _END_OF_TIME else None
+    return iso(milliseconds / 1000) if milliseconds and milliseconds < END_OF_TIME * 1000 else None
 
 
 def _checked_interval(poll_interval: object) -> float:

@@ -14,7 +14,7 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import START, VirtualClock
-from airflow_provider_flowservice.triggers import sessions
+from airflow_provider_flowservice.triggers import base, sessions
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from tests.support.aep import make_flow
 from tests.support.airflow import flowservice_connection
@@ -285,3 +285,14 @@ def test_whoever_ends_a_wait_is_told_what_goes_on(
         "Somebody has ended this wait; run r of flow f may go on: AEP has no call that stops a run",
     ]
     assert control.requests() == []
+
+
+def test_a_call_that_is_held_up_does_not_keep_a_trigger_beyond_its_deadline(
+    control: EmulatorControl, flow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "LAST_SECONDS", 0.2)
+    control.inject(fault("delay", "GET", "flows/*", seconds=3600))
+    event = fire(trigger(flow, control.segments[:2], deadline=START))
+    assert event["status"] == "error"
+    assert event["error"]["message"] == "AEP has not responded before the deadline of the wait"
+    assert not event["error"]["permanent"]

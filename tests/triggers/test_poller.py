@@ -22,8 +22,8 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from airflow_provider_flowservice.triggers import base, sessions
 from airflow_provider_flowservice.triggers import poller as module
+from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
 from airflow_provider_flowservice.triggers.poller import (
     GATHER_SECONDS,
@@ -442,22 +442,3 @@ def test_a_fault_of_the_poller_itself_leaves_no_trigger_waiting(
     mocker.patch.object(module._List, "_read", side_effect=RuntimeError("unforeseen"))
     answers = asked(hook, *map(flow, flows))
     assert [str(each) for each in answers] == ["unforeseen"] * 3
-
-
-def test_a_call_that_is_held_up_does_not_keep_a_trigger_beyond_its_deadline(
-    hook: FlowServiceHook, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(base, "LAST_SECONDS", 0.2)
-    (wanted,) = made_flows(hook, control, 1)
-    control.inject(fault("delay", "GET", "flows/*", seconds=3600))
-    trigger = FlowServiceTrigger(
-        flowservice_conn_id="flowservice_default",
-        sandbox=None,
-        wait=FlowInState(flow_id=wanted, state="disabled").to_json(),
-        poll_interval=60,
-        deadline=clock.current().wall(),
-    )
-    event = asyncio.run(first_event(trigger))
-    assert event["status"] == "error"
-    assert event["error"]["message"] == "AEP has not responded before the deadline of the wait"
-    assert not event["error"]["permanent"]

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.model import (
     member,
 )
 from airflow_provider_flowservice.client.text import plain_text
-from airflow_provider_flowservice.client.times import iso
+from airflow_provider_flowservice.client.times import END_OF_TIME, iso
 from airflow_provider_flowservice.client.values import finite_number
 
 
@@ -51,8 +51,7 @@ def why_no_run(flow: Flow, now: float) -> str:
         return "no segment is active on the flow"
     schedule = flow.schedule_params or {}
     start = finite_number(schedule.get("startTime"))
-    # A later time has more than four digits in its year.
-    if start is not None and now < start < 253_402_300_800:
+    if start is not None and now < start < END_OF_TIME:
         return f"the schedule of the flow begins at {iso(start)}"
     if schedule.get("frequency") == "once":
         return "the flow is scheduled once, so each further run must be started, as by FlowServiceRunFlowOperator"

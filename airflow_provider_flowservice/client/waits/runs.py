@@ -83,7 +83,7 @@ class RunsEnded(_RunWait, frozen=True, kw_only=True):
 
     @property
     def _runs(self) -> str:
-        return f"flow runs {_named(self.run_ids)}"
+        return f"flow runs {_named(self.run_ids, len(self.run_ids))}"
 
     def look(self, seen: Any = None) -> Steps[Judgement]:
         """Read the runs that have not ended yet. The observed state is the outcome of each run, by id.
@@ -241,12 +241,7 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
         if not done and expected is None:
             expected = yield from self._read_flow()
         if not runs and self.start_by is not None and clock.current().wall() >= self.start_by:
-            flow = yield request.get(request.FLOWS, self.flow_id)
-            why = why_no_run(flow, clock.current().wall())
-            raise DriftError(
-                f"flow {self.flow_id} has no run that was created {self._window}, and start_timeout has passed:"
-                f" {why}. Correct that, or give a longer start_timeout."
-            )
+            yield from self._fail_without_run()
         if done:
             for outcome in outcomes[:_MAX_NAMED]:
                 log.info("AEP: %s", outcome)
@@ -274,8 +269,7 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
         if now.open_count == 1:
             return f"run {now.open_runs[0]} of flow {self.flow_id} is running"
         if now.open_count:
-            more = f" and {now.open_count - len(now.open_runs)} more" if now.open_count > _MAX_NAMED else ""
-            return f"runs {', '.join(now.open_runs)}{more} of flow {self.flow_id} are running"
+            return f"runs {_named(now.open_runs, now.open_count)} of flow {self.flow_id} are running"
         if now.count < self.expected_runs:
             count = f"{now.count} of {self.expected_runs} expected runs that were"
             return f"flow {self.flow_id} has only {count} created {self._window}"
@@ -305,6 +299,17 @@ class RunsSucceeded(_RunWait, frozen=True, kw_only=True):
         """Whether a run was created in the window."""
         end = self.started_before
         return run.created_at >= self.started_after * 1000 and (end is None or run.created_at < end * 1000)
+
+    def _fail_without_run(self) -> Steps[None]:
+        """Read the flow, and raise an error that says why it may have no run.
+
+        :raises DriftError: always.
+        """
+        flow = yield request.get(request.FLOWS, self.flow_id)
+        raise DriftError(
+            f"flow {self.flow_id} has no run that was created {self._window}, and start_timeout has passed:"
+            f" {why_no_run(flow, clock.current().wall())}. Correct that, or give a longer start_timeout."
+        )
 
     def _unsettled_seconds(self, runs: Sequence[FlowRun]) -> float:
         """Return how long the newest run is still new."""
@@ -346,6 +351,7 @@ def _told(bad: Sequence[RunOutcome], outcomes: Sequence[RunOutcome]) -> str:
     return str(bad[0]) if len(bad) == 1 else str(failure_of(outcomes))
 
 
-def _named(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
+def _named(ids: Sequence[str], count: int) -> str:
+    """Return the first ids of a number of runs, and how many more there are."""
+    more = f" and {count - _MAX_NAMED} more" if count > _MAX_NAMED else ""
     return f"{', '.join(ids[:_MAX_NAMED])}{more}"
