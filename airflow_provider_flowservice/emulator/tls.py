@@ -28,7 +28,7 @@ _HOST_NAME = re.compile(
 _CA_DAYS = 3650
 # Some clients accept no certificate of a server that is valid for longer.
 _SERVER_DAYS = 397
-#: What is valid for less is made anew.
+#: A certificate that is valid for less time than this is replaced.
 _SPARE = timedelta(days=30)
 
 

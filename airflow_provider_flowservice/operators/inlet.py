@@ -261,7 +261,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         :param deadline: deadline of all waits, in seconds since 1970-01-01 UTC; None with Airflow's ``dag.test()``.
         """
         judgement_of(event)
-        # Without a deadline, deferring again would begin the wait anew each time.
+        # Without a deadline, each deferral would restart the wait.
         self.deferrable = self.deferrable and deadline is not None
         self._settle(deadline)
         return self._post(context)

@@ -40,7 +40,7 @@ def emit(task: Any, context: Context, flow_id: str | None, extra: Mapping[str, A
 
 
 def _event_of_flow(context: Context, outlet: Any, flow_id: str | None) -> Any:
-    """Return the event of an outlet; None if it is no asset of the flow."""
+    """Return the event of an outlet; None if it is not an asset of the flow."""
     from airflow.sdk import Asset
     from airflow.sdk.definitions.asset import AssetRef
     from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType

@@ -143,12 +143,15 @@ def changed(path: list[Any], value: Any) -> dict[str, Any]:
         (changed([*CONNECTION, "attributes"], 1), r"connectionSpecs\[0\]\.attributes: Expected `object`"),
         (
             changed([*CONNECTION, "authSpec", 0, "spec"], {"type": 1}),
-            r"authSpec\[0\]\.spec: it is no JSON schema",
+            r"authSpec\[0\]\.spec: it is not a JSON schema",
         ),
-        (changed([*CONNECTION, "targetSpec", "spec", "properties"], []), r"targetSpec\.spec: it is no JSON"),
+        (
+            changed([*CONNECTION, "targetSpec", "spec", "properties"], []),
+            r"targetSpec\.spec: it is not a JSON",
+        ),
         (
             changed([*FLOW, "transformationSpecs", 0, "spec"], {"properties": 1}),
-            r"Specs\[0\]\.spec: it is no JSON",
+            r"Specs\[0\]\.spec: it is not a JSON",
         ),
         (changed([*CONNECTION, "id"], UNIFIED_PROFILE["id"]), r"connectionSpecs\[0\]\.id: .* known already"),
         (changed([*FLOW, "targetConnectionSpecIds"], []), r"flowSpecs\[0\]\.targetConnectionSpecIds: "),

@@ -158,7 +158,7 @@ def _auth(read: _Auth, where: str) -> AuthSpec:
 def _properties(schema: _Schema, where: str) -> dict[str, _Schema]:
     """Return the schemas of the properties, of which ``true`` is one too.
 
-    :raises ValueError: if it is no JSON schema.
+    :raises ValueError: if it is not a JSON schema.
     """
     from jsonschema import Draft7Validator  # type: ignore[import-untyped]
     from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]
@@ -166,7 +166,7 @@ def _properties(schema: _Schema, where: str) -> dict[str, _Schema]:
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as error:
-        raise ValueError(f"{where}: it is no JSON schema: {error.message}") from error
+        raise ValueError(f"{where}: it is not a JSON schema: {error.message}") from error
     return {
         name: each if isinstance(each, dict) else {} for name, each in schema.get("properties", {}).items()
     }
@@ -206,5 +206,5 @@ def _check_ends(flows: list[FlowSpec], known: set[str]) -> None:
         for end in (*flow.sources, *flow.targets):
             if end not in known:
                 raise ValueError(
-                    f"flowSpecs[{number}]: it connects {end}, which is no connection spec; add it"
+                    f"flowSpecs[{number}]: it connects {end}, which is not a connection spec; add it"
                 )

@@ -184,7 +184,7 @@ class Shelf(Generic[R]):
         :param texts_of: returns what a resource shows there: the same each time, unless it was touched or is not
             settled.
         :param valid_under: what this depends on besides the resource. If it is another object than at the last call,
-            all indexes are made anew.
+            all indexes are rebuilt.
         """
         if valid_under is not None and valid_under is not self._valid_under:
             self._valid_under = valid_under

@@ -62,7 +62,7 @@ class KinesisOutput:
 
     def _client(self, region: str, key: str, secret: str) -> Any:
         """Return a client of the stream's account, which is kept because making one takes a while."""
-        # boto3 takes a third of a second to import, which nobody should wait for who has no flow to Kinesis.
+        # Importing boto3 takes a third of a second, so only flows to Kinesis do it.
         from boto3.session import Session
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError

@@ -90,7 +90,7 @@ async def create_resource(collection: str, call: AuthorizedCall) -> Response:
 
 @router.put("/tenant/{collection}/{resource_id:path}")
 async def replace_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:
-    """Write a resource anew, except what AEP sets in it."""
+    """Replace a resource, except for the members that AEP sets."""
     return _change(_own(collection, resource_id, call), await call.json(), call)
 
 
