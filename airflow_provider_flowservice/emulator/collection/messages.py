@@ -14,6 +14,7 @@ from airflow_provider_flowservice.emulator.collection.store import Inlet, Messag
 from airflow_provider_flowservice.emulator.dataprep.mapping import apply_mappings
 from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
 from airflow_provider_flowservice.emulator.flow.catalogue import MAPPING_TRANSFORM
+from airflow_provider_flowservice.emulator.flow.mappings import schema_id_of
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 from airflow_provider_flowservice.emulator.world import Sandbox, World
@@ -126,7 +127,7 @@ class InletRequest:
 
     def _schema_of(self, flow: Resource) -> object:
         target = FlowStore.of(self.sandbox).find(Kind.TARGET_CONNECTIONS, flow.body["targetConnectionIds"][0])
-        return target.body["data"]["schema"]["id"] if target else None
+        return schema_id_of(target.body) if target else None
 
     def ingest(self, record: Any, flow: Resource, xaction_id: str) -> None:
         """Store a message, with the reason if it will be dropped."""

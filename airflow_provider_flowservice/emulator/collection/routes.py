@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from typing import Any
 
@@ -15,6 +14,7 @@ from airflow_provider_flowservice.emulator.collection.messages import InletReque
 from airflow_provider_flowservice.emulator.collection.store import Inlet, find_inlet
 from airflow_provider_flowservice.emulator.gateway import bearer
 from airflow_provider_flowservice.emulator.ims.store import TokenStore
+from airflow_provider_flowservice.emulator.json_body import JsonError, read_json
 from airflow_provider_flowservice.emulator.world import CurrentWorld, World
 
 router = APIRouter(prefix="/collection")
@@ -131,8 +131,8 @@ async def _json(inlet_request: InletRequest, request: Request, world: World) -> 
     elif encoding != "identity":
         raise InletError(415, "Unsupported Media Type", f"Content-Encoding {encoding} is not supported")
     try:
-        return json.loads(body)
-    except ValueError as error:
+        return read_json(body)
+    except JsonError as error:
         raise inlet_request.bad_request(f"Message is not JSON: {error}", "Invalid JSON") from error
 
 

@@ -118,7 +118,7 @@ def _line(exchange: Exchange) -> str:
 @router.get(f"{CONTROL_PREFIX}/page/requests/{{number}}")
 async def one_request(number: str, edge: CurrentEdge) -> Response:
     """One request of the journal with its response."""
-    found = edge.journal.find(int(number)) if number.isdecimal() else None
+    found = edge.journal.find(int(number)) if _is_number(number) else None
     if found is None:
         raise ControlError(404, f"the journal does not have request {number!r} (any more)")
     return _json(found.detail())
@@ -239,9 +239,13 @@ def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+    if not _is_number(text):
         raise ControlError(400, f"{name} must be a whole number that is not negative, not {text!r}")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 15
 
 
 def _limit(request: Request) -> int:

@@ -93,18 +93,18 @@ def start_run(sandbox: Sandbox, flow: Resource, started_at: float | None = None,
     return FlowStore.of(sandbox).create(Kind.RUNS, body, created_at=created_at)
 
 
-def start_by_request(sandbox: Sandbox, body: Any) -> Resource:
+def start_by_request(sandbox: Sandbox, body: dict[str, Any] | None) -> Resource:
     """Start the run that ``POST /runs`` asks for, of a source flow that is scheduled once.
 
     :raises FlowError: if the flow is of another kind, or is not enabled.
     """
-    if not isinstance(body, dict) or not body:
+    if not body:
         raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
     flow = FlowStore.of(sandbox).find(Kind.FLOWS, body.get("flowId"))
     if flow is None:
         raise FlowError(FlowCode.RUN_FLOW_NOT_FOUND, f"The flow {body.get('flowId')} is not found.")
     schedule = flow.body.get("scheduleParams")
-    if not isinstance(schedule, dict) or schedule.get("frequency") != "once":
+    if not schedule or schedule.get("frequency") != "once":
         raise FlowError(
             FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run on demand."
         )

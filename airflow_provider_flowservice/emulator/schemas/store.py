@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_flowservice.emulator.gateway import Call
+from airflow_provider_flowservice.emulator.json_body import check_shape
 from airflow_provider_flowservice.emulator.schemas.core import AD_HOC, GLOBAL_RESOURCES, RECORD, TIME_SERIES
 from airflow_provider_flowservice.emulator.schemas.errors import invalid, not_found
 from airflow_provider_flowservice.emulator.schemas.references import Resolver, Schema, pointed_at, references
@@ -26,6 +27,7 @@ EDITABLE = {
 }
 KINDS = {**EDITABLE, "behaviors": "behaviors", "unions": "unions"}
 _TAGS = "meta:immutableTags"
+_RESOURCE = {"title": str, "description": str, "allOf": [{"$ref": str}], _TAGS: [str]}
 #: Names of the behaviors where a dataset is classified.
 _BEHAVIORS = {RECORD: "record", TIME_SERIES: "time-series", AD_HOC: "adhoc"}
 #: Members that are AEP's own and never change.
@@ -195,15 +197,10 @@ class SchemaStore(Store):
         }
 
     def _check(self, kind: str, body: Any) -> None:
-        if not isinstance(body, dict) or not isinstance(body.get("title"), str) or not body["title"]:
+        check_shape(body, (_RESOURCE, None), invalid)
+        if not body or not body.get("title"):
             raise invalid("title is required")
         _check_json_schema(body)
-        held = body.get("allOf", [])
-        if not isinstance(held, list) or not all(isinstance(part, dict) for part in held):
-            raise invalid("allOf must be a list of objects")
-        tags = body.get(_TAGS, [])
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise invalid(f"{_TAGS} must be a list of strings")
         extended = _extended(body)
         for reference in set(references(body)):
             self._check_reference(reference, body, is_part=reference in extended)
