@@ -78,7 +78,7 @@ class Edge:
         self.journal.record(exchange)
         try:
             response = await self._respond(scope, exchange, notes)
-        except Exception:
+        except Exception:  # noqa: BLE001 (it is logged, and told to the caller)
             # A mistake of the emulator's own. The journal and the connection survive it.
             _log.exception("The emulator failed to respond to %s %s", exchange.method, exchange.path)
             response = BufferedResponse.of(500, {"message": "The emulator failed; its log says why."})

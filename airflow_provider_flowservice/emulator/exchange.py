@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -159,11 +160,16 @@ def _shown(body: bytes, size: int, media_type: str) -> Any:
         return masked(_parse_form(text))
     try:
         # NaN and the like are not JSON, so they are shown as text.
-        return masked(json.loads(text, parse_constant=str))
+        return masked(json.loads(text, parse_constant=str, parse_float=_float_or_text))
     except RecursionError:
         return f"<{size} bytes of JSON that is nested too deeply>"
     except ValueError:
         return text
+
+
+def _float_or_text(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _parse_form(text: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from airflow_provider_flowservice.emulator.errors import (
     ApiError,
     GatewayError,
     GatewayFault,
-    PlatformError,
     SandboxError,
     SandboxProblem,
     bad_request,

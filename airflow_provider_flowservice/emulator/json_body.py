@@ -115,7 +115,7 @@ def _check(value: Any, shape: Shape, name: str) -> None:
     allowed = shape if isinstance(shape, tuple) else (shape,)
     fitting = [each for each in allowed if _is_of(value, each)]
     if not fitting:
-        kinds = dict.fromkeys("null" if each is None else _NAMES[_kind(each)] for each in allowed)
+        kinds = dict.fromkeys(_NAMES[_kind(each)] for each in allowed if each is not None)
         raise JsonError(f"{name or 'the body'} must be {' or '.join(kinds)}")
     for inner, expected, path in _members(value, fitting[0], name):
         _check(inner, expected, path)

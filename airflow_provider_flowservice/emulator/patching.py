@@ -49,5 +49,5 @@ def apply_patch(document: Any, operations: list[dict[str, Any]]) -> Any:
     try:
         check_limits(changed)
     except JsonError as error:
-        raise PatchError(f"of what it makes, {error}") from error
+        raise PatchError(f"the result cannot be stored: {error}") from error
     return changed

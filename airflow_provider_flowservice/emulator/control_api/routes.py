@@ -17,7 +17,7 @@ from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
 from airflow_provider_flowservice.emulator.control_api.guard import ControlError, check_origin
-from airflow_provider_flowservice.emulator.control_api.views import exports_of, state_of
+from airflow_provider_flowservice.emulator.control_api.views import ascii_response, exports_of, state_of
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
@@ -81,7 +81,7 @@ async def health(world: CurrentWorld) -> Response:
 @router.get("/requests")
 async def requests(edge: CurrentEdge) -> Response:
     """The journal, oldest first."""
-    return JSONResponse(edge.journal.entries())
+    return ascii_response(edge.journal.entries())
 
 
 @router.delete("/requests")

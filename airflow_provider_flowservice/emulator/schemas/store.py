@@ -10,7 +10,13 @@ from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.json_body import check_shape
 from airflow_provider_flowservice.emulator.schemas.core import AD_HOC, GLOBAL_RESOURCES, RECORD, TIME_SERIES
 from airflow_provider_flowservice.emulator.schemas.errors import invalid, not_found
-from airflow_provider_flowservice.emulator.schemas.references import Resolver, Schema, pointed_at, references
+from airflow_provider_flowservice.emulator.schemas.references import (
+    Resolver,
+    Schema,
+    check_json_schema,
+    pointed_at,
+    references,
+)
 from airflow_provider_flowservice.emulator.schemas.unions import SUFFIX, unions
 from airflow_provider_flowservice.emulator.world import Store, World
 
@@ -200,7 +206,7 @@ class SchemaStore(Store):
         check_shape(body, (_RESOURCE, None), invalid)
         if not body or not body.get("title"):
             raise invalid("title is required")
-        _check_json_schema(body)
+        check_json_schema(body)
         extended = _extended(body)
         for reference in set(references(body)):
             self._check_reference(reference, body, is_part=reference in extended)
@@ -300,14 +306,3 @@ def _extended(body: Schema) -> list[str]:
     """Return the ids of the resources that ``allOf`` refers to."""
     references = [part["$ref"] for part in body.get("allOf", ()) if "$ref" in part]
     return [each for each in references if not each.startswith("#")]
-
-
-def _check_json_schema(body: Schema) -> None:
-    # It takes as long to import as the rest of the emulator.
-    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
-    from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
-
-    try:
-        Draft7Validator.check_schema(body)
-    except JsonSchemaError as error:
-        raise invalid(f"The schema is not valid: {error.message}") from error
