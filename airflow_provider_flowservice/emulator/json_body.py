@@ -58,7 +58,7 @@ def check_limits(value: Any) -> None:
     :raises JsonError: for the first thing that is wrong.
     """
     for depth, level in enumerate(_levels(value)):
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH and any(isinstance(each, dict | list) for each in level):
             raise JsonError(f"it is nested more than {MAX_DEPTH} deep")
         if any(type(each) is int and each not in _WHOLE_NUMBERS for each in level):
             raise JsonError("it has a whole number of more than 64 bits")

@@ -24,7 +24,10 @@ def test_no_input_breaks_the_emulator(report: list[str]) -> None:
         api = Api(control.url, control)
         before = _megabytes(process)
         by_structure, by_bytes, most = Counts(), Counts(), before
-        for counts, variants in ((by_structure, structural), (by_bytes, lambda valid: bytewise(valid, TIMES))):
+        for counts, variants in (
+            (by_structure, structural),
+            (by_bytes, lambda valid: bytewise(valid, TIMES)),
+        ):
             for group in GROUPS:
                 control.reset()
                 api.log_in()

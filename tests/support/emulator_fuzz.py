@@ -101,16 +101,17 @@ class Fuzzer:
 
         :param variants: each returns what is sent, or a body alone.
         """
-        status, answer = self._send(valid, valid.content, Random(seed))
+        status, answer = self.send_variant(valid, lambda _: valid.content, seed)
         assert status in range(200, 300), (str(valid), status, answer)
         for number, variant in enumerate(variants):
-            self._send(valid, variant, Random(f"{seed} {number}"))
+            self.send_variant(valid, variant, f"{seed} {number}")
 
-    def _send(
-        self, valid: Valid, variant: Callable[[Random], Variant | bytes] | bytes, random: Random
+    def send_variant(
+        self, valid: Valid, variant: Callable[[Random], Variant | bytes], seed: str
     ) -> tuple[int, bytes]:
+        """Send one variant of a request, and return status and body of the answer."""
         headers = {name: value.encode("latin-1") for name, value in sent_by(valid, self._common).items()}
-        made = variant if isinstance(variant, bytes) else variant(random)
+        made = variant(Random(seed))
         target, changed, content = (valid.target.encode(), {}, made) if isinstance(made, bytes) else made
         answer = self.exchange(valid.method, target, {**headers, **changed}, content)
         if answer[0] == 201 and valid.target == "/_emulator/faults":

@@ -226,6 +226,7 @@ def schemas(api: Api) -> list[Valid]:
         Valid("PUT", replaced, {**text, "allOf": [{"$ref": PROFILE_CLASS}]}, JSON),
         Valid("PATCH", patched, operations, JSON),
         _post(f"{REGISTRY}/rpc/import", imported),
+        _post(f"{REGISTRY}/rpc/export", [{**imported[0], "$id": f"{made['one']}-again", "title": "Again"}]),
     ]
 
 
