@@ -9,7 +9,7 @@ import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
+from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore, tagged_for_profile
 from airflow_provider_flowservice.emulator.errors import PlatformError
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, behavior_of
@@ -116,9 +116,11 @@ def _checked(body: Any, call: Call) -> dict[str, Any]:
     tags = body.get("tags", {})
     if not isinstance(tags, dict):
         raise PlatformError(400, "BadRequestError", "tags must be an object")
-    profile = tags.get("unifiedProfile")
-    enables = isinstance(profile, list) and "enabled:true" in profile
-    if enables and not is_enabled(schema) and call.world.switches.profile_without_union == "refuse":
+    if (
+        tagged_for_profile(tags)
+        and not is_enabled(schema)
+        and call.world.switches.profile_without_union == "refuse"
+    ):
         raise PlatformError(
             400,
             "BadRequestError",
