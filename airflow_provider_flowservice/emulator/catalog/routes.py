@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
+from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore, tagged_for_profile
 from airflow_provider_flowservice.emulator.errors import PlatformError, bad_request
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.json_body import Values, check_shape
@@ -121,8 +121,11 @@ def _checked(body: Any, call: Call) -> dict[str, Any]:
     if schema is None:
         raise bad_request(f"schemaRef.id {reference['id']} is not found")
     tags = body.get("tags", {})
-    enables = "enabled:true" in tags.get("unifiedProfile", ())
-    if enables and not is_enabled(schema) and call.world.switches.profile_without_union == "refuse":
+    if (
+        tagged_for_profile(tags)
+        and not is_enabled(schema)
+        and call.world.switches.profile_without_union == "refuse"
+    ):
         raise bad_request(
             f"The dataset cannot be enabled for Profile, because its schema {reference['id']} is not: add the tag"
             " union to meta:immutableTags of the schema (enable_for_profile=True of the schema operator)"

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.collection.errors import InletAuthorizationError, InletError
+from airflow_provider_flowservice.emulator.collection.ingestion import Ingestion
 from airflow_provider_flowservice.emulator.collection.messages import InletRequest, transaction_id
 from airflow_provider_flowservice.emulator.collection.store import Inlet, find_inlet
 from airflow_provider_flowservice.emulator.gateway import bearer
@@ -36,7 +37,8 @@ async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Respo
     if synchronous:
         inlet_request.check_record(message, flow)
     xaction_id = transaction_id(world)
-    inlet_request.ingest(message, flow, xaction_id)
+    with Ingestion(inlet_request.inlet, inlet_request.sandbox) as ingestion:
+        ingestion.add(message, flow, xaction_id)
     receipt = {"inletId": inlet_id, "xactionId": xaction_id, "receivedTimeMs": world.clock.now_ms()}
     if synchronous:
         receipt["synchronousValidation"] = {"status": "pass"}
@@ -52,18 +54,18 @@ async def collect_batch(inlet_id: str, request: Request, world: CurrentWorld) ->
     if not isinstance(messages, list):
         raise inlet_request.bad_request("The 'messages' field is mandatory.", "Invalid Batch")
     batch_id = transaction_id(world)
-    return JSONResponse(
-        {
-            "inletId": inlet_id,
-            "batchId": batch_id,
-            "receivedTimeMs": world.clock.now_ms(),
-            "responses": [_collect_one(inlet_request, each, batch_id, n) for n, each in enumerate(messages)],
-        },
-        207,
-    )
+    with Ingestion(inlet_request.inlet, inlet_request.sandbox) as ingestion:
+        responses = [
+            _collect_one(inlet_request, ingestion, each, batch_id, number)
+            for number, each in enumerate(messages)
+        ]
+    receipt = {"inletId": inlet_id, "batchId": batch_id, "receivedTimeMs": world.clock.now_ms()}
+    return JSONResponse({**receipt, "responses": responses}, 207)
 
 
-def _collect_one(inlet_request: InletRequest, message: Any, batch_id: str, number: int) -> dict[str, Any]:
+def _collect_one(
+    inlet_request: InletRequest, ingestion: Ingestion, message: Any, batch_id: str, number: int
+) -> dict[str, Any]:
     newer_style = inlet_request.sandbox.world.switches.batch_style == "status"
     xaction_id = f"{batch_id}-{number}" if newer_style else f"{batch_id}:{number}"
     try:
@@ -72,7 +74,7 @@ def _collect_one(inlet_request: InletRequest, message: Any, batch_id: str, numbe
         if newer_style:
             return {"xactionId": xaction_id, "status": error.status, "message": error.message}
         return {"statusCode": error.status, "message": error.message}
-    inlet_request.ingest(message, flow, xaction_id)
+    ingestion.add(message, flow, xaction_id)
     return {"xactionId": xaction_id}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.json_body import check_shape
@@ -19,6 +19,9 @@ from airflow_provider_flowservice.emulator.schemas.references import (
 )
 from airflow_provider_flowservice.emulator.schemas.unions import SUFFIX, unions
 from airflow_provider_flowservice.emulator.world import Store, World
+
+if TYPE_CHECKING:
+    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 TENANT = "emulator"
 _GLOBAL_NAMESPACE = "https://ns.adobe.com/"
@@ -68,6 +71,7 @@ class SchemaStore(Store):
         self._ids: dict[str, str] = {}
         self._earlier: dict[str, list[Schema]] = {}
         self._resolved: dict[str, Schema] = {}
+        self._validators: dict[str, Draft7Validator] = {}
 
     def create(self, kind: str, body: Any, owner: Schema, *, name: str | None = None) -> Schema:
         """Add a resource of the tenant.
@@ -150,7 +154,7 @@ class SchemaStore(Store):
         del self._tenant[resource["$id"]]
         del self._ids[resource["meta:altId"]]
         self._earlier.pop(resource["$id"], None)
-        self._resolved.clear()
+        self._forget_derived()
 
     def resolved(self, resource: Schema) -> Schema:
         """Return a resource with all references replaced by what they refer to; it must not be changed.
@@ -165,11 +169,28 @@ class SchemaStore(Store):
             self._resolved[key] = full
         return self._resolved[key]
 
+    def validator(self, schema_id: object) -> Draft7Validator | None:
+        """Return what checks a record against a schema; None if there is no such schema."""
+        # It takes as long to import as the rest of the emulator.
+        from jsonschema import Draft7Validator
+
+        schema = self.find(schema_id)
+        if schema is None:
+            return None
+        key = schema["$id"]
+        if key not in self._validators:
+            self._validators[key] = Draft7Validator(self.resolved(schema))
+        return self._validators[key]
+
+    def _forget_derived(self) -> None:
+        self._resolved.clear()
+        self._validators.clear()
+
     def _put(self, resource: Schema) -> Schema:
         self._tenant[resource["$id"]] = resource
         self._ids[resource["meta:altId"]] = resource["$id"]
         # What refers to it has changed too.
-        self._resolved.clear()
+        self._forget_derived()
         return resource
 
     def _unions(self) -> list[Schema]:
