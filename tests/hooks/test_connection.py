@@ -11,10 +11,11 @@ import pytest
 from airflow.sdk import Connection
 from airflow.sdk._shared.secrets_masker import SecretsMasker
 
-from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.streaming import Inlet
 from airflow_provider_flowservice.client.waits import FlowInState
+from airflow_provider_flowservice.connection_fields import field_name
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.connection import connection_settings, extras_of
@@ -37,8 +38,11 @@ Problem = Callable[[], str]
 
 def of_a_hook() -> str:
     """What a hook says is wrong with the connection, or an empty string."""
-    works, message = FlowServiceHook("aep").test_connection()
-    return "" if works else message
+    try:
+        FlowServiceHook("aep").count(request.FLOWS)
+    except FlowServiceError as error:
+        return error.message
+    return ""
 
 
 def of_a_trigger() -> str:
@@ -168,7 +172,7 @@ def test_a_host_that_is_not_allowed_is_refused_before_anything_is_sent(
     connect(**{field: host})
     name = host.removeprefix("https://").partition(":")[0]
     assert problem() == (
-        f"{field} of connection 'aep': the host {name!r} is not permitted by allowed_hosts in section"
+        f"{field_name(field)} of connection 'aep': the host {name!r} is not permitted by allowed_hosts in section"
         " flowservice of Airflow's options. Use a host that it names, or have it added there."
     )
     assert emulator.control.requests() == []
@@ -179,7 +183,9 @@ def test_a_list_of_no_hosts_allows_none(
 ) -> None:
     monkeypatch.setenv(ALLOWED, " , ")
     connect()
-    assert problem().startswith("host of connection 'aep': the host '127.0.0.1' is not permitted")
+    assert problem().startswith(
+        "API gateway (host) of connection 'aep': the host '127.0.0.1' is not permitted"
+    )
 
 
 def test_adobes_own_hosts_are_checked_too(
@@ -188,7 +194,7 @@ def test_adobes_own_hosts_are_checked_too(
     monkeypatch.setenv(ALLOWED, "127.0.0.1")
     connect(collection_host=None)
     assert problem().startswith(
-        "collection_host of connection 'aep': the host 'dcs.adobedc.net' is not permitted"
+        "Collection host (extra collection_host) of connection 'aep': the host 'dcs.adobedc.net' is not permitted"
     )
 
 

@@ -115,7 +115,8 @@ def test_a_create_that_was_refused_is_sent_again_with_the_new_token(
 def test_a_second_refusal_is_the_answer(client: Client, control: EmulatorControl) -> None:
     refuse_tokens(control, times=2)
     with pytest.raises(
-        RenewedTokenError, match=r"IMS accepts the credential: .* Check that client id, client secret and org"
+        RenewedTokenError,
+        match=r"IMS accepts the credential: .* Check that Client ID \(login\), Client secret ",
     ) as caught:
         client.send(COUNT)
     assert (caught.value.status, caught.value.code) == (401, "401013")
@@ -187,7 +188,9 @@ def test_a_ready_token_that_is_refused_cannot_be_renewed(
     open_to_emulator: Opener, transport: str, control: EmulatorControl
 ) -> None:
     client = open_to_emulator(transport, client_secret=None, access_token="stale.token")
-    with pytest.raises(AuthenticationError, match="'access_token'") as caught:
+    with pytest.raises(
+        AuthenticationError, match=r"Set Access token \(extra access_token\) to a new"
+    ) as caught:
         client.send(COUNT)
     assert caught.value.status == 401
     assert "stale.token" not in str(caught.value)
@@ -197,8 +200,14 @@ def test_a_ready_token_that_is_refused_cannot_be_renewed(
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"client_secret": "wr0ng+secret"}, "the client id or the client secret is wrong"),
-        ({"client_id": "somebody"}, "the client id or the client secret is wrong"),
+        (
+            {"client_secret": "wr0ng+secret"},
+            "Client ID (login) or Client secret (password) of the connection is wrong",
+        ),
+        (
+            {"client_id": "somebody"},
+            "Client ID (login) or Client secret (password) of the connection is wrong",
+        ),
     ],
 )
 def test_a_credential_that_ims_refuses_is_explained(

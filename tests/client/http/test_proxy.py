@@ -211,7 +211,8 @@ def test_a_proxy_that_is_not_there_was_not_passed(
 ) -> None:
     own = settings(control, proxy="http://127.0.0.1:1", ca_file=str(folder / "ca.pem"), retries=0)
     with pytest.raises(
-        NotSentError, match=r"the proxy 127\.0\.0\.1:1 refuses the connection\. Check the URL of"
+        NotSentError,
+        match=r"the proxy 127\.0\.0\.1:1 refuses the connection\. Check Proxy \(extra proxy\) of",
     ):
         count_flows(transport, own)
 
