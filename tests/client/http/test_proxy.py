@@ -291,7 +291,7 @@ def test_a_server_that_does_not_verify_is_not_talked_to_and_not_asked_again(
     with pytest.raises(UntrustedServerError) as caught:
         count_flows(transport, settings(control, origin, proxy=proxy.url, **trusted))
     assert origin in str(caught.value)
-    assert "'ca_file'" in str(caught.value)
+    assert "CA file (extra ca_file)" in str(caught.value)
     assert "REQUESTS_CA_BUNDLE" in str(caught.value)
     assert len(proxy.connects) == 1
     assert virtual_clock.sleeps == []
