@@ -16,9 +16,10 @@ TOKEN = "eyJ.ready.token"
 def read(**changes: Any) -> Settings:
     """Settings from a valid connection; ``changes`` go to arguments or extras, None leaves one out."""
     arguments: dict[str, Any] = {"host": None, "client_id": "me", "client_secret": SECRET, "sandbox": None}
+    arguments["port"] = None
     extras: dict[str, Any] = {"org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev"}
     for name, value in changes.items():
-        (arguments if name in ("host", "client_id", "client_secret") else extras)[name] = value
+        (arguments if name in ("host", "port", "client_id", "client_secret") else extras)[name] = value
     return settings_from(**arguments, extras=extras, where="connection 'aep'")
 
 
@@ -166,6 +167,42 @@ def test_a_bad_value_is_refused_with_field_value_and_remedy(field: str, value: o
 def test_a_host_that_no_url_can_hold_is_refused(host: str) -> None:
     with pytest.raises(InvalidInputError, match=r"^API gateway \(host\) of connection 'aep': "):
         read(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "gateway"),
+    [
+        ("platform.adobe.io", 443, "https://platform.adobe.io"),
+        ("https://gateway", 8443, "https://gateway:8443"),
+        ("gateway", 8443, "https://gateway:8443"),
+        ("http://127.0.0.1", 8765, "http://127.0.0.1:8765"),
+        ("http://[::1]/", 8765, "http://[::1]:8765"),
+        ("http://127.0.0.1:8765", 8765, "http://127.0.0.1:8765"),
+        ("gateway:8443", 8443, "https://gateway:8443"),
+        ("https://gateway:443", 443, "https://gateway"),
+        ("http://localhost:8765", 0, "http://localhost:8765"),
+        ("gateway", 0, "https://gateway"),
+        (None, 0, "https://platform.adobe.io"),
+        (None, 8443, "https://platform.adobe.io:8443"),
+    ],
+)
+def test_a_port_is_used_if_the_host_has_none_and_0_is_none(host: str | None, port: int, gateway: str) -> None:
+    assert read(host=host, port=port).gateway == gateway
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "problem"),
+    [
+        ("https://gateway:8443", 443, "443 is not 8443, the port in API gateway (host). Clear one of them."),
+        ("gateway:443", 8443, "8443 is not 443, the port in API gateway (host). Clear one of them."),
+        (None, 65536, "65536 is not a port. Set it to a number from 1 to 65535, or clear it."),
+        (None, -1, "-1 is not a port. Set it to a number from 1 to 65535, or clear it."),
+    ],
+)
+def test_a_port_that_cannot_be_used_is_refused(host: str | None, port: int, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read(host=host, port=port)
+    assert caught.value.message == f"Port (port) of connection 'aep': {problem}"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -106,6 +107,61 @@ def test_only_secrets_are_masked(caplog: pytest.LogCaptureFixture, monkeypatch: 
     plain = "token cache file, sandbox dev, 5C0FFEE@AdobeOrg, " + json.dumps({**extras, "access_token": "x"})
     assert shown(plain) == plain
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("connection", "gateway"),
+    [
+        ({"uri": "flowservice://me:pw@127.0.0.1:8765/http"}, "http://127.0.0.1:8765"),
+        ({"uri": "flowservice://me:pw@gateway:8443/"}, "https://gateway:8443"),
+        ({"uri": "flowservice://me:pw@/"}, "https://platform.adobe.io"),
+        ({"conn_type": "flowservice", "host": "http://127.0.0.1", "port": 8765}, "http://127.0.0.1:8765"),
+        ({"conn_type": "flowservice", "host": "http://127.0.0.1:8765", "port": 0}, "http://127.0.0.1:8765"),
+        ({"conn_type": "flowservice", "host": "gateway", "port": 443}, "https://gateway"),
+    ],
+)
+def test_the_port_of_a_connection_is_used_however_it_is_defined(
+    connection: dict[str, Any], gateway: str
+) -> None:
+    extras = json.dumps({"org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev"})
+    if "uri" in connection:
+        made = Connection.from_uri(connection["uri"], "aep")
+        made.extra = extras
+    else:
+        made = Connection(conn_id="aep", login="me", password="pw", extra=extras, **connection)
+    assert connection_settings(made, None).gateway == gateway
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Connection success!"),
+        ({"port": 0}, "Connection success!"),
+        ({"org_id": None}, "Organization ID (extra org_id) of the connection: is empty."),
+        (
+            {"password": "wr0ng+secret"},
+            "Client ID (login) or Client secret (password) of the connection is wrong",
+        ),
+        ({"port": 1}, "Port (port) of the connection: 1 is not "),
+    ],
+)
+def test_airflows_command_line_tests_a_connection(
+    connect: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    said: str,
+) -> None:
+    from airflow.cli import cli_parser
+
+    connect(**changes)
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    monkeypatch.setenv("COLUMNS", "400")
+    arguments = cli_parser.get_parser().parse_args(["connections", "test", "aep"])
+    with nullcontext() if "success" in said else pytest.raises(SystemExit):
+        arguments.func(arguments)
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
