@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 DAG_ID = "on_flow_run_completed"
-UNSET, FLOW = "00000000-0000-0000-0000-000000000000", "8256cfb4-17e6-432c-a469-6aedafb16cd5"
 HANDLED = "on_flow_run_completed_handled"
 CLASS = "airflow_provider_flowservice.triggers.events.FlowRunCompletedTrigger"
 
@@ -44,13 +43,12 @@ def triggers() -> list[tuple[int, dict[str, Any]]]:
 
 
 @pytest.fixture
-def dag(tmp_path: Path) -> DAG:
-    """The DAG with a flow."""
-    text = (support.EXAMPLE_DAGS / f"{DAG_ID}.py").read_text(encoding="utf-8")
-    assert UNSET in text
-    file = tmp_path / f"{DAG_ID}.py"
-    file.write_text(text.replace(UNSET, FLOW), encoding="utf-8")
-    return support.parse_dag(file)
+def dag(monkeypatch: pytest.MonkeyPatch) -> DAG:
+    """The DAG, whose first task takes the flow for a real one."""
+    dag = support.load_dag(DAG_ID)
+    new_runs = unwrap(dag.get_task("new_runs").python_callable)
+    monkeypatch.setitem(new_runs.__globals__, "FLOW_ID", "8256cfb4-17e6-432c-a469-6aedafb16cd5")
+    return dag
 
 
 @pytest.fixture

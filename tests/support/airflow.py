@@ -78,17 +78,12 @@ def migrate() -> None:
 
 def load_dag(dag_id: str) -> DAG:
     """An example DAG, parsed from its file."""
-    return parse_dag(EXAMPLE_DAGS / f"{dag_id}.py")
-
-
-def parse_dag(file: Path) -> DAG:
-    """The DAG of a file that has its name."""
     from tests.support.moved import DagBag
 
-    bag = DagBag(str(file))
+    bag = DagBag(str(EXAMPLE_DAGS / f"{dag_id}.py"))
     if bag.import_errors:
         raise AssertionError(next(iter(bag.import_errors.values())))
-    return bag.dags[file.stem]
+    return bag.dags[dag_id]
 
 
 def run_dag(dag_id: str, conf: dict[str, Any] | None = None, **arguments: Any) -> Any:
