@@ -18,7 +18,7 @@ from airflow.triggers.base import BaseTrigger
 
 import airflow_provider_flowservice
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.settings import settings_from
+from airflow_provider_flowservice.client.settings import Settings, settings_from
 from airflow_provider_flowservice.connection_fields import field_name
 from airflow_provider_flowservice.get_provider_info import get_provider_info
 from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
@@ -137,6 +137,8 @@ def test_every_field_of_the_form_is_a_setting_and_the_other_way_round(
         settings_from(host=None, client_id="me", client_secret="s", extras={"unknown": 1})
     known = caught.value.remedy.removeprefix("Choose one of: ").rstrip(".").split(", ")
     assert sorted(connection_type["conn-fields"]) == known
+    own = {"gateway", "client_id", "client_secret"}  # from the host, the login and the password
+    assert sorted(set(Settings.__struct_fields__) - own) == known
 
 
 def test_the_form_labels_each_field_as_messages_name_it(connection_type: dict[str, Any]) -> None:
