@@ -99,7 +99,9 @@ class FlowServiceBaseHook(BaseHook):
         try:
             self.send(http.page(FLOWS, limit=1))
         except FlowServiceError as error:
-            return False, error.message
+            # The form tests a copy of the connection, which has a random id.
+            place = f"of connection {self.flowservice_conn_id!r}"
+            return False, error.message.replace(place, "of the connection")
         return True, f"Connected to {self.settings.org_id}, sandbox {self.settings.sandbox}."
 
     def close(self) -> None:

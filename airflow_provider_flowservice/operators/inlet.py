@@ -104,7 +104,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
     :param inlet_url: URL of the inlet. It may contain the flow (``?x-adobe-flow-id=<id>``) and ``syncValidation=true``.
     :param messages: records in memory, as a list, the output of an upstream task, or anything else that yields
-        mappings. Mutually exclusive with ``path``.
+        mappings. Mutually exclusive with ``path``. A list is checked before anything waits or is sent: without
+        ``dead_letter_path``, it must not have more invalid records than ``max_failures``.
     :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl`` or
         ``.ndjson``, ``.json`` (an array of objects, one object, the body of a batch, or JSON lines) or ``.csv``, each
         optionally followed by ``.gz``, or ``.parquet`` (extra ``parquet``). A record may have 1,000,000 bytes and 256
@@ -241,6 +242,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             ``first_xaction_id``, ``last_xaction_id``.
         """
         self._check_format()
+        self._check_messages()
         if self.inlet_url is not None:
             self._inlet()  # Reject an invalid URL before anything is sent or waited for.
         self._reject_same_file()
@@ -385,6 +387,17 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             shown = "messages" if self.path is None else f"{str(self.path)!r}"
             raise InvalidInputError(given[0], f"applies only to CSV, but the input is {shown}", _NOT_CSV)
 
+    def _check_messages(self) -> None:
+        """Reject a list that would fail the task whatever AEP says, before anything waits or is sent."""
+        # Anything else can be read only once, or not without cost.
+        if not isinstance(self.messages, (list, tuple)):
+            return
+        if not self.messages and not self.allow_empty:
+            raise self._no_records()
+        # With dead letters, the valid records are posted, and the others kept.
+        if self.dead_letter_path is None:
+            InputMessages(self.messages).check(skip_records=self.skip_records, max_failures=self.max_failures)
+
     def _can_have_rows(self) -> bool:
         """Whether the input has rows of CSV or, in dead letters, may have some."""
         if self.path is None:
@@ -420,12 +433,15 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
         return ObjectStoragePath(path, conn_id=self.storage_conn_id)
 
+    def _no_records(self) -> InvalidInputError:
+        problem = "contains no records" if self.path is None else f"{self.path!r} contains no records"
+        remedy = "If that is intended, set allow_empty=True."
+        return InvalidInputError("messages" if self.path is None else "path", problem, remedy)
+
     def _check_result(self, summary: PostSummary, dead_letters: DeadLetters) -> None:
         """Raise an error if the task must fail."""
         if not summary.accepted and not summary.failures and not self.allow_empty:
-            problem = "contains no records" if self.path is None else f"{self.path!r} contains no records"
-            remedy = "If that is intended, set allow_empty=True."
-            raise InvalidInputError("messages" if self.path is None else "path", problem, remedy)
+            raise self._no_records()
         if summary.failures > self.max_failures:
             remedy = "Fix these records and post only those again; with dead_letter_path, they are saved."
             if self.dead_letter_path:

@@ -31,6 +31,7 @@ from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.client.text import header_value, plain_text, without_secrets
+from airflow_provider_flowservice.connection_fields import field_name
 
 T = TypeVar("T")
 
@@ -265,15 +266,24 @@ def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -
 
 
 _ROLE = "Add the credential to a role in AEP's Permissions; a product profile alone is not enough."
-_ORG = "Check the extra 'org_id' ({org_id}) of the connection, and that the credential belongs to this organization."
+_ORG = (
+    f"Check {field_name('org_id')} of the connection, {{org_id}}, and that the credential belongs to this"
+    " organization."
+)
 _SANDBOX = (
     "Sandbox {sandbox!r} does not exist for this credential. Check its name, or "
     + _ROLE[0].lower()
     + _ROLE[1:]
 )
-_API_KEY = "Set the login of the connection ({client_id}) to the client id that the token was issued for."
+_API_KEY = (
+    f"Set {field_name('login')} of the connection, {{client_id}}, to the client id that the token was issued"
+    " for."
+)
 _RENEWED = "IMS accepts the credential: another attempt can succeed."
-_REJECTED = "Check that client id, client secret and organization of the connection belong together."
+_REJECTED = (
+    f"Check that {field_name('login')}, {field_name('password')} and {field_name('org_id')} of the connection belong"
+    " together."
+)
 
 #: Remedies by AEP's error code, without the HTTP status at the end of some codes.
 _BY_CODE = {

@@ -20,6 +20,7 @@ from airflow_provider_flowservice.client.errors import InvalidInputError, NotSen
 from airflow_provider_flowservice.client.http.exchange import Send
 from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings, active_emulator, proxy_url
 from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.connection_fields import field_name
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -61,11 +62,15 @@ def not_reached(
     proxy = proxy_for(step.origin, settings)
     target = _host_and_port(proxy or step.origin)
     place = f"the proxy {target}" if proxy else target
-    check = "Check the URL of the proxy in the" if proxy else "Check the host in the"
-    remedy = f"{check} connection{' or in HTTPS_PROXY' if proxy else ''}, and the network of this machine."
+    where = (
+        f"{field_name('proxy')} of the connection or HTTPS_PROXY" if proxy else _host_field(step, settings)
+    )
+    remedy = f"Check {where}, and the network of this machine."
     if proxy_status == 407:
         what = f"{place} responds 407: it wants another user and password"
-        remedy = "Set them in the URL of the proxy, in the extra 'proxy' of the connection or in HTTPS_PROXY."
+        remedy = (
+            f"Set them in the URL of the proxy, in {field_name('proxy')} of the connection or in HTTPS_PROXY."
+        )
     elif proxy_status is not None:
         what = f"{place} responds {proxy_status} and does not connect to {_host_and_port(step.origin)}"
         remedy = (
@@ -77,6 +82,17 @@ def not_reached(
         what = f"{place} {_failure(problem, settings.connect_timeout)}"
     message = f"{step.method} {step.path}: no connection: {what}. {remedy}"
     return NotSentError(message, method=step.method, path=step.path)
+
+
+def _host_field(step: Send, settings: Settings) -> str:
+    """Return the name of the connection's field that a request has its host from."""
+    origins = {
+        "host": settings.gateway,
+        "ims_host": settings.ims_host,
+        "collection_host": settings.collection_host,
+    }
+    names = [field_name(name) for name, origin in origins.items() if origin == step.origin]
+    return f"{', '.join(names)} of the connection"
 
 
 def _failure(problem: BaseException, seconds: float) -> str:
@@ -117,7 +133,7 @@ def ca_file(settings: Settings) -> str | None:
 
     :raises InvalidInputError: if the file does not exist or does not contain certificates.
     """
-    candidates = [("extra 'ca_file'", settings.ca_file)]
+    candidates = [(field_name("ca_file"), settings.ca_file)]
     candidates += [(name, os.environ.get(name)) for name in _CA_VARIABLES]
     for name, path in candidates:
         if path:
