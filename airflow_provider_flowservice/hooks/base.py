@@ -96,6 +96,16 @@ class FlowServiceBaseHook(BaseHook):
             caller=self.caller,
         )
 
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings of the connection have been read, so that nothing has to be looked up for them."""
+        return "settings" in self.__dict__
+
+    @cached_property
+    def console(self) -> flows.Console:
+        """The pages of the objects behind the connection."""
+        return flows.Console(self.settings)
+
     def get_conn(self) -> RequestsTransport:
         """Return the open transport, which sends requests with a token and with retries."""
         return self.transport
@@ -106,7 +116,9 @@ class FlowServiceBaseHook(BaseHook):
         :returns: the response, parsed into a typed record.
         :raises FlowServiceError: if the last attempt fails.
         """
-        return self.transport.send(request)
+        answer = self.transport.send(request)
+        self.console.learn(answer)
+        return answer
 
     def test_connection(self) -> tuple[bool, str]:
         """Test the connection with one small request (``GET /flows?limit=1``).

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice import __version__
@@ -17,6 +18,7 @@ from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.client.conftest import Opener
+from tests.support.aep import aep_settings
 from tests.support.clients import emulator_settings
 
 CALLER = Caller("Airflow/3.3.2", "onboarding", "manual__2026-01-01T00:00:00+00:00", "activate[3]")
@@ -91,14 +93,11 @@ def test_any_name_arrives_as_it_is(
 
 def sent_headers(asked: Request[Any], **hosts: str) -> dict[str, str]:
     """The headers that a transport would send."""
-    settings = Settings(
+    settings = msgspec.structs.replace(
+        aep_settings(),
         gateway=hosts["host"],
         ims_host=hosts["ims_host"],
         collection_host=hosts["collection_host"],
-        org_id="o@AdobeOrg",
-        sandbox="dev",
-        client_id="c",
-        access_token="t",
     )
     steps = exchange(asked, settings, CALLER)
     step = next(steps)
