@@ -27,6 +27,11 @@ _KEPT_IN_TESTS = ("sandbox", "connect_timeout", "read_timeout", "retries", "retr
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+def is_loopback(origin: str) -> bool:
+    """Whether an origin is on this machine."""
+    return urlsplit(origin).hostname in LOOPBACK_HOSTS
+
+
 class Settings(Frozen, frozen=True):
     """A credential for one AEP sandbox, and the servers that it is used with.
 
@@ -73,6 +78,11 @@ class Settings(Frozen, frozen=True):
     proxy: str | None = None
     ca_file: str | None = None
     token_cache: str | None = None
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether the gateway is an emulator's: AEP itself is never on this machine."""
+        return is_loopback(self.gateway)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from fastapi import Request
 
@@ -103,9 +103,9 @@ class Exchange:
 
     @property
     def caller(self) -> dict[str, str]:
-        """The DAG, run and task that sent the request, as far as its headers name them."""
+        """The DAG, run and task that sent the request, as far as its headers name them, percent-encoded."""
         names = {"dag": "x-airflow-dag-id", "run": "x-airflow-run-id", "task": "x-airflow-task-id"}
-        found = {name: self.header(header) for name, header in names.items()}
+        found = {name: unquote(self.header(header) or "") for name, header in names.items()}
         return {name: value for name, value in found.items() if value}
 
     def header(self, name: str) -> str | None:
@@ -124,6 +124,7 @@ class Exchange:
             "status": self.status,
             "time": self.received_at,
             "fault": self.fault,
+            "caller": self.caller,
         }
 
     def summary(self) -> dict[str, Any]:

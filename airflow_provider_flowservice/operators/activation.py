@@ -58,6 +58,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Activate segments"
+    _is_destination = True
     segments = required(items)
     profile_attributes = optional(items)
     activation_mode = required(choice(ActivationMode))
@@ -184,6 +186,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Export segments"
+    _is_destination = True
     segments = required(items)
 
     def __init__(

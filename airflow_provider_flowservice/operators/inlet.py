@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.client.streaming import (
     MAX_REQUEST_BYTES,
     CsvOptions,
@@ -54,6 +55,8 @@ from airflow_provider_flowservice.operators.waiting import default_deferrable, j
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_flowservice.client.flows import Console
 
 
 #: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
@@ -154,6 +157,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Post to inlet"
     connection_id = optional(resource_id)
     inlet_url = optional(resource_id)
     flow_id = optional(resource_id)
@@ -182,6 +186,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     allow_empty = required(flag)
     settle_seconds = required(seconds())
     deferrable = required(flag, default=default_deferrable)
+    _inlet_id: str | None = None
 
     def __init__(
         self,
@@ -235,6 +240,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             if self.is_given(one) and not self.is_given(other):
                 raise InvalidInputError(other, "is missing", "Give both, or neither.")
 
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow that ingests the records; if it is not known, that of the inlet."""
+        if flow_id := self._flow():
+            return console.flow_page(flow_id)
+        return console.page(Shown.INLET, self._inlet_id) if self._inlet_id else ""
+
     def change(self, context: Context) -> dict[str, Any]:
         """Wait until the flow is ready, then post the records.
 
@@ -285,6 +296,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
+        self._inlet_id = target.id
         letters = None if self.dead_letter_path is None else self._storage(self.dead_letter_path)
         notes = None if letters is None else NoteFile(letters, context)
         posting = Posting(

@@ -86,6 +86,7 @@ def wait_for(
             wait=wait.to_json(),
             poll_interval=judged.interval or interval,
             deadline=deadline,
+            caller=task.hook.caller.to_json(),
         )
         task.defer(trigger=trigger, method_name=method, kwargs=next_kwargs)
     return judged

@@ -28,6 +28,8 @@ from airflow_provider_flowservice.operators.waiting import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_flowservice.client.flows import Console
+
 
 class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     """Base class of the sensors. Their ``timeout`` and ``poke_interval`` are Airflow's: no template fields."""
@@ -37,6 +39,7 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     flow_id = required(resource_id)
     deferrable = required(flag, default=default_deferrable)
     plan_only = required(flag)
+    _is_destination = False
 
     def __init__(self, **kwargs: Any) -> None:
         if "timeout" not in (kwargs.get("default_args") or {}):
@@ -55,6 +58,10 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
 
         :raises InvalidInputError: if an argument is invalid.
         """
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow."""
+        return console.flow_page(self.flow_id, is_destination=self._is_destination)
 
     @cached_property
     def began(self) -> float:

@@ -12,7 +12,6 @@ from airflow_provider_flowservice.client.errors import NameNotFoundError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.links import CONSOLE_URL_KEY
 from airflow_provider_flowservice.operators.flows import (
     FlowServiceDeleteFlowOperator,
     FlowServiceFindFlowOperator,
@@ -180,7 +179,7 @@ def test_one_request_tells_all_that_other_tasks_need(control: EmulatorControl, h
         "segments": control.segments[:2],
         "state": "enabled",
         "etag": item["etag"],
-        CONSOLE_URL_KEY: "https://experience.adobe.com/#/sname:dev/platform/destination/browse",
+        "console_url": f"{control.url}/#/flows/{item['id']}",
     }
 
 

@@ -18,7 +18,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from airflow_provider_flowservice.client.errors import InvalidInputError, NotSentError, NotTheEmulatorError
 from airflow_provider_flowservice.client.http.exchange import Send
-from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings, active_emulator, proxy_url
+from airflow_provider_flowservice.client.settings import Settings, active_emulator, is_loopback, proxy_url
 from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.connection_fields import field_name
 
@@ -36,12 +36,11 @@ def blocked(origin: str) -> NotTheEmulatorError | None:
 def proxy_for(origin: str, settings: Settings) -> str | None:
     """Return the URL of the proxy for requests to ``origin``, or None for a direct connection."""
     url = urlsplit(origin)
-    host = url.hostname or ""
-    if host in LOOPBACK_HOSTS:
+    if is_loopback(origin):
         return None
     if settings.proxy:
         return settings.proxy
-    if proxy_bypass(host):
+    if proxy_bypass(url.hostname or ""):
         return None
     proxies = getproxies_environment()
     for kind in (url.scheme, "all"):

@@ -11,13 +11,13 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import (
     FIELD_ARGUMENTS,
     FlowResources,
+    Shown,
     check_dataset_schedule,
     empty_flow,
     field_settings,
     text_changes,
 )
 from airflow_provider_flowservice.client.text import plain_text
-from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.ensure import EnsureResult
+    from airflow_provider_flowservice.client.flows import Console
 
 
 class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
@@ -63,6 +64,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create flow"
+    _shown = Shown.FLOW
     flow_spec = required(string)
     source_connection_ids = required(resource_ids())
     target_connection_ids = required(resource_ids())
@@ -71,7 +74,6 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     mandatory_fields = optional(list_of(string))
     primary_fields = optional(list_of(mapping))
     schedule_params = optional(mapping)
-    operator_extra_links = (FlowServiceLink(),)
 
     def __init__(
         self,
@@ -122,8 +124,14 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 
     def extra_xcoms(self, desired: DesiredFlow, result: EnsureResult[Any]) -> dict[str, Any]:
         """Return the URL of the flow in AEP's user interface."""
-        flow = result.resource or self.hook.get(FLOWS, result.id)
-        return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)}
+        # What the create itself returns does not show whether the flow has a destination.
+        console = self.hook.console
+        console.learn(result.resource or self.hook.get(FLOWS, result.id))
+        return {"console_url": console.flow_page(result.id)}
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow."""
+        return console.flow_page(self._object_id) if self._object_id else ""
 
 
 class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
@@ -136,6 +144,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Set flow state"
     state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
     def __init__(
@@ -178,6 +187,7 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Update flow"
     new_name = optional(string)
     new_description = optional(text)
 
@@ -224,6 +234,8 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Publish flow"
+
     def __init__(
         self,
         *,
@@ -261,6 +273,7 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Delete flow"
     with_connections = required(flag)
 
     def __init__(
@@ -275,6 +288,10 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the list from which the flow has gone."""
+        return console.page(Shown.FLOW)
 
     def change(self, context: Context) -> dict[str, list[str]]:
         """Delete the flow.
