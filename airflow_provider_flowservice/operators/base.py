@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_flowservice.client.ensure import reject_planned
+from airflow_provider_flowservice.client import FLOWS
+from airflow_provider_flowservice.client.ensure import is_planned, reject_planned
 from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.exceptions import raise_for_airflow
+from airflow_provider_flowservice.client.flows import empty_flow
+from airflow_provider_flowservice.client.text import titled
+from airflow_provider_flowservice.exceptions import end_log_with_failure, raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.arguments import TakesArguments, optional, required
 from airflow_provider_flowservice.operators.kinds import flag, resource_id, string
@@ -18,6 +21,8 @@ from airflow_provider_flowservice.operators.task_state import Store, TaskState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_flowservice.client.model import Flow
 
 
 class FlowServiceOperator(TakesArguments, BaseOperator):
@@ -58,7 +63,7 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
 
     def _run(self, work: Any, *arguments: Any) -> Any:
         try:
-            with raise_for_airflow():
+            with end_log_with_failure(self), raise_for_airflow():
                 self.read_arguments()
                 return work(*arguments)
         finally:
@@ -101,6 +106,15 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
     """Base class of the operators that change a flow."""
 
     flow_id = required(resource_id)
+
+    def planned_flow(self) -> Flow:
+        """Return the flow for a dry run (``GET /flows/{id}``); without anything in it, if it does not exist yet."""
+        return empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+
+
+def flow_title(flow: Flow) -> str:
+    """Return name and id of a flow for the beginning of a log message."""
+    return titled("Flow", flow.name, flow.id)
 
 
 def reject_backfill(context: Context, problem: str, remedy: str) -> None:

@@ -346,7 +346,7 @@ def _check_limits(pruning: Pruning, found: _Found, affected: tuple[Flow, ...], *
 def _resources_to_delete(sender: Sender, pruning: Pruning, flow: Flow) -> FlowResources:
     """Return the ids of a flow and, if they go with it, of those of its connections that this credential created."""
     if not pruning.with_connections:
-        return FlowResources(flow.id)
+        return FlowResources(flow.id, name=flow.name)
 
     def own(kind: Kind[Any], ids: Iterable[str]) -> Iterator[Any]:
         for connection_id in ids:
@@ -363,7 +363,7 @@ def _resources_to_delete(sender: Sender, pruning: Pruning, flow: Flow) -> FlowRe
     sources = list(own(request.SOURCE_CONNECTIONS, flow.source_connection_ids))
     base_ids = [end.base_connection_id for end in (*targets, *sources) if end.base_connection_id]
     bases = own(request.CONNECTIONS, dict.fromkeys(base_ids))
-    return FlowResources(flow.id, _ids(targets), _ids(sources), _ids(bases))
+    return FlowResources(flow.id, _ids(targets), _ids(sources), _ids(bases), flow.name)
 
 
 def _ends(flow: Flow) -> set[str]:

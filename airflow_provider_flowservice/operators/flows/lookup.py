@@ -9,9 +9,10 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_flowservice.client import FlowState, SelectorKind
 from airflow_provider_flowservice.client.errors import NameNotFoundError
+from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceOperator, flow_title, push
 from airflow_provider_flowservice.operators.kinds import choice, string
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             if self.if_missing is IfMissing.SKIP:
                 # Airflow logs an error about the link of a task that has pushed none.
                 push(context, **{CONSOLE_URL_KEY: ""})
-                raise AirflowSkipException(missing.message) from missing
+                raise AirflowSkipException(missing.message) from None
             raise
         found = self.hook.flow_connections(flow)
         connections = {"base": found.bases, "source": found.sources, "target": found.targets}
@@ -89,4 +90,7 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             etag=flow.etag,
             **{CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)},
         )
+        count = len(list(flow.selectors(SelectorKind.SEGMENT)))
+        state = plain_text(str(flow.state))
+        self.log.info("%s is %s and has %d active segments", flow_title(flow), state, count)
         return flow.id
