@@ -177,11 +177,10 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             *(f"profile attribute {each}: {would_be}removed" for each in patch.attributes_removed),
             *(f"{each}: {would_be}set" for each in patch.settings_changed),
         ]
-        if not patch.operations:
-            lines.insert(0, "nothing would be changed" if would_be else "nothing to change")
+        nothing = "" if patch.operations else " nothing to change"
         shown = "".join(f"\n  {line}" for line in lines[:_MAX_LINES])
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
-        self.log.info("%s:%s%s", flow, shown, more)
+        self.log.info("%s:%s%s%s", flow, nothing, shown, more)
 
 
 class FlowServiceAdHocActivationOperator(RunStartingOperator):
