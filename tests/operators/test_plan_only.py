@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -41,6 +42,11 @@ from tests.support.operators import (
 from tests.support.tasks import rendered, run
 
 PLANNED = "plan:flow:summer"
+#: What a plan must not say that it has done.
+_DONE = re.compile(
+    r"(?<!would be )\b(activated|added|changed|created|deleted|exported|posted|published|removed|reused|run|set)\b",
+    re.I,
+)
 SEGMENT = "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"
 Builder = Callable[..., Any]
 ON_A_FLOW: dict[str, Builder] = {
@@ -102,6 +108,12 @@ def test_outside_of_a_plan_a_planned_id_is_an_error_that_says_what_to_do(
     assert "without plan_only" in str(caught.value)
     assert control.requests(path="plan:") == []
     assert writes(control) == []
+
+
+def made_up(messages: list[str]) -> list[str]:
+    """The first lines of messages that say of something that it was done."""
+    first = (message.partition("\n")[0] for message in messages)
+    return [line for line in first if _DONE.search(line)]
 
 
 @pytest.mark.parametrize("build", [pytest.param(b, id=n) for n, b in ON_A_FLOW.items()])

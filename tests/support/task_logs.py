@@ -56,8 +56,13 @@ class Worker:
 
         file = folder / _FILE
         indented = "\n".join(f"    {line}" for line in code.splitlines())
-        file.write_text(f"from airflow.sdk import DAG, task\nwith DAG({folder.name!r}, schedule=None):\n{indented}\n")
-        bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(folder)}}
+        file.write_text(
+            f"from airflow.sdk import DAG, task\nwith DAG({folder.name!r}, schedule=None):\n{indented}\n"
+        )
+        bundle = {
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(folder)},
+        }
         bundles = json.dumps([{"name": _BUNDLE, **bundle}])
         monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
         monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "INFO")
@@ -67,9 +72,9 @@ class Worker:
         self._folder = folder
         self._dag = DagBag(str(file)).dags[folder.name]
         register(self._dag)
-        self._id = self._create_run()
+        self._create_run()
 
-    def _create_run(self) -> Any:
+    def _create_run(self) -> None:
         from airflow.models.dagbag import DBDagBag
         from airflow.sdk import timezone
         from airflow.utils.session import create_session
@@ -91,7 +96,6 @@ class Worker:
             )
             (ti,) = run.get_task_instances(session=session)
             ti.try_number = 1
-            return ti.id
 
     def attempt(self) -> Logged:
         """Run the task until it ends or waits in the triggerer."""
@@ -137,4 +141,5 @@ class Worker:
         from airflow.models.taskinstance import TaskInstance
         from sqlalchemy import select
 
-        return session.scalars(select(TaskInstance).where(TaskInstance.id == self._id)).one()
+        # A retry gives it another id.
+        return session.scalars(select(TaskInstance).where(TaskInstance.dag_id == self._dag.dag_id)).one()

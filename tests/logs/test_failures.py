@@ -47,7 +47,7 @@ def check_failure(logged: Logged, message: str) -> None:
         "Task failed with exception"
     ]
     *_, traceback, last = logged.on_screen
-    print(last["event"])
+
     assert last["level"] == "error"
     assert "error_detail" not in last
     assert message in last["event"].replace("\n", " ")
