@@ -10,7 +10,7 @@ from airflow_provider_flowservice.client import ActivationMode, RemovalLimits
 from airflow_provider_flowservice.client.ensure import difference, operations_json, reject_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import field_settings
-from airflow_provider_flowservice.client.text import titled
+from airflow_provider_flowservice.client.text import plain_text, titled
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import (
     FlowServiceFlowOperator,
@@ -178,7 +178,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             *(f"{each}: {would_be}set" for each in patch.settings_changed),
         ]
         nothing = "" if patch.operations else " nothing to change"
-        shown = "".join(f"\n  {line}" for line in lines[:_MAX_LINES])
+        shown = "".join(f"\n  {plain_text(line)}" for line in lines[:_MAX_LINES])
         more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         self.log.info("%s:%s%s%s", flow, nothing, shown, more)
 

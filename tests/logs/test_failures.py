@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import airflow_provider_flowservice
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -18,6 +21,7 @@ from tests.support.task_logs import Logged, Worker
 
 MISSING = "aaaaaaaa-0000-4000-8000-000000000000"
 WIDTH = 100
+_INPUT_ERROR = re.compile(r"^(InvalidInputError|NameNotFoundError|self\._invalid|_invalid_\w+)\(")
 NUMBERS = itertools.count()
 IMPORTS = """\
 from airflow_provider_flowservice.exceptions import flowservice_errors
@@ -109,7 +113,7 @@ def test_a_taskflow_function(work: Work, control: EmulatorControl) -> None:
 import logging
 
 def told(context):
-    logging.getLogger("user").info("told by the user")
+    logging.getLogger("user").warning("told by the user")
 
 @task(on_failure_callback=told)
 @flowservice_errors
@@ -121,3 +125,24 @@ x()"""
     check_failure(logged, f"GET /data/foundation/flowservice/flows/{MISSING}")
     events = [each["event"] for each in logged.records]
     assert events.index("told by the user") < events.index(logged.on_screen[-1]["event"])
+
+
+def test_an_input_error_has_no_second_traceback() -> None:
+    package = Path(airflow_provider_flowservice.__file__).parent
+    files = [file for file in package.rglob("*.py") if "emulator" not in file.parts]
+    raised = [(file, each) for file in files for each in _raised_while_handling(file)]
+    assert len(raised) > 10
+    shown = [f"{file.relative_to(package)}:{each.lineno}" for file, each in raised if not _is_from_none(each)]
+    assert shown == []
+
+
+def _raised_while_handling(file: Path) -> Iterator[ast.Raise]:
+    """Where a file raises an input error about another error."""
+    for handler in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(handler) if isinstance(handler, ast.ExceptHandler) else ():
+            if isinstance(node, ast.Raise) and node.exc and _INPUT_ERROR.search(ast.unparse(node.exc)):
+                yield node
+
+
+def _is_from_none(node: ast.Raise) -> bool:
+    return isinstance(node.cause, ast.Constant) and node.cause.value is None

@@ -14,6 +14,7 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
 from airflow_provider_flowservice.operators.flows import (
+    FlowServicePruneFlowsOperator,
     FlowServiceRunFlowOperator,
     FlowServiceSetFlowStateOperator,
     FlowServiceUpdateFlowOperator,
@@ -273,3 +274,19 @@ def test_what_is_reused_is_named(control: EmulatorControl, task_log: pytest.LogC
         task_log.clear()
         run(create(plan_only=True))
         assert messages(task_log) == [f"{title} would be reused as it is"]
+
+
+@pytest.mark.parametrize("action", ["disable", "delete"])
+def test_a_pruning_says_what_would_be_done(
+    sandbox: Sandbox, task_log: pytest.LogCaptureFixture, action: str
+) -> None:
+    onboard("mine: kept")
+    flow = onboard("mine: gone")["flows"]
+    if action == "delete":
+        sandbox.hook.set_flow_state(flow, "disabled")
+    arguments = {"keep": ["mine: kept"], "name_prefix": "mine: ", "action": action}
+    task_log.clear()
+    run(FlowServicePruneFlowsOperator(task_id="x", **arguments, plan_only=True))
+    (message,) = messages(task_log)
+    assert f"1 kept, 1 unexpected\n  would be {action}d" in message
+    assert message.endswith(f"  {flow}  mine: gone")
