@@ -87,8 +87,8 @@ class _LastWords:
         self._message = message
 
     def __call__(self, context: Any) -> None:
-        # From 3.2 on, Airflow has opened a group by now, which its user interface shows collapsed. An end without a
-        # beginning is ignored there.
+        # Airflow 3.3 has opened a group by now, which its user interface shows collapsed. Where no group is open, the
+        # user interface ignores the end of one.
         log.info("::endgroup::")
         lines = (textwrap.wrap(line, **_WRAPPING) for line in self._message.splitlines())
         log.error("%s", "\n".join(line for wrapped in lines for line in wrapped))

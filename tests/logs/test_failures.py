@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk import task
 
 import airflow_provider_flowservice
+from airflow_provider_flowservice import exceptions
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.exceptions import flowservice_errors
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.operators.flows import FlowServiceSetFlowStateOperator
+from tests.support import dags
 from tests.support.aep import make_flow
 from tests.support.airflow import flowservice_connection
 from tests.support.faults import fault
@@ -146,3 +151,21 @@ def _raised_while_handling(file: Path) -> Iterator[ast.Raise]:
 
 def _is_from_none(node: ast.Raise) -> bool:
     return isinstance(node.cause, ast.Constant) and node.cause.value is None
+
+
+def test_a_mapped_task(
+    airflow_database: None, control: EmulatorControl, caplog: pytest.LogCaptureFixture
+) -> None:
+    def build() -> None:
+        @task
+        @flowservice_errors
+        def enable(flow_id: str) -> None:
+            FlowServiceHook().set_flow_state(flow_id, "enabled")
+
+        enable.expand(flow_id=[MISSING])
+        FlowServiceSetFlowStateOperator.partial(task_id="x", state="enabled").expand(flow_id=[MISSING])
+
+    ran = dags.run("mapped_tasks_that_fail", build)
+    assert set(ran.states.values()) == {"failed"}
+    last = [each.getMessage() for each in caplog.records if each.name == exceptions.__name__]
+    assert sum("HTTP 404" in line.replace("\n", " ") for line in last) == 2
