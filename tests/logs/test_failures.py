@@ -52,12 +52,9 @@ def work(airflow_database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def check_failure(logged: Logged, message: str) -> None:
     """The log ends with one error, whose message has the remedy at its end, and shows one exception before it."""
-    assert [each["event"] for each in logged.on_screen if each["level"] == "error"][:-1] == [
-        "Task failed with exception"
-    ]
-    *_, traceback, last = logged.on_screen
-
-    assert last["level"] == "error"
+    traceback, last = (each for each in logged.on_screen if each["level"] == "error")
+    assert traceback["event"] == "Task failed with exception"
+    assert last is logged.on_screen[-1]
     assert "error_detail" not in last
     assert message in last["event"].replace("\n", " ")
     lines = last["event"].splitlines()
