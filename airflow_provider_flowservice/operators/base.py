@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_flowservice.client.ensure import reject_planned
+from airflow_provider_flowservice.client import FLOWS
+from airflow_provider_flowservice.client.ensure import is_planned, reject_planned
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
-from airflow_provider_flowservice.exceptions import raise_for_airflow
+from airflow_provider_flowservice.client.flows import empty_flow
+from airflow_provider_flowservice.client.text import titled
+from airflow_provider_flowservice.exceptions import end_log_with_failure, raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.links import FlowServiceLink
 from airflow_provider_flowservice.operators.arguments import TakesArguments, optional, required
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.flows import Console
+    from airflow_provider_flowservice.client.model import Flow
 
 
 class FlowServiceOperator(TakesArguments, BaseOperator):
@@ -81,7 +85,7 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
 
     def _run(self, work: Any, *arguments: Any) -> Any:
         try:
-            with raise_for_airflow():
+            with end_log_with_failure(self), raise_for_airflow():
                 self.read_arguments()
                 return work(*arguments)
         finally:
@@ -129,6 +133,15 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
     def page_in(self, console: Console) -> str:
         """Return the URL of the flow."""
         return console.flow_page(self.flow_id, is_destination=self._is_destination)
+
+    def planned_flow(self) -> Flow:
+        """Return the flow for a dry run (``GET /flows/{id}``); without anything in it, if it does not exist yet."""
+        return empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+
+
+def flow_title(flow: Flow) -> str:
+    """Return name and id of a flow for the beginning of a log message."""
+    return titled("Flow", flow.name, flow.id)
 
 
 def reject_backfill(context: Context, problem: str, remedy: str) -> None:

@@ -331,7 +331,6 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
 
     def plan(self, context: Context) -> bool:
         """Log that the connection would be deleted."""
-        self.log.info(
-            "Would delete %s connection %s, unless it is in use", self.kind.value, self.connection_id
-        )
+        title = f"{self.kind.value} connection {self.connection_id}"
+        self.log.info("%s would be deleted, unless it is in use", title)
         return False

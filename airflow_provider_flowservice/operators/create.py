@@ -61,10 +61,13 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         desired = self.desired()
         planned = self.hook.plan(desired, self.if_exists)
         self._object_id = planned.id
-        self.log.info(
-            "Would %s", f"send: {planned.change}" if planned.change else f"use {planned.id} as it is"
-        )
-        if (found := planned.found) is None:
+        found = planned.found
+        title = desired.title(planned.id)
+        if planned.change:
+            self.log.info("%s would be %s: %s", title, "changed" if found else "created", planned.change)
+        else:
+            self.log.info("%s would be reused as it is", title)
+        if found is None:
             push(context, **self.planned_xcoms(desired, planned.id))
         else:
             result = EnsureResult(found.id, found.etag, created=False, resource=found)

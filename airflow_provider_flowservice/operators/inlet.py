@@ -264,7 +264,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         """Log where records would be posted. The input is not read."""
         self._check_format()
         inlet = self.connection_id or self.inlet_url or f"flow {self.flow_id}"
-        self.log.info("Would post %s to the inlet of %s", self.path or "messages", inlet)
+        self.log.info("%s would be posted to the inlet of %s", self.path or "The messages", inlet)
 
     def execute_settled(
         self, context: Context, event: dict[str, Any], deadline: float | None = None
@@ -297,6 +297,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
         self._inlet_id = target.id
+        flow = f", for flow {self._flow()}" if self._flow() else ""
+        self.log.info("Posting %s to inlet %s%s", self.path or "the messages", target.id, flow)
         letters = None if self.dead_letter_path is None else self._storage(self.dead_letter_path)
         notes = None if letters is None else NoteFile(letters, context)
         posting = Posting(

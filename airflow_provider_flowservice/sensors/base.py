@@ -79,7 +79,7 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     def perform(self, context: Context) -> Any:
         """Wait on the worker, or poll once and then wait in the triggerer."""
         if self.plan_only or is_planned(self.flow_id):
-            self.log.info("Not waiting for flow %s: this is a dry run (plan_only)", self.flow_id)
+            self.log.info("Flow %s would be waited for: this is a dry run (plan_only)", self.flow_id)
             return None
         if self.reschedule and (first := context["ti"].get_first_reschedule_date(context)):
             self.began = first.timestamp()
@@ -87,8 +87,8 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         if not self.deferrable:
             try:
                 return self._reported(context, BaseSensorOperator.execute(self, context))
-            except AirflowSensorTimeout as timeout:
-                raise timed_out(wait, self._seen, self.timeout) from timeout
+            except AirflowSensorTimeout:
+                raise timed_out(wait, self._seen, self.timeout) from None
         deadline, more = self.began + self.timeout, {"wait": wait.to_json()}
         judged = wait_for(self, wait, self.poke_interval, deadline, "execute_complete", more)
         return self._result(context, wait, judged)
@@ -119,7 +119,10 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         :raises FlowServiceException: if the trigger failed.
         :raises FlowServiceWaitTimeout: if the deadline has passed.
         """
-        return self._result(context, waits.from_json(wait) if wait else self._wait, judgement_of(event))
+        judged, waited = judgement_of(event), waits.from_json(wait) if wait else self._wait
+        if judged.done:
+            self.log.info("The wait in the triggerer has ended: %s", waited.goal)
+        return self._result(context, waited, judged)
 
     def _result(self, context: Context, wait: Wait, judged: Judgement) -> Any:
         if not judged.done:

@@ -103,7 +103,7 @@ def test_a_missing_flow_fails_the_task_at_once_with_similar_names(
     ran = tear_down(name="Loyalty to Kinesys")
     assert ran.states == {"find": "failed", "delete": "upstream_failed"}
     assert isinstance(ran.error, FlowServicePermanentException)
-    assert isinstance(ran.error.__cause__, NameNotFoundError)
+    assert isinstance(ran.error.error, NameNotFoundError)
     assert "AEP has no flow 'Loyalty to Kinesys'. Did you mean 'Loyalty to Kinesis'?" in str(ran.error)
     assert writes(control) == []
 

@@ -158,7 +158,7 @@ def _check_ca_file(name: str, path: str) -> None:
     try:
         _context(path, Path(path).stat().st_mtime_ns)
     except OSError as problem:
-        raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from problem
+        raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from None
 
 
 # Usually all connections use one bundle; the limit keeps contexts of changed files from accumulating.

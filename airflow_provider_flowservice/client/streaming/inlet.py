@@ -108,8 +108,8 @@ class Inlet(Frozen, frozen=True):
             # Pasted URLs, and those in variables, may end with a line break.
             parts = urlsplit(self.url.strip())
             _ = parts.port
-        except ValueError as problem:
-            raise self._invalid() from problem
+        except ValueError:
+            raise self._invalid() from None
         return parts
 
     def _invalid(self) -> InvalidInputError:

@@ -13,13 +13,12 @@ from airflow_provider_flowservice.client.flows import (
     FlowResources,
     Shown,
     check_dataset_schedule,
-    empty_flow,
     field_settings,
     text_changes,
 )
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import plain_text, titled
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, flow_title, push
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.kinds import (
     choice,
@@ -171,8 +170,12 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> str:
         """Log the change."""
-        now = "planned" if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id).state
-        self.log.info("Flow %s is %s and would be %s", self.flow_id, plain_text(str(now)), self.state.value)
+        flow = self.planned_flow()
+        if flow.state == self.state:
+            self.log.info("%s is %s already and would be left as it is", flow_title(flow), self.state.value)
+        else:
+            now = "planned" if is_planned(flow.id) else plain_text(str(flow.state))
+            self.log.info("%s is %s and would be %s", flow_title(flow), now, self.state.value)
         return self.state.value
 
 
@@ -216,9 +219,12 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> list[dict[str, Any]]:
         """Log and return the patch."""
-        flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+        flow = self.planned_flow()
         operations = operations_json(text_changes(flow, self.new_name, self.new_description))
-        self.log.info("Would change flow %s: %s", self.flow_id, operations or "nothing")
+        if operations:
+            self.log.info("%s would be changed: %s", flow_title(flow), operations)
+        else:
+            self.log.info("%s would be left as it is", flow_title(flow))
         return operations
 
 
@@ -258,7 +264,7 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> str:
         """Log that the flow would be published."""
-        self.log.info("Would publish flow %s and its connections", self.flow_id)
+        self.log.info("Flow %s and its connections would be published", self.flow_id)
         return self.flow_id
 
 
@@ -319,5 +325,10 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
         to_delete = [self.flow_id] if resources else []
         if resources and self.with_connections:
             to_delete += [resource_id for _, resource_id in resources.in_order]
-        self.log.info("Would delete, unless in use: %s", ", ".join(to_delete) or "nothing")
+        if resources:
+            connections = f", and of its connections those that nothing else uses: {', '.join(to_delete[1:])}"
+            title = titled("Flow", resources.name, resources.flow)
+            self.log.info("%s would be deleted%s", title, connections if to_delete[1:] else "")
+        else:
+            self.log.info("Nothing would be deleted: flow %s does not exist", self.flow_id)
         return {"deleted": to_delete, "left": []}

@@ -9,8 +9,9 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_flowservice.client import FlowState, SelectorKind
 from airflow_provider_flowservice.client.errors import NameNotFoundError
+from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceOperator, flow_title, push
 from airflow_provider_flowservice.operators.kinds import choice, string
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             flow = self.hook.find_flow(self.name, self.flow_spec, self.state)
         except NameNotFoundError as missing:
             if self.if_missing is IfMissing.SKIP:
-                raise AirflowSkipException(missing.message) from missing
+                raise AirflowSkipException(missing.message) from None
             raise
         self._flow_id = flow.id
         found = self.hook.flow_connections(flow)
@@ -90,6 +91,9 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             etag=flow.etag,
             console_url=self.hook.console.flow_page(flow.id),
         )
+        count = len(list(flow.selectors(SelectorKind.SEGMENT)))
+        state = plain_text(str(flow.state))
+        self.log.info("%s is %s and has %d active segments", flow_title(flow), state, count)
         return flow.id
 
     def page_in(self, console: Console) -> str:

@@ -107,7 +107,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
 
     def plan(self, context: Context) -> str:
         """Log what would run, and return a placeholder for the id of the run."""
-        self.log.info("Would run flow %s over %s", self.flow_id, self._window())
+        self.log.info("Flow %s would be run over %s", self.flow_id, self._window())
         return planned_id("flow run", self.flow_id)
 
     def _task_state(self, context: Context) -> TaskState:
