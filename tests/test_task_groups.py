@@ -169,6 +169,7 @@ def test_a_destination_is_made_for_files_of_each_product(
         == 6
     )
     state = control.state()
+    assert [each for each in state["targetConnections"] if "data" in each] == []
     control.clear_requests()
     run(build)
     assert written(control) == []
@@ -351,7 +352,7 @@ def test_arguments_of_the_group_reach_all_its_tasks_and_come_before_defaults(
     defaults = {"sandbox": "wrong", "flowservice_conn_id": "wrong"}
     ran = run(
         lambda: to_kinesis(
-            sandbox="other", flowservice_conn_id="mine", default_args={"retries": 3, **defaults}
+            sandbox="other", flowservice_conn_id="mine", default_args={"owner": "shop", **defaults}
         ),
         default_args=defaults,
     )
@@ -401,14 +402,25 @@ def test_a_wrong_literal_is_rejected_when_the_dag_is_parsed(build: Callable[[], 
         build()
 
 
-@pytest.mark.parametrize("build", [to_kinesis, to_s3, from_shop])
-def test_a_group_is_one_box_and_its_id_is_taken_once(build: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("activation_mode", ["add", "sync"])
+def test_validation_looks_for_others_if_they_are_removed(activation_mode: str) -> None:
+    with DAG("modes", schedule=None) as dag:
+        to_kinesis(activation_mode=activation_mode)
+    validate = dag.task_dict["streaming_destination.validate_flow"]
+    assert validate.exact is (activation_mode == "sync")
+
+
+@pytest.mark.parametrize(
+    ("build", "last"), [(to_kinesis, "validate_flow"), (to_s3, "validate_flow"), (from_shop, "create_flow")]
+)
+def test_a_group_is_one_box_and_its_id_is_taken_once(build: Callable[..., Any], last: str) -> None:
     with DAG("boxes", schedule=None) as dag:
         made = build()
         assert isinstance(made.group, TaskGroup)
         group_id = made.group.group_id
         assert {each.partition(".")[0] for each in dag.task_dict} == {group_id}
         assert group_id in dag.task_group_dict
+        assert [leaf.task_id for leaf in made.group.get_leaves()] == [f"{group_id}.{last}"]
         with pytest.raises(AirflowException, match=f"'{group_id}' has already been added"):
             build()
         assert build(group_id="another").group.group_id == "another"
