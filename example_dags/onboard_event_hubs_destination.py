@@ -29,7 +29,10 @@ with DAG(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
         "destination": Param(
-            "Loyalty programme", type="string", title="Destination", description="Prefix of all names in AEP"
+            "Loyalty programme",
+            type="string",
+            title="Destination",
+            description="Name in AEP of the flow and its connections",
         ),
         "event_hub": Param(
             "loyalty-profiles", type="string", title="Event hub", description="Name of the event hub"

@@ -41,7 +41,10 @@ with DAG(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
         "destination": Param(
-            "Partner files", type="string", title="Destination", description="Prefix of all names in AEP"
+            "Partner files",
+            type="string",
+            title="Destination",
+            description="Name in AEP of the flow and its connections",
         ),
         "bucket": Param(
             "acme-partner-files", type="string", title="Bucket", description="Name of the bucket"
