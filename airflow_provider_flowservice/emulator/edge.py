@@ -76,10 +76,10 @@ class Edge:
         try:
             body = await _read_body(receive)
         except _TooLargeError:
-            response = BufferedResponse.of(413, {"message": "Request entity is too large"})
+            refusal = BufferedResponse.of(413, {"message": "Request entity is too large"})
             self.journal.record(exchange)
-            self.journal.complete(exchange, response)
-            await _send(response, notes, send)
+            self.journal.complete(exchange, refusal)
+            await _send(refusal, notes, send)
             return
         if body is None:
             return
