@@ -33,6 +33,7 @@ from airflow_provider_flowservice.operators.outlets import emit
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_flowservice.openlineage import Lineage
     from airflow_provider_flowservice.operators.task_state import TaskState
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,8 @@ class RunStartingOperator(FlowServiceFlowOperator):
     wait_timeout = required(seconds())
     deferrable = required(flag, default=default_deferrable)
     _goes_on = ""
+    #: The records of the runs, as far as they are known.
+    _totals: Mapping[str, Any] = {}
 
     def wait_for_runs(
         self,
@@ -157,7 +160,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
         outcomes = wait.outcomes(judged.seen).values()
-        totals = RunTotals.of(self.flow_id, outcomes).to_json()
+        self._totals = totals = RunTotals.of(self.flow_id, outcomes).to_json()
         push(context, metrics=totals)
         failure = failure_of(outcomes)
         if failure:
@@ -169,6 +172,10 @@ class RunStartingOperator(FlowServiceFlowOperator):
             raise for_airflow(RunFailedError(message))
         self.log.info("Successful runs of flow %s: %d (%s)", self.flow_id, len(run_ids), _counts(totals))
         emit(self, context, self.flow_id, totals)
+
+    def add_flow(self, lineage: Lineage, rows: int | None = None) -> None:
+        """Add the flow with the records that its runs have written, and its target connections if they are known."""
+        super().add_flow(lineage, rows=self._totals.get("records_written"))
 
     def on_kill(self) -> None:
         """Log which runs go on in AEP, which has no call that stops them."""
