@@ -383,7 +383,7 @@ def test_sources_are_told_as_far_as_they_are_known(
     ],
 )
 def test_without_a_flow_records_go_to_an_inlet(
-    mocker: Any, control: EmulatorControl, at: At, inlet: dict[str, str], name: str
+    control: EmulatorControl, at: At, inlet: dict[str, str], name: str
 ) -> None:
     operator = FlowServicePostToInletOperator(task_id="x", messages=[], **inlet)
     operator._has_valid_arguments = True

@@ -290,9 +290,9 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         return {}
 
     def add_lineage(self, lineage: Lineage) -> None:
-        """Add the segments, the flow with the number of records written, and its target connections."""
+        """Add the segments, and the flow with the number of records written."""
         lineage.read_segments(self._exported)
-        self.add_flow(lineage)
+        self.add_flow(lineage, self._totals.get("records_written"))
 
     def _task_state(self, context: Context, segments: Iterable[str]) -> TaskState:
         return self.task_state(context, f"adhoc {self.flow_id} {sorted(segments)!r}")

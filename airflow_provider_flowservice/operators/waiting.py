@@ -33,7 +33,6 @@ from airflow_provider_flowservice.operators.outlets import emit
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.openlineage import Lineage
     from airflow_provider_flowservice.operators.task_state import TaskState
 
 log = logging.getLogger(__name__)
@@ -172,10 +171,6 @@ class RunStartingOperator(FlowServiceFlowOperator):
             raise for_airflow(RunFailedError(message))
         self.log.info("Successful runs of flow %s: %d (%s)", self.flow_id, len(run_ids), _counts(totals))
         emit(self, context, self.flow_id, totals)
-
-    def add_flow(self, lineage: Lineage, rows: int | None = None) -> None:
-        """Add the flow with the records that its runs have written, and its target connections if they are known."""
-        super().add_flow(lineage, rows=self._totals.get("records_written"))
 
     def on_kill(self) -> None:
         """Log which runs go on in AEP, which has no call that stops them."""

@@ -125,7 +125,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         read = self._totals.get("records_read")
         sources = self.ends().get(Shown.SOURCE_CONNECTION, ())
         lineage.read(Shown.SOURCE_CONNECTION, sources, rows=read if len(sources) == 1 else None)
-        self.add_flow(lineage)
+        self.add_flow(lineage, self._totals.get("records_written"))
 
     def _task_state(self, context: Context) -> TaskState:
         return self.task_state(context, f"run {self.flow_id} {self._window()!r}")
