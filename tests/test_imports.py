@@ -19,7 +19,7 @@ from tests.support.airflow import EXAMPLE_DAGS
 PACKAGE = Path(airflow_provider_flowservice.__file__).parent
 NAME = PACKAGE.name
 README = PACKAGE.parent / "README.md"
-HEAVY = {"requests", "aiohttp", "jsonpatch", "fastapi", "uvicorn"}
+HEAVY = {"requests", "aiohttp", "jsonpatch", "fastapi", "uvicorn", "openlineage"}
 _REPORT = "import json, sys; print('loaded', json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
 
 
