@@ -125,6 +125,8 @@ def check_metadata(metadata: Message) -> str:
     version = str(metadata["Version"])
     if version != (released := newest_release()):
         raise DistError(f"CHANGELOG.md has no date for {version}; its newest dated version is {released}")
+    if not (ROOT / "tests" / "upgrades" / version).is_dir():
+        raise DistError(f"what {version} stores is not recorded: run python -m tests.upgrades")
     urls = dict(value.split(", ") for value in metadata.get_all("Project-URL", []))
     if urls.keys() != URLS:
         raise DistError(f"the metadata has the URLs {', '.join(urls)} instead of {', '.join(sorted(URLS))}")
