@@ -66,7 +66,7 @@ lint: $(READY) ## check style, types and import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## measure what importing the operators and sensors costs
+bench: $(READY) ## measure what importing the operators and sensors costs, beside other providers
 	@$(BIN)/python -m tests.benchmarks.import_cost
 
 bench-emulator: $(READY) ## measure how fast the emulator starts, serves reads of a busy sandbox, and its page; on Linux
