@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint dist format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,7 +53,7 @@ test-floor: $(READY) ## run the tests on the oldest Airflow and Python, with the
 test-matrix: $(READY) ## run the tests on every version of Airflow and Python, and on the lowest versions allowed
 	@$(BIN)/python -m tests.environments
 
-test-wheel: $(READY) ## install the wheel into an environment of its own, and test a DAG there as README does
+test-wheel: $(READY) ## install the wheel into an environment of its own: Airflow discovers the provider, and DAGs run
 	@$(BIN)/python -m pytest -m wheel tests/testing
 
 # SCREENSHOTS=DIR keeps what the page looks like. Besides Chromium, it needs .venv/bin/pip install playwright.
@@ -66,7 +66,7 @@ lint: $(READY) ## check style, types and import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## measure what importing the operators and sensors costs
+bench: $(READY) ## measure what importing the operators and sensors costs, beside other providers
 	@$(BIN)/python -m tests.benchmarks.import_cost
 
 bench-emulator: $(READY) ## measure how fast the emulator starts, serves reads of a busy sandbox, and its page; on Linux
@@ -78,6 +78,9 @@ bench-inlet: $(READY) ## measure how fast records are posted, beside other ways 
 
 bench-waits: $(READY) ## measure what ten thousand waits in one triggerer and a report on many runs cost; five minutes, on Linux
 	@$(BIN)/python -m tests.benchmarks.waits
+
+dist: $(READY) ## build what is uploaded for a release into dist/, and check it
+	@$(BIN)/python -m tests.dist
 
 format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .
