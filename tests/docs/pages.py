@@ -1,7 +1,8 @@
 """README and the pages of the documentation site, and the code blocks in them.
 
 A comment before a block says what cannot be seen from its language: ``<!-- file: dags/mine.py -->`` is the name under
-which others refer to it, and ``<!-- not run: REASON -->`` says that the tests cannot run it.
+which others refer to it, ``<!-- needs: FEATURE -->`` a feature that not every Airflow has, and ``<!-- not run: REASON -->``
+says that the tests cannot run it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ SITE = ROOT / "docs"
 README = ROOT / "README.md"
 
 _BLOCK = re.compile(
-    r"(?:^ *<!-- (?P<mark>file|not run): (?P<value>[^\n]*?) -->\n+)?"
+    r"(?:^ *<!-- (?P<mark>file|needs|not run): (?P<value>[^\n]*?) -->\n+)?"
     r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
@@ -30,6 +31,7 @@ class Block:
     :param line: of its first line of code.
     :param language: such as ``python``.
     :param file: name that others refer to it by, if any.
+    :param needs: feature of Airflow that it needs, as in ``tests/support/features.py``; empty if none.
     :param not_run: why it is not run; empty if it is.
     """
 
@@ -38,6 +40,7 @@ class Block:
     language: str
     code: str
     file: str = ""
+    needs: str = ""
     not_run: str = ""
 
     def __str__(self) -> str:
@@ -65,6 +68,7 @@ def _blocks(page: Path) -> Iterator[Block]:
             language=found["language"],
             code="".join(line.removeprefix(indent) for line in found["code"].splitlines(keepends=True)),
             file=marks.get("file", ""),
+            needs=marks.get("needs", ""),
             not_run=marks.get("not run", ""),
         )
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ import yaml
 from airflow_provider_flowservice.testing.database import register
 from tests.docs.pages import ROOT, Block
 from tests.support.airflow import task_states
+from tests.support.features import features
 
 #: The port in the text; the tests use a free one.
 PORT = "8765"
@@ -36,15 +38,22 @@ def is_run(block: Block) -> bool:
     return not block.not_run
 
 
-def run_page(blocks: Sequence[Block], folder: Path, environment: Mapping[str, str], now: Any) -> None:
+def run_page(
+    blocks: Sequence[Block],
+    folder: Path,
+    environment: Mapping[str, str],
+    logical_date: datetime,
+    conf: Mapping[str, Any],
+) -> None:
     """Run the blocks of one page: first those of the shell, in one shell, then DAGs and other Python code.
 
     :param folder: empty folder, in which the files of the page are written.
     :param environment: of the shell.
-    :param now: logical date of the DAGs.
+    :param logical_date: of the DAG runs.
+    :param conf: of the DAG runs.
     """
     port = _free_port()
-    runnable = [block for block in blocks if is_run(block)]
+    runnable = [block for block in blocks if is_run(block) and _can_run(block)]
     for block in runnable:
         if block.file:
             path = folder / block.file
@@ -53,12 +62,18 @@ def run_page(blocks: Sequence[Block], folder: Path, environment: Mapping[str, st
     _run_shell([block for block in runnable if block.language in (*_SHELL, *SHOWN)], folder, environment, port)
     for number, block in enumerate(runnable):
         if block.language == "python" and not Path(block.file).name.startswith("test_"):
-            _run_python(block, folder, number, now)
+            _run_python(block, folder, number, logical_date, conf)
         elif block.language not in (*_SHELL, *SHOWN, "python"):
             READERS[block.language](block.code)
 
 
-def _run_python(block: Block, folder: Path, number: int, now: Any) -> None:
+def _can_run(block: Block) -> bool:
+    return not block.needs or bool(getattr(features(), block.needs))
+
+
+def _run_python(
+    block: Block, folder: Path, number: int, logical_date: datetime, conf: Mapping[str, Any]
+) -> None:
     from airflow.sdk import DAG
 
     path = folder / (block.file or f"{block.page.stem.replace('-', '_')}_{number}.py")
@@ -67,7 +82,7 @@ def _run_python(block: Block, folder: Path, number: int, now: Any) -> None:
     module = _module(path)
     for dag in [each for each in vars(module).values() if isinstance(each, DAG)]:
         register(dag)
-        dag_run = dag.test(logical_date=now)
+        dag_run = dag.test(logical_date=logical_date, run_conf=dict(conf))
         assert dag_run.state == "success", f"{block}: {task_states(dag_run)}"
 
 

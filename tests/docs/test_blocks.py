@@ -22,6 +22,7 @@ from tests.support import airflow as support
 FROM_NOTHING = {"docs/ten-minutes.md", "docs/howto/test.md"}
 #: What cannot be run here, for example because it needs AEP. A new one must be worth it.
 NOT_RUN = 6
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = {page.relative_to(ROOT).as_posix(): blocks(page) for page in pages()}
 
 
@@ -47,7 +48,8 @@ def test_the_blocks_of_a_page_run(name: str, reader: EmulatorServer, tmp_path: P
     airflow = {key: value for key, value in os.environ.items() if key.startswith("AIRFLOW")}
     environment = shell_environment(tmp_path / "home", {} if name in FROM_NOTHING else airflow)
     now = datetime.fromtimestamp(reader.control.now(), UTC)
-    run_page(ALL[name], Path.cwd(), environment, now)
+    (flow,) = reader.control.state()["flows"]
+    run_page(ALL[name], Path.cwd(), environment, now, {"flow_id": flow["id"]})
 
 
 def test_hardly_a_block_is_not_run() -> None:
@@ -79,7 +81,7 @@ def test_every_block_has_a_language_that_is_run_or_read() -> None:
 def test_a_wrong_block_is_noticed(language: str, code: str, reader: EmulatorServer, tmp_path: Path) -> None:
     block = Block(page=ROOT / "docs" / "wrong.md", line=1, language=language, code=code)
     with pytest.raises((AssertionError, ImportError, ValueError)):
-        run_page([block], Path.cwd(), shell_environment(tmp_path / "home", {}), datetime.now(UTC))  # noqa: TID251
+        run_page([block], Path.cwd(), shell_environment(tmp_path / "home", {}), LONG_AGO, {})
 
 
 def test_a_wrong_output_is_noticed(tmp_path: Path) -> None:
@@ -87,6 +89,6 @@ def test_a_wrong_output_is_noticed(tmp_path: Path) -> None:
     command = Block(page=page, line=1, language="bash", code="echo one; echo two; echo three")
     environment = shell_environment(tmp_path / "home", {})
     for expected in ("one\n...\nthree", "two"):
-        run_page([command, Block(page, 5, "text", expected)], tmp_path, environment, None)
+        run_page([command, Block(page, 5, "text", expected)], tmp_path, environment, LONG_AGO, {})
     with pytest.raises(AssertionError, match=r"docs/wrong\.md:5: it prints"):
-        run_page([command, Block(page, 5, "text", "one three")], tmp_path, environment, None)
+        run_page([command, Block(page, 5, "text", "one three")], tmp_path, environment, LONG_AGO, {})
