@@ -101,7 +101,7 @@ def _run_shell(blocks: Sequence[Block], folder: Path, environment: Mapping[str, 
     if not commands:
         assert not blocks, f"{blocks[0]}: there is no command before this output"
         return
-    parts = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
+    parts = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"]
     for number, block in enumerate(commands):
         parts += [f"echo '::block {number}::'", block.code.replace(PORT, port)]
     done = _shell("\n".join(parts), folder, environment)
