@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint docs format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,7 +30,7 @@ test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 # With AEP_CONTRACT_DIR, a folder that has Adobe's OpenAPI files in openapi/, they are checked too.
-test-emulator: $(READY) ## let Adobe's own client and API descriptions find what is wrong with the emulator
+test-emulator: $(READY) ## let Adobe's own client and API descriptions, and a fuzzer, find what is wrong with the emulator
 	@$(BIN)/python -m pytest -m acceptance tests/acceptance
 
 # THIRD=1 to 3 on the command line reaches test-faults and test-crash through the environment: they run that third.
@@ -78,6 +79,14 @@ bench-inlet: $(READY) ## measure how fast records are posted, beside other ways 
 
 bench-waits: $(READY) ## measure what ten thousand waits in one triggerer and a report on many runs cost; five minutes, on Linux
 	@$(BIN)/python -m tests.benchmarks.waits
+
+# Its packages are in .venv, too, because the reference is made from what can be imported there.
+docs: $(DOCS_READY) ## build the documentation site into build/docs, and check its links
+	@$(BIN)/python -m tests.docs
+
+$(DOCS_READY): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $(DOCS_READY)
 
 format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .

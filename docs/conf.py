@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import Any
 
+from pygments.lexers import JsonLexer, TextLexer
+
 from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
 
@@ -62,5 +64,7 @@ def add_returns(
 
 
 def setup(app: Any) -> None:
-    """Connect the function to Sphinx."""
+    """Connect the function to Sphinx, and say how formats look that Pygments does not know."""
+    app.add_lexer("csv", TextLexer)
+    app.add_lexer("jsonl", JsonLexer)
     app.connect("autodoc-process-docstring", add_returns)

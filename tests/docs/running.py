@@ -59,7 +59,9 @@ def run_page(
             path = folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.code.replace(PORT, port), encoding="utf-8")
-    _run_shell([block for block in runnable if block.language in (*_SHELL, *SHOWN)], folder, environment, port)
+    _run_shell(
+        [block for block in runnable if block.language in (*_SHELL, *SHOWN)], folder, environment, port
+    )
     for number, block in enumerate(runnable):
         if block.language == "python" and not Path(block.file).name.startswith("test_"):
             _run_python(block, folder, number, logical_date, conf)

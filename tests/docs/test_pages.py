@@ -53,9 +53,7 @@ def texts() -> Iterator[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
             elif isinstance(node, ast.JoinedStr):
-                yield "".join(
-                    part.value if isinstance(part, ast.Constant) else "..." for part in node.values
-                )
+                yield "".join(part.value if isinstance(part, ast.Constant) else "..." for part in node.values)
 
 
 _, *MESSAGES = table(section(ERRORS, "Messages"))
