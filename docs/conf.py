@@ -31,8 +31,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     # The site has the names of this package; it loads nothing about those of others.
     ("py:.*", r"(?!airflow_provider_flowservice\b).*"),
-    # Signatures also have types of the client and type variables that are not public.
-    ("py:class", r"airflow_provider_flowservice\.client\.\w+\.\w+.*"),
+    # Signatures also have types of client and emulator, and type variables, that are not public.
+    ("py:class", r"airflow_provider_flowservice\.(client|emulator)\.\w+\.\w+.*"),
     ("py:(class|obj)", r"airflow_provider_flowservice\..*\.[A-Z]"),
     ("py:class", r"airflow_provider_flowservice\.retry_policy\.FlowServiceRetryPolicy"),
 ]
