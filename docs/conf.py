@@ -49,9 +49,7 @@ html_show_sphinx = False
 copybutton_exclude = ".linenos, .gp"
 
 
-def add_returns(
-    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:  # the signature that Sphinx calls
+def add_returns(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Say in the description of an operator what it returns, which stands with the method that does the work."""
     if what != "class" or not issubclass(obj, FlowServiceOperator):
         return

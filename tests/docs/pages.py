@@ -1,8 +1,8 @@
 """README and the pages of the documentation site, and the code blocks in them.
 
 A comment before a block says what cannot be seen from its language: ``<!-- file: dags/mine.py -->`` is the name under
-which others refer to it, ``<!-- needs: FEATURE -->`` a feature that not every Airflow has, and ``<!-- not run: REASON -->``
-says that the tests cannot run it.
+which others refer to it, ``<!-- needs: FEATURE -->`` a feature that not every Airflow has, and
+``<!-- not run: REASON -->`` says that the tests cannot run it.
 """
 
 from __future__ import annotations

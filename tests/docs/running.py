@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,7 +110,7 @@ def _run_shell(blocks: Sequence[Block], folder: Path, environment: Mapping[str, 
     done = _shell("\n".join(parts), folder, environment)
     printed = re.split(r"::block \d+::\n", done.stdout)[1:]
     assert done.returncode == 0, f"{commands[len(printed) - 1]}: {done.stdout}{done.stderr}"
-    for before, block in zip(blocks, blocks[1:], strict=False):
+    for before, block in pairwise(blocks):
         if block.language in SHOWN:
             assert before.language in _SHELL, f"{block}: there is no command before this output"
             output = printed[commands.index(before)]

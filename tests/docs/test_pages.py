@@ -20,6 +20,7 @@ from tests.docs.pages import README, ROOT, SITE, pages, section, table
 
 PACKAGE = ROOT / "airflow_provider_flowservice"
 ERRORS = SITE / "errors.md"
+SITE_URL = "https://airflow-provider-flowservice.readthedocs.io/"
 BASE = "https://github.com/airflow-provider-flowservice/airflow-provider-flowservice/"
 
 
@@ -81,9 +82,6 @@ def test_the_readme_is_short_and_its_links_work_on_every_page_that_shows_it() ->
             assert (ROOT / link.removeprefix(f"{BASE}blob/main/")).exists(), link
 
 
-SITE_URL = "https://airflow-provider-flowservice.readthedocs.io/"
-
-
 def test_links_to_the_site_lead_to_its_pages() -> None:
     found = [
         link
@@ -97,14 +95,15 @@ def test_links_to_the_site_lead_to_its_pages() -> None:
 
 
 def public_classes() -> dict[str, type[Any]]:
-    """The operators, sensors and the hook, by name."""
-    found = {"FlowServiceHook": FlowServiceHook}
-    for package in (operators, sensors):
-        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            for name, each in vars(importlib.import_module(info.name)).items():
-                if name.startswith("FlowService") and inspect.isclass(each) and not inspect.isabstract(each):
-                    found[name] = each
-    return found
+    """The operators, sensors, and the hook that they use, by name."""
+    modules = [
+        importlib.import_module(info.name)
+        for package in (operators, sensors)
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    found = {name: each for module in modules for name, each in vars(module).items() if inspect.isclass(each)}
+    found = {name: each for name, each in found.items() if not inspect.isabstract(each)}
+    return {name: each for name, each in found.items() if name.startswith("FlowService")}
 
 
 def test_the_reference_has_every_operator_and_sensor() -> None:
