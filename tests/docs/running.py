@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -26,8 +27,8 @@ from tests.docs.pages import ROOT, Block
 from tests.support.airflow import task_states
 from tests.support.features import features
 
-#: The port in the text; the tests use a free one.
-PORT = "8765"
+#: The port and the folder of data in the text; the tests use a free port, and a folder in that of the page.
+PORT, DATA = "8765", '"/data/'
 _SECONDS = 300
 _SHELL = ("bash", "shell")
 #: What is on a page so that the reader sees it, and not to be run: outputs, and formats of AEP.
@@ -53,21 +54,26 @@ def run_page(
     :param logical_date: of the DAG runs.
     :param conf: of the DAG runs.
     """
-    port = _free_port()
-    runnable = [block for block in blocks if is_run(block) and _can_run(block)]
+    replaced = {PORT: _free_port(), DATA: f'"{folder}/data/'}
+    runnable = [_placed(block, replaced) for block in blocks if is_run(block) and _can_run(block)]
     for block in runnable:
         if block.file:
             path = folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.code.replace(PORT, port), encoding="utf-8")
-    _run_shell(
-        [block for block in runnable if block.language in (*_SHELL, *SHOWN)], folder, environment, port
-    )
+            path.write_text(block.code, encoding="utf-8")
+    _run_shell([block for block in runnable if block.language in (*_SHELL, *SHOWN)], folder, environment)
     for number, block in enumerate(runnable):
         if block.language == "python" and not Path(block.file).name.startswith("test_"):
             _run_python(block, folder, number, logical_date, conf)
         elif block.language not in (*_SHELL, *SHOWN, "python"):
             READERS[block.language](block.code)
+
+
+def _placed(block: Block, replaced: Mapping[str, str]) -> Block:
+    code = block.code
+    for said, used in replaced.items():
+        code = code.replace(said, used)
+    return replace(block, code=code)
 
 
 def _can_run(block: Block) -> bool:
@@ -98,7 +104,7 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def _run_shell(blocks: Sequence[Block], folder: Path, environment: Mapping[str, str], port: str) -> None:
+def _run_shell(blocks: Sequence[Block], folder: Path, environment: Mapping[str, str]) -> None:
     """Run the blocks of the shell, and compare what they print with the blocks of text after them."""
     commands = [block for block in blocks if block.language in _SHELL]
     if not commands:
@@ -106,7 +112,7 @@ def _run_shell(blocks: Sequence[Block], folder: Path, environment: Mapping[str, 
         return
     parts = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"]
     for number, block in enumerate(commands):
-        parts += [f"echo '::block {number}::'", block.code.replace(PORT, port)]
+        parts += [f"echo '::block {number}::'", block.code]
     done = _shell("\n".join(parts), folder, environment)
     printed = re.split(r"::block \d+::\n", done.stdout)[1:]
     assert done.returncode == 0, f"{commands[len(printed) - 1]}: {done.stdout}{done.stderr}"
@@ -114,7 +120,7 @@ def _run_shell(blocks: Sequence[Block], folder: Path, environment: Mapping[str, 
         if block.language in SHOWN:
             assert before.language in _SHELL, f"{block}: there is no command before this output"
             output = printed[commands.index(before)]
-            assert _pattern(block.code.replace(PORT, port)).search(output), f"{block}: it prints\n{output}"
+            assert _pattern(block.code).search(output), f"{block}: it prints\n{output}"
 
 
 def _shell(script: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
