@@ -30,6 +30,7 @@ from tests.support.features import features
 #: The port and the folder of data in the text; the tests use a free port, and a folder in that of the page.
 PORT, DATA = "8765", '"/data/'
 _SECONDS = 300
+_DAG = re.compile(r"(\bDAG\(\s*\")")
 _SHELL = ("bash", "shell")
 #: What is on a page so that the reader sees it, and not to be run: outputs, and formats of AEP.
 SHOWN = ("text",)
@@ -85,9 +86,9 @@ def _run_python(
 ) -> None:
     from airflow.sdk import DAG
 
-    path = folder / (block.file or f"{block.page.stem.replace('-', '_')}_{number}.py")
-    if not block.file:
-        path.write_text(block.code, encoding="utf-8")
+    path = folder / f"{block.page.stem.replace('-', '_')}_{number}.py"
+    # Other tests have DAGs in the same database, and some of them those of the pages.
+    path.write_text(_DAG.sub(r"\1docs_", block.code), encoding="utf-8")
     module = _module(path)
     for dag in [each for each in vars(module).values() if isinstance(each, DAG)]:
         register(dag)
