@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint dist format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint dist docs format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -81,6 +82,14 @@ bench-waits: $(READY) ## measure what ten thousand waits in one triggerer and a 
 
 dist: $(READY) ## build what is uploaded for a release into dist/, and check it
 	@$(BIN)/python -m tests.dist
+
+# Its packages are in .venv, too, because the reference is made from what can be imported there.
+docs: $(DOCS_READY) ## build the documentation site into build/docs, and check its links
+	@$(BIN)/python -m tests.docs
+
+$(DOCS_READY): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $(DOCS_READY)
 
 format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .

@@ -114,7 +114,7 @@ class FlowServiceBaseHook(BaseHook):
         return self.transport
 
     def send(self, request: Request[T]) -> T:
-        """Send a request created with :mod:`airflow_provider_flowservice.client.http`.
+        """Send a request created with ``client.http``.
 
         :returns: the response, parsed into a typed record.
         :raises FlowServiceError: if the last attempt fails.

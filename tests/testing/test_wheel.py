@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 import airflow_provider_flowservice
 from airflow_provider_flowservice.get_provider_info import get_provider_info
+from tests.docs.pages import SITE, blocks
 from tests.environments import UV, child_variables
 from tests.support.airflow import EXAMPLE_DAGS
 from tests.testing import installed as installed_airflow
@@ -70,10 +70,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def readme_test() -> str:
-    section = (
-        (ROOT / "README.md").read_text(encoding="utf-8").split("## Test your DAGs\n")[1].split("\n## ")[0]
-    )
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
+    (code,) = [block.code for block in blocks(SITE / "howto" / "test.md") if block.file == "test_dags.py"]
+    return code
 
 
 def test_readmes_test_of_a_dag_has_five_lines() -> None:
