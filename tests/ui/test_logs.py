@@ -1,0 +1,124 @@
+"""What the log of a task says while it waits, when it has finished and when it has failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from airflow_provider_flowservice.emulator.control import EmulatorControl
+from tests.crash.stack import Stack
+from tests.ui.examples import WAITING, Examples, dag_ids
+from tests.ui.task_page import TaskPage, links, log, tasks
+from tests.ui.trigger_form import Run
+from tests.ui.windows import WIDE, WIDTHS, Screenshots, Windows
+
+pytestmark = pytest.mark.ui
+
+_SECONDS = 400
+#: What the emulator's clock is moved by: a new flow is old enough for records then.
+_SETTLED = 400
+FAILING = "failing"
+#: Of each failing task, what is the last thing in its log: the remedy.
+REMEDIES = {"unknown_flow": "flow", "unknown_base": "base_connection_id", "wrong_messages": "messages"}
+
+
+def find(airflow: Stack, run: Run, task_id: str) -> dict[str, Any]:
+    return next(task for task in tasks(airflow, run) if task["task_id"] == task_id)
+
+
+def is_ours(task: dict[str, Any]) -> bool:
+    return str(task["operator"]).startswith("FlowService")
+
+
+@pytest.mark.parametrize("dag_id", WAITING)
+def test_a_task_that_waits_and_then_finishes(
+    dag_id: str,
+    control: EmulatorControl,
+    airflow: Stack,
+    windows: Windows,
+    examples: Examples,
+    screenshots: Screenshots,
+    tally: Counter[str],
+) -> None:
+    run, task_id = examples.run(dag_id), WAITING[dag_id]
+    airflow.until(lambda: find(airflow, run, task_id)["state"] == "deferred", _SECONDS)
+    airflow.until(
+        lambda: any("wait" in line["event"].lower() for line in log(airflow, find(airflow, run, task_id)))
+    )
+    assert links(airflow, find(airflow, run, task_id)), "a task that waits has no link"
+    for state in ("waiting", "finished"):
+        for width in WIDTHS:
+            lines = TaskPage(windows.open(width), airflow, run, task_id).open_log()
+            expected = "wait" if state == "waiting" else "posted"
+            lines.filter(has_text=expected).first.wait_for()
+            screenshots.take(lines.page, f"log-{state}")
+            tally[f"logs of a {state} task"] += 1
+        if state == "waiting":
+            control.advance(_SETTLED)
+            assert airflow.wait_for_run(dag_id, run.run_id, _SECONDS) == "success", airflow.tries(
+                dag_id, run.run_id
+            )
+
+
+@pytest.fixture(scope="module")
+def failed(airflow: Stack) -> Run:
+    """A run whose tasks have failed."""
+    airflow.wait_for_dag(FAILING)
+    airflow.unpause(FAILING)
+    airflow.trigger(FAILING, "by-test", {})
+    assert airflow.wait_for_run(FAILING, "by-test", _SECONDS) == "failed"
+    return Run(FAILING, "by-test", {})
+
+
+@pytest.mark.parametrize("task_id", REMEDIES)
+def test_a_failure_ends_with_its_remedy(
+    task_id: str, failed: Run, airflow: Stack, windows: Windows, screenshots: Screenshots, tally: Counter[str]
+) -> None:
+    last = log(airflow, find(airflow, failed, task_id))[-1]
+    assert (last["level"], last.get("error_detail")) == ("error", None), (
+        "the log does not end in a plain error"
+    )
+    assert REMEDIES[task_id] in last["event"]
+    for width in WIDTHS:
+        lines = TaskPage(windows.open(width), airflow, failed, task_id).open_log()
+        line = lines.filter(has_text=last["event"].splitlines()[-1].strip()).last
+        line.scroll_into_view_if_needed()
+        screenshots.take(line.page, f"log-failed-{task_id}")
+        if width == WIDE:
+            assert line.locator("code, pre").last.evaluate(
+                "e => e.getBoundingClientRect().right <= innerWidth"
+            )
+        tally["logs of a failed task"] += 1
+
+
+@pytest.mark.parametrize("dag_id", dag_ids())
+def test_no_log_of_a_successful_task_is_empty(
+    dag_id: str, airflow: Stack, examples: Examples, tally: Counter[str]
+) -> None:
+    run = examples.run(dag_id) if dag_id in WAITING else examples.ended(dag_id)
+    ended = [task for task in tasks(airflow, run) if task["state"] == "success" and is_ours(task)]
+    empty = [task["task_id"] for task in ended if not any("logger" in line for line in log(airflow, task))]
+    assert empty == []
+    tally["logs of successful tasks that say what was done"] += len(ended)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "missing"),
+    [("backfill_segment_activations", "flow_id"), ("stream_daily_records", "connection_id")],
+)
+def test_a_scheduled_run_says_what_is_missing(
+    dag_id: str, missing: str, airflow: Stack, windows: Windows, screenshots: Screenshots, tally: Counter[str]
+) -> None:
+    airflow.wait_for_dag(dag_id)
+    airflow.unpause(dag_id)
+    airflow.trigger(dag_id, "with-defaults", {})
+    run = Run(dag_id, "with-defaults", {})
+    assert airflow.wait_for_run(dag_id, run.run_id, _SECONDS) == "failed"
+    failed = next(task for task in tasks(airflow, run) if task["state"] == "failed")
+    assert missing in log(airflow, failed)[-1]["event"]
+    lines = TaskPage(windows.open(WIDE), airflow, run, failed["task_id"]).open_log()
+    lines.filter(has_text=missing).last.wait_for()
+    screenshots.take(lines.page, f"log-missing-{dag_id}")
+    tally["scheduled examples that say what is missing"] += 1
