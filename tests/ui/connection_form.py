@@ -27,6 +27,8 @@ class ConnectionForm:
         self.dialog.get_by_role("combobox").fill(TYPE)
         page.keyboard.press("Enter")
         self.dialog.get_by_text("API gateway").wait_for()
+        #: Those of the section that was opened last.
+        self.fields = self.dialog.get_by_role("region")
 
     def sections(self) -> list[str]:
         """The headings of the sections, without that of the JSON editor."""
@@ -41,21 +43,17 @@ class ConnectionForm:
         heading = self.dialog.get_by_role("button", name=section, exact=True)
         if heading.get_attribute("aria-expanded") != "true":
             heading.click()
-        self.dialog.locator("button[aria-expanded=true]", has_text=section).wait_for()
+        self.fields = self._page.locator(f"[id='{heading.get_attribute('aria-controls')}']")
+        self.fields.wait_for()
 
     def labels(self) -> list[str]:
         """The labels of the fields in the open section, a required field's with an asterisk."""
-        labels = self.dialog.get_by_role("region").locator("label:visible")
-        return [" ".join(text.split()) for text in labels.all_inner_texts()]
+        return [" ".join(text.split()) for text in self.fields.locator("label").all_inner_texts()]
 
     def field(self, label: str) -> Locator:
         """The input of a field in the open section."""
-        return (
-            self.dialog.get_by_role("group")
-            .filter(has=self._page.locator("label", has_text=label))
-            .locator("input, textarea")
-            .first
-        )
+        labelled = self.fields.get_by_role("group").filter(has=self._page.locator("label", has_text=label))
+        return labelled.locator("input, textarea").first
 
     def fill(self, connection_id: str, sections: Mapping[str, Mapping[str, str]]) -> None:
         """Type an id, and into fields by section and label."""
