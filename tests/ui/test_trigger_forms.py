@@ -56,10 +56,8 @@ def test_a_form_sends_what_was_typed(
             "the form is wider than its window"
         )
         assert form.button.is_enabled() == (dag_id not in MISSING)
-        screenshots.take(page, f"form-{dag_id}")
         form.fill(values)
-        form.button.scroll_into_view_if_needed()
-        screenshots.take(page, f"form-filled-{dag_id}")
+        screenshots.take_whole(page, form.dialog, f"form-{dag_id}")
         if width == NARROW:
             form.keep_paused()
         run = form.trigger()

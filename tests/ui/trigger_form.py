@@ -76,16 +76,24 @@ class TriggerForm:
 
     def keep_paused(self) -> None:
         """Let the DAG stay paused when it is triggered, so that the run does not begin."""
-        self.dialog.locator("label").filter(has_text="on trigger").click()
+        self._unpause.click()
 
     def trigger(self) -> Run:
-        """Start the DAG; the run that Airflow has made."""
-        path = f"/dags/{self._dag_id}/dagRuns"
-        with self._page.expect_response(lambda answer: answer.url.endswith(path)) as sent:
+        """Start the DAG; the run that Airflow has made. The form also unpauses the DAG, unless told otherwise."""
+        path = f"/dags/{self._dag_id}"
+        unpauses = self._unpause.is_visible() and self._unpause.locator("input").is_checked()
+        with self._page.expect_response(lambda answer: answer.url.endswith(f"{path}/dagRuns")) as sent:
             self.button.click()
         assert sent.value.ok, sent.value.text()
+        if unpauses:
+            self._airflow.until(lambda: not self._airflow.get(path)["is_paused"])
         run_id = sent.value.json()["dag_run_id"]
-        return Run(self._dag_id, run_id, dict(self._airflow.get(f"{path}/{run_id}")["conf"]))
+        return Run(self._dag_id, run_id, dict(self._airflow.get(f"{path}/dagRuns/{run_id}")["conf"]))
+
+    @property
+    def _unpause(self) -> Locator:
+        """The box whether to unpause a DAG that is paused."""
+        return self.dialog.locator("label").filter(has_text="on trigger")
 
     def _element(self, name: str) -> Locator:
         return self.dialog.locator(f"#element_{name}")
@@ -96,7 +104,7 @@ class TriggerForm:
     def _switch(self, name: str, on: bool) -> None:
         # The checkbox itself is out of sight.
         if self._field(name).is_checked() != on:
-            self.dialog.locator("label").filter(has=self._field(name)).click()
+            self.dialog.locator("label").filter(has=self._page.locator(f"[name=element_{name}]")).click()
 
     def _choose(self, name: str, value: str) -> None:
         self._element(name).click()

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Locator, Page
 
 WIDE, NARROW = 1440, 400
 WIDTHS = (WIDE, NARROW)
 _HEIGHT = 900
+#: Above and below a dialog, in pixels.
+_MARGIN = 200
 #: Airflow remembers in the browser which of its views of a DAG was the last one.
 _VIEW = "if (location.port) localStorage.setItem('default_dag_view', JSON.stringify('{}'))"
 
@@ -54,10 +56,17 @@ class Screenshots:
         self._tally = tally
 
     def take(self, page: Page, what: str) -> None:
-        """Save what a window shows, once nothing in it moves."""
+        """Save what a window shows."""
         number = self._tally["screenshots"] + 1
         width = (page.viewport_size or {})["width"]
-        page.screenshot(
-            path=self._folder / f"{number:02}-{what}-{width}.png", animations="disabled", caret="hide"
-        )
+        path = self._folder / f"{number:02}-{what}-{width}.png"
+        page.screenshot(path=path, animations="disabled", caret="hide")
         self._tally["screenshots"] = number
+
+    def take_whole(self, page: Page, dialog: Locator, what: str) -> None:
+        """The same of a dialog that is higher than its window."""
+        size = dict(page.viewport_size or {})
+        height = dialog.evaluate("e => e.scrollHeight") + _MARGIN
+        page.set_viewport_size({**size, "height": max(height, size["height"])})
+        self.take(page, what)
+        page.set_viewport_size(size)
