@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.crash.stack import Stack
-from tests.ui.examples import WAITING, Examples, dag_ids
+from tests.ui.examples import Examples, dag_ids
 from tests.ui.task_page import tasks
 from tests.ui.windows import WIDTHS, Screenshots, Windows
 
@@ -32,7 +32,7 @@ def test_a_graph_names_its_boxes_in_full(
     screenshots: Screenshots,
     tally: Counter[str],
 ) -> None:
-    run = examples.run(dag_id) if dag_id in WAITING else examples.ended(dag_id)
+    run = examples.ended(dag_id)
     for width in WIDTHS:
         page = windows.open(width, view="graph")
         page.goto(f"{airflow.url}{run.page}")

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash.stack import Stack
-from tests.ui.examples import WAITING, Examples, dag_ids
+from tests.ui.examples import Examples, dag_ids
 from tests.ui.task_page import TaskPage, links, tasks
 from tests.ui.windows import WIDE, WIDTHS, Screenshots, Windows
 
@@ -37,7 +37,7 @@ def test_links_lead_to_the_objects_of_an_emulator(
     examples: Examples,
     tally: Counter[str],
 ) -> None:
-    run = examples.run(dag_id) if dag_id in WAITING else examples.ended(dag_id)
+    run = examples.ended(dag_id)
     found = {}
     for task in tasks(airflow, run):
         operator = task["operator"] or ""

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash.stack import Stack
-from tests.ui.examples import WAITING, Examples, dag_ids
+from tests.ui.examples import SETTLED_SECONDS, UNSET, WAITING, Examples, dag_ids
 from tests.ui.task_page import TaskPage, links, log, tasks
 from tests.ui.trigger_form import Run
 from tests.ui.windows import WIDE, WIDTHS, Screenshots, Windows
@@ -17,8 +17,6 @@ from tests.ui.windows import WIDE, WIDTHS, Screenshots, Windows
 pytestmark = pytest.mark.ui
 
 _SECONDS = 400
-#: What the emulator's clock is moved by: a new flow is old enough for records then.
-_SETTLED = 400
 FAILING = "failing"
 #: Of each failing task, what is the last thing in its log: the remedy.
 REMEDIES = {"unknown_flow": "flow", "unknown_base": "base_connection_id", "wrong_messages": "messages"}
@@ -56,7 +54,7 @@ def test_a_task_that_waits_and_then_finishes(
             screenshots.take(lines.page, f"log-{state}")
             tally[f"logs of a {state} task"] += 1
         if state == "waiting":
-            control.advance(_SETTLED)
+            control.advance(SETTLED_SECONDS)
             assert airflow.wait_for_run(dag_id, run.run_id, _SECONDS) == "success", airflow.tries(
                 dag_id, run.run_id
             )
@@ -97,7 +95,7 @@ def test_a_failure_ends_with_its_remedy(
 def test_no_log_of_a_successful_task_is_empty(
     dag_id: str, airflow: Stack, examples: Examples, tally: Counter[str]
 ) -> None:
-    run = examples.run(dag_id) if dag_id in WAITING else examples.ended(dag_id)
+    run = examples.ended(dag_id)
     ended = [task for task in tasks(airflow, run) if task["state"] == "success" and is_ours(task)]
     empty = [task["task_id"] for task in ended if not any("logger" in line for line in log(airflow, task))]
     assert empty == []
@@ -106,19 +104,50 @@ def test_no_log_of_a_successful_task_is_empty(
 
 @pytest.mark.parametrize(
     ("dag_id", "missing"),
-    [("backfill_segment_activations", "flow_id"), ("stream_daily_records", "connection_id")],
+    [
+        ("backfill_segment_activations", "flow_id"),
+        ("report_flow_runs", None),
+        ("stream_daily_records", "connection_id"),
+    ],
 )
 def test_a_scheduled_run_says_what_is_missing(
-    dag_id: str, missing: str, airflow: Stack, windows: Windows, screenshots: Screenshots, tally: Counter[str]
+    dag_id: str,
+    missing: str | None,
+    airflow: Stack,
+    examples: Examples,
+    windows: Windows,
+    screenshots: Screenshots,
+    tally: Counter[str],
 ) -> None:
-    airflow.wait_for_dag(dag_id)
-    airflow.unpause(dag_id)
-    airflow.trigger(dag_id, "with-defaults", {})
-    run = Run(dag_id, "with-defaults", {})
-    assert airflow.wait_for_run(dag_id, run.run_id, _SECONDS) == "failed"
+    """The run is that which Airflow starts by itself when the form has unpaused the DAG."""
+    examples.run(dag_id)
+    airflow.until(lambda: any(run["run_type"] == "scheduled" for run in airflow.runs(dag_id)))
+    run_id = next(run["dag_run_id"] for run in airflow.runs(dag_id) if run["run_type"] == "scheduled")
+    state = airflow.wait_for_run(dag_id, run_id, _SECONDS)
+    assert state == ("failed" if missing else "success")
+    if missing:
+        check_told(airflow, Run(dag_id, run_id, {}), missing, windows, screenshots)
+    tally["scheduled runs that say what is missing, or need nothing"] += 1
+
+
+@pytest.mark.parametrize("dag_id", UNSET)
+def test_a_run_says_which_constants_are_not_set(
+    dag_id: str,
+    airflow: Stack,
+    examples: Examples,
+    windows: Windows,
+    screenshots: Screenshots,
+    tally: Counter[str],
+) -> None:
+    check_told(airflow, examples.ended(dag_id), UNSET[dag_id], windows, screenshots)
+    tally["examples that say which constants to set"] += 1
+
+
+def check_told(airflow: Stack, run: Run, missing: str, windows: Windows, screenshots: Screenshots) -> None:
+    """Check that the first task of a run that fails ends its log with what is missing."""
     failed = next(task for task in tasks(airflow, run) if task["state"] == "failed")
     assert missing in log(airflow, failed)[-1]["event"]
-    lines = TaskPage(windows.open(WIDE), airflow, run, failed["task_id"]).open_log()
-    lines.filter(has_text=missing).last.wait_for()
-    screenshots.take(lines.page, f"log-missing-{dag_id}")
-    tally["scheduled examples that say what is missing"] += 1
+    for width in WIDTHS:
+        lines = TaskPage(windows.open(width), airflow, run, failed["task_id"]).open_log()
+        lines.filter(has_text=missing).last.wait_for()
+        screenshots.take(lines.page, f"log-missing-{run.dag_id}")

@@ -83,9 +83,9 @@ def test_a_form_names_what_is_missing(
     tally["trigger forms held until what is missing is set"] += 1
 
 
-@pytest.mark.parametrize("dag_id", dag_ids())
-def test_what_a_form_started_succeeds(dag_id: str, examples: Examples, tally: Counter[str]) -> None:
-    if dag_id in WAITING:
-        pytest.skip("its last task waits: see test_logs.py")
+@pytest.mark.parametrize("dag_id", [each for each in dag_ids() if each not in WAITING])
+def test_what_a_form_has_started_ends_as_it_should(
+    dag_id: str, examples: Examples, tally: Counter[str]
+) -> None:
     examples.ended(dag_id)
-    tally["runs that were started through a form and succeeded"] += 1
+    tally["runs that were started through a form, and their ends"] += 1

@@ -11,13 +11,18 @@ _STEP_SECONDS = 0.5
 
 
 class EmulatorClock(clock.Clock):
-    """The emulator's time. Who waits in the triggerer looks again and again whether it has been moved on."""
+    """The emulator's time. Who waits looks again and again whether it has been moved on."""
 
     def __init__(self, control: EmulatorControl) -> None:
         self._control = control
 
     def wall(self) -> float:
         return self._control.now()
+
+    def sleep(self, seconds: float) -> None:
+        end = self.wall() + seconds
+        while (left := end - self.wall()) > 0:
+            super().sleep(min(left, _STEP_SECONDS))
 
     async def sleep_async(self, seconds: float) -> None:
         end = self.wall() + seconds
