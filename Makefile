@@ -30,8 +30,9 @@ demo: $(READY) ## run the onboarding DAGs through Airflow against an emulator, a
 emulator: $(READY) ## start an emulator that stays until Ctrl-C
 	@$(BIN)/flowservice-emulator --port 8765 --log-level info
 
+# Several processes share the files of tests; so do those of tests/environments.py.
 test: $(READY) ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 # With AEP_CONTRACT_DIR, a folder that has Adobe's OpenAPI files in openapi/, they are checked too.
 test-emulator: $(READY) ## let Adobe's own client and API descriptions find what is wrong with the emulator

@@ -6,17 +6,26 @@ that calls the hook gets the client's exceptions, so that it can, for example, c
 
 from __future__ import annotations
 
+import logging
+import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.sdk import get_current_context
 
 from airflow_provider_flowservice.client.errors import ApiError, FlowServiceError, is_permanent
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: Characters in a line of the last message of a log. Airflow's user interface does not break lines by itself.
+_WIDTH = 100
+#: Ids and URLs can be copied, and secrets masked, only if they are not broken.
+_WRAPPING: dict[str, Any] = {"width": _WIDTH, "break_long_words": False, "break_on_hyphens": False}
 
 
 class FlowServiceException(AirflowException):
@@ -59,15 +68,54 @@ def for_airflow(error: FlowServiceError) -> FlowServiceTransientException | Flow
 
 @contextmanager
 def raise_for_airflow() -> Iterator[None]:
-    """Convert exceptions of the client in the ``with`` block to Airflow exceptions."""
+    """Convert exceptions of the client in the ``with`` block to Airflow exceptions.
+
+    The exception of the client is not their cause: Airflow would show its message twice. It is their ``error``, and its
+    traceback is logged at level ``DEBUG``.
+    """
     try:
         yield
     except FlowServiceError as error:
-        raise for_airflow(error) from error
+        log.debug("The client's exception", exc_info=error)
+        raise for_airflow(error) from None
+
+
+class _LastWords:
+    """A callback that logs the message of a failed attempt, after the traceback that Airflow logs."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __call__(self, context: Any) -> None:
+        # Airflow 3.3 has opened a group by now, which its user interface shows collapsed. Where no group is open, the
+        # user interface ignores the end of one.
+        log.info("::endgroup::")
+        lines = (textwrap.wrap(line, **_WRAPPING) for line in self._message.splitlines())
+        log.error("%s", "\n".join(line for wrapped in lines for line in wrapped))
+
+
+@contextmanager
+def end_log_with_failure(task: Any) -> Iterator[None]:
+    """Let the log of the task end with the message of an exception that the ``with`` block raises for Airflow.
+
+    Whoever looks at a failed task sees the end of its log. By itself, Airflow ends it with a traceback and its own
+    lines, so the message is logged by a callback of the task, after those of the user.
+
+    :param task: the operator that runs; only its instance in this process is changed.
+    """
+    try:
+        yield
+    except (FlowServiceException, FlowServiceWaitTimeout) as failure:
+        for name in ("on_failure_callback", "on_retry_callback"):
+            own = [each for each in getattr(task, name) if not isinstance(each, _LastWords)]
+            setattr(task, name, [*own, _LastWords(str(failure))])
+        raise
 
 
 def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
     """Decorate a TaskFlow function so that permanent errors fail the task immediately and others are retried.
+
+    As for the operators, the log of a failed task ends with the message.
 
     .. code-block:: python
 
@@ -79,10 +127,18 @@ def flowservice_errors(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        with raise_for_airflow():
+        with _running_task(), raise_for_airflow():
             return function(*args, **kwargs)
 
     return wrapped
+
+
+def _running_task() -> AbstractContextManager[None]:
+    try:
+        task = get_current_context()["ti"].task
+    except RuntimeError:  # The function is not called by a task.
+        return nullcontext()
+    return end_log_with_failure(task)
 
 
 def to_event(error: FlowServiceError) -> dict[str, Any]:

@@ -1,38 +1,27 @@
-"""The link from a task to AEP's user interface."""
+"""The link from a task to what it is about."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink
 
-from airflow_provider_flowservice.client import Flow, specs
-from airflow_provider_flowservice.client.flows import destinations_page, source_flow_page
-
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
-
-CONSOLE_URL_KEY = "console_url"
-
-
-def flow_url(sandbox: str, flow: Flow) -> str:
-    """Return the URL of a flow in AEP's user interface.
-
-    For a source flow, this is its own page. No URL is documented for a flow to a destination, so its URL is the list.
-    """
-    if specs.FlowSource.of(*flow.source_spec_ids) is specs.FlowSource.SYSTEM:
-        return source_flow_page(sandbox, flow.id)
-    return destinations_page(sandbox)
 
 
 class FlowServiceLink(BaseOperatorLink):
-    """Link to the task's flow in AEP's user interface."""
+    """Link to the task's flow, run or other object in AEP's user interface, or on the page of an emulator.
+
+    Airflow asks for it on the worker when the task ends, and also when it is deferred.
+    """
 
     name = "Adobe Experience Platform"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL in the XCom of the task, or an empty string if there is none yet."""
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+        """Return the URL that the operator has found; after a wait in the triggerer, the one of before the wait."""
+        if operator.page_url is not None:
+            return str(operator.page_url)
         from airflow.sdk.execution_time.xcom import XCom
 
-        return XCom.get_value(ti_key=ti_key, key=CONSOLE_URL_KEY) or ""
+        return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""

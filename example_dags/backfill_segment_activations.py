@@ -17,18 +17,21 @@ have one slot.
 from __future__ import annotations
 
 import csv
+import logging
 from typing import Any
 
 from airflow.sdk import DAG, ObjectStoragePath, Param, task, timezone
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_flowservice.client import FLOWS, SelectorKind
+from airflow_provider_flowservice.client import FLOWS, SelectorKind, errors
 from airflow_provider_flowservice.exceptions import flowservice_errors
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.activation import (
     FlowServiceActivateSegmentsOperator,
     FlowServiceAdHocActivationOperator,
 )
+
+log = logging.getLogger(__name__)
 
 with DAG(
     dag_id="backfill_segment_activations",
@@ -40,30 +43,49 @@ with DAG(
     doc_md=__doc__,
     tags=["flowservice", "activation"],
     params={
-        "flow_id": Param("", type="string", description="Id of the flow to activate segments on"),
+        "flow_id": Param(
+            "", type="string", title="Flow id", description="Id of the flow to activate segments on"
+        ),
         "segments_due": Param(
             "file:///data/segments_due.csv",
             type="string",
-            description="CSV file with the columns due, segment_id",
+            title="Segments due",
+            description="URL of a CSV file with the columns due, segment_id",
         ),
         "export_as": Param(
             {},
             type="object",
+            title="Export as",
             description="For a file destination: exportMode, schedule, filenameTemplate of each segment",
         ),
         "export_after": Param(
-            False, type="boolean", description="Export once, after the last run of a backfill"
+            False,
+            type="boolean",
+            title="Export after",
+            description="Export once, after the last run of a backfill",
         ),
-        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
+        "plan_only": Param(
+            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
+        ),
     },
 ) as dag:
 
     @task
+    @flowservice_errors
     def read_due_segments(params: dict[str, Any], data_interval_start: Any = None) -> list[dict[str, Any]]:
-        """Return the segments that become due on the day of the data interval."""
+        """Say what is missing, or return the segments that become due on the day of the data interval."""
+        remedy = "Set it in backfill_segment_activations.py or, for a manual run, in the trigger form."
+        if not params["flow_id"]:
+            raise errors.InvalidInputError("Param flow_id", "is not set", remedy)
+        path = ObjectStoragePath(params["segments_due"])
+        if not path.exists():
+            raise errors.InvalidInputError("Param segments_due", f"there is no file {path}", remedy)
+        # A missing or incomplete connection is an error even if nothing is due.
+        settings = FlowServiceHook().settings
+        log.info("Activating in organization %s, sandbox %s", settings.org_id, settings.sandbox)
         if data_interval_start is None:
             raise ValueError("This run has no data interval: trigger it with a logical date.")
-        with ObjectStoragePath(params["segments_due"]).open("r", newline="") as file:
+        with path.open("r", newline="") as file:
             day = data_interval_start.date().isoformat()
             due = [row["segment_id"] for row in csv.DictReader(file) if row["due"] == day]
         return [{"id": segment, **params["export_as"]} for segment in due]

@@ -20,6 +20,8 @@ from typing import Any
 from airflow.sdk import DAG, AssetWatcher, Variable, task, timezone
 
 from airflow_provider_flowservice.assets import flow_asset
+from airflow_provider_flowservice.client import errors
+from airflow_provider_flowservice.exceptions import flowservice_errors
 from airflow_provider_flowservice.triggers.events import FlowRunCompletedTrigger
 
 FLOW_ID = "00000000-0000-0000-0000-000000000000"
@@ -45,8 +47,12 @@ with DAG(
 ) as dag:
 
     @task(inlets=[ended_runs])
+    @flowservice_errors
     def new_runs(inlet_events: Any) -> list[dict[str, Any]]:
         """Return the runs that have not been handled, each once."""
+        if not FLOW_ID.strip("-0"):
+            remedy = "Set the flow, its organization and its sandbox at the top of on_flow_run_completed.py."
+            raise errors.InvalidInputError("FLOW_ID, ORG_ID, SANDBOX", "are not set", remedy)
         handled = Variable.get(HANDLED, default=[], deserialize_json=True)
         since = timezone.utcnow() - timedelta(days=DAYS)
         events = inlet_events[ended_runs]

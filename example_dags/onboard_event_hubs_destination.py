@@ -33,18 +33,28 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
-        "destination": Param("Loyalty programme", type="string", description="Prefix of all names in AEP"),
-        "event_hub": Param("loyalty-profiles", type="string", description="Name of the event hub"),
+        "plan_only": Param(
+            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
+        ),
+        "destination": Param(
+            "Loyalty programme", type="string", title="Destination", description="Prefix of all names in AEP"
+        ),
+        "event_hub": Param(
+            "loyalty-profiles", type="string", title="Event hub", description="Name of the event hub"
+        ),
         "segments": Param(
             ["72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"],
             type="array",
-            description="Ids of the segments to activate",
+            items={"type": "string"},
+            title="Segments",
+            description="Ids of the segments to activate, one per line",
         ),
         "profile_attributes": Param(
             ["person.name.firstName", "person.name.lastName", "personalEmail.address"],
             type="array",
-            description="Paths of the profile attributes to send",
+            items={"type": "string"},
+            title="Profile attributes",
+            description="Paths of the profile attributes to send, one per line",
         ),
     },
 ) as dag:

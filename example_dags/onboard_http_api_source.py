@@ -37,10 +37,20 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
-        "source": Param("Web shop", type="string", description="Prefix of all names in AEP"),
-        "data_type": Param("raw", enum=["raw", "xdm"], description="Format of the records"),
-        "authenticated": Param(True, type="boolean", description="Whether the inlet requires a token"),
+        "plan_only": Param(
+            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
+        ),
+        "source": Param("Web shop", type="string", title="Source", description="Prefix of all names in AEP"),
+        "data_type": Param(
+            "raw",
+            type="string",
+            enum=["raw", "xdm"],
+            title="Data type",
+            description="Format of the records: raw ones are mapped to the schema, XDM has its fields",
+        ),
+        "authenticated": Param(
+            True, type="boolean", title="Authenticated", description="Whether the inlet requires a token"
+        ),
         "mappings": Param(
             [
                 {"source": "id", "destination": "_id"},
@@ -49,7 +59,9 @@ with DAG(
                 {"source": "email", "destination": "workEmail.address"},
             ],
             type="array",
-            description="Field of a raw record and path in the schema",
+            items={"type": "object"},
+            title="Mappings",
+            description="For raw records: each field (source) and its path in the schema (destination)",
         ),
         "records": Param(
             [
@@ -62,7 +74,9 @@ with DAG(
                 },
             ],
             type="array",
-            description="The first records",
+            items={"type": "object"},
+            title="Records",
+            description="The first records, as a JSON array of objects",
         ),
     },
 ) as dag:

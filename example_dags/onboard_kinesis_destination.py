@@ -34,19 +34,29 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
-        "destination": Param("Summer campaign", type="string", description="Prefix of all names in AEP"),
-        "stream": Param("summer-campaign", type="string", description="Kinesis data stream"),
-        "region": Param("us-east-1", type="string", description="AWS region of the stream"),
+        "plan_only": Param(
+            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
+        ),
+        "destination": Param(
+            "Summer campaign", type="string", title="Destination", description="Prefix of all names in AEP"
+        ),
+        "stream": Param(
+            "summer-campaign", type="string", title="Stream", description="Name of the Kinesis data stream"
+        ),
+        "region": Param("us-east-1", type="string", title="Region", description="AWS region of the stream"),
         "segments": Param(
             ["72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"],
             type="array",
-            description="Ids of the segments to activate",
+            items={"type": "string"},
+            title="Segments",
+            description="Ids of the segments to activate, one per line",
         ),
         "profile_attributes": Param(
             ["person.name.firstName", "person.name.lastName", "personalEmail.address"],
             type="array",
-            description="Paths of the profile attributes to send",
+            items={"type": "string"},
+            title="Profile attributes",
+            description="Paths of the profile attributes to send, one per line",
         ),
     },
 ) as dag:

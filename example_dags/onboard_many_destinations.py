@@ -47,18 +47,27 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
+        "plan_only": Param(
+            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
+        ),
         "file": Param(
             Path(__file__).with_suffix(".yaml").as_uri(),
             type="string",
-            description="YAML file of destinations",
+            title="File",
+            description="URL or path of the YAML file of destinations",
         ),
         "prefix": Param(
-            "Destinations as code: ", type="string", minLength=3, description="Prefix of all names in AEP"
+            "Destinations as code: ",
+            type="string",
+            minLength=3,
+            title="Prefix",
+            description="Prefix of all names in AEP",
         ),
         "prune": Param(
             "report",
+            type="string",
             enum=["report", "disable", "delete"],
+            title="Prune",
             description="What happens to flows whose entries were removed",
         ),
     },

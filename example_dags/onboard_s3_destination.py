@@ -47,10 +47,16 @@ with DAG(
     tags=["flowservice", "onboarding"],
     default_args={"plan_only": "{{ params.plan_only }}"},
     params={
-        "plan_only": Param(False, type="boolean", description="Only log the changes, without sending them"),
-        "destination": Param("Partner files", type="string", description="Prefix of all names in AEP"),
-        "bucket": Param("acme-partner-files", type="string", description="Name of the bucket"),
-        "path": Param("exports", type="string", description="Folder in the bucket"),
+        "plan_only": Param(
+            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
+        ),
+        "destination": Param(
+            "Partner files", type="string", title="Destination", description="Prefix of all names in AEP"
+        ),
+        "bucket": Param(
+            "acme-partner-files", type="string", title="Bucket", description="Name of the bucket"
+        ),
+        "path": Param("exports", type="string", title="Path", description="Folder in the bucket"),
         "mappings": Param(
             [
                 {"source": "personalEmail.address", "destination": "email"},
@@ -59,16 +65,22 @@ with DAG(
             ],
             type="array",
             items={"type": "object"},
-            description="Path of a profile attribute and column of the files",
+            title="Mappings",
+            description="Path of each profile attribute (source) and its column of the files (destination)",
         ),
         "mandatory_fields": Param(
-            ["email"], type="array", description="Columns without which a profile is not exported"
+            ["email"],
+            type="array",
+            items={"type": "string"},
+            title="Mandatory fields",
+            description="Columns without which a profile is not exported, one per line",
         ),
         "segments": Param(
             [{"id": "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"}],
             type="array",
             items={"type": "object"},
-            description="The segments to export, each with its id or its name",
+            title="Segments",
+            description='The segments to export, each as {"id": "..."} or {"name": "..."}',
         ),
         "export_as": Param(
             {
@@ -81,12 +93,17 @@ with DAG(
                 "filenameTemplate": "%DESTINATION_NAME%_%SEGMENT_ID%_%DATETIME(YYYYMMdd_HHmmss)%",
             },
             type="object",
+            title="Export as",
             description="Schedule and file name of each segment that does not have its own",
         ),
-        "export_now": Param(False, type="boolean", description="Also export now, and wait for it"),
+        "export_now": Param(
+            False, type="boolean", title="Export now", description="Also export now, and wait for it"
+        ),
         "if_exists": Param(
             "reuse",
+            type="string",
             enum=["reuse", "update"],
+            title="If exists",
             description="Whether to change a mapping set or flow that differs",
         ),
     },

@@ -27,9 +27,18 @@ with DAG(
     tags=["flowservice", "monitoring"],
     params={
         "fail_on": Param(
-            "failed", enum=["failed", "partial", "never"], description="Runs that fail the task"
+            "failed",
+            type="string",
+            enum=["failed", "partial", "never"],
+            title="Fail on",
+            description="Runs that fail the task: failed ones, also those that lost records (partial), or none",
         ),
-        "folder": Param("file:///data/flow_runs", type="string", description="Directory of the reports"),
+        "folder": Param(
+            "file:///data/flow_runs",
+            type="string",
+            title="Folder",
+            description="URL of the directory of the reports",
+        ),
     },
 ) as dag:
     FlowServiceFlowRunReportOperator(

@@ -14,13 +14,19 @@ start.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import DAG, Param, timezone
+from airflow.sdk import DAG, Param, task, timezone
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_flowservice.client import errors
+from airflow_provider_flowservice.exceptions import flowservice_errors
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
 
+log = logging.getLogger(__name__)
 #: The param or, if it is not set, the beginning of the data interval or, if there is none, the day before the run.
 DAY = (
     "{{ params.date or"
@@ -37,19 +43,47 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     params={
         "connection_id": Param(
-            "", type="string", description="Id of a base connection with the spec HTTP API"
+            "",
+            type="string",
+            title="Connection id",
+            description="Id of a base connection with the spec HTTP API",
         ),
-        "flow_id": Param("", type="string", description="Id of the flow that ingests the records"),
-        "folder": Param("file:///data/customers", type="string", description="Directory of the files"),
+        "flow_id": Param(
+            "", type="string", title="Flow id", description="Id of the flow that ingests the records"
+        ),
+        "folder": Param(
+            "file:///data/customers",
+            type="string",
+            title="Folder",
+            description="URL of the directory of the files",
+        ),
         "date": Param(
-            None, type=["null", "string"], format="date", description="Day to post, for manual runs"
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Date",
+            description="Day to post, for manual runs; if empty, the day before",
         ),
     },
 ) as dag:
-    FlowServicePostToInletOperator(
+
+    @task
+    @flowservice_errors
+    def check_settings(params: dict[str, Any]) -> None:
+        """Say what is missing, before anything waits or is sent."""
+        if missing := [name for name in ("connection_id", "flow_id") if not params[name]]:
+            remedy = (
+                "Set their defaults in stream_daily_records.py or, for a manual run, in the trigger form."
+            )
+            raise errors.InvalidInputError(f"Params {', '.join(missing)}", "are not set", remedy)
+        settings = FlowServiceHook().settings
+        log.info("Posting to organization %s, sandbox %s", settings.org_id, settings.sandbox)
+
+    post = FlowServicePostToInletOperator(
         task_id="post_records_of_the_day",
         connection_id="{{ params.connection_id }}",
         flow_id="{{ params.flow_id }}",
         path="{{ params.folder }}/" + DAY + ".jsonl",
         dead_letter_path="{{ params.folder }}/refused/" + DAY + ".jsonl",
     )
+    check_settings() >> post

@@ -30,12 +30,30 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     params={
         "connection_id": Param(
-            "", type="string", description="Id of a base connection with the spec HTTP API"
+            type="string",
+            minLength=1,
+            title="Connection id",
+            description="Id of a base connection with the spec HTTP API",
         ),
-        "flow_id": Param("", type="string", description="Id of the flow that ingests the records"),
-        "folder": Param("file:///data/customers", type="string", description="Folder of the files"),
-        "pattern": Param("*.jsonl", type="string", description="The files in it, for example *.csv.gz"),
-        "part_bytes": Param(256_000_000, type="integer", minimum=1, description="Size of a part of a file"),
+        "flow_id": Param(
+            type="string", minLength=1, title="Flow id", description="Id of the flow that ingests the records"
+        ),
+        "folder": Param(
+            "file:///data/customers",
+            type="string",
+            title="Folder",
+            description="URL of the folder of the files",
+        ),
+        "pattern": Param(
+            "*.jsonl", type="string", title="Pattern", description="The files in it, for example *.csv.gz"
+        ),
+        "part_bytes": Param(
+            256_000_000,
+            type="integer",
+            minimum=1,
+            title="Part bytes",
+            description="Maximum size of a part of a file, in bytes",
+        ),
     },
 ) as dag:
 

@@ -23,6 +23,8 @@ from tests.support import processes
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "environments"
 UV = (sys.executable, "-m", "uv")
+#: Several processes share the files of the suite, as in ``make test``.
+SIDE_BY_SIDE = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile")
 #: What leads an interpreter, or uv, to the packages of another environment.
 _LEADS_ASIDE = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -130,7 +132,8 @@ def run_in(environment: Environment, arguments: Sequence[str]) -> Outcome:
     _say(f"{environment}: running, see {log}")
     if problem := make(environment, interpreter, log):
         return Outcome(False, problem)
-    return run_pytest(environment.interpreter, arguments or environment.runs, log, show=bool(arguments))
+    suite = (*SIDE_BY_SIDE, *environment.runs)
+    return run_pytest(environment.interpreter, arguments or suite, log, show=bool(arguments))
 
 
 def find_interpreter(version: str) -> str | None:

@@ -225,7 +225,8 @@ def test_a_day_with_bad_records_fails_and_keeps_them(
 ) -> None:
     (tmp_path / "2026-03-05.jsonl").write_text('{"day": "2026-03-05", "n": 0}\noops\n')
     dag_run = run_scheduled(DAILY, march(5), conf)
-    assert support.task_states(dag_run) == {"post_records_of_the_day": "failed"}
+    states = support.task_states(dag_run)
+    assert states == {"check_settings": "success", "post_records_of_the_day": "failed"}
     assert [each["message"]["n"] for each in control.messages(source.inlet.id)] == [0]
     (letter,) = map(json.loads, (tmp_path / "refused" / "2026-03-05.jsonl").read_text().splitlines())
     assert (letter["line"], letter["record"]) == (2, "oops")
@@ -235,7 +236,8 @@ def test_a_day_without_a_file_fails_at_once(
     control: EmulatorControl, source: Source, conf: dict[str, Any]
 ) -> None:
     dag_run = run_scheduled(DAILY, march(20), conf)
-    assert support.task_states(dag_run) == {"post_records_of_the_day": "failed"}
+    states = support.task_states(dag_run)
+    assert states == {"check_settings": "success", "post_records_of_the_day": "failed"}
     assert control.messages(source.inlet.id) == []
 
 

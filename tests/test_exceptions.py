@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import traceback
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSensorTimeout
@@ -82,11 +83,17 @@ def test_a_face_carries_what_the_error_knows() -> None:
     assert (face.status, face.code, face.request_id, face.retry_after) == (503, "FLOW-1", "r", 7.0)
 
 
-def test_the_original_error_is_the_cause() -> None:
+def test_the_original_error_is_kept_but_not_shown_a_second_time(caplog: pytest.LogCaptureFixture) -> None:
     error = api_error(404)
+    caplog.set_level("DEBUG")
     with pytest.raises(FlowServicePermanentException) as caught, raise_for_airflow():
         raise error
-    assert caught.value.__cause__ is error
+    assert caught.value.error is error
+    assert "".join(traceback.format_exception(caught.value)).count("what happened") == 1
+    (record,) = caplog.records
+    assert record.levelname == "DEBUG"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
 
 
 def test_other_errors_pass_through_unchanged() -> None:

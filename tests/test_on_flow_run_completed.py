@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from inspect import unwrap
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_flowservice.testing.database import register
 from airflow_provider_flowservice.triggers.events import FlowRunCompletedTrigger
 from tests.support import airflow as support
+from tests.support.dags import errors_of_tasks
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -38,7 +43,16 @@ def triggers() -> list[tuple[int, dict[str, Any]]]:
 
 
 @pytest.fixture
-def fire() -> Iterator[Fire]:
+def dag(monkeypatch: pytest.MonkeyPatch) -> DAG:
+    """The DAG, whose first task takes the flow for a real one."""
+    dag = support.load_dag(DAG_ID)
+    new_runs = unwrap(dag.get_task("new_runs").python_callable)
+    monkeypatch.setitem(new_runs.__globals__, "FLOW_ID", "8256cfb4-17e6-432c-a469-6aedafb16cd5")
+    return dag
+
+
+@pytest.fixture
+def fire(dag: DAG) -> Iterator[Fire]:
     """Fires events through the DAG's watcher and runs the DAG, as the scheduler does after the first of them."""
     from airflow.models import DagModel, Variable
     from airflow.models.asset import AssetEvent
@@ -47,7 +61,6 @@ def fire() -> Iterator[Fire]:
     from airflow.utils.session import create_session
     from sqlalchemy import delete, update
 
-    dag = support.load_dag(DAG_ID)
     register(dag)
     assert triggers() == []  # the watchers of a paused DAG do not run
     with create_session() as session:
@@ -90,9 +103,20 @@ def test_a_run_that_is_started_by_hand_has_nothing_to_do(fire: Fire) -> None:
     assert handled(fire()) == []
 
 
-def test_airflow_keeps_one_trigger_that_it_can_make_again(fire: Fire) -> None:
+def test_without_a_flow_it_says_what_to_set() -> None:
+    with errors_of_tasks() as errors:
+        dag_run = support.load_dag(DAG_ID).test()
+    assert support.task_states(dag_run)["new_runs"] == "failed"
+    (error,) = errors
+    assert str(error) == (
+        "FLOW_ID, ORG_ID, SANDBOX: are not set. Set the flow, its organization and its sandbox at the top of"
+        " on_flow_run_completed.py."
+    )
+
+
+def test_airflow_keeps_one_trigger_that_it_can_make_again(fire: Fire, dag: DAG) -> None:
     before = triggers()
-    register(support.load_dag(DAG_ID))
+    register(dag)
     assert triggers() == before
     ((_, arguments),) = before
     assert FlowRunCompletedTrigger(**arguments).serialize() == (CLASS, arguments)

@@ -94,7 +94,7 @@ def test_the_log_shows_what_would_be_sent_and_no_secret(
 ) -> None:
     plan(control, dag_id)
     for path in ("sourceConnections", "targetConnections", "flows", "connections"):
-        assert f"Would send: POST /data/foundation/flowservice/{path}\n" in task_log.text
+        assert f" would be created: POST /data/foundation/flowservice/{path}\n" in task_log.text
     for secret in (AWS_SECRET, SAS_KEY, control.credential.client_secret):
         assert not [form for form in forms(secret) if form in task_log.text.encode()]
 
@@ -106,7 +106,7 @@ def test_the_log_shows_a_flow_before_and_after(
     task_log.clear()
     late = control.segments[5]
     plan(control, KINESIS, segments=[late], profile_attributes=[])
-    assert "Would change flow" in task_log.text
+    assert "would be changed:\n--- before" in task_log.text
     lines = task_log.text.splitlines()
     assert [line for line in lines if line.startswith("+") and late in line]
     assert "--- before" in lines

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,9 @@ from airflow.sdk import BaseHook, BaseOperator
 from airflow.triggers.base import BaseTrigger
 
 import airflow_provider_flowservice
-from airflow_provider_flowservice.client.settings import settings_from
+from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.settings import Settings, settings_from
+from airflow_provider_flowservice.connection_fields import field_name
 from airflow_provider_flowservice.get_provider_info import get_provider_info
 from airflow_provider_flowservice.hooks.base import FlowServiceBaseHook
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -130,12 +133,67 @@ def test_the_hook_is_what_the_connection_type_says(connection_type: dict[str, An
 def test_every_field_of_the_form_is_a_setting_and_the_other_way_round(
     connection_type: dict[str, Any],
 ) -> None:
-    from airflow_provider_flowservice.client.errors import InvalidInputError
-
     with pytest.raises(InvalidInputError) as caught:
         settings_from(host=None, client_id="me", client_secret="s", extras={"unknown": 1})
     known = caught.value.remedy.removeprefix("Choose one of: ").rstrip(".").split(", ")
     assert sorted(connection_type["conn-fields"]) == known
+    own = {"gateway", "client_id", "client_secret"}  # from the host, the login and the password
+    assert sorted(set(Settings.__struct_fields__) - own) == known
+
+
+def test_the_form_labels_each_field_as_messages_name_it(connection_type: dict[str, Any]) -> None:
+    labels = {name: field["label"] for name, field in connection_type["conn-fields"].items()}
+    named = {name: f"{label} (extra {name})" for name, label in labels.items()}
+    behaviour = connection_type["ui-field-behaviour"]
+    named |= {name: f"{label} ({name})" for name, label in behaviour["relabeling"].items()}
+    assert {name: field_name(name) for name in named} == named
+    assert len(set(labels.values())) == len(labels)
+    own = {"description", "host", "port", "login", "password", "schema", "extra"}
+    assert own - {"description", *behaviour["hidden-fields"]} == set(behaviour["relabeling"])
+
+
+@pytest.mark.parametrize("left_out", ["org_id", "sandbox", "login", "password"])
+def test_a_message_names_a_field_by_its_label(connection_type: dict[str, Any], left_out: str) -> None:
+    given = {"login": "me", "password": "s", "org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev", left_out: None}
+    extras = {name: given[name] for name in ("org_id", "sandbox")}
+    with pytest.raises(InvalidInputError) as caught:
+        settings_from(host=None, client_id=given["login"], client_secret=given["password"], extras=extras)
+    labels = {name: field["label"] for name, field in connection_type["conn-fields"].items()}
+    labels |= connection_type["ui-field-behaviour"]["relabeling"]
+    assert caught.value.message.startswith(f"{labels[left_out]} (")
+
+
+def test_what_everybody_needs_comes_first_and_the_rest_is_in_sections(
+    connection_type: dict[str, Any],
+) -> None:
+    schemas = {name: field["schema"] for name, field in connection_type["conn-fields"].items()}
+    assert list(schemas)[:2] == ["org_id", "sandbox"]
+    assert [name for name, each in schemas.items() if "null" not in each["type"]] == ["org_id"]
+    sections = {name: each.get("section") for name, each in schemas.items()}
+    assert [name for name, section in sections.items() if section is None] == ["org_id", "sandbox"]
+    # Those of a section stand together, since the form begins a section where it is first named.
+    assert [section for section, _ in groupby(sections.values())] == [None, "Network", "Token", "Retries"]
+
+
+def test_the_form_has_the_port_that_airflow_tests_a_connection_with(connection_type: dict[str, Any]) -> None:
+    assert "port" not in connection_type["ui-field-behaviour"]["hidden-fields"]
+
+
+@needs("conn_fields")
+def test_airflow_gives_the_form_to_its_ui_as_it_is(connection_type: dict[str, Any]) -> None:
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+    (found,) = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "flowservice"]
+    fields = connection_type["conn-fields"]
+    assert found.extra_fields is not None
+    assert list(found.extra_fields) == list(fields)
+    for name, field in found.extra_fields.items():
+        assert field["schema"] == {**fields[name]["schema"], "title": fields[name]["label"]}
+        assert field["description"] == fields[name]["description"]
+    standard = found.standard_fields
+    assert standard is not None
+    assert standard.port is not None
+    assert (standard.port.hidden, standard.port.title) == (False, "Port")
 
 
 def test_secrets_of_the_form_are_hidden(connection_type: dict[str, Any]) -> None:

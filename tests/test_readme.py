@@ -22,6 +22,7 @@ from airflow_provider_flowservice.client.http.retry import (
     decide,
 )
 from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.connection_fields import EXTRAS, field_name
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from tests.support import dags
@@ -124,6 +125,13 @@ def test_the_defaults_of_the_connection_are_the_ones_in_force() -> None:
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     assert (int(retries), float(budget)) == (defaults["retries"], defaults["retry_budget"])
     assert Policy() == Policy(defaults["retries"], defaults["retry_budget"])
+
+
+def test_the_table_of_extras_has_each_field_of_the_form() -> None:
+    rows = section("Quickstart for a real sandbox").split("| extra of the connection |")[1].splitlines()
+    cells = [row.split("|")[1] for row in rows if row.startswith("| `")]
+    assert sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell)) == sorted(EXTRAS)
+    assert f"`{field_name('org_id')}`" in section("Quickstart for a real sandbox")
 
 
 @pytest.mark.usefixtures("airflow_database", "virtual_clock")

@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator, BaseSensorOperator
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_flowservice import operators, sensors, triggers
+from airflow_provider_flowservice.links import FlowServiceLink
 from airflow_provider_flowservice.operators.base import FlowServiceOperator
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
@@ -128,6 +129,19 @@ def test_every_argument_is_documented_and_given_by_name(kind: type) -> None:
     arguments = own_arguments(kind)
     assert list(documented(kind)) == list(arguments)
     assert {parameter.kind for parameter in arguments.values()} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("kind", [*OPERATORS, *SENSORS], ids=by_name)
+def test_every_task_has_a_short_name_for_the_graph_and_a_link(kind: Any) -> None:
+    name = vars(kind)["custom_operator_name"]
+    assert re.fullmatch(r"[A-Z][a-z]+( [a-z]+)+", name)
+    assert len(name) <= 25
+    assert [type(link) for link in kind.operator_extra_links] == [FlowServiceLink]
+
+
+def test_no_two_kinds_of_tasks_have_the_same_name() -> None:
+    names = [each.custom_operator_name for each in (*OPERATORS, *SENSORS)]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", _SAME_EVERYWHERE)

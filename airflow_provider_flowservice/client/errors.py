@@ -31,6 +31,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from airflow_provider_flowservice.connection_fields import field_name
+
 E = TypeVar("E", bound="ApiError")
 
 
@@ -111,8 +113,8 @@ class UntrustedServerError(NotSentError):
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__(
-            f"{origin}: the server's certificate cannot be verified: {problem}. Set your CA file in the extra"
-            " 'ca_file' of the connection or in REQUESTS_CA_BUNDLE."
+            f"{origin}: the server's certificate cannot be verified: {problem}. Set your CA file as"
+            f" {field_name('ca_file')} of the connection, or in REQUESTS_CA_BUNDLE."
         )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.text import header_value
+from airflow_provider_flowservice.connection_fields import EXTRAS, field_name
 
 DEFAULT_GATEWAY = "https://platform.adobe.io"
 DEFAULT_IMS_HOST = "https://ims-na1.adobelogin.com"
@@ -24,6 +25,11 @@ TEST_EMULATOR_VARIABLE = "AIRFLOW_FLOWSERVICE_TEST_EMULATOR"
 #: The settings that a connection keeps when it leads to a test's emulator.
 _KEPT_IN_TESTS = ("sandbox", "connect_timeout", "read_timeout", "retries", "retry_budget")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def is_loopback(origin: str) -> bool:
+    """Whether an origin is on this machine."""
+    return urlsplit(origin).hostname in LOOPBACK_HOSTS
 
 
 class Settings(Frozen, frozen=True):
@@ -74,6 +80,11 @@ class Settings(Frozen, frozen=True):
     token_cache: str | None = None
 
     @property
+    def is_emulated(self) -> bool:
+        """Whether the gateway is an emulator's: AEP itself is never on this machine."""
+        return is_loopback(self.gateway)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must not appear in any log or error message."""
         password = urlsplit(self.proxy).password if self.proxy else None
@@ -113,6 +124,7 @@ def in_test(emulator: Settings, settings: Settings | None, sandbox: str | None) 
 def settings_from(
     *,
     host: str | None,
+    port: int | None = None,
     client_id: str | None,
     client_secret: str | None,
     extras: Mapping[str, Any],
@@ -122,6 +134,7 @@ def settings_from(
     """Validate the fields of a connection and fill in the defaults.
 
     :param host: host name or origin of the gateway; if empty, Adobe's gateway.
+    :param port: port of the gateway, if ``host`` does not contain it. 0 is none: Airflow's form sends it if empty.
     :param client_id: client id of the credential.
     :param client_secret: client secret; required unless ``extras`` contains ``access_token``.
     :param extras: the other settings by name; unknown names are rejected.
@@ -130,14 +143,14 @@ def settings_from(
     :raises InvalidInputError: if a value is missing or invalid.
     """
     known = {k: v for k, v in extras.items() if v not in (None, "")}
-    unknown = sorted(set(known) - _EXTRAS)
+    unknown = sorted(set(known) - set(EXTRAS))
     if unknown:
-        remedy = f"Choose one of: {', '.join(sorted(_EXTRAS))}."
+        remedy = f"Choose one of: {', '.join(sorted(EXTRAS))}."
         raise InvalidInputError(f"extra {unknown[0]!r} of {where}", "is not supported", remedy)
     # Pasting leaves a line ending, with which IMS does not know the secret.
     client_secret = (client_secret or "").strip() or None
     return Settings(
-        gateway=_origin("host", host or DEFAULT_GATEWAY, where),
+        gateway=_gateway(host or DEFAULT_GATEWAY, port, where),
         ims_host=_origin("ims_host", _text("ims_host", known, where) or DEFAULT_IMS_HOST, where),
         collection_host=_origin(
             "collection_host", _text("collection_host", known, where) or DEFAULT_COLLECTION_HOST, where
@@ -155,47 +168,45 @@ def settings_from(
     )
 
 
-#: The settings that are extras of an Airflow connection; the others are its host, login and password.
-_EXTRAS = frozenset(Settings.__struct_fields__) - {"gateway", "client_id", "client_secret"}
-
-
 def origin_of(url: SplitResult) -> str:
     """Scheme, host and port of a URL, as ``https://host`` or ``https://host:port``. A default port is omitted."""
     place = url.netloc.rpartition("@")[2].lower()
     return f"{url.scheme}://{place.removesuffix(_DEFAULT_PORTS.get(url.scheme, ':'))}"
 
 
+def _place(name: str, where: str) -> str:
+    return f"{field_name(name)} of {where}"
+
+
 def _required(name: str, value: str | None, where: str, remedy: str) -> str:
     if not value or not str(value).strip():
-        raise InvalidInputError(f"{name} of {where}", "is empty", remedy)
+        raise InvalidInputError(_place(name, where), "is empty", remedy)
     return str(value).strip()
 
 
 def _for_header(name: str, value: str | None, where: str, remedy: str) -> str:
-    return header_value(f"{name} of {where}", _required(name, value, where, remedy), remedy)
+    return header_value(_place(name, where), _required(name, value, where, remedy), remedy)
 
 
 def _text(name: str, extras: Mapping[str, Any], where: str) -> str | None:
     value = extras.get(name)
     if value is not None and not isinstance(value, str):
         # The value is not shown: it may be a credential.
-        raise InvalidInputError(f"extra {name!r} of {where}", "is not a string", "Put it in quotes.")
+        raise InvalidInputError(_place(name, where), "is not a string", "Put it in quotes.")
     return value
 
 
 def _org_id(value: str | None, where: str) -> str:
-    org_id = _for_header(
-        "extra 'org_id'", value, where, 'Set it to the organization id: {"org_id": "...@AdobeOrg"}.'
-    )
+    org_id = _for_header("org_id", value, where, "Set it to the organization id, which ends with @AdobeOrg.")
     if not org_id.endswith("@AdobeOrg"):
         remedy = "It must end with @AdobeOrg."
-        raise InvalidInputError(f"extra 'org_id' of {where}", f"{org_id!r} is not an organization id", remedy)
+        raise InvalidInputError(_place("org_id", where), f"{org_id!r} is not an organization id", remedy)
     return org_id
 
 
 def _sandbox(value: str | None, where: str) -> str:
     return _for_header(
-        "extra 'sandbox'",
+        "sandbox",
         value,
         where,
         "Set it to the sandbox name, or pass sandbox= to the operator. There is no default, because AEP's own"
@@ -206,16 +217,16 @@ def _sandbox(value: str | None, where: str) -> str:
 def _access_token(token: str | None, client_secret: str | None, where: str) -> str | None:
     token = token.strip() if token else None
     if not token and not client_secret:
-        remedy = "Set it to the client secret, or set the extra 'access_token' to an existing token."
-        raise InvalidInputError(f"password of {where}", "is empty", remedy)
+        remedy = f"Set it to the client secret, or set {field_name('access_token')} to an existing token."
+        raise InvalidInputError(_place("password", where), "is empty", remedy)
     remedy = "Set it to the token alone, on one line."
-    return header_value(f"extra 'access_token' of {where}", token, remedy, secret=True) if token else None
+    return header_value(_place("access_token", where), token, remedy, secret=True) if token else None
 
 
 def _token_cache(value: str | None, where: str) -> str | None:
     if value not in (None, "file"):
         remedy = "Set it to 'file', or remove it."
-        raise InvalidInputError(f"extra 'token_cache' of {where}", f"{value!r} is not supported", remedy)
+        raise InvalidInputError(_place("token_cache", where), f"{value!r} is not supported", remedy)
     return value
 
 
@@ -225,15 +236,31 @@ def _origin(name: str, value: str, where: str) -> str:
         remedy = "Set it to a host name, or to an origin such as https://host."
         # What stands before an @ may be a password.
         shown = repr(value) if "@" not in value else "what it contains"
-        raise InvalidInputError(f"{name} of {where}", f"{shown} is not a host", remedy)
+        raise InvalidInputError(_place(name, where), f"{shown} is not a host", remedy)
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
         remedy = "Use https; plain http is accepted for loopback only."
-        raise InvalidInputError(f"{name} of {where}", f"{value!r} does not use https", remedy)
+        raise InvalidInputError(_place(name, where), f"{value!r} does not use https", remedy)
     return origin_of(url)
 
 
+def _gateway(host: str, port: int | None, where: str) -> str:
+    origin = _origin("host", host, where)
+    if not port:
+        return origin
+    if not 0 < port < 65536:
+        remedy = "Set it to a number from 1 to 65535, or clear it."
+        raise InvalidInputError(_place("port", where), f"{port} is not a port", remedy)
+    in_host = urlsplit(host if "://" in host else f"//{host}").port
+    if in_host is None:
+        return origin_of(urlsplit(f"{origin}:{port}"))
+    if in_host != port:
+        problem = f"{port} is not {in_host}, the port in {field_name('host')}"
+        raise InvalidInputError(_place("port", where), problem, "Clear one of them.")
+    return origin
+
+
 def _proxy(value: str | None, where: str) -> str | None:
-    return None if value is None else proxy_url(f"extra 'proxy' of {where}", value)
+    return None if value is None else proxy_url(_place("proxy", where), value)
 
 
 def proxy_url(field: str, value: str) -> str:
@@ -273,7 +300,7 @@ def _positive(name: str, value: Any, where: str) -> float:
         number = 0.0
     if not 0 < number < float("inf"):
         remedy = "Set it to seconds, such as 30."
-        raise InvalidInputError(f"extra {name!r} of {where}", f"{value!r} is not a positive number", remedy)
+        raise InvalidInputError(_place(name, where), f"{value!r} is not a positive number", remedy)
     return number
 
 
@@ -285,7 +312,7 @@ def _whole(name: str, value: Any, where: str) -> int:
     if number < 0:
         problem = f"{value!r} is not a whole number of 0 or more"
         remedy = "Set it to a number such as 4."
-        raise InvalidInputError(f"extra {name!r} of {where}", problem, remedy)
+        raise InvalidInputError(_place(name, where), problem, remedy)
     return number
 
 

@@ -60,6 +60,11 @@ def plain_text(text: str, limit: int = MAX_CHARACTERS, secrets: Iterable[str] = 
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
+def titled(label: str, name: str | None, found_id: str) -> str:
+    """Return label, name and id of one of AEP's objects for a message; without the name if it has none."""
+    return f"{label} {plain_text(repr(name), _MAX_NAME)} ({found_id})" if name else f"{label} {found_id}"
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return a question with those of AEP's names that are most similar to a given one; empty if none is similar.
 

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 
 _MAX_ADVANCE = 1_000_000_000
+# Some centuries; dates end with the year 9999.
+_MAX_AHEAD = 10 * _MAX_ADVANCE
 
 
 class EmulatorClock:
@@ -44,8 +46,10 @@ class EmulatorClock:
         :param seconds: by how much; not negative.
         :raises ValueError: if it is negative, because AEP's time never runs back, or absurdly large.
         """
-        if not 0 <= seconds <= _MAX_ADVANCE:
-            raise ValueError(f"seconds must not be negative, nor more than {_MAX_ADVANCE}")
+        if not 0 <= seconds <= _MAX_ADVANCE or self._ahead + seconds > _MAX_AHEAD:
+            raise ValueError(
+                f"seconds must not be negative, nor more than {_MAX_ADVANCE}, or {_MAX_AHEAD} altogether"
+            )
         self._ahead += seconds
 
     def reset(self) -> None:

@@ -5,6 +5,7 @@ What passes here is the emulator's own business and no part of AEP's state.
 
 from __future__ import annotations
 
+import logging
 import socket
 import struct
 import uuid
@@ -25,6 +26,7 @@ from airflow_provider_flowservice.emulator.faults.base import InterceptedRequest
 from airflow_provider_flowservice.emulator.faults.queue import FaultQueue
 from airflow_provider_flowservice.emulator.world import World
 
+_log = logging.getLogger(__name__)
 CONTROL_PREFIX = "/_emulator"
 _PORTIONS = 20
 _LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -74,7 +76,12 @@ class Edge:
             return
         exchange.body = body
         self.journal.record(exchange)
-        response = await self._respond(scope, exchange, notes)
+        try:
+            response = await self._respond(scope, exchange, notes)
+        except Exception:  # noqa: BLE001 (it is logged, and told to the caller)
+            # A mistake of the emulator's own. The journal and the connection survive it.
+            _log.exception("The emulator failed to respond to %s %s", exchange.method, exchange.path)
+            response = BufferedResponse.of(500, {"message": "The emulator failed; its log says why."})
         if response is None:
             await _reset_connection(receive)
             return

@@ -78,6 +78,11 @@ class PlatformError(ApiError):
         }
 
 
+def bad_request(message: str) -> PlatformError:
+    """Return the error for a request that is not well formed."""
+    return PlatformError(400, "BadRequestError", message)
+
+
 class FlowServiceError(ApiError):
     """An error with a Flow Service code, in either of the two shapes that Adobe documents.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from fastapi import Request
 
@@ -102,9 +103,9 @@ class Exchange:
 
     @property
     def caller(self) -> dict[str, str]:
-        """The DAG, run and task that sent the request, as far as its headers name them."""
+        """The DAG, run and task that sent the request, as far as its headers name them, percent-encoded."""
         names = {"dag": "x-airflow-dag-id", "run": "x-airflow-run-id", "task": "x-airflow-task-id"}
-        found = {name: self.header(header) for name, header in names.items()}
+        found = {name: unquote(self.header(header) or "") for name, header in names.items()}
         return {name: value for name, value in found.items() if value}
 
     def header(self, name: str) -> str | None:
@@ -123,6 +124,7 @@ class Exchange:
             "status": self.status,
             "time": self.received_at,
             "fault": self.fault,
+            "caller": self.caller,
         }
 
     def summary(self) -> dict[str, Any]:
@@ -159,11 +161,16 @@ def _shown(body: bytes, size: int, media_type: str) -> Any:
         return masked(_parse_form(text))
     try:
         # NaN and the like are not JSON, so they are shown as text.
-        return masked(json.loads(text, parse_constant=str))
+        return masked(json.loads(text, parse_constant=str, parse_float=_float_or_text))
     except RecursionError:
         return f"<{size} bytes of JSON that is nested too deeply>"
     except ValueError:
         return text
+
+
+def _float_or_text(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _parse_form(text: str) -> dict[str, Any]:

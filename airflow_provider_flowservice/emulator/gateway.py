@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,12 +15,13 @@ from airflow_provider_flowservice.emulator.errors import (
     ApiError,
     GatewayError,
     GatewayFault,
-    PlatformError,
     SandboxError,
     SandboxProblem,
+    bad_request,
 )
 from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.ims.store import TokenStore
+from airflow_provider_flowservice.emulator.json_body import JsonError, Refuse, Shape, check_shape, read_json
 from airflow_provider_flowservice.emulator.settings import PRODUCTION_SANDBOX
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
 
@@ -45,20 +45,24 @@ class Call:
         scope = self.request.scope
         return _base_url(scope["scheme"], self.request.headers.get("host"), tuple(scope["server"]))
 
-    async def json(self) -> Any:
+    async def json(self, shape: Shape = object, refuse: Refuse = bad_request) -> Any:
         """Return the request's JSON body, or None if there is no body.
 
-        :raises PlatformError: 400 if the body is not JSON or is not declared as JSON.
+        :param shape: what it must be if there is one.
+        :param refuse: returns the error of a service, with status 400, for what is wrong with it.
+        :raises ApiError: if the body is not JSON, is not declared as JSON, or has a value of a wrong type.
         """
         body = await self.request.body()
         if not body:
             return None
         if "json" not in self.request.headers.get("content-type", ""):
-            raise PlatformError(400, "BadRequestError", "A valid content-type must be specified")
+            raise refuse("A valid content-type must be specified")
         try:
-            return json.loads(body)
-        except ValueError as error:
-            raise PlatformError(400, "BadRequestError", f"The body is not valid JSON: {error}") from error
+            value = read_json(body)
+        except JsonError as error:
+            raise refuse(f"The body is not valid JSON: {error}") from error
+        check_shape(value, shape, refuse)
+        return value
 
 
 @lru_cache(maxsize=16)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+#: More than the value of any switch can mean.
+_MAX_NUMBER = 1_000_000_000
 PRODUCTION_SANDBOX = "prod"
 
 _NAMESPACE = uuid.UUID("5f0f6d9b-9d0c-4f4f-8f38-54a3a8a0f5c1")
@@ -228,6 +230,8 @@ def _check(name: str, value: object, kind: type, metadata: Mapping[str, Any]) ->
     choices = metadata.get("choices")
     if choices and value not in choices:
         raise ValueError(f"switch {name!r} must be one of {', '.join(choices)}, not {value!r}")
+    if isinstance(value, int) and value > _MAX_NUMBER:
+        raise ValueError(f"switch {name!r} must be at most {_MAX_NUMBER:,}, not {value}")
     minimum = metadata.get("minimum")
     if minimum is not None and isinstance(value, int) and value < minimum:
         raise ValueError(f"switch {name!r} must be at least {minimum}, not {value}")

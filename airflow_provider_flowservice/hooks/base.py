@@ -12,6 +12,7 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_flowservice.client import CONNECTION_SPECS, FLOW_SPECS, FLOWS, flows, http
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.settings import active_emulator
+from airflow_provider_flowservice.hooks.caller import current_caller
 from airflow_provider_flowservice.hooks.connection import (
     CONN_TYPE,
     connection_settings,
@@ -22,7 +23,13 @@ from airflow_provider_flowservice.hooks.token_file import default_token_files
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client import model
-    from airflow_provider_flowservice.client.http import AiohttpTransport, Kind, Request, RequestsTransport
+    from airflow_provider_flowservice.client.http import (
+        AiohttpTransport,
+        Caller,
+        Kind,
+        Request,
+        RequestsTransport,
+    )
     from airflow_provider_flowservice.client.model import ConnectionSpec, FlowSpec
     from airflow_provider_flowservice.client.settings import Settings
 
@@ -61,10 +68,17 @@ class FlowServiceBaseHook(BaseHook):
         return connection_settings(connection, self.sandbox)
 
     @cached_property
+    def caller(self) -> Caller:
+        """Who sends the requests of this hook: Airflow, and the task that was running when the hook was first used."""
+        return current_caller()
+
+    @cached_property
     def transport(self) -> RequestsTransport:
         """The open transport of this hook."""
         store = default_token_files() if self.settings.token_cache else None
-        return http.RequestsTransport(self.settings, on_token=mask_secret, token_store=store)
+        return http.RequestsTransport(
+            self.settings, on_token=mask_secret, token_store=store, caller=self.caller
+        )
 
     def connect_in_loop(
         self, in_main: Callable[[Callable[[], object]], None], *, connections: int
@@ -76,8 +90,21 @@ class FlowServiceBaseHook(BaseHook):
         :param connections: maximum number of connections.
         """
         return http.AiohttpTransport(
-            self.settings, on_token=lambda token: in_main(lambda: mask_secret(token)), connections=connections
+            self.settings,
+            on_token=lambda token: in_main(lambda: mask_secret(token)),
+            connections=connections,
+            caller=self.caller,
         )
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings of the connection have been read, so that nothing has to be looked up for them."""
+        return "settings" in self.__dict__
+
+    @cached_property
+    def console(self) -> flows.Console:
+        """The pages of the objects behind the connection."""
+        return flows.Console(self.settings)
 
     def get_conn(self) -> RequestsTransport:
         """Return the open transport, which sends requests with a token and with retries."""
@@ -89,7 +116,9 @@ class FlowServiceBaseHook(BaseHook):
         :returns: the response, parsed into a typed record.
         :raises FlowServiceError: if the last attempt fails.
         """
-        return self.transport.send(request)
+        answer = self.transport.send(request)
+        self.console.learn(answer)
+        return answer
 
     def test_connection(self) -> tuple[bool, str]:
         """Test the connection with one small request (``GET /flows?limit=1``).
@@ -99,7 +128,9 @@ class FlowServiceBaseHook(BaseHook):
         try:
             self.send(http.page(FLOWS, limit=1))
         except FlowServiceError as error:
-            return False, error.message
+            # The form tests a copy of the connection, which has a random id.
+            place = f"of connection {self.flowservice_conn_id!r}"
+            return False, error.message.replace(place, "of the connection")
         return True, f"Connected to {self.settings.org_id}, sandbox {self.settings.sandbox}."
 
     def close(self) -> None:

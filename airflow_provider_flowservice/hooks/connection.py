@@ -13,6 +13,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client.errors import InvalidInputError, MissingConnectionError
 from airflow_provider_flowservice.client.settings import Settings, active_emulator, in_test, settings_from
+from airflow_provider_flowservice.connection_fields import field_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -118,17 +119,16 @@ def _settings_of(connection: Connection, sandbox: str | None) -> Settings:
     host = connection.host
     if host and connection.schema in ("http", "https") and "://" not in host:
         host = f"{connection.schema}://{host}"
-    if host and connection.port:
-        host = f"{host}:{connection.port}"
     settings = settings_from(
         host=host,
+        port=connection.port,
         client_id=connection.login,
         client_secret=connection.password,
         extras=extras_of(connection),
         sandbox=sandbox,
         where=where,
     )
-    check_host("host", settings.gateway, connection.conn_id)
-    check_host("ims_host", settings.ims_host, connection.conn_id)
-    check_host("collection_host", settings.collection_host, connection.conn_id)
+    check_host(field_name("host"), settings.gateway, connection.conn_id)
+    check_host(field_name("ims_host"), settings.ims_host, connection.conn_id)
+    check_host(field_name("collection_host"), settings.collection_host, connection.conn_id)
     return settings

@@ -82,7 +82,7 @@ class FlowServiceStreamingHook(FlowServiceBaseHook):
         """
         # What is wrong with the connection is an error of this thread, not of the one that sends. Only this one can
         # share tokens with the other tasks of the machine.
-        _ = self.settings
+        _ = self.settings, self.caller
         if plan.target.authenticated:
             self.transport.authorize()
         connect = partial(self.connect_in_loop, connections=plan.concurrency)

@@ -19,6 +19,7 @@ import msgspec
 from airflow_provider_flowservice.client import clock, model
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.http import Token
+from airflow_provider_flowservice.connection_fields import field_name
 
 if TYPE_CHECKING:
     from airflow.sdk.crypto import FernetProtocol
@@ -54,8 +55,8 @@ class TokenFiles:
     def __init__(self, folder: Path, fernet: FernetProtocol) -> None:
         if not fernet.is_encrypted:
             problem = "'file' requires Airflow's Fernet key, which is not set"
-            remedy = "Set fernet_key in section core of Airflow's options, or remove token_cache."
-            raise InvalidInputError("extra 'token_cache'", problem, remedy)
+            remedy = "Set fernet_key in section core of Airflow's options, or clear it."
+            raise InvalidInputError(field_name("token_cache"), problem, remedy)
         self._folder = folder
         self._fernet = fernet
         self._usable = True
@@ -132,7 +133,7 @@ def _check_access(folder: Path) -> None:
     if status.st_mode & 0o077 or status.st_uid != os.getuid():
         problem = f"the directory {str(folder)!r} is accessible to other users"
         remedy = "Delete it, or give it mode 0700 and the user that runs the tasks as owner."
-        raise InvalidInputError("extra 'token_cache'", problem, remedy)
+        raise InvalidInputError(field_name("token_cache"), problem, remedy)
 
 
 def _lock(descriptor: int) -> None:

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_flowservice.client import FLOWS, ActivationMode, RemovalLimits
-from airflow_provider_flowservice.client.ensure import difference, is_planned, operations_json, reject_planned
+from airflow_provider_flowservice.client import ActivationMode, RemovalLimits
+from airflow_provider_flowservice.client.ensure import difference, operations_json, reject_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.flows import empty_flow, field_settings
+from airflow_provider_flowservice.client.flows import field_settings
+from airflow_provider_flowservice.client.text import plain_text, titled
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push, reject_backfill
+from airflow_provider_flowservice.operators.base import (
+    FlowServiceFlowOperator,
+    flow_title,
+    push,
+    reject_backfill,
+)
 from airflow_provider_flowservice.operators.kinds import (
     choice,
     flag,
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.activation import DesiredSelectors, SelectorPatch
+
+#: Number of segments and attributes that the log names. AEP supports about as many on a flow.
+_MAX_LINES = 300
 
 
 class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
@@ -58,6 +67,8 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Activate segments"
+    _is_destination = True
     segments = required(items)
     profile_attributes = optional(items)
     activation_mode = required(choice(ActivationMode))
@@ -100,6 +111,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         desired = self._desired()
         result = self.hook.activate(self.flow_id, desired, self.activation_mode, self._limits())
         push(context, etag=result.etag)
+        self._log(titled("Flow", result.flow_name, self.flow_id), result.patch)
         return {**self._report(result.patch), "etag": result.etag}
 
     def plan(self, context: Context) -> dict[str, Any]:
@@ -108,10 +120,11 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         :returns: as for :meth:`change`, with the JSON Patch as ``operations`` instead of ``etag``.
         """
         self._reject_backfill(context)
-        flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+        flow = self.planned_flow()
         patch = self.hook.plan_activation(flow, self._desired(), self.activation_mode, self._limits())
-        changes = difference(list(patch.before), list(patch.after)) or "nothing"
-        self.log.info("Would change flow %s:\n%s", self.flow_id, changes)
+        if changes := difference(list(patch.before), list(patch.after)):
+            self.log.info("%s would be changed:\n%s", flow_title(flow), changes)
+        self._log(flow_title(flow), patch, "would be ")
         return {**self._report(patch), "operations": operations_json(patch.operations)}
 
     def _desired(self) -> DesiredSelectors:
@@ -148,11 +161,28 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
             "profile_attributes_removed": patch.attributes_removed,
             "settings_changed": patch.settings_changed,
         }
-        counts = ", ".join(f"{len(values)} {name}" for name, values in report.items() if values)
-        self.log.info("Flow %s: %s", self.flow_id, counts or "nothing to change")
-        if patch.absent:
-            self.log.info("Not active on flow %s: %s", self.flow_id, ", ".join(patch.absent))
         return {"flow_id": self.flow_id, **{name: list(values) for name, values in report.items()}}
+
+    def _log(self, flow: str, patch: SelectorPatch, would_be: str = "") -> None:
+        """Log what becomes of each segment and attribute, one on a line.
+
+        :param flow: name and id of the flow.
+        :param would_be: precedes what is done, in a dry run.
+        """
+        lines = [
+            *(f"{patch.title(each)}: {would_be}activated" for each in patch.added),
+            *(f"{patch.title(each)}: {would_be}changed" for each in patch.changed),
+            *(f"{patch.title(each)}: {would_be}removed" for each in patch.removed),
+            *(f"{patch.title(each)}: active already" for each in patch.present),
+            *(f"{patch.title(each)}: not active, so there is nothing to remove" for each in patch.absent),
+            *(f"profile attribute {each}: {would_be}added" for each in patch.attributes_added),
+            *(f"profile attribute {each}: {would_be}removed" for each in patch.attributes_removed),
+            *(f"{each}: {would_be}set" for each in patch.settings_changed),
+        ]
+        nothing = "" if patch.operations else " nothing to change"
+        shown = "".join(f"\n  {plain_text(line)}" for line in lines[:_MAX_LINES])
+        more = f"\n  and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
+        self.log.info("%s:%s%s%s", flow, nothing, shown, more)
 
 
 class FlowServiceAdHocActivationOperator(RunStartingOperator):
@@ -184,6 +214,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Export segments"
+    _is_destination = True
     segments = required(items)
 
     def __init__(
@@ -209,13 +241,17 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
 
         :returns: the run ids by segment id.
         """
-        segments = [segment.uuid for segment in self.hook.find_segments(self.segments)]
+        given = self.hook.find_segments(self.segments)
+        segments = [segment.uuid for segment in given]
         task_state = self._task_state(context, segments)
         runs = self.hook.export_segments(
             self.flow_id, segments, task_state, limit_or_none(self.max_failed_records)
         )
         run_ids = sorted(set(runs.values()))
-        self.log.info("Flow %s exports %d segments in %d runs", self.flow_id, len(runs), len(run_ids))
+        exports = "".join(f"\n  {each.title}: run {runs[each.uuid]}" for each in given[:_MAX_LINES])
+        self.log.info(
+            "Flow %s exports %d segments in %d runs:%s", self.flow_id, len(runs), len(run_ids), exports
+        )
         if self.wait_for_completion:
             self.wait_for_runs(context, run_ids, task_state, runs=runs)
         else:
@@ -237,7 +273,8 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     def plan(self, context: Context) -> dict[str, str]:
         """Log what would be exported."""
         segments = self.hook.find_segments(self.segments)
-        self.log.info("Would export %d segments of flow %s", len(segments), self.flow_id)
+        exports = "".join(f"\n  {each.title}" for each in segments[:_MAX_LINES])
+        self.log.info("Flow %s: %d segments would be exported:%s", self.flow_id, len(segments), exports)
         return {}
 
     def _task_state(self, context: Context, segments: Iterable[str]) -> TaskState:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_flowservice.client.ensure import reject_planned
-from airflow_provider_flowservice.client.errors import DriftError
-from airflow_provider_flowservice.exceptions import raise_for_airflow
+from airflow_provider_flowservice.client import FLOWS
+from airflow_provider_flowservice.client.ensure import is_planned, reject_planned
+from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
+from airflow_provider_flowservice.client.flows import empty_flow
+from airflow_provider_flowservice.client.text import titled
+from airflow_provider_flowservice.exceptions import end_log_with_failure, raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.links import FlowServiceLink
 from airflow_provider_flowservice.operators.arguments import TakesArguments, optional, required
 from airflow_provider_flowservice.operators.kinds import flag, resource_id, string
 from airflow_provider_flowservice.operators.task_state import Store, TaskState
@@ -19,12 +24,18 @@ from airflow_provider_flowservice.operators.task_state import Store, TaskState
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_flowservice.client.flows import Console
+    from airflow_provider_flowservice.client.model import Flow
+
 
 class FlowServiceOperator(TakesArguments, BaseOperator):
     """Base class of the provider's operators. All their arguments are templated."""
 
     flowservice_conn_id = required(string)
     sandbox = optional(string)
+    operator_extra_links = (FlowServiceLink(),)
+    #: Where the link of the task leads; empty if that is not known, None if it is known from before a wait.
+    page_url: str | None = ""
 
     # Without it, Airflow's metaclass would take BaseOperator's constructor, and skip that of BaseSensorOperator.
     def __init__(self, **kwargs: Any) -> None:
@@ -40,13 +51,17 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
 
         :raises FlowServiceException: the client's exception, as one that Airflow retries or does not retry.
         """
-        return self._run(self.perform, context)
+        try:
+            return self._run(self.perform, context)
+        finally:
+            self.page_url = self._find_page()
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Convert the arguments and continue after a wait in the triggerer.
 
         :raises FlowServiceException: the client's exception, as one that Airflow retries or does not retry.
         """
+        self.page_url = None
         return self._run(super().resume_execution, next_method, next_kwargs, context)
 
     @abstractmethod
@@ -56,9 +71,21 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
         :raises FlowServiceError: if the task fails.
         """
 
+    @abstractmethod
+    def page_in(self, console: Console) -> str:
+        """Return the URL of what the task is about, as far as it is known; otherwise an empty string."""
+
+    def _find_page(self) -> str:
+        hook = self.__dict__.get("hook")
+        # Of an argument or a connection that is wrong, the task itself has told.
+        with suppress(FlowServiceError):
+            if hook and hook.is_configured:
+                return self.page_in(hook.console)
+        return ""
+
     def _run(self, work: Any, *arguments: Any) -> Any:
         try:
-            with raise_for_airflow():
+            with end_log_with_failure(self), raise_for_airflow():
                 self.read_arguments()
                 return work(*arguments)
         finally:
@@ -101,6 +128,20 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
     """Base class of the operators that change a flow."""
 
     flow_id = required(resource_id)
+    _is_destination = False
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow."""
+        return console.flow_page(self.flow_id, is_destination=self._is_destination)
+
+    def planned_flow(self) -> Flow:
+        """Return the flow for a dry run (``GET /flows/{id}``); without anything in it, if it does not exist yet."""
+        return empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+
+
+def flow_title(flow: Flow) -> str:
+    """Return name and id of a flow for the beginning of a log message."""
+    return titled("Flow", flow.name, flow.id)
 
 
 def reject_backfill(context: Context, problem: str, remedy: str) -> None:

@@ -17,6 +17,7 @@ from airflow_provider_flowservice.client import (
     specs,
 )
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.client.model import is_number
 from airflow_provider_flowservice.client.streaming import inlet_of
 from airflow_provider_flowservice.operators.arguments import optional, required
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.ensure import EnsureResult
+    from airflow_provider_flowservice.client.flows import Console
     from airflow_provider_flowservice.client.http import Kind
     from airflow_provider_flowservice.client.model import ConnectionSpec, ParameterSpec
 
@@ -55,6 +57,8 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create base connection"
+    _shown = Shown.BASE_CONNECTION
     connection_spec = required(string)
     auth_conn_id = optional(string)
     auth = optional(mapping)
@@ -159,6 +163,8 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create source connection"
+    _shown = Shown.SOURCE_CONNECTION
     source_params = optional(mapping)
     data_properties = optional(mapping)
     compression_type = optional(string)
@@ -229,6 +235,8 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create target connection"
+    _shown = Shown.TARGET_CONNECTION
     target_params = required(mapping)
     schema_id = optional(resource_id)
 
@@ -274,6 +282,11 @@ class ConnectionKind(StrEnum):
 
 _COLLECTIONS: tuple[Kind[Any], ...] = (CONNECTIONS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS)
 _KINDS = dict(zip(ConnectionKind, _COLLECTIONS, strict=True))
+_PAGES = dict(
+    zip(
+        ConnectionKind, (Shown.BASE_CONNECTION, Shown.SOURCE_CONNECTION, Shown.TARGET_CONNECTION), strict=True
+    )
+)
 
 
 class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
@@ -288,6 +301,7 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Delete connection"
     connection_id = required(resource_id)
     kind = required(choice(ConnectionKind))
 
@@ -304,6 +318,10 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
         super().__init__(**kwargs)
         self.set_arguments(locals())
 
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the list from which the connection has gone."""
+        return console.page(_PAGES[self.kind])
+
     def change(self, context: Context) -> bool:
         """Delete the connection.
 
@@ -313,7 +331,6 @@ class FlowServiceDeleteConnectionOperator(FlowServiceChangeOperator):
 
     def plan(self, context: Context) -> bool:
         """Log that the connection would be deleted."""
-        self.log.info(
-            "Would delete %s connection %s, unless it is in use", self.kind.value, self.connection_id
-        )
+        title = f"{self.kind.value} connection {self.connection_id}"
+        self.log.info("%s would be deleted, unless it is in use", title)
         return False

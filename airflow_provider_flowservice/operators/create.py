@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_flowservice.client import IfExists
 from airflow_provider_flowservice.client.ensure import EnsureResult, reject_planned
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.ensure import Desired
+    from airflow_provider_flowservice.client.flows import Console, Shown
     from airflow_provider_flowservice.client.model import ConnectionSpec, FlowSpec
 
 
@@ -30,6 +31,10 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
     name = required(string)
     description = optional(text)
     if_exists = required(choice(IfExists))
+    #: What is created.
+    _shown: ClassVar[Shown]
+    #: Id of the object, or its placeholder, as soon as it is known.
+    _object_id: str | None = None
 
     def change(self, context: Context) -> str:
         """Create the object if it does not exist, and push the other XComs.
@@ -43,6 +48,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         work = f"{self.hook.settings.sandbox} {self.if_exists.value} {desired!r}"
         task_state = self.task_state(context, work)
         result = self.hook.ensure(desired, self.if_exists, task_state)
+        self._object_id = result.id
         push(context, etag=result.etag, created=result.created, **self.extra_xcoms(desired, result))
         task_state.clear()
         return result.id
@@ -54,15 +60,23 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         """
         desired = self.desired()
         planned = self.hook.plan(desired, self.if_exists)
-        self.log.info(
-            "Would %s", f"send: {planned.change}" if planned.change else f"use {planned.id} as it is"
-        )
-        if (found := planned.found) is None:
+        self._object_id = planned.id
+        found = planned.found
+        title = desired.title(planned.id)
+        if planned.change:
+            self.log.info("%s would be %s: %s", title, "changed" if found else "created", planned.change)
+        else:
+            self.log.info("%s would be reused as it is", title)
+        if found is None:
             push(context, **self.planned_xcoms(desired, planned.id))
         else:
             result = EnsureResult(found.id, found.etag, created=False, resource=found)
             push(context, etag=found.etag, **self.extra_xcoms(desired, result))
         return planned.id
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the object."""
+        return console.page(self._shown, self._object_id) if self._object_id else ""
 
     @abstractmethod
     def desired(self) -> Desired[Any]:

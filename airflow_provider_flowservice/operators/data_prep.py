@@ -13,6 +13,7 @@ from airflow_provider_flowservice.client.datasets import (
     read_mappings,
 )
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 from airflow_provider_flowservice.operators.kinds import choice, items, resource_id, text
@@ -52,6 +53,8 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create mapping set"
+    _shown = Shown.MAPPING_SET
     name = required(text)
     schema_id = optional(resource_id)
     columns = optional(_columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_flowservice.client import DesiredDataset
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.operators.arguments import required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 from airflow_provider_flowservice.operators.kinds import flag, resource_id
@@ -25,6 +26,8 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create dataset"
+    _shown = Shown.DATASET
     schema_id = required(resource_id)
     enable_for_profile = required(flag)
 

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.client.streaming import (
     MAX_REQUEST_BYTES,
     CsvOptions,
@@ -54,6 +55,8 @@ from airflow_provider_flowservice.operators.waiting import default_deferrable, j
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_flowservice.client.flows import Console
 
 
 #: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
@@ -104,7 +107,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param connection_id: id of the base connection of the inlet. Mutually exclusive with ``inlet_url``.
     :param inlet_url: URL of the inlet. It may contain the flow (``?x-adobe-flow-id=<id>``) and ``syncValidation=true``.
     :param messages: records in memory, as a list, the output of an upstream task, or anything else that yields
-        mappings. Mutually exclusive with ``path``.
+        mappings. Mutually exclusive with ``path``. A list is checked before anything waits or is sent: without
+        ``dead_letter_path``, it must not have more invalid records than ``max_failures``.
     :param path: file of records, as a URL or path for ``ObjectStoragePath``, with the extension ``.jsonl`` or
         ``.ndjson``, ``.json`` (an array of objects, one object, the body of a batch, or JSON lines) or ``.csv``, each
         optionally followed by ``.gz``, or ``.parquet`` (extra ``parquet``). A record may have 1,000,000 bytes and 256
@@ -153,6 +157,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Post to inlet"
     connection_id = optional(resource_id)
     inlet_url = optional(resource_id)
     flow_id = optional(resource_id)
@@ -181,6 +186,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     allow_empty = required(flag)
     settle_seconds = required(seconds())
     deferrable = required(flag, default=default_deferrable)
+    _inlet_id: str | None = None
 
     def __init__(
         self,
@@ -234,6 +240,12 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             if self.is_given(one) and not self.is_given(other):
                 raise InvalidInputError(other, "is missing", "Give both, or neither.")
 
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow that ingests the records; if it is not known, that of the inlet."""
+        if flow_id := self._flow():
+            return console.flow_page(flow_id)
+        return console.page(Shown.INLET, self._inlet_id) if self._inlet_id else ""
+
     def change(self, context: Context) -> dict[str, Any]:
         """Wait until the flow is ready, then post the records.
 
@@ -241,6 +253,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             ``first_xaction_id``, ``last_xaction_id``.
         """
         self._check_format()
+        self._check_messages()
         if self.inlet_url is not None:
             self._inlet()  # Reject an invalid URL before anything is sent or waited for.
         self._reject_same_file()
@@ -251,7 +264,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         """Log where records would be posted. The input is not read."""
         self._check_format()
         inlet = self.connection_id or self.inlet_url or f"flow {self.flow_id}"
-        self.log.info("Would post %s to the inlet of %s", self.path or "messages", inlet)
+        self.log.info("%s would be posted to the inlet of %s", self.path or "The messages", inlet)
 
     def execute_settled(
         self, context: Context, event: dict[str, Any], deadline: float | None = None
@@ -283,6 +296,9 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
     def _post(self, context: Context) -> dict[str, Any]:
         target = self._inlet()
+        self._inlet_id = target.id
+        flow = f", for flow {self._flow()}" if self._flow() else ""
+        self.log.info("Posting %s to inlet %s%s", self.path or "the messages", target.id, flow)
         letters = None if self.dead_letter_path is None else self._storage(self.dead_letter_path)
         notes = None if letters is None else NoteFile(letters, context)
         posting = Posting(
@@ -385,6 +401,17 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             shown = "messages" if self.path is None else f"{str(self.path)!r}"
             raise InvalidInputError(given[0], f"applies only to CSV, but the input is {shown}", _NOT_CSV)
 
+    def _check_messages(self) -> None:
+        """Reject a list that would fail the task whatever AEP says, before anything waits or is sent."""
+        # Anything else can be read only once, or not without cost.
+        if not isinstance(self.messages, (list, tuple)):
+            return
+        if not self.messages and not self.allow_empty:
+            raise self._no_records()
+        # With dead letters, the valid records are posted, and the others kept.
+        if self.dead_letter_path is None:
+            InputMessages(self.messages).check(skip_records=self.skip_records, max_failures=self.max_failures)
+
     def _can_have_rows(self) -> bool:
         """Whether the input has rows of CSV or, in dead letters, may have some."""
         if self.path is None:
@@ -420,12 +447,15 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
 
         return ObjectStoragePath(path, conn_id=self.storage_conn_id)
 
+    def _no_records(self) -> InvalidInputError:
+        problem = "contains no records" if self.path is None else f"{self.path!r} contains no records"
+        remedy = "If that is intended, set allow_empty=True."
+        return InvalidInputError("messages" if self.path is None else "path", problem, remedy)
+
     def _check_result(self, summary: PostSummary, dead_letters: DeadLetters) -> None:
         """Raise an error if the task must fail."""
         if not summary.accepted and not summary.failures and not self.allow_empty:
-            problem = "contains no records" if self.path is None else f"{self.path!r} contains no records"
-            remedy = "If that is intended, set allow_empty=True."
-            raise InvalidInputError("messages" if self.path is None else "path", problem, remedy)
+            raise self._no_records()
         if summary.failures > self.max_failures:
             remedy = "Fix these records and post only those again; with dead_letter_path, they are saved."
             if self.dead_letter_path:

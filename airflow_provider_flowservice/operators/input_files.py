@@ -14,7 +14,10 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.streaming import (
     CsvOptions,
+    DeadLetters,
+    Failure,
     FileFormat,
+    UnreadableRecord,
     begins_with_dead_letter,
     count_of,
     file_format,
@@ -28,7 +31,7 @@ from airflow_provider_flowservice.client.streaming import (
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_flowservice.client.streaming import RecordBlock, Records, UnreadableRecord
+    from airflow_provider_flowservice.client.streaming import RecordBlock, Records
 
     Parts = Generator[RecordBlock | UnreadableRecord, None, None]
 
@@ -235,6 +238,24 @@ class InputMessages:
     def __init__(self, messages: Iterable[Mapping[str, Any]]) -> None:
         self._messages = messages
         self._was_opened = False
+
+    def check(self, *, skip_records: int, max_failures: int) -> None:
+        """Reject records that JSON cannot represent, if there are more than may fail.
+
+        :param skip_records: number of records at the beginning that are left out.
+        :raises InvalidInputError: without the content of the records.
+        """
+        index = count = 0
+        failures = DeadLetters()
+        with self.opened() as parts:
+            for part in parts:
+                if isinstance(part, UnreadableRecord) and index >= skip_records:
+                    failures.add(Failure(index, part, None, part.problem))
+                    count += 1
+                index += count_of(part)
+        if count > max_failures:
+            remedy = 'Give a list of objects. A Param for it must have items={"type": "object"}.'
+            raise InvalidInputError("messages", failures.describe(count).removesuffix("."), remedy)
 
     def opened(self) -> AbstractContextManager[Records]:
         """Open the input at its beginning.

@@ -11,7 +11,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import RunFailedError
-from airflow_provider_flowservice.client.flows import FailOn, RunDigest
+from airflow_provider_flowservice.client.flows import FailOn, RunDigest, Shown
 from airflow_provider_flowservice.client.times import epoch_seconds
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.operators.arguments import optional, required
@@ -22,7 +22,7 @@ from airflow_provider_flowservice.operators.output_files import replacing
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_flowservice.client.flows import ReportedRun
+    from airflow_provider_flowservice.client.flows import Console, ReportedRun
 
 
 class FlowServiceFlowRunReportOperator(FlowServiceOperator):
@@ -50,6 +50,7 @@ class FlowServiceFlowRunReportOperator(FlowServiceOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Report on flow runs"
     since = required(epoch_seconds)
     until = optional(epoch_seconds)
     flows = optional(resource_ids())
@@ -70,6 +71,10 @@ class FlowServiceFlowRunReportOperator(FlowServiceOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the list of runs."""
+        return console.page(Shown.RUN)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the runs, and report on them.

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_flowservice.client import DesiredSchema
 from airflow_provider_flowservice.client.datasets import PROFILE_CLASS, PrimaryIdentity, read_primary_identity
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.create import FlowServiceCreateOperator
 from airflow_provider_flowservice.operators.kinds import flag, mapping, resource_id, resource_ids
@@ -35,6 +36,8 @@ class FlowServiceCreateSchemaOperator(FlowServiceCreateOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create schema"
+    _shown = Shown.SCHEMA
     schema_class = required(resource_id)
     field_groups = required(resource_ids(minimum=0))
     primary_identity = optional(_primary_identity)

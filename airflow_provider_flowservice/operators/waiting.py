@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
@@ -86,6 +86,7 @@ def wait_for(
             wait=wait.to_json(),
             poll_interval=judged.interval or interval,
             deadline=deadline,
+            caller=task.hook.caller.to_json(),
         )
         task.defer(trigger=trigger, method_name=method, kwargs=next_kwargs)
     return judged
@@ -166,6 +167,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
         if failure:
             message = f"{failure} A retry of the task, or clearing it, starts others."
             raise for_airflow(RunFailedError(message))
+        self.log.info("Successful runs of flow %s: %d (%s)", self.flow_id, len(run_ids), _counts(totals))
         emit(self, context, self.flow_id, totals)
 
     def on_kill(self) -> None:
@@ -177,4 +179,13 @@ class RunStartingOperator(FlowServiceFlowOperator):
         """Report runs that are not waited for, so that nothing is counted yet."""
         totals = RunTotals.of_started(self.flow_id, run_ids).to_json()
         push(context, metrics=totals)
+        started = ", ".join(totals["run_ids"])
+        self.log.info("Started runs of flow %s, which are not waited for: %s", self.flow_id, started)
         emit(self, context, self.flow_id, totals)
+
+
+def _counts(totals: Mapping[str, Any]) -> str:
+    """Return the counts of runs for the log."""
+    names = ("read", "written", "failed", "skipped")
+    counts = ((name, totals[f"records_{name}"]) for name in names)
+    return ", ".join(f"{'an unknown number of' if n is None else n} records {name}" for name, n in counts)

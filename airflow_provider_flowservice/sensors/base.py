@@ -28,6 +28,8 @@ from airflow_provider_flowservice.operators.waiting import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_flowservice.client.flows import Console
+
 
 class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     """Base class of the sensors. Their ``timeout`` and ``poke_interval`` are Airflow's: no template fields."""
@@ -37,6 +39,7 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     flow_id = required(resource_id)
     deferrable = required(flag, default=default_deferrable)
     plan_only = required(flag)
+    _is_destination = False
 
     def __init__(self, **kwargs: Any) -> None:
         if "timeout" not in (kwargs.get("default_args") or {}):
@@ -56,6 +59,10 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         :raises InvalidInputError: if an argument is invalid.
         """
 
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow."""
+        return console.flow_page(self.flow_id, is_destination=self._is_destination)
+
     @cached_property
     def began(self) -> float:
         """When this task began to wait, in seconds since 1970-01-01 UTC."""
@@ -72,7 +79,7 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
     def perform(self, context: Context) -> Any:
         """Wait on the worker, or poll once and then wait in the triggerer."""
         if self.plan_only or is_planned(self.flow_id):
-            self.log.info("Not waiting for flow %s: this is a dry run (plan_only)", self.flow_id)
+            self.log.info("Flow %s would be waited for: this is a dry run (plan_only)", self.flow_id)
             return None
         if self.reschedule and (first := context["ti"].get_first_reschedule_date(context)):
             self.began = first.timestamp()
@@ -80,8 +87,8 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         if not self.deferrable:
             try:
                 return self._reported(context, BaseSensorOperator.execute(self, context))
-            except AirflowSensorTimeout as timeout:
-                raise timed_out(wait, self._seen, self.timeout) from timeout
+            except AirflowSensorTimeout:
+                raise timed_out(wait, self._seen, self.timeout) from None
         deadline, more = self.began + self.timeout, {"wait": wait.to_json()}
         judged = wait_for(self, wait, self.poke_interval, deadline, "execute_complete", more)
         return self._result(context, wait, judged)
@@ -112,7 +119,10 @@ class FlowServiceSensor(FlowServiceOperator, BaseSensorOperator):
         :raises FlowServiceException: if the trigger failed.
         :raises FlowServiceWaitTimeout: if the deadline has passed.
         """
-        return self._result(context, waits.from_json(wait) if wait else self._wait, judgement_of(event))
+        judged, waited = judgement_of(event), waits.from_json(wait) if wait else self._wait
+        if judged.done:
+            self.log.info("The wait in the triggerer has ended: %s", waited.goal)
+        return self._result(context, waited, judged)
 
     def _result(self, context: Context, wait: Wait, judged: Judgement) -> Any:
         if not judged.done:

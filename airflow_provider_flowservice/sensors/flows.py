@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import FlowState
 from airflow_provider_flowservice.client.activation import (
@@ -36,6 +36,9 @@ from airflow_provider_flowservice.operators.kinds import (
 )
 from airflow_provider_flowservice.sensors.base import FlowServiceSensor
 
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.client.flows import Console
+
 
 class FlowServiceFlowValidationSensor(FlowServiceSensor):
     """Wait until a flow has the given segments and profile attributes, or no longer has them (``GET /flows/{id}``).
@@ -60,6 +63,8 @@ class FlowServiceFlowValidationSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Wait for segments"
+    _is_destination = True
     default_timeout = 600.0
     segments = optional(items)
     profile_attributes = optional(items)
@@ -148,6 +153,7 @@ class FlowServiceFlowStateSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Wait for flow state"
     default_timeout = 1800.0
     state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
@@ -207,6 +213,7 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Wait for flow run"
     default_timeout = 86_400.0
     started_after = optional(epoch_seconds)
     started_before = optional(epoch_seconds)
@@ -243,6 +250,10 @@ class FlowServiceFlowRunSensor(FlowServiceSensor):
         for name in ("started_before", "start_timeout"):
             if self.is_given(name) and self.is_given("run_id"):
                 raise InvalidInputError(name, "cannot be combined with run_id", "Remove one of them.")
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the given run or, without one, of the flow."""
+        return console.run_page(self.flow_id, self.run_id) if self.run_id else super().page_in(console)
 
     def waits_for(self) -> RunsSucceeded | ThisRunSucceeded:
         """Return the condition."""

@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_flowservice.client import clock, waits
 from airflow_provider_flowservice.client.errors import FlowServiceError, ResponseLostError
+from airflow_provider_flowservice.client.http import Caller
 from airflow_provider_flowservice.exceptions import to_event
 from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.poller import aligned
@@ -37,6 +38,7 @@ class FlowServiceTrigger(BaseTrigger):
     :param wait: the condition, as JSON.
     :param poll_interval: seconds between two polls.
     :param deadline: absolute time in seconds since 1970-01-01 UTC, so that a restart does not extend it.
+    :param caller: the task that waits, as JSON, which only an emulator is told; None if it is not known.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class FlowServiceTrigger(BaseTrigger):
         wait: dict[str, Any],
         poll_interval: float,
         deadline: float,
+        caller: dict[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.flowservice_conn_id = flowservice_conn_id
@@ -54,10 +57,11 @@ class FlowServiceTrigger(BaseTrigger):
         self.wait = wait
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.caller = caller
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which are JSON and contain no secrets."""
-        names = ("flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline")
+        names = ("flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline", "caller")
         return f"{type(self).__module__}.{type(self).__qualname__}", {n: getattr(self, n) for n in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -68,6 +72,7 @@ class FlowServiceTrigger(BaseTrigger):
             return poller.pause(interval) if poller else aligned(interval)
 
         wait = waits.from_json(self.wait)
+        caller = None if self.caller is None else Caller.from_json(self.caller)
         steps = waits.polling(wait, interval=self.poll_interval, deadline=self.deadline, pause_after=pause)
         async with AsyncExitStack() as opened:
 
@@ -80,7 +85,7 @@ class FlowServiceTrigger(BaseTrigger):
                 try:
                     # An outage may hold up the calls that all triggers share for longer than this one waits.
                     async with asyncio.timeout(max(self.deadline - clock.current().wall(), 0) + LAST_SECONDS):
-                        return await poller.send(request)
+                        return await poller.send(request, caller)
                 except TimeoutError:
                     problem = "AEP has not responded before the deadline of the wait"
                     raise ResponseLostError(problem, method=request.method, path=request.path) from None

@@ -17,6 +17,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_flowservice.client import clock
@@ -33,7 +34,7 @@ from airflow_provider_flowservice.client.model import Page
 from airflow_provider_flowservice.client.waits import JITTER
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.client.http import AiohttpTransport, Kind, Member, Request
+    from airflow_provider_flowservice.client.http import AiohttpTransport, Caller, Kind, Member, Request
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -119,26 +120,27 @@ class Poller:
         self.users = 0
         self._lists: dict[tuple[str, str], _List] = {}
 
-    async def send(self, request: Request[T]) -> T:
+    async def send(self, request: Request[T], caller: Caller | None = None) -> T:
         """Return the response to a request, parsed by its ``parse``.
 
+        :param caller: the task that waits for it. A list is read in the name of what the callers have in common.
         :raises FlowServiceError: as the request alone would.
         """
         member = request.member
         if member is None or self.users < 2 or not is_plain(member.value):
-            return await self._call(request)
+            return await self._call(request, caller)
         key = (member.kind.path, member.field)
         if key not in self._lists:
             self._lists[key] = _List(self._call)
-        answer: T = await self._lists[key].ask(request, member)
+        answer: T = await self._lists[key].ask(request, member, caller)
         return answer
 
     def pause(self, interval: float) -> float:
         """Return the pause before the next poll of a trigger with an interval; see :func:`aligned`."""
         return aligned(interval * SLOWER if self._brake.is_slow else interval)
 
-    async def _call(self, request: Request[T]) -> T:
-        return await self._transport.send(request, pace=self._brake)
+    async def _call(self, request: Request[T], caller: Caller | None = None) -> T:
+        return await self._transport.send(request, pace=self._brake, caller=caller)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -151,11 +153,13 @@ class Poller:
 class _Asked:
     """Something that is asked for.
 
+    :param caller: what those who have asked for it have in common; None for nothing.
     :param waiting: number of triggers that wait for it.
     """
 
     request: Request[Any]
     member: Member
+    caller: Caller | None
     answer: asyncio.Future[Any]
     waiting: int = 0
 
@@ -171,7 +175,7 @@ class _Asked:
 class _List:
     """What is asked for of one kind of resource by one field."""
 
-    def __init__(self, call: Callable[[Request[Any]], Awaitable[Any]]) -> None:
+    def __init__(self, call: Callable[[Request[Any], Caller | None], Awaitable[Any]]) -> None:
         self._call = call
         self._pending: dict[str, _Asked] = {}
         #: Number of requests so far.
@@ -187,22 +191,25 @@ class _List:
         self._proof = asyncio.Lock()
         self._is_proven = False
 
-    async def ask(self, request: Request[T], member: Member) -> T:
+    async def ask(self, request: Request[T], member: Member, caller: Caller | None) -> T:
         """Return the response to a request.
 
+        :param caller: the task that waits for it.
         :raises FlowServiceError: if there is none.
         """
         asked = self._pending.get(member.value)
         if asked is None:
             answer = asyncio.get_running_loop().create_future()
-            asked = self._pending[member.value] = _Asked(request, member, answer)
+            asked = self._pending[member.value] = _Asked(request, member, caller, answer)
             if len(self._pending) >= MAX_IDS:
                 self._read_now()
             elif not self._is_gathering:
                 self._is_gathering = True
                 self._start(self._read_soon())
-        elif member.since < asked.member.since:
-            asked.member = member
+        else:
+            asked.caller = _common(asked.caller, caller)
+            if member.since < asked.member.since:
+                asked.member = member
         self._count += 1
         asked.waiting += 1
         try:
@@ -262,7 +269,9 @@ class _List:
         if len(chunk) > 1 and self._is_usable:
             try:
                 async with self._lists:
-                    answers = await self._read([asked.member for asked in chunk])
+                    answers = await self._read(
+                        [asked.member for asked in chunk], reduce(_common, [asked.caller for asked in chunk])
+                    )
             except FlowServiceError as error:
                 if not _is_about_the_list(error):
                     for asked in chunk:
@@ -285,7 +294,7 @@ class _List:
             if not asked.waiting:
                 return False
             try:
-                answer = await self._call(asked.request)
+                answer = await self._call(asked.request, asked.caller)
             except FlowServiceError as error:
                 asked.fail(error)
                 return False
@@ -304,17 +313,17 @@ class _List:
             )
         self._is_usable = False
 
-    async def _read(self, members: Sequence[Member]) -> Mapping[str, Any]:
+    async def _read(self, members: Sequence[Member], caller: Caller | None) -> Mapping[str, Any]:
         """Read a list; the answers that it has, by the value that was asked for."""
         field, kind = members[0].field, members[0].kind
         values = [member.value for member in members]
         if field == "id":
-            return {item.id: item async for item in self._items(kind, field, values)}
+            return {item.id: item async for item in self._items(kind, field, values, caller)}
         if not self._is_proven and not await self._prove(kind, field, values):
             return {}
         runs: dict[str, list[Any]] = {value: [] for value in values}
         since = min(member.since for member in members)
-        async for run in self._items(kind, field, values, order_by=NEWEST_FIRST):
+        async for run in self._items(kind, field, values, caller, NEWEST_FIRST):
             if 0 < run.created_at < since:
                 break
             runs.get(run.flow_id, []).append(run)
@@ -328,7 +337,7 @@ class _List:
         async with self._proof:
             if self._is_proven:
                 return True
-            newest = await self._call(page(kind, order_by=NEWEST_FIRST, limit=1))
+            newest = await self._call(page(kind, order_by=NEWEST_FIRST, limit=1), None)
             if not newest.items:
                 return not newest.unreadable
             known = newest.items[0]
@@ -338,7 +347,7 @@ class _List:
             other = next(value for value in values if value != known.flow_id)
             for pair in ((known.flow_id, other), (other, known.flow_id)):
                 asked = page(kind, filters=(any_of(field, pair),), order_by=NEWEST_FIRST, limit=1)
-                shown = (await self._call(asked)).items
+                shown = (await self._call(asked, None)).items
                 if not (shown and shown[0].created_at >= known.created_at):
                     self._doubt()
                     return False
@@ -346,7 +355,12 @@ class _List:
             return True
 
     async def _items(
-        self, kind: Kind[Any], field: str, values: Sequence[str], order_by: str | None = None
+        self,
+        kind: Kind[Any],
+        field: str,
+        values: Sequence[str],
+        caller: Caller | None,
+        order_by: str | None = None,
     ) -> AsyncIterator[Any]:
         filters = (any_of(field, values),)
         reading: Reading[Any] = Reading(
@@ -354,8 +368,13 @@ class _List:
             lambda cursor: page(kind, filters=filters, order_by=order_by, continuation_token=cursor),
         )
         while asked := reading.next():
-            for item in reading.take(await self._call(asked)):
+            for item in reading.take(await self._call(asked, caller)):
                 yield item
+
+
+def _common(one: Caller | None, other: Caller | None) -> Caller | None:
+    """Return what two callers have in common."""
+    return None if one is None or other is None else one.and_also(other)
 
 
 def _is_about_the_list(error: FlowServiceError) -> bool:

@@ -14,6 +14,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.settings import Settings, active_emulator
+from airflow_provider_flowservice.hooks.caller import AIRFLOW
 from airflow_provider_flowservice.hooks.connection import connection_settings, missing_connection
 from airflow_provider_flowservice.triggers.poller import Poller
 
@@ -54,7 +55,7 @@ async def poller(flowservice_conn_id: str, sandbox: str | None, deadline: float)
     pollers = _loops.setdefault(asyncio.get_running_loop(), {})
     shared = pollers.get(settings)
     if shared is None:
-        shared = pollers[settings] = Poller(AiohttpTransport(settings, on_token=_mask))
+        shared = pollers[settings] = Poller(AiohttpTransport(settings, on_token=_mask, caller=AIRFLOW))
     shared.users += 1
     try:
         yield shared

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.settings import Settings, settings_from
+from airflow_provider_flowservice.connection_fields import field_name
 
 SECRET = "client/secret+of=tests"
 TOKEN = "eyJ.ready.token"
@@ -14,9 +16,10 @@ TOKEN = "eyJ.ready.token"
 def read(**changes: Any) -> Settings:
     """Settings from a valid connection; ``changes`` go to arguments or extras, None leaves one out."""
     arguments: dict[str, Any] = {"host": None, "client_id": "me", "client_secret": SECRET, "sandbox": None}
+    arguments["port"] = None
     extras: dict[str, Any] = {"org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev"}
     for name, value in changes.items():
-        (arguments if name in ("host", "client_id", "client_secret") else extras)[name] = value
+        (arguments if name in ("host", "port", "client_id", "client_secret") else extras)[name] = value
     return settings_from(**arguments, extras=extras, where="connection 'aep'")
 
 
@@ -63,27 +66,39 @@ def test_a_value_is_read(field: str, value: object, attribute: str, read_as: obj
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("org_id", None, "extra 'org_id' of connection 'aep': is empty. Set it to the organization id"),
-        ("org_id", " ", "extra 'org_id' of connection 'aep': is empty"),
+        (
+            "org_id",
+            None,
+            "Organization ID (extra org_id) of connection 'aep': is empty. Set it to the organization id",
+        ),
+        ("org_id", " ", "Organization ID (extra org_id) of connection 'aep': is empty"),
         (
             "org_id",
             "5C0FFEE",
-            "extra 'org_id' of connection 'aep': '5C0FFEE' is not an organization id. It must end with @AdobeOrg",
+            "Organization ID (extra org_id) of connection 'aep': '5C0FFEE' is not an organization id. It must end",
         ),
         (
             "sandbox",
             None,
-            "extra 'sandbox' of connection 'aep': is empty. Set it to the sandbox name, or pass",
+            "Sandbox (extra sandbox) of connection 'aep': is empty. Set it to the sandbox name, or pass",
         ),
         ("sandbox", "", "to use prod, name it"),
-        ("client_id", None, "login of connection 'aep': is empty. Set it to the client id of the credential"),
-        ("client_id", "  ", "login of connection 'aep': is empty"),
-        ("client_secret", " \n", "password of connection 'aep': is empty. Set it to the client secret, or"),
-        ("client_secret", None, "password of connection 'aep': is empty. Set it to the client secret, or"),
+        ("client_id", None, "Client ID (login) of connection 'aep': is empty. Set it to the client id of"),
+        ("client_id", "  ", "Client ID (login) of connection 'aep': is empty"),
+        (
+            "client_secret",
+            " \n",
+            "Client secret (password) of connection 'aep': is empty. Set it to the client secret",
+        ),
+        (
+            "client_secret",
+            None,
+            "Client secret (password) of connection 'aep': is empty. Set it to the client secret",
+        ),
         (
             "host",
             "http://platform.adobe.io",
-            "host of connection 'aep': 'http://platform.adobe.io' does not use https",
+            "API gateway (host) of connection 'aep': 'http://platform.adobe.io' does not use https",
         ),
         ("host", "http://127.0.0.1.evil.test", "Use https; plain http is accepted for loopback only"),
         ("host", "ftp://platform.adobe.io", "does not use https"),
@@ -97,18 +112,38 @@ def test_a_value_is_read(field: str, value: object, attribute: str, read_as: obj
         ("ims_host", f"{'a' * 64}.test", "is not a host"),
         ("host", "https://me:pw@host", "is not a host"),
         ("host", "https://", "is not a host"),
-        ("ims_host", "http://ims", "ims_host of connection 'aep': 'http://ims' does not use https"),
-        ("collection_host", "https://h/collection", "collection_host of connection 'aep': "),
-        ("connect_timeout", 0, "extra 'connect_timeout' of connection 'aep': 0 is not a positive number"),
+        (
+            "ims_host",
+            "http://ims",
+            "IMS host (extra ims_host) of connection 'aep': 'http://ims' does not use https",
+        ),
+        (
+            "collection_host",
+            "https://h/collection",
+            "Collection host (extra collection_host) of connection 'aep': ",
+        ),
+        (
+            "connect_timeout",
+            0,
+            "Connect timeout (extra connect_timeout) of connection 'aep': 0 is not a positive",
+        ),
         ("connect_timeout", "fast", "'fast' is not a positive number. Set it to seconds, such as 30"),
-        ("read_timeout", -1, "extra 'read_timeout' of connection 'aep': -1 is not a positive number"),
+        (
+            "read_timeout",
+            -1,
+            "Read timeout (extra read_timeout) of connection 'aep': -1 is not a positive number",
+        ),
         ("read_timeout", "inf", "'inf' is not a positive number"),
         ("read_timeout", "nan", "'nan' is not a positive number"),
-        ("retry_budget", [5], "extra 'retry_budget' of connection 'aep': [5] is not a positive number"),
+        (
+            "retry_budget",
+            [5],
+            "Retry budget (extra retry_budget) of connection 'aep': [5] is not a positive number",
+        ),
         (
             "retries",
             -1,
-            "extra 'retries' of connection 'aep': -1 is not a whole number of 0 or more. Set it to a number such as 4",
+            "Retries (extra retries) of connection 'aep': -1 is not a whole number of 0 or more. Set it to",
         ),
         ("retries", "2.5", "'2.5' is not a whole number"),
         ("retries", "many", "'many' is not a whole number"),
@@ -130,8 +165,44 @@ def test_a_bad_value_is_refused_with_field_value_and_remedy(field: str, value: o
 
 @pytest.mark.parametrize("host", ["https://host:port", "https://host:99999", "https://[::1", "https://h h"])
 def test_a_host_that_no_url_can_hold_is_refused(host: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"^host of connection 'aep': "):
+    with pytest.raises(InvalidInputError, match=r"^API gateway \(host\) of connection 'aep': "):
         read(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "gateway"),
+    [
+        ("platform.adobe.io", 443, "https://platform.adobe.io"),
+        ("https://gateway", 8443, "https://gateway:8443"),
+        ("gateway", 8443, "https://gateway:8443"),
+        ("http://127.0.0.1", 8765, "http://127.0.0.1:8765"),
+        ("http://[::1]/", 8765, "http://[::1]:8765"),
+        ("http://127.0.0.1:8765", 8765, "http://127.0.0.1:8765"),
+        ("gateway:8443", 8443, "https://gateway:8443"),
+        ("https://gateway:443", 443, "https://gateway"),
+        ("http://localhost:8765", 0, "http://localhost:8765"),
+        ("gateway", 0, "https://gateway"),
+        (None, 0, "https://platform.adobe.io"),
+        (None, 8443, "https://platform.adobe.io:8443"),
+    ],
+)
+def test_a_port_is_used_if_the_host_has_none_and_0_is_none(host: str | None, port: int, gateway: str) -> None:
+    assert read(host=host, port=port).gateway == gateway
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "problem"),
+    [
+        ("https://gateway:8443", 443, "443 is not 8443, the port in API gateway (host). Clear one of them."),
+        ("gateway:443", 8443, "8443 is not 443, the port in API gateway (host). Clear one of them."),
+        (None, 65536, "65536 is not a port. Set it to a number from 1 to 65535, or clear it."),
+        (None, -1, "-1 is not a port. Set it to a number from 1 to 65535, or clear it."),
+    ],
+)
+def test_a_port_that_cannot_be_used_is_refused(host: str | None, port: int, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read(host=host, port=port)
+    assert caught.value.message == f"Port (port) of connection 'aep': {problem}"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +210,8 @@ def test_a_host_that_no_url_can_hold_is_refused(host: str) -> None:
     ["sandbox", "proxy", "ca_file", "access_token", "org_id", "ims_host", "collection_host", "scopes"],
 )
 def test_a_text_that_is_no_text_is_refused(field: str) -> None:
-    with pytest.raises(InvalidInputError, match=rf"extra '{field}' of connection 'aep': is not a string"):
+    message = f"{field_name(field)} of connection 'aep': is not a string"
+    with pytest.raises(InvalidInputError, match=re.escape(message)):
         read(**{field: {"a": 1}})
 
 
@@ -156,7 +228,7 @@ def test_a_text_that_is_no_text_is_refused(field: str) -> None:
     ],
 )
 def test_a_proxy_that_is_no_address_is_refused(proxy: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"extra 'proxy' of connection 'aep': ") as caught:
+    with pytest.raises(InvalidInputError, match=r"Proxy \(extra proxy\) of connection 'aep': ") as caught:
         read(proxy=proxy)
     assert "pr0xy-pw" not in caught.value.message
 
@@ -172,7 +244,7 @@ def test_the_operators_sandbox_comes_before_the_connections() -> None:
 @pytest.mark.parametrize("sandbox", ["", " "])
 def test_an_empty_sandbox_is_not_replaced_by_the_connections(sandbox: str) -> None:
     extras = {"org_id": "5C0FFEE@AdobeOrg", "sandbox": "prod"}
-    with pytest.raises(InvalidInputError, match="extra 'sandbox' of connection: is empty"):
+    with pytest.raises(InvalidInputError, match=r"Sandbox \(extra sandbox\) of connection: is empty"):
         settings_from(host=None, client_id="me", client_secret=SECRET, extras=extras, sandbox=sandbox)
 
 
@@ -192,7 +264,7 @@ def test_a_proxys_password_is_known_as_the_url_has_it_and_decoded() -> None:
 
 def test_what_stands_before_a_host_may_be_a_password_and_is_not_shown() -> None:
     with pytest.raises(
-        InvalidInputError, match=r"^host of connection 'aep': what it contains is not a host"
+        InvalidInputError, match=r"^API gateway \(host\) of connection 'aep': what it contains is not a host"
     ) as caught:
         read(host="https://me:h0st-pw@host")
     assert "h0st-pw" not in caught.value.message
@@ -201,10 +273,10 @@ def test_what_stands_before_a_host_may_be_a_password_and_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "name"),
     [
-        ("access_token", TOKEN, "extra 'access_token'"),
-        ("client_id", "me", "login"),
-        ("org_id", "5C0FFEE@AdobeOrg", "extra 'org_id'"),
-        ("sandbox", "dev", "extra 'sandbox'"),
+        ("access_token", TOKEN, "Access token (extra access_token)"),
+        ("client_id", "me", "Client ID (login)"),
+        ("org_id", "5C0FFEE@AdobeOrg", "Organization ID (extra org_id)"),
+        ("sandbox", "dev", "Sandbox (extra sandbox)"),
     ],
 )
 def test_a_pasted_value_loses_the_white_space_around_it_and_must_have_none_of_lines(
@@ -222,7 +294,7 @@ def test_a_pasted_value_loses_the_white_space_around_it_and_must_have_none_of_li
 
 
 def test_a_token_of_white_space_is_none() -> None:
-    with pytest.raises(InvalidInputError, match=r"^password of connection 'aep': is empty"):
+    with pytest.raises(InvalidInputError, match=r"^Client secret \(password\) of connection 'aep': is empty"):
         read(client_secret=None, access_token=" \n")
 
 

@@ -184,8 +184,8 @@ def test_an_empty_create_is_refused(api: Api) -> None:
         ),
         ({"properties": {"encoding": "latin1"}}, "data.properties.encoding must be one of UTF-8"),
         ({"properties": {"compressionType": "gz"}}, "data.properties.compressionType must be one of bzip2"),
-        ({"properties": []}, "data.properties must be objects"),
-        ("delimited", "data.properties must be objects"),
+        ({"properties": []}, "data.properties must be an object"),
+        ("delimited", "data must be an object"),
     ],
 )
 def test_how_a_source_reads_files_is_checked(api: Api, data: Any, refused: str | None) -> None:

@@ -88,7 +88,7 @@ def test_everything_outlives_a_restart(path: Path) -> None:
         api.control.advance(2 * 3600 + 1)
         token = str(api.session.headers["Authorization"])
         before, ahead = everything(api), api.control._json("GET", "/clock")["ahead"]
-        assert len(before["state"]["dev"]["runs"]) == 2
+        assert len(before["state"]["dev"]["runs"]) == 3
         assert len(before["state"]["dev"]["messages"][streaming.inlet_id]) == 1
         assert received(api, flow_id=streaming.flow_id) == 1
     with served(path, token) as api:

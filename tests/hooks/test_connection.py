@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from airflow.sdk import Connection
 from airflow.sdk._shared.secrets_masker import SecretsMasker
 
-from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.http import auth, request
 from airflow_provider_flowservice.client.streaming import Inlet
 from airflow_provider_flowservice.client.waits import FlowInState
+from airflow_provider_flowservice.connection_fields import field_name
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.connection import connection_settings, extras_of
@@ -37,8 +39,11 @@ Problem = Callable[[], str]
 
 def of_a_hook() -> str:
     """What a hook says is wrong with the connection, or an empty string."""
-    works, message = FlowServiceHook("aep").test_connection()
-    return "" if works else message
+    try:
+        FlowServiceHook("aep").count(request.FLOWS)
+    except FlowServiceError as error:
+        return error.message
+    return ""
 
 
 def of_a_trigger() -> str:
@@ -105,6 +110,61 @@ def test_only_secrets_are_masked(caplog: pytest.LogCaptureFixture, monkeypatch: 
 
 
 @pytest.mark.parametrize(
+    ("connection", "gateway"),
+    [
+        ({"uri": "flowservice://me:pw@127.0.0.1:8765/http"}, "http://127.0.0.1:8765"),
+        ({"uri": "flowservice://me:pw@gateway:8443/"}, "https://gateway:8443"),
+        ({"uri": "flowservice://me:pw@/"}, "https://platform.adobe.io"),
+        ({"conn_type": "flowservice", "host": "http://127.0.0.1", "port": 8765}, "http://127.0.0.1:8765"),
+        ({"conn_type": "flowservice", "host": "http://127.0.0.1:8765", "port": 0}, "http://127.0.0.1:8765"),
+        ({"conn_type": "flowservice", "host": "gateway", "port": 443}, "https://gateway"),
+    ],
+)
+def test_the_port_of_a_connection_is_used_however_it_is_defined(
+    connection: dict[str, Any], gateway: str
+) -> None:
+    extras = json.dumps({"org_id": "5C0FFEE@AdobeOrg", "sandbox": "dev"})
+    if "uri" in connection:
+        made = Connection.from_uri(connection["uri"], "aep")
+        made.extra = extras
+    else:
+        made = Connection(conn_id="aep", login="me", password="pw", extra=extras, **connection)
+    assert connection_settings(made, None).gateway == gateway
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Connection success!"),
+        ({"port": 0}, "Connection success!"),
+        ({"org_id": None}, "Organization ID (extra org_id) of the connection: is empty."),
+        (
+            {"password": "wr0ng+secret"},
+            "Client ID (login) or Client secret (password) of the connection is wrong",
+        ),
+        ({"port": 1}, "Port (port) of the connection: 1 is not "),
+    ],
+)
+def test_airflows_command_line_tests_a_connection(
+    connect: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    said: str,
+) -> None:
+    from airflow.cli import cli_parser
+
+    connect(**changes)
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    monkeypatch.setenv("COLUMNS", "400")
+    arguments = cli_parser.get_parser().parse_args(["connections", "test", "aep"])
+    with suppress(SystemExit):  # Airflow 3.1 exits with 0, whatever the result.
+        arguments.func(arguments)
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     "extra", ["t0p s3cret", '{"access_token": "t0p s3cret"', '["t0p s3cret"]', '"t0p s3cret"']
 )
 def test_extras_that_are_no_object_are_refused_and_not_shown(extra: str) -> None:
@@ -168,7 +228,7 @@ def test_a_host_that_is_not_allowed_is_refused_before_anything_is_sent(
     connect(**{field: host})
     name = host.removeprefix("https://").partition(":")[0]
     assert problem() == (
-        f"{field} of connection 'aep': the host {name!r} is not permitted by allowed_hosts in section"
+        f"{field_name(field)} of connection 'aep': the host {name!r} is not permitted by allowed_hosts in section"
         " flowservice of Airflow's options. Use a host that it names, or have it added there."
     )
     assert emulator.control.requests() == []
@@ -179,7 +239,9 @@ def test_a_list_of_no_hosts_allows_none(
 ) -> None:
     monkeypatch.setenv(ALLOWED, " , ")
     connect()
-    assert problem().startswith("host of connection 'aep': the host '127.0.0.1' is not permitted")
+    assert problem().startswith(
+        "API gateway (host) of connection 'aep': the host '127.0.0.1' is not permitted"
+    )
 
 
 def test_adobes_own_hosts_are_checked_too(
@@ -188,7 +250,7 @@ def test_adobes_own_hosts_are_checked_too(
     monkeypatch.setenv(ALLOWED, "127.0.0.1")
     connect(collection_host=None)
     assert problem().startswith(
-        "collection_host of connection 'aep': the host 'dcs.adobedc.net' is not permitted"
+        "Collection host (extra collection_host) of connection 'aep': the host 'dcs.adobedc.net' is not permitted"
     )
 
 

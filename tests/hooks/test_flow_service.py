@@ -72,18 +72,27 @@ def test_a_good_connection_is_told_with_one_cheap_read(
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"password": "wr0ng+secret"}, "the client id or the client secret is wrong"),
-        ({"login": "somebody-else"}, "the client id or the client secret is wrong"),
-        ({"org_id": "0DDBA11@AdobeOrg"}, "Check the extra 'org_id' (0DDBA11@AdobeOrg) of the connection"),
+        (
+            {"password": "wr0ng+secret"},
+            "Client ID (login) or Client secret (password) of the connection is wrong",
+        ),
+        (
+            {"login": "somebody-else"},
+            "Client ID (login) or Client secret (password) of the connection is wrong",
+        ),
+        (
+            {"org_id": "0DDBA11@AdobeOrg"},
+            "Check Organization ID (extra org_id) of the connection, 0DDBA11@AdobeOrg,",
+        ),
         ({"sandbox": "missing"}, "Sandbox 'missing' does not exist for this credential"),
-        ({"org_id": None}, "extra 'org_id' of connection 'aep': is empty"),
-        ({"sandbox": None}, "extra 'sandbox' of connection 'aep': is empty"),
+        ({"org_id": None}, "Organization ID (extra org_id) of the connection: is empty"),
+        ({"sandbox": None}, "Sandbox (extra sandbox) of the connection: is empty"),
         ({"org_id": "0DDBA11"}, "It must end with @AdobeOrg"),
-        ({"login": ""}, "login of connection 'aep': is empty"),
-        ({"password": ""}, "password of connection 'aep': is empty"),
+        ({"login": ""}, "Client ID (login) of the connection: is empty"),
+        ({"password": ""}, "Client secret (password) of the connection: is empty"),
         (
             {"host": "http://platform.adobe.io"},
-            "host of connection 'aep': 'http://platform.adobe.io' does not use https",
+            "API gateway (host) of the connection: 'http://platform.adobe.io' does not use https",
         ),
         ({"password": "", "access_token": "stale.t0ken"}, "rejected the access token of the connection"),
         ({"conn_type": "http"}, "connection 'aep' is of type 'http'"),
@@ -105,8 +114,12 @@ def test_a_bad_connection_is_told_with_its_likely_cause(
     [
         (403, NO_ROLE, "Add the credential to a role in AEP's Permissions"),
         (403, {"message": "no"}, "Add the credential to a role in AEP's Permissions"),
-        (403, {"error_code": 403003, "message": "Api Key is invalid"}, "Set the login of the connection ("),
-        (400, {"error_code": "400003", "message": "no org"}, "Check the extra 'org_id'"),
+        (
+            403,
+            {"error_code": 403003, "message": "Api Key is invalid"},
+            "Set Client ID (login) of the connection, ",
+        ),
+        (400, {"error_code": "400003", "message": "no org"}, "Check Organization ID (extra org_id) of"),
     ],
 )
 def test_what_only_a_real_aep_refuses_is_told_with_its_likely_cause(
@@ -127,7 +140,9 @@ def test_a_pasted_token_works_with_a_line_ending_and_is_not_shown_when_it_is_in_
     control.clear_requests()
     works, message = connect(password="", access_token=f"{token[:9]}\n{token[9:]}").test_connection()
     assert not works
-    assert message.startswith("extra 'access_token' of connection 'aep': has a control character (U+000A) at")
+    assert message.startswith(
+        "Access token (extra access_token) of the connection: has a control character (U+000A"
+    )
     assert not [part for part in (token[:9], token[9:]) if part in message]
     assert control.requests() == []
 

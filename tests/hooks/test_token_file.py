@@ -82,7 +82,11 @@ def test_a_token_that_has_expired_is_none(files: TokenFiles, virtual_clock: Virt
     assert files.load("key") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", Fernet(KEY).encrypt(b"[1]"), Fernet(KEY).encrypt(b"{")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"garbage", Fernet(KEY).encrypt(b"[1]"), Fernet(KEY).encrypt(b"{")],
+    ids=["empty", "garbage", "a list", "cut off"],
+)
 def test_a_file_that_cannot_be_read_is_none(files: TokenFiles, folder: Path, content: bytes) -> None:
     (folder / "key").write_bytes(content)
     assert files.load("key") is None

@@ -299,11 +299,17 @@ def test_a_failure_that_passes_is_left_to_airflows_retries(control: EmulatorCont
 
 
 BAD_CONNECTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"org_id": None}, "extra 'org_id' of connection 'flowservice_default': is empty"),
-    ({"sandbox": None}, "extra 'sandbox' of connection 'flowservice_default': is empty"),
-    ({"password": "wr0ng+secret"}, "the client id or the client secret is wrong"),
+    ({"org_id": None}, "Organization ID (extra org_id) of connection 'flowservice_default': is empty"),
+    ({"sandbox": None}, "Sandbox (extra sandbox) of connection 'flowservice_default': is empty"),
+    (
+        {"password": "wr0ng+secret"},
+        "Client ID (login) or Client secret (password) of the connection is wrong",
+    ),
     ({"sandbox": "missing"}, "Sandbox 'missing' does not exist"),
-    ({"org_id": "0DDBA11@AdobeOrg"}, "Check the extra 'org_id' (0DDBA11@AdobeOrg)"),
+    (
+        {"org_id": "0DDBA11@AdobeOrg"},
+        "Check Organization ID (extra org_id) of the connection, 0DDBA11@AdobeOrg",
+    ),
     ({"conn_type": "aws"}, "connection 'flowservice_default' is of type 'aws'"),
 ]
 

@@ -401,9 +401,9 @@ def test_an_activation_tells_which_fields_it_has_changed(
     changed = ["profileMapping", "mandatoryFields"]
     assert run(given(plan_only=True))[0]["settings_changed"] == changed
     assert run(given())[0]["settings_changed"] == changed
-    assert f"Flow {flow}: 2 settings_changed" in task_log.text
+    assert f"Flow 'files' ({flow}):\n  profileMapping: set\n  mandatoryFields: set" in task_log.text
     assert run(given())[0]["settings_changed"] == []
-    assert f"Flow {flow}: nothing to change" in task_log.text
+    assert f"Flow 'files' ({flow}): nothing to change" in task_log.text
 
 
 # In a plan

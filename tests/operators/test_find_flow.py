@@ -12,7 +12,6 @@ from airflow_provider_flowservice.client.errors import NameNotFoundError
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.links import CONSOLE_URL_KEY
 from airflow_provider_flowservice.operators.flows import (
     FlowServiceDeleteFlowOperator,
     FlowServiceFindFlowOperator,
@@ -104,7 +103,7 @@ def test_a_missing_flow_fails_the_task_at_once_with_similar_names(
     ran = tear_down(name="Loyalty to Kinesys")
     assert ran.states == {"find": "failed", "delete": "upstream_failed"}
     assert isinstance(ran.error, FlowServicePermanentException)
-    assert isinstance(ran.error.__cause__, NameNotFoundError)
+    assert isinstance(ran.error.error, NameNotFoundError)
     assert "AEP has no flow 'Loyalty to Kinesys'. Did you mean 'Loyalty to Kinesis'?" in str(ran.error)
     assert writes(control) == []
 
@@ -180,7 +179,7 @@ def test_one_request_tells_all_that_other_tasks_need(control: EmulatorControl, h
         "segments": control.segments[:2],
         "state": "enabled",
         "etag": item["etag"],
-        CONSOLE_URL_KEY: "https://experience.adobe.com/#/sname:dev/platform/destination/browse",
+        "console_url": f"{control.url}/#/flows/{item['id']}",
     }
 
 

@@ -17,7 +17,7 @@ from airflow_provider_flowservice.operators.connections import (
     FlowServiceCreateSourceConnectionOperator,
     FlowServiceCreateTargetConnectionOperator,
 )
-from tests.support.aep import make_ends, writes
+from tests.support.aep import make_ends, page_in_aep, writes
 from tests.support.exports import connect, create_flow, onboard, params, selected_segments
 from tests.support.files import FILE_DESTINATIONS, S3, SECRET, exported, make_columns
 from tests.support.operators import activate, create_source
@@ -147,8 +147,8 @@ def test_datasets_are_exported_daily_or_once(
     control: EmulatorControl, hook: FlowServiceHook, monkeypatch: pytest.MonkeyPatch, schedule: dict[str, Any]
 ) -> None:
     ends = dataset_ends(hook, "Data Landing Zone", monkeypatch)
-    made, pushed = run(create_flow(specs.DATA_LANDING_ZONE_DATASET_FLOW, *ends, schedule_params=schedule))
-    assert pushed["console_url"].endswith("/destination/browse")
+    made, _ = run(create_flow(specs.DATA_LANDING_ZONE_DATASET_FLOW, *ends, schedule_params=schedule))
+    assert page_in_aep(hook, made).endswith("/destination/browse")
     assert control.state()["flows"][0]["scheduleParams"] == schedule
     with pytest.raises(FlowServicePermanentException, match="exports datasets, so nothing can be activated"):
         run(activate(made, [exported(control.segments[0])]))
@@ -246,8 +246,8 @@ def test_a_partners_destination_is_connected_and_activated(
             target_params={"account": "acme"},
         )
     )
-    flow, pushed = run(create_flow(flow_spec, profiles, target))
-    assert pushed["console_url"].endswith("/destination/browse")
+    flow, _ = run(create_flow(flow_spec, profiles, target))
+    assert page_in_aep(hook, flow).endswith("/destination/browse")
     settings = {"profile_mapping": make_columns(hook), "mandatory_fields": ["email"]}
     run(activate(flow, control.segments[:2], profile_attributes=["person.name"], **settings))
     assert [each["value"]["id"] for each in selected_segments(control)] == control.segments[:2]

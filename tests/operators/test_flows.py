@@ -5,11 +5,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_flowservice.client import Flow, specs
-from airflow_provider_flowservice.client.model import SpecRef
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
-from airflow_provider_flowservice.links import FlowServiceLink, flow_url
 from tests.support.aep import make_ends, selected, writes
 from tests.support.faults import fault
 from tests.support.operators import activate, create_flow
@@ -35,9 +32,7 @@ def test_a_flow_is_created_ready_for_activation(control: EmulatorControl, ends: 
     assert made == flow["id"]
     assert (flow["sourceConnectionIds"], flow["targetConnectionIds"]) == ([ends[0]], [ends[1]])
     assert selected(flow) == ([], [])
-    console_url = (
-        f"https://experience.adobe.com/#/sname:{control.credential.sandbox}/platform/destination/browse"
-    )
+    console_url = f"{control.url}/#/flows/{made}"
     assert pushed == {"etag": flow["etag"], "created": True, "console_url": console_url}
 
 
@@ -108,28 +103,3 @@ def test_a_bad_argument_gets_a_sentence_and_leaves_nothing(
     assert control.state()["flows"] == []
     run(create_flow(*ends))
     assert len(control.state()["flows"]) == 1
-
-
-@pytest.mark.parametrize(
-    "inherited",
-    [
-        None,
-        {"sourceConnections": []},
-        {"sourceConnections": [{"id": "s"}]},
-        {"sourceConnections": [{"connectionSpec": {"id": specs.HTTP_API}}]},
-    ],
-)
-def test_a_source_flow_has_a_page_of_its_own(inherited: Any) -> None:
-    flow = Flow(id="f-1", flow_spec=SpecRef(id="any"), inherited_attributes=inherited)
-    assert flow_url("dev", flow).endswith("#/sname:dev/platform/source/dataflows/f-1")
-
-
-def test_the_link_is_what_the_task_left(mocker: Any) -> None:
-    from tests.support.moved import TaskInstanceKey
-
-    left = mocker.patch("airflow.sdk.execution_time.xcom.XCom.get_value", side_effect=["https://aep", None])
-    key = TaskInstanceKey(dag_id="d", task_id="t", run_id="r", try_number=1, map_index=-1)
-    link = FlowServiceLink()
-    assert link.get_link(None, ti_key=key) == "https://aep"  # type: ignore[arg-type]
-    assert link.get_link(None, ti_key=key) == ""  # type: ignore[arg-type]
-    left.assert_called_with(ti_key=key, key="console_url")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.exceptions import (
     FlowServicePermanentException,
@@ -380,13 +381,58 @@ def test_an_upstream_task_that_returned_nothing_is_named(control: EmulatorContro
     assert "path: is None, although it was given" in refused(operator)
 
 
-def test_messages_that_are_no_objects_are_refused_by_position(
-    control: EmulatorControl, source: Source
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_list_that_has_other_things_than_objects_is_refused_before_anything_waits_or_is_sent(
+    control: EmulatorControl, in_step: VirtualClock, source: Source, kind: type, deferrable: bool
 ) -> None:
-    message = refused(post(source, messages=[{"n": 0}, "text", 5, {"n": 3}]))
+    control.clear_requests()
+    auth.forget_all()
+    messages = kind([{"n": 0}, "[object Object]", 5, {"n": {"Zebediah"}}])
+    operator = post(source, messages=messages, settle_seconds=SETTLED, deferrable=deferrable)
+    assert refused(operator) == (
+        "messages: record 1: is not a JSON object; record 2: is not a JSON object; record 3: has a value of type set,"
+        ' which JSON cannot represent. Give a list of objects. A Param for it must have items={"type": "object"}.'
+    )
+    assert control.requests() == []
+    assert in_step.sleeps == []
+
+
+def test_an_empty_list_is_refused_before_anything_waits_or_is_sent(
+    control: EmulatorControl, in_step: VirtualClock, source: Source
+) -> None:
+    control.clear_requests()
+    auth.forget_all()
+    assert "messages: contains no records" in refused(post(source, messages=[], settle_seconds=SETTLED))
+    assert control.requests() == []
+    assert in_step.sleeps == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"max_failures": 2}, {"skip_records": 3}], ids=["may fail", "are skipped"]
+)
+def test_messages_that_are_no_objects_are_posted_around_if_that_is_enough(
+    control: EmulatorControl, source: Source, arguments: dict[str, int]
+) -> None:
+    run(post(source, messages=[{"n": 0}, "text", 5, {"n": 3}], **arguments))
+    assert numbers(control.messages(source.inlet.id))[-1:] == [3]
+
+
+def test_with_dead_letters_the_objects_arrive_and_the_others_are_kept(
+    control: EmulatorControl, source: Source, tmp_path: Path
+) -> None:
+    dead = tmp_path / "dead.jsonl"
+    message = refused(post(source, messages=[{"n": 0}, "text", 5, {"n": 3}], dead_letter_path=str(dead)))
     assert "2 records were accepted, 2 rejected" in message
     assert "record 1: is not a JSON object; record 2: is not a JSON object" in message
     assert numbers(control.messages(source.inlet.id)) == [0, 3]
+    assert len(letters(dead)) == 2
+
+
+def test_a_generator_is_not_read_ahead(control: EmulatorControl, source: Source) -> None:
+    message = refused(post(source, messages=iter([{"n": 0}, "text"])))
+    assert "1 records were accepted, 1 rejected" in message
+    assert numbers(control.messages(source.inlet.id)) == [0]
 
 
 def test_a_flow_tells_its_inlet(control: EmulatorControl, source: Source) -> None:

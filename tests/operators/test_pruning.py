@@ -388,7 +388,7 @@ def test_a_dry_run_returns_what_would_be_done(
     planned, _ = run(prune([*keep, "App: planned"], action=action, plan_only=True))
     assert control.state() == before
     assert planned["unmatched"] == ["App: planned"]
-    assert f"\n  to {action}" in task_log.text
+    assert f"\n  would be {action}d" in task_log.text
     message = refused(prune(keep, action=action))
     assert message.startswith("keep[2]: 'plan:flow:App: new' is a placeholder from a plan_only task.")
     done, _ = run(prune(keep[:2], action=action))

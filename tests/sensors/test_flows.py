@@ -17,6 +17,7 @@ from airflow_provider_flowservice.exceptions import (
     FlowServiceTransientException,
     FlowServiceWaitTimeout,
 )
+from airflow_provider_flowservice.hooks.caller import AIRFLOW
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.sensors.flows import (
     FlowServiceFlowRunSensor,
@@ -237,6 +238,7 @@ def test_deferring_hands_an_absolute_deadline_and_no_secret_to_the_trigger(contr
         "sandbox": "prod",
         "poll_interval": 30,
         "deadline": START + 300,
+        "caller": AIRFLOW.to_json(),
         "wait": {
             "wait": "SelectorsMapped",
             "flow_id": UNKNOWN,

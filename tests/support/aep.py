@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.flows import specs
+from airflow_provider_flowservice.client.flows.console import Console
 from airflow_provider_flowservice.client.flows.resources import (
     DesiredBaseConnection,
     DesiredFlow,
@@ -15,6 +16,12 @@ from airflow_provider_flowservice.client.flows.resources import (
 )
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Sender
+from airflow_provider_flowservice.client.settings import (
+    DEFAULT_COLLECTION_HOST,
+    DEFAULT_GATEWAY,
+    DEFAULT_IMS_HOST,
+    Settings,
+)
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 FLOW_SERVICE = "/data/foundation/flowservice"
@@ -118,3 +125,23 @@ def writes(control: EmulatorControl) -> list[tuple[str, str]]:
 
 def ids(items: Sequence[dict[str, Any]]) -> list[str]:
     return [item["id"] for item in items]
+
+
+def aep_settings(sandbox: str = "dev") -> Settings:
+    """Settings of a connection to AEP itself, where tests send nothing."""
+    return Settings(
+        gateway=DEFAULT_GATEWAY,
+        ims_host=DEFAULT_IMS_HOST,
+        collection_host=DEFAULT_COLLECTION_HOST,
+        org_id="tests@AdobeOrg",
+        sandbox=sandbox,
+        client_id="tests",
+        access_token="t0ken-of-tests",
+    )
+
+
+def page_in_aep(sender: Sender, flow_id: str) -> str:
+    """The page that a flow would have in AEP's user interface."""
+    console = Console(aep_settings())
+    console.learn(sender.send(request.get(request.FLOWS, flow_id)))
+    return console.flow_page(flow_id)

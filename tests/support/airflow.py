@@ -65,7 +65,7 @@ def flowservice_connection(url: str, credential: EmulatorCredential, **changes: 
         "password": credential.client_secret,
     }
     for key, value in changes.items():
-        (fields if key in ("conn_type", "host", "login", "password") else extra)[key] = value
+        (fields if key in ("conn_type", "host", "port", "login", "password") else extra)[key] = value
     return json.dumps({**fields, "extra": {k: v for k, v in extra.items() if v is not None}})
 
 

@@ -58,7 +58,7 @@ def run(
         build()
     register(dag)
     when = {} if logical_date is None else {"logical_date": logical_date}
-    with _errors_of_tasks() as errors:
+    with errors_of_tasks() as errors:
         dag_run = dag.test(run_conf=conf, **when)
     states = task_states(dag_run)
     tasks = dag_run.get_task_instances()
@@ -66,7 +66,7 @@ def run(
 
 
 @contextmanager
-def _errors_of_tasks() -> Iterator[list[BaseException]]:
+def errors_of_tasks() -> Iterator[list[BaseException]]:
     """Collect what tasks fail with. Callbacks of ``dag.test`` are not told in Airflow 3.1, listeners are."""
     from airflow.listeners import hookimpl
     from airflow.sdk.execution_time import task_runner

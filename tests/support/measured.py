@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_flowservice.exceptions import FlowServicePermanentException
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
+from tests.support.memory import resident_bytes
 from tests.support.tasks import run
 
 
@@ -41,7 +42,7 @@ def fresh_workers() -> Iterator[ProcessPoolExecutor]:
 
 def idle() -> int:
     """The memory of a worker that has done nothing yet, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resident_bytes(peak=True)
 
 
 def post(environment: dict[str, str], arguments: dict[str, Any]) -> Measured:
@@ -55,4 +56,4 @@ def post(environment: dict[str, str], arguments: dict[str, Any]) -> Measured:
         error = str(raised)
     ended = resource.getrusage(resource.RUSAGE_SELF)
     cpu = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
-    return Measured(result, error, ended.ru_maxrss * 1024, cpu)
+    return Measured(result, error, resident_bytes(peak=True), cpu)

@@ -10,7 +10,8 @@ from jsonschema import Draft4Validator
 
 Pairs = Sequence[tuple[str, str]]
 
-#: Headers that belong to HTTP, that OpenAPI has elsewhere than in parameters, or that every service takes.
+#: Headers that belong to HTTP, that OpenAPI has elsewhere than in parameters, or that every service takes; and those
+#: of tasks, which AEP never gets.
 _OF_HTTP = frozenset(
     {
         "accept",
@@ -21,6 +22,9 @@ _OF_HTTP = frozenset(
         "content-type",
         "host",
         "user-agent",
+        "x-airflow-dag-id",
+        "x-airflow-run-id",
+        "x-airflow-task-id",
         "x-request-id",
     }
 )

@@ -75,13 +75,23 @@ def _send(number: signal.Signals, members: list[psutil.Process]) -> None:
 @contextmanager
 def emulator_process() -> Iterator[EmulatorControl]:
     """An emulator in a process of its own, on a free port: this process gets no thread from it."""
-    command = [sys.executable, "-m", "airflow_provider_flowservice.emulator", "--port", "0"]
+    with emulator_and_process() as (control, _):
+        yield control
+
+
+@contextmanager
+def emulator_and_process(*arguments: str) -> Iterator[tuple[EmulatorControl, psutil.Process]]:
+    """The same, with its process.
+
+    :param arguments: further ones of its command line.
+    """
+    command = [sys.executable, "-m", "airflow_provider_flowservice.emulator", "--port", "0", *arguments]
     with running(command, stdout=subprocess.PIPE) as process:
         greeting = process.stdout.readline() if process.stdout else ""
         url = next((word for word in greeting.split() if word.startswith("http://")), None)
         if url is None:
             raise RuntimeError(f"the emulator did not start: {greeting!r}")
-        yield EmulatorControl(url)
+        yield EmulatorControl(url), psutil.Process(process.pid)
 
 
 def start_forked(work: Callable[[], None], log: Path, seconds: int) -> int:

@@ -122,7 +122,7 @@ def test_it_survives_serialisation(control: EmulatorControl) -> None:
 def test_its_arguments_hold_no_secret(control: EmulatorControl) -> None:
     _, arguments = trigger(UNKNOWN, control.segments[:1]).serialize()
     assert control.credential.client_secret not in json.dumps(arguments)
-    assert set(arguments) == {"flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline"}
+    assert set(arguments) == {"flowservice_conn_id", "sandbox", "wait", "poll_interval", "deadline", "caller"}
     assert set(arguments["wait"]) == {
         "wait",
         "flow_id",

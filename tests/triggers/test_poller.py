@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError, NotFoundError, ServerError
 from airflow_provider_flowservice.client.flows.runs import Window, create_run, newest_runs
-from airflow_provider_flowservice.client.http import AiohttpTransport, auth, request
+from airflow_provider_flowservice.client.http import AiohttpTransport, Caller, auth, request
 from airflow_provider_flowservice.client.waits import JITTER, FlowInState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
@@ -442,3 +442,35 @@ def test_a_fault_of_the_poller_itself_leaves_no_trigger_waiting(
     mocker.patch.object(module._List, "_read", side_effect=RuntimeError("unforeseen"))
     answers = asked(hook, *map(flow, flows))
     assert [str(each) for each in answers] == ["unforeseen"] * 3
+
+
+ONE = Caller("Airflow/3", "onboarding", "manual__1", "wait[0]")
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([ONE], {"dag": "onboarding", "run": "manual__1", "task": "wait[0]"}),
+        ([Caller("", "onboarding", "manual__1", "wait[1]")], {"dag": "onboarding", "run": "manual__1"}),
+        ([Caller("", "onboarding", "manual__2", "wait[0]")], {"dag": "onboarding", "task": "wait[0]"}),
+        ([ONE, Caller("", "another", "manual__1", "wait[0]")], {}),
+        ([ONE, None], {}),
+    ],
+)
+def test_a_list_is_read_in_the_name_of_what_its_tasks_have_in_common(
+    hook: FlowServiceHook, control: EmulatorControl, others: list[Caller | None], expected: dict[str, str]
+) -> None:
+    flows = made_flows(hook, control, 2)
+
+    async def ask() -> None:
+        async with opened(hook) as poller:
+            asked = [
+                poller.send(flow(flows[0]), ONE),
+                *(poller.send(flow(flows[1]), each) for each in others),
+            ]
+            await asyncio.gather(*asked)
+
+    asyncio.run(ask())
+    (entry,) = control.requests("GET")
+    assert entry["path"] == FLOWS
+    assert entry["caller"] == expected

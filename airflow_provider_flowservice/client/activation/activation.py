@@ -76,11 +76,13 @@ class ActivationResult(Frozen, frozen=True):
 
     :param patch: the changes computed from the first read of the flow.
     :param etag: the version of the flow after the activation.
+    :param flow_name: the name of the flow.
     """
 
     flow_id: str
     patch: SelectorPatch
     etag: str | None
+    flow_name: str = ""
 
 
 def activate(
@@ -130,7 +132,7 @@ def activate(
             raise
         hint = f"If the flow exports files, give {', '.join(without)} an exportMode and a schedule."
         raise retyped(rejected, BadRequestError, f"{rejected} {hint}") from rejected
-    return ActivationResult(flow.id, computed[0], flow.etag)
+    return ActivationResult(flow.id, computed[0], flow.etag, flow.name)
 
 
 def resolve(

@@ -11,6 +11,7 @@ import msgspec
 from airflow_provider_flowservice.client.activation.schedules import EXPORT_FIELDS, check_export
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, SelectorKind, is_uuid
+from airflow_provider_flowservice.client.text import plain_text, titled
 
 _FIELDS = ("id", "name", "description", "systemSegmentId", "namespace", *EXPORT_FIELDS)
 #: What AEP adds to a selector. It is accepted, because a selector may be copied from a flow, and not sent back.
@@ -39,6 +40,12 @@ class Segment(Frozen, frozen=True):
     def uuid(self) -> str:
         """AEP's id of the segment, as used by ad-hoc activation; differs from :attr:`id` for an external audience."""
         return str(self.value.get("systemSegmentId") or self.id)
+
+    @property
+    def title(self) -> str:
+        """Its name, if the user has given it, and its id for the log."""
+        name = self.value.get("name")
+        return titled("segment", name if isinstance(name, str) else None, plain_text(self.uuid))
 
     def to_selector(self) -> JsonObject:
         """Return the selector that activates the segment on a flow."""

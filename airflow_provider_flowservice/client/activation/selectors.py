@@ -28,6 +28,7 @@ from airflow_provider_flowservice.client.model import (
     SelectorKind,
     member,
 )
+from airflow_provider_flowservice.client.text import titled
 
 
 class ActivationMode(StrEnum):
@@ -61,6 +62,8 @@ class SelectorPatch(Frozen, frozen=True):
     :param changed: ids of segments whose schedule or file name is changed in place.
     :param removed: ids of segments to remove.
     :param absent: ids of segments that should be removed but that the flow does not have.
+    :param names: names of segments, as far as the flow or the user has named them, by id in the form used for
+        comparison.
     :param before: the current transformations.
     :param after: the transformations after the patch.
     """
@@ -74,6 +77,7 @@ class SelectorPatch(Frozen, frozen=True):
     attributes_added: tuple[str, ...] = ()
     attributes_removed: tuple[str, ...] = ()
     settings_changed: tuple[str, ...] = ()
+    names: Mapping[str, str] = msgspec.field(default_factory=dict)
     before: Sequence[JsonObject] = ()
     after: Sequence[JsonObject] = ()
 
@@ -87,6 +91,10 @@ class SelectorPatch(Frozen, frozen=True):
             "set": self.settings_changed,
         }
         return "; ".join(f"{what} {', '.join(keys)}" for what, keys in parts.items() if keys) or "nothing"
+
+    def title(self, segment_id: str) -> str:
+        """Return the name, if it is known, and the id of a segment for the log."""
+        return titled("segment", self.names.get(SelectorKind.SEGMENT.fold(segment_id)), segment_id)
 
     def repeats(self, sent: SelectorPatch) -> bool:
         """Whether something that an earlier patch changed is still to be changed.
@@ -129,9 +137,18 @@ def compute_patch(flow: Flow, desired: DesiredSelectors, mode: ActivationMode) -
         attributes_added=attributes.added,
         attributes_removed=attributes.removed_keys,
         settings_changed=tuple(operation.path.rpartition("/")[2] for operation in set_operations),
+        names=_names(flow, selectors),
         before=flow.transformations,
         after=after,
     )
+
+
+def _names(flow: Flow, given: Mapping[str, JsonObject]) -> dict[str, str]:
+    kind = SelectorKind.SEGMENT
+    documents = [(s.folded, s.document) for s in flow.selectors(kind)]
+    documents += [(kind.fold(key), selector) for key, selector in given.items()]
+    named = ((key, member(document, "value", "name")) for key, document in documents)
+    return {key: name for key, name in named if name and isinstance(name, str)}
 
 
 def apply(flow: Flow, operations: Sequence[Operation]) -> list[JsonObject]:

@@ -208,9 +208,10 @@ def _take_existing(
     title = desired.title(oldest.id)
     if if_exists is IfExists.UPDATE:
         read = desired.read(oldest.id)
-        oldest = converge(
-            sender, read, desired.update, desired.not_applied, what=title, found=oldest
-        ).resource
+        updated = converge(sender, read, desired.update, desired.not_applied, what=title, found=oldest)
+        oldest = updated.resource
+        if not updated.changed:
+            log.info("Reusing %s, which has the desired settings already", title)
     elif desired.secrets:
         log.info("Reusing %s; AEP does not show whether its credentials are the same", title)
     else:

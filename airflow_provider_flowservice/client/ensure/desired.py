@@ -16,7 +16,7 @@ from airflow_provider_flowservice.client.converge import Versioned
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Frozen, looks_secret, without_secrets
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import plain_text, titled
 
 R = TypeVar("R", bound="ExistingResource")
 P = TypeVar("P", bound=Versioned)
@@ -87,7 +87,7 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
 
     def title(self, found_id: str) -> str:
         """Return label, name and id of an object for log and error messages."""
-        return f"{self.label} {self.name!r} ({found_id})" if self.name else f"{self.label} {found_id}"
+        return titled(self.label, self.name, found_id)
 
     @abstractmethod
     def candidates(self, sender: Sender) -> Iterable[R]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.flows.console import destinations_page, source_flow_page
+from airflow_provider_flowservice.client.flows.console import Console, Shown
 from airflow_provider_flowservice.client.flows.ended import EndedRuns
 from airflow_provider_flowservice.client.flows.expected_runs import (
     check_has_runs,

@@ -14,6 +14,7 @@ from airflow_provider_flowservice.client.errors import BadRequestError, InvalidI
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowState, Frozen, Operation, Resource
+from airflow_provider_flowservice.client.text import titled
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Resource)
@@ -34,13 +35,16 @@ def set_state(sender: Sender, flow_id: str, state: FlowState | str) -> Flow:
     if state not in _ACTIONS:
         raise InvalidInputError("state", f"{state!r} cannot be set", "Choose enabled or disabled.")
     desired = FlowState(state)
-    return _act(
+    acted = _act(
         sender,
         request.FLOWS,
         flow_id,
         _ACTIONS[desired],
         lambda flow: compare("state", desired.value, flow.state),
-    ).resource
+    )
+    title = titled("Flow", acted.resource.name, flow_id)
+    log.info("%s is %s %s", title, desired.value, "now" if acted.changed else "already")
+    return acted.resource
 
 
 def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
@@ -50,9 +54,12 @@ def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
     :raises DriftError: if AEP confirms the change but does not show it.
     """
     still = (Difference("state", FlowState.DRAFT.value, "published"),)
-    return _act(
+    acted = _act(
         sender, kind, resource_id, "publish", lambda found: still if found.state == FlowState.DRAFT else ()
-    ).changed
+    )
+    title = titled(kind.label, acted.resource.name, resource_id)
+    log.info("Published %s" if acted.changed else "Nothing to publish: %s is not a draft", title)
+    return acted.changed
 
 
 def _act(
@@ -100,22 +107,32 @@ def rename(sender: Sender, flow_id: str, name: str | None, description: str | No
         operations = text_changes(flow, name, description)
         return request.patch(request.FLOWS, flow_id, flow.etag or "", operations) if operations else None
 
-    return converge(
+    renamed = converge(
         sender,
         request.get(request.FLOWS, flow_id),
         remaining,
         lambda flow: text_differences(flow, name, description),
         what=f"flow {flow_id}",
-    ).resource
+    )
+    title = titled("flow", renamed.resource.name, flow_id)
+    if renamed.changed:
+        log.info("Name and description of %s are as desired now", title)
+    else:
+        log.info("Nothing to change: name and description of %s are as desired", title)
+    return renamed.resource
 
 
 class FlowResources(Frozen, frozen=True):
-    """The ids of a flow and of its connections, in the order in which they are deleted."""
+    """The ids of a flow and of its connections, in the order in which they are deleted.
+
+    :param name: name of the flow, for the log.
+    """
 
     flow: str
     targets: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def in_order(self) -> list[tuple[Kind[Any], str]]:
@@ -149,7 +166,7 @@ def resources_of(sender: Sender, flow: Flow) -> FlowResources:
 
 def _resources(sender: Sender, flow: Flow, known_bases: Mapping[str, str]) -> FlowResources:
     bases: dict[str, None] = {}
-    resources = FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids)
+    resources = FlowResources(flow.id, flow.target_connection_ids, flow.source_connection_ids, name=flow.name)
     for kind, connection_id in resources.in_order:
         base = known_bases.get(connection_id)
         try:
@@ -161,17 +178,19 @@ def _resources(sender: Sender, flow: Flow, known_bases: Mapping[str, str]) -> Fl
     return msgspec.structs.replace(resources, bases=tuple(bases))
 
 
-def delete(sender: Sender, kind: Kind[Any], resource_id: str) -> bool:
+def delete(sender: Sender, kind: Kind[Any], resource_id: str, name: str = "") -> bool:
     """Delete a resource (``DELETE /{kind}/{id}``).
 
+    :param name: its name, for the log.
     :returns: whether it existed.
     """
+    title = titled(kind.label, name, resource_id)
     try:
         sender.send(request.delete(kind, resource_id))
     except NotFoundError:
-        log.info("Nothing to delete: %s %s does not exist", kind.label, resource_id)
+        log.info("Nothing to delete: %s does not exist", title)
         return False
-    log.info("Deleted %s %s", kind.label, resource_id)
+    log.info("Deleted %s", title)
     return True
 
 
@@ -232,7 +251,7 @@ class DeleteResult(Frozen, frozen=True):
 
 def delete_flow(sender: Sender, resources: FlowResources, *, with_connections: bool) -> DeleteResult:
     """Delete a flow and, with ``with_connections``, those of its connections that nothing else uses."""
-    delete(sender, request.FLOWS, resources.flow)
+    delete(sender, request.FLOWS, resources.flow, resources.name)
     deleted, left = [resources.flow], list[str]()
     for kind, resource_id in resources.in_order if with_connections else ():
         gone = delete_unshared(sender, kind, resource_id)

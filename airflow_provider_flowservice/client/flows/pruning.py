@@ -40,6 +40,7 @@ class PruneAction(StrEnum):
     DELETE = "delete"
 
 
+_DONE = {PruneAction.DISABLE: "disabled", PruneAction.DELETE: "deleted"}
 #: The state that a flow must have for each action.
 _TAKES = {PruneAction.DISABLE: FlowState.ENABLED, PruneAction.DELETE: FlowState.DISABLED}
 
@@ -189,7 +190,7 @@ def prune(
         work.resume(work.done.deleting)
     found = _find(sender, pruning, is_patient=not plan_only)
     affected = found.affected(pruning)
-    _log_findings(pruning, found, affected)
+    _log_findings(pruning, found, affected, plan_only=plan_only)
     _check_limits(pruning, found, affected, plan_only=plan_only)
     if plan_only:
         return work.planned(found, affected)
@@ -331,7 +332,7 @@ def _find(sender: Sender, pruning: Pruning, *, is_patient: bool) -> _Found:
 
 def _check_limits(pruning: Pruning, found: _Found, affected: tuple[Flow, ...], *, plan_only: bool) -> None:
     listed = ", ".join(map(_shown, affected))
-    done = "deleted" if pruning.action is PruneAction.DELETE else "disabled"
+    done = _DONE.get(pruning.action, "")
     if affected and found.unmatched and not plan_only:
         raise DriftError(
             f"keep: no flow has the name or id {_quoted(found.unmatched)}. An entry may be misspelled and mean one of"
@@ -346,7 +347,7 @@ def _check_limits(pruning: Pruning, found: _Found, affected: tuple[Flow, ...], *
 def _resources_to_delete(sender: Sender, pruning: Pruning, flow: Flow) -> FlowResources:
     """Return the ids of a flow and, if they go with it, of those of its connections that this credential created."""
     if not pruning.with_connections:
-        return FlowResources(flow.id)
+        return FlowResources(flow.id, name=flow.name)
 
     def own(kind: Kind[Any], ids: Iterable[str]) -> Iterator[Any]:
         for connection_id in ids:
@@ -363,7 +364,7 @@ def _resources_to_delete(sender: Sender, pruning: Pruning, flow: Flow) -> FlowRe
     sources = list(own(request.SOURCE_CONNECTIONS, flow.source_connection_ids))
     base_ids = [end.base_connection_id for end in (*targets, *sources) if end.base_connection_id]
     bases = own(request.CONNECTIONS, dict.fromkeys(base_ids))
-    return FlowResources(flow.id, _ids(targets), _ids(sources), _ids(bases))
+    return FlowResources(flow.id, _ids(targets), _ids(sources), _ids(bases), flow.name)
 
 
 def _ends(flow: Flow) -> set[str]:
@@ -386,12 +387,13 @@ def _log_left(flow: Flow, obstacle: str) -> None:
     log.info("Leaving flow %s: %s", _shown(flow), obstacle)
 
 
-def _log_findings(pruning: Pruning, found: _Found, affected: Iterable[Flow]) -> None:
+def _log_findings(pruning: Pruning, found: _Found, affected: Iterable[Flow], *, plan_only: bool) -> None:
     """Log the flows that are not kept, one on a line, and the entries of ``keep`` that match nothing."""
     ids = set(_ids(affected))
     other = "unexpected" if pruning.action is PruneAction.REPORT else "to leave"
+    own = f"would be {_DONE.get(pruning.action)}" if plan_only else f"to {pruning.action.value}"
     lines = [
-        f"\n  {f'to {pruning.action.value}' if flow.id in ids else other:<12}"
+        f"\n  {own if flow.id in ids else other:<{18 if plan_only else 12}}"
         f"{plain_text(str(flow.state), 20):<12}{flow.id}  {plain_text(flow.name, 200)}"
         for flow in found.unexpected
     ]

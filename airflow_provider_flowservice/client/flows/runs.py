@@ -16,7 +16,8 @@ from airflow_provider_flowservice.client.http import request, response
 from airflow_provider_flowservice.client.http.pages import Reading, could_be_any, iterate, send_for_page
 from airflow_provider_flowservice.client.http.request import Request, Sender
 from airflow_provider_flowservice.client.model import Flow, FlowRun, Frozen, Page
-from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.client.text import plain_text, titled
+from airflow_provider_flowservice.client.times import iso
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class Window(Frozen, frozen=True):
     start: int
     end: int
     delta_column: str | None = None
+
+    def __str__(self) -> str:
+        return f"{iso(self.start)} to {iso(self.end)}"
 
     def to_params(self) -> model.JsonObject:
         """Return the ``params`` of ``POST /runs``."""
@@ -111,7 +115,8 @@ def run_flow(
     :returns: the run's id.
     :raises DriftError: if the flow cannot be run manually.
     """
-    check_can_run(sender.send(request.get(request.FLOWS, flow_id)))
+    flow = sender.send(request.get(request.FLOWS, flow_id))
+    check_can_run(flow)
     state = saved.load() or {}
     run_id: str | None = state.get("run")
     if run_id is None:
@@ -128,6 +133,7 @@ def run_flow(
                 newest = NewestRuns.read(sender, flow_id)
         run_id = run_id or start_run(sender, flow_id, window, newest)
     saved.save({"run": run_id})
+    log.info("Run %s of %s covers %s", run_id, titled("flow", flow.name, flow_id), window)
     return run_id
 
 

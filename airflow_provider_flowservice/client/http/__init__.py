@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.http.auth import forget_all as forget_tokens
+from airflow_provider_flowservice.client.http.caller import Caller
 from airflow_provider_flowservice.client.http.pages import Reading, iterate
 from airflow_provider_flowservice.client.http.request import (
     CONNECTION_SPECS,

@@ -18,6 +18,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import auth, network
 from airflow_provider_flowservice.client.http.body import Body
+from airflow_provider_flowservice.client.http.caller import UNKNOWN_CALLER, Caller
 from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, exchange
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response, Token, retry_after
@@ -57,6 +58,7 @@ class AiohttpTransport:
     :param settings: the servers and the credential.
     :param on_token: called with every token that is fetched before it is used, so that it can be masked in logs.
     :param connections: maximum number of connections; further requests wait until one is free.
+    :param caller: who sends the requests, unless :meth:`send` is told otherwise.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class AiohttpTransport:
         *,
         on_token: Callable[[str], None] | None = None,
         connections: int = CONNECTIONS,
+        caller: Caller = UNKNOWN_CALLER,
     ) -> None:
         self._settings = settings
+        self._caller = caller
         self._on_token = on_token
         self._tokens = auth.TokenSource(settings)
         self._ssl = network.ssl_context(settings)
@@ -81,16 +85,24 @@ class AiohttpTransport:
             auto_decompress=False,
         )
 
-    async def send(self, request: Request[T], *, pace: Pacer | None = None, messages: int = 1) -> T:
+    async def send(
+        self,
+        request: Request[T],
+        *,
+        pace: Pacer | None = None,
+        messages: int = 1,
+        caller: Caller | None = None,
+    ) -> T:
         """Send a request with a token, and with retries.
 
         :param request: the request.
         :param pace: asked before each attempt, and told its result. Requests for a token do not wait for it.
         :param messages: number of messages in the request.
+        :param caller: who sends it; None for the caller of the transport.
         :returns: the response, parsed by the request's ``parse``.
         :raises FlowServiceError: if the last attempt fails.
         """
-        steps = exchange(request, self._settings)
+        steps = exchange(request, self._settings, caller or self._caller)
         result: Result = None
         while True:
             try:

@@ -22,6 +22,7 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http.request import Request, ims_token
 from airflow_provider_flowservice.client.http.response import Token
 from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.connection_fields import field_name
 
 #: Seconds before its expiry at which a token is renewed: the default retry budget, so that it outlives a request.
 #: Tokens with a short lifetime are renewed after nine tenths of it.
@@ -130,8 +131,8 @@ class TokenSource:
         if self._settings.access_token:
             if rejected is not None:
                 raise AuthenticationError(
-                    "AEP rejected the access token of the connection. Set the extra 'access_token' to a new token,"
-                    " or set the password to a client secret, so that tokens are fetched.",
+                    f"AEP rejected the access token of the connection. Set {field_name('access_token')} to a new"
+                    f" token, or set {field_name('password')} instead, so that tokens are fetched.",
                     status=401,
                 )
             return self._settings.access_token
@@ -161,8 +162,8 @@ def explain_rejection(error: FlowServiceError, settings: Settings) -> FlowServic
     if not isinstance(error, (BadRequestError, AuthenticationError)):
         return error
     causes: dict[str | None, str] = {
-        "invalid_client": "the client id or the client secret is wrong",
-        "invalid_scope": f"a scope of {settings.scopes!r} is not granted to the credential",
+        "invalid_client": f"{field_name('login')} or {field_name('password')} of the connection is wrong",
+        "invalid_scope": f"{field_name('scopes')} of the connection, {settings.scopes!r}, has one that is not granted",
         "unauthorized_client": "the credential is not an OAuth server-to-server credential",
     }
     cause = causes.get(error.code, "IMS rejected the credential")

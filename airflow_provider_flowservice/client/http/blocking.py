@@ -18,6 +18,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import auth, deadline, network
 from airflow_provider_flowservice.client.http.body import Body
+from airflow_provider_flowservice.client.http.caller import UNKNOWN_CALLER, Caller
 from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, Turn, exchange
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response, Token
@@ -36,6 +37,7 @@ class RequestsTransport:
     :param settings: the servers and the credential.
     :param on_token: called with every token before it is used, so that it can be masked in logs.
     :param token_store: shares tokens with other processes; None does not share them.
+    :param caller: who sends the requests.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class RequestsTransport:
         *,
         on_token: Callable[[str], None] | None = None,
         token_store: auth.TokenStore | None = None,
+        caller: Caller = UNKNOWN_CALLER,
     ) -> None:
         self._settings = settings
+        self._caller = caller
         self._tokens = auth.TokenSource(settings, token_store)
         self._on_token = on_token
         self._session = _Session()
@@ -63,7 +67,7 @@ class RequestsTransport:
         :returns: the response, parsed by the request's ``parse``.
         :raises FlowServiceError: if the last attempt fails.
         """
-        steps = exchange(request, self._settings)
+        steps = exchange(request, self._settings, self._caller)
         result: Result = None
         while True:
             try:

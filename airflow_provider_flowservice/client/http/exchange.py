@@ -26,11 +26,13 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.http import response, retry
 from airflow_provider_flowservice.client.http.body import ACCEPT_ENCODING
+from airflow_provider_flowservice.client.http.caller import UNKNOWN_CALLER, Caller
 from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.http.response import Response
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.client.settings import Settings
+from airflow_provider_flowservice.client.settings import Settings, is_loopback
 from airflow_provider_flowservice.client.text import header_value, plain_text, without_secrets
+from airflow_provider_flowservice.connection_fields import field_name
 
 T = TypeVar("T")
 
@@ -99,9 +101,10 @@ Exchange = Generator[Step, Result, T]
 _Headers = Mapping[str, str]
 
 
-def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
+def exchange(request: Request[T], settings: Settings, caller: Caller = UNKNOWN_CALLER) -> Exchange[T]:
     """Send a request, with retries, until it succeeds or must not be sent again.
 
+    :param caller: who sends it. Its task is told to an emulator alone.
     :raises FlowServiceError: the error of the last attempt, with secrets removed from its message.
     """
     # Moved by the time that the request waits for its turns.
@@ -114,7 +117,7 @@ def exchange(request: Request[T], settings: Settings) -> Exchange[T]:
     while True:
         if token is None and request.authorized:
             token = cast(str, (yield NeedToken()))
-        common = _common(request.host, settings, token)
+        common = _common(request.host, settings, token, caller)
         secrets = common.secrets + more_secrets
         ready = clock.current().monotonic()
         yield Turn()
@@ -216,9 +219,16 @@ class _Common(Frozen, frozen=True):
 
 # Nearly all requests of a process have the same.
 @lru_cache(maxsize=16)
-def _common(host: Host, settings: Settings, token: str | None) -> _Common:
-    """Return what all requests to a host have, with the token if there is one."""
-    headers = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
+def _common(host: Host, settings: Settings, token: str | None, caller: Caller) -> _Common:
+    """Return what all requests of a caller to a host have, with the token if there is one."""
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": ACCEPT_ENCODING,
+        "User-Agent": caller.user_agent,
+    }
+    # An emulator may be behind the gateway alone: neither IMS nor an inlet of Adobe's is told the names of tasks.
+    if settings.is_emulated and is_loopback(_origin(host, settings)):
+        headers |= caller.task_headers
     if token is not None:
         headers |= {"Authorization": f"Bearer {token}", "x-gw-ims-org-id": settings.org_id}
     if token is not None and host is Host.GATEWAY:
@@ -265,15 +275,24 @@ def _explained(error: FlowServiceError, advice: str, secrets: tuple[str, ...]) -
 
 
 _ROLE = "Add the credential to a role in AEP's Permissions; a product profile alone is not enough."
-_ORG = "Check the extra 'org_id' ({org_id}) of the connection, and that the credential belongs to this organization."
+_ORG = (
+    f"Check {field_name('org_id')} of the connection, {{org_id}}, and that the credential belongs to this"
+    " organization."
+)
 _SANDBOX = (
     "Sandbox {sandbox!r} does not exist for this credential. Check its name, or "
     + _ROLE[0].lower()
     + _ROLE[1:]
 )
-_API_KEY = "Set the login of the connection ({client_id}) to the client id that the token was issued for."
+_API_KEY = (
+    f"Set {field_name('login')} of the connection, {{client_id}}, to the client id that the token was issued"
+    " for."
+)
 _RENEWED = "IMS accepts the credential: another attempt can succeed."
-_REJECTED = "Check that client id, client secret and organization of the connection belong together."
+_REJECTED = (
+    f"Check that {field_name('login')}, {field_name('password')} and {field_name('org_id')} of the connection belong"
+    " together."
+)
 
 #: Remedies by AEP's error code, without the HTTP status at the end of some codes.
 _BY_CODE = {

@@ -18,8 +18,9 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from airflow_provider_flowservice.client.errors import InvalidInputError, NotSentError, NotTheEmulatorError
 from airflow_provider_flowservice.client.http.exchange import Send
-from airflow_provider_flowservice.client.settings import LOOPBACK_HOSTS, Settings, active_emulator, proxy_url
+from airflow_provider_flowservice.client.settings import Settings, active_emulator, is_loopback, proxy_url
 from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.connection_fields import field_name
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -35,12 +36,11 @@ def blocked(origin: str) -> NotTheEmulatorError | None:
 def proxy_for(origin: str, settings: Settings) -> str | None:
     """Return the URL of the proxy for requests to ``origin``, or None for a direct connection."""
     url = urlsplit(origin)
-    host = url.hostname or ""
-    if host in LOOPBACK_HOSTS:
+    if is_loopback(origin):
         return None
     if settings.proxy:
         return settings.proxy
-    if proxy_bypass(host):
+    if proxy_bypass(url.hostname or ""):
         return None
     proxies = getproxies_environment()
     for kind in (url.scheme, "all"):
@@ -61,11 +61,15 @@ def not_reached(
     proxy = proxy_for(step.origin, settings)
     target = _host_and_port(proxy or step.origin)
     place = f"the proxy {target}" if proxy else target
-    check = "Check the URL of the proxy in the" if proxy else "Check the host in the"
-    remedy = f"{check} connection{' or in HTTPS_PROXY' if proxy else ''}, and the network of this machine."
+    where = (
+        f"{field_name('proxy')} of the connection or HTTPS_PROXY" if proxy else _host_field(step, settings)
+    )
+    remedy = f"Check {where}, and the network of this machine."
     if proxy_status == 407:
         what = f"{place} responds 407: it wants another user and password"
-        remedy = "Set them in the URL of the proxy, in the extra 'proxy' of the connection or in HTTPS_PROXY."
+        remedy = (
+            f"Set them in the URL of the proxy, in {field_name('proxy')} of the connection or in HTTPS_PROXY."
+        )
     elif proxy_status is not None:
         what = f"{place} responds {proxy_status} and does not connect to {_host_and_port(step.origin)}"
         remedy = (
@@ -77,6 +81,17 @@ def not_reached(
         what = f"{place} {_failure(problem, settings.connect_timeout)}"
     message = f"{step.method} {step.path}: no connection: {what}. {remedy}"
     return NotSentError(message, method=step.method, path=step.path)
+
+
+def _host_field(step: Send, settings: Settings) -> str:
+    """Return the name of the connection's field that a request has its host from."""
+    origins = {
+        "host": settings.gateway,
+        "ims_host": settings.ims_host,
+        "collection_host": settings.collection_host,
+    }
+    names = [field_name(name) for name, origin in origins.items() if origin == step.origin]
+    return f"{', '.join(names)} of the connection"
 
 
 def _failure(problem: BaseException, seconds: float) -> str:
@@ -117,7 +132,7 @@ def ca_file(settings: Settings) -> str | None:
 
     :raises InvalidInputError: if the file does not exist or does not contain certificates.
     """
-    candidates = [("extra 'ca_file'", settings.ca_file)]
+    candidates = [(field_name("ca_file"), settings.ca_file)]
     candidates += [(name, os.environ.get(name)) for name in _CA_VARIABLES]
     for name, path in candidates:
         if path:
@@ -143,7 +158,7 @@ def _check_ca_file(name: str, path: str) -> None:
     try:
         _context(path, Path(path).stat().st_mtime_ns)
     except OSError as problem:
-        raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from problem
+        raise InvalidInputError(name, f"{path!r} cannot be used: {problem}", remedy) from None
 
 
 # Usually all connections use one bundle; the limit keeps contexts of changed files from accumulating.

@@ -28,6 +28,7 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http import problem
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.client.text import header_value, plain_text
+from airflow_provider_flowservice.connection_fields import field_name
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +214,7 @@ def token(response: Response) -> Token:
     value = header_value(
         "access_token in the response of IMS",
         decoded.access_token,
-        "Check that the extra 'ims_host' of the connection is Adobe's identity service.",
+        f"Check that {field_name('ims_host')} of the connection is Adobe's identity service.",
         secret=True,
     )
     return Token(value, decoded.expires_in)

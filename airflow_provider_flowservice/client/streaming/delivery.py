@@ -170,7 +170,7 @@ class Courier:
             return PostResult(0, {0: Refusal(MessageStatus.REJECTED, error.status, error.message)})
         except ServerError as error:
             if self._sync_validation and error.status == 501:
-                raise InvalidInputError("sync_validation", error.message, "Remove it.") from error
+                raise InvalidInputError("sync_validation", error.message, "Remove it.") from None
             raise
 
     def _account(

@@ -137,4 +137,4 @@ def _until_truncated(records: Records, name: str, position: int, source: str | N
     except (TruncatedError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         problem = f"{name!r} ends prematurely after {given} records: {' '.join(str(error).split())}"
         remedy = f"Fix the file, then post the rest with skip_records={position + given}."
-        raise InvalidInputError("path", problem, remedy) from error
+        raise InvalidInputError("path", problem, remedy) from None

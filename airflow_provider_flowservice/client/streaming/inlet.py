@@ -21,6 +21,7 @@ from airflow_provider_flowservice.client.http.request import Host, Request
 from airflow_provider_flowservice.client.model import BaseConnection, Frozen
 from airflow_provider_flowservice.client.settings import origin_of
 from airflow_provider_flowservice.client.text import header_value
+from airflow_provider_flowservice.connection_fields import field_name
 
 #: Maximum size of a request in bytes. AEP documents 1 MB without saying whether it means 10**6 or 2**20; this is safe.
 MAX_REQUEST_BYTES = 1_000_000
@@ -84,7 +85,7 @@ class Inlet(Frozen, frozen=True):
         host = origin_of(self._parts)
         if host != collection_host or "@" in self._parts.netloc:
             problem = f"{self.url!r} is not on {collection_host}, the only host that receives the token"
-            remedy = "Check the URL; if it is right, set the extra 'collection_host' of the connection."
+            remedy = f"Check the URL; if it is right, set {field_name('collection_host')} of the connection."
             raise InvalidInputError("inlet_url", problem, remedy)
         _ = self.id
         return self
@@ -107,8 +108,8 @@ class Inlet(Frozen, frozen=True):
             # Pasted URLs, and those in variables, may end with a line break.
             parts = urlsplit(self.url.strip())
             _ = parts.port
-        except ValueError as problem:
-            raise self._invalid() from problem
+        except ValueError:
+            raise self._invalid() from None
         return parts
 
     def _invalid(self) -> InvalidInputError:

@@ -55,7 +55,7 @@ def _rows(file: IO[bytes], name: str) -> Iterator[InputRecord | UnreadableRecord
         if not _is_of_content(error, pa):
             raise
         problem = f"{name!r} is not Parquet: {' '.join(str(error).split())}"
-        raise InvalidInputError("path", problem, "Fix the file, or set input_format.") from error
+        raise InvalidInputError("path", problem, "Fix the file, or set input_format.") from None
     schema, convert = _object(_Types(pa, name), "", rows.schema_arrow)
     position = 0
     try:
@@ -78,7 +78,7 @@ def _pyarrow(name: str) -> tuple[Any, Any]:
             "path",
             f"{name!r} is a Parquet file, but pyarrow cannot be imported: {error}",
             "Install it: pip install 'airflow-provider-flowservice[parquet]'",
-        ) from error
+        ) from None
     return pa, parquet
 
 

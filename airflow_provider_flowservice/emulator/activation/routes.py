@@ -21,10 +21,12 @@ from airflow_provider_flowservice.emulator.flow.runs import RunState, run_state,
 from airflow_provider_flowservice.emulator.flow.selectors import audience_uuids
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall
+from airflow_provider_flowservice.emulator.json_body import Values
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 router = APIRouter(prefix="/data/core/activation/disflowprovider")
 
+_RUN = {"activationInfo": Values([str]), "exportIds": [str]}
 _MAX_AUDIENCES = 80
 _VERSION_2 = re.compile(r"application/vnd\.adobe\.adhoc\.activation\+json;\s*version=2")
 
@@ -33,11 +35,15 @@ class ActivationError(ApiError):
     """An error of ad-hoc activation: a bare message."""
 
 
+def _invalid(message: str) -> ActivationError:
+    return ActivationError(400, message)
+
+
 @router.post("/adhocrun")
 async def adhoc_run(call: AuthorizedCall) -> Response:
     """Activate audiences now, as version 1 does unless the Accept header asks for version 2."""
     version_2 = _VERSION_2.fullmatch(call.request.headers.get("accept", "").strip())
-    started = _activate(call.sandbox, await call.json(), needs_exports=version_2 is None)
+    started = _activate(call.sandbox, await call.json(_RUN, _invalid), needs_exports=version_2 is None)
     runs = f"{call.base_url}/data/foundation/flowservice/runs"
     order = [
         {"segment": segment, "order": run.body["flowId"], "statusURL": f"{runs}/{run.id}"}
@@ -68,16 +74,11 @@ def _activate(sandbox: Sandbox, body: Any, *, needs_exports: bool) -> list[tuple
 
 
 def _wanted(body: Any) -> dict[str, list[str]]:
-    wanted = body.get("activationInfo") if isinstance(body, dict) else None
-    if not isinstance(wanted, dict) or not wanted:
-        raise ActivationError(400, "activationInfo is required")
-    for segments in wanted.values():
-        if (
-            not isinstance(segments, list)
-            or not segments
-            or not all(isinstance(each, str) for each in segments)
-        ):
-            raise ActivationError(400, "activationInfo must have a list of audiences for each flow")
+    wanted: dict[str, list[str]] = body.get("activationInfo", {}) if body else {}
+    if not wanted:
+        raise _invalid("activationInfo is required")
+    if not all(wanted.values()):
+        raise _invalid("activationInfo must have a list of audiences for each flow")
     return wanted
 
 

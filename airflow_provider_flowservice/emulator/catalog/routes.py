@@ -5,19 +5,26 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore
-from airflow_provider_flowservice.emulator.errors import PlatformError
+from airflow_provider_flowservice.emulator.catalog.store import Dataset, DatasetStore, tagged_for_profile
+from airflow_provider_flowservice.emulator.errors import PlatformError, bad_request
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.json_body import Values, check_shape
+from airflow_provider_flowservice.emulator.patching import OPERATIONS, PatchError, apply_patch
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, behavior_of
 from airflow_provider_flowservice.emulator.schemas.unions import is_enabled
 
 BASE_PATH = "/data/foundation/catalog"
 router = APIRouter(prefix=BASE_PATH)
 
+_DATASET = {
+    "name": str,
+    "description": (str, None),
+    "schemaRef": {"id": str, "contentType": str},
+    "tags": Values([str]),
+}
 _MAX_LIMIT = 100
 _DEFAULT_LIMIT = 20
 # Every dataset has this tag: Adobe's own client reads it.
@@ -27,8 +34,7 @@ _TABLE = "adobe/pqs/table"
 @router.post("/dataSets")
 async def create(call: AuthorizedCall) -> Response:
     """Create a dataset; the response is a list with one reference to it."""
-    body = await call.json()
-    dataset = DatasetStore.of(call.sandbox).create(_checked(body, call))
+    dataset = DatasetStore.of(call.sandbox).create(_checked(await call.json(dict), call))
     location = f"{call.base_url}{BASE_PATH}/dataSets/{dataset.id}"
     return JSONResponse([dataset.reference], 201, {"Location": location})
 
@@ -43,7 +49,7 @@ async def list_datasets(call: AuthorizedCall) -> Response:
         if call.world.is_listed(each.id) and _matches(each, call)
     ]
     for field, descending in reversed(_orders(params.get("orderBy", "desc:created"))):
-        found.sort(key=lambda each: each.as_json(_identity(call)).get(field) or 0, reverse=descending)
+        found.sort(key=lambda each: _key(each.as_json(_identity(call)).get(field)), reverse=descending)
     start = _number(params.get("start"), 0)
     limit = min(_number(params.get("limit"), _DEFAULT_LIMIT), _MAX_LIMIT)
     return JSONResponse({each.id: shown(each, call) for each in found[start : start + limit]})
@@ -60,11 +66,11 @@ async def get_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
 async def patch_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Change a dataset: a list is a JSON Patch, an object is merged at the top level."""
     dataset = _find(dataset_id, call)
-    changes = await call.json()
+    changes = await call.json((OPERATIONS, dict))
     if isinstance(changes, list):
         return _store(dataset, _patched(dataset.body, changes), call)
-    if not isinstance(changes, dict):
-        raise PlatformError(400, "BadRequestError", "The body must be an object or a list")
+    if changes is None:
+        raise bad_request("The body must be an object or a list")
     return _store(dataset, {**dataset.body, **changes}, call)
 
 
@@ -72,16 +78,16 @@ async def patch_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
 async def merge_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Change a dataset: objects are merged at every depth."""
     dataset = _find(dataset_id, call)
-    changes = await call.json()
-    if not isinstance(changes, dict):
-        raise PlatformError(400, "BadRequestError", "The body must be an object")
+    changes = await call.json(dict)
+    if changes is None:
+        raise bad_request("The body must be an object")
     return _store(dataset, _merged(dataset.body, changes), call)
 
 
 @router.put("/dataSets/{dataset_id}")
 async def put_dataset(dataset_id: str, call: AuthorizedCall) -> Response:
     """Replace a dataset."""
-    return _store(_find(dataset_id, call), await call.json(), call)
+    return _store(_find(dataset_id, call), await call.json(dict), call)
 
 
 @router.delete("/dataSets/{dataset_id}")
@@ -105,29 +111,28 @@ def _store(dataset: Dataset, changed: Any, call: Call) -> Response:
 
 def _checked(body: Any, call: Call) -> dict[str, Any]:
     """Check a dataset, and complete it as AEP does. The wording and the status of these errors are guesses."""
-    if not isinstance(body, dict) or not body.get("name"):
-        raise PlatformError(400, "BadRequestError", "name is required")
-    reference = body.get("schemaRef")
-    if not isinstance(reference, dict) or not reference.get("id"):
-        raise PlatformError(400, "BadRequestError", "schemaRef.id is required")
+    check_shape(body, (_DATASET, None))
+    if not body or not body.get("name"):
+        raise bad_request("name is required")
+    reference = body.get("schemaRef", {})
+    if not reference.get("id"):
+        raise bad_request("schemaRef.id is required")
     schema = SchemaStore.of(call.sandbox).find(reference["id"])
     if schema is None:
-        raise PlatformError(400, "BadRequestError", f"schemaRef.id {reference['id']} is not found")
+        raise bad_request(f"schemaRef.id {reference['id']} is not found")
     tags = body.get("tags", {})
-    if not isinstance(tags, dict):
-        raise PlatformError(400, "BadRequestError", "tags must be an object")
-    profile = tags.get("unifiedProfile")
-    enables = isinstance(profile, list) and "enabled:true" in profile
-    if enables and not is_enabled(schema) and call.world.switches.profile_without_union == "refuse":
-        raise PlatformError(
-            400,
-            "BadRequestError",
+    if (
+        tagged_for_profile(tags)
+        and not is_enabled(schema)
+        and call.world.switches.profile_without_union == "refuse"
+    ):
+        raise bad_request(
             f"The dataset cannot be enabled for Profile, because its schema {reference['id']} is not: add the tag"
-            " union to meta:immutableTags of the schema (enable_for_profile=True of the schema operator)",
+            " union to meta:immutableTags of the schema (enable_for_profile=True of the schema operator)"
         )
     return {
         **body,
-        "tags": {_TABLE: [_table(str(body["name"]))], **tags},
+        "tags": {_TABLE: [_table(body["name"])], **tags},
         "classification": {"dataBehavior": behavior_of(schema), "managedBy": "CUSTOMER"},
     }
 
@@ -148,9 +153,9 @@ def _merged(held: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def _patched(body: dict[str, Any], operations: list[Any]) -> Any:
     try:
-        return jsonpatch.JsonPatch(operations).apply(body)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
-        raise PlatformError(400, "BadRequestError", f"The patch cannot be applied: {error}") from error
+        return apply_patch(body, operations)
+    except PatchError as error:
+        raise bad_request(f"The patch cannot be applied: {error}") from error
 
 
 def _identity(call: Call) -> dict[str, str]:
@@ -192,11 +197,18 @@ def _orders(text: str) -> list[tuple[str, bool]]:
     return orders
 
 
+def _key(value: Any) -> tuple[int, Any]:
+    """Return what a value is ordered by, whatever its type: first what is missing, then numbers, then texts."""
+    if value is None:
+        return 0, ""
+    return (1, value) if isinstance(value, (int, float)) else (2, str(value))
+
+
 def _number(text: str | None, default: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"\d{1,9}", text):
-        raise PlatformError(400, "BadRequestError", f"{text!r} is not a number")
+        raise bad_request(f"{text!r} is not a number")
     return int(text)
 
 

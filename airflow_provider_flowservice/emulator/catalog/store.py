@@ -27,6 +27,11 @@ class Dataset:
         """How Catalog refers to it."""
         return f"@/dataSets/{self.id}"
 
+    @property
+    def is_for_profile(self) -> bool:
+        """Whether its records go to Profile."""
+        return tagged_for_profile(self.body["tags"])
+
     def as_json(self, identity: dict[str, str]) -> dict[str, Any]:
         """Return the dataset as GET shows it.
 
@@ -40,6 +45,11 @@ class Dataset:
             "state": "DRAFT",
             **identity,
         }
+
+
+def tagged_for_profile(tags: dict[str, list[str]]) -> bool:
+    """Return whether the tags of a dataset enable it for Profile."""
+    return "enabled:true" in tags.get("unifiedProfile", ())
 
 
 class DatasetStore(Store):

@@ -1,4 +1,4 @@
-"""Checks a message that arrives at an inlet, and ingests it.
+"""Checks a message that arrives at an inlet.
 
 What is checked is the XDM envelope, the flow, and on request the record itself.
 """
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.collection.errors import InletError
-from airflow_provider_flowservice.emulator.collection.store import Inlet, Message
-from airflow_provider_flowservice.emulator.dataprep.mapping import apply_mappings
-from airflow_provider_flowservice.emulator.dataprep.store import MappingStore
-from airflow_provider_flowservice.emulator.flow.catalogue import MAPPING_TRANSFORM
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.collection.records import (
+    has_envelope,
+    named_schema,
+    xdm_violations,
+)
+from airflow_provider_flowservice.emulator.collection.store import Inlet
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 from airflow_provider_flowservice.emulator.world import Sandbox, World
 
@@ -61,10 +63,10 @@ class InletRequest:
     def _may_be_plain(self, message: Any) -> bool:
         """Whether a record may come without an envelope, which is contested: AEP's documents do not say so."""
         accepts = self.sandbox.world.switches.plain_xdm == "accept"
-        return accepts and bool(self.flow_id) and not _has_envelope(message)
+        return accepts and bool(self.flow_id) and not has_envelope(message)
 
     def _checked_header(self, message: Any) -> dict[str, Any]:
-        if not _has_envelope(message):
+        if not has_envelope(message):
             raise self.bad_request("Message has unknown xdm format")
         header, body = message.get("header"), message.get("body")
         if not isinstance(header, dict):
@@ -73,12 +75,12 @@ class InletRequest:
             raise self.bad_request("The 'body.xdmEntity' field is mandatory.")
         if header.get("imsOrgId", self.org_id) != self.org_id:
             raise self.bad_request("Message has an absent or wrong ims org in the header")
-        schema_id = _schema_id(header)
+        schema_id = named_schema(header)
         meta = body.get("xdmMeta")
         if (
             SchemaStore.of(self.sandbox).find(schema_id) is None
             or not isinstance(meta, dict)
-            or _schema_id(meta) != schema_id
+            or named_schema(meta) != schema_id
         ):
             raise self.bad_request("Message has unknown xdm format")
         return header
@@ -102,72 +104,24 @@ class InletRequest:
         :param flow: determines the schema of a record without an envelope.
         :raises InletError: with up to five violations.
         """
-        # It takes as long to import as the rest of the emulator.
-        from jsonschema import Draft7Validator  # type: ignore[import-untyped]
-
         if self.inlet.is_raw:
             return
-        schemas = SchemaStore.of(self.sandbox)
-        is_wrapped = _has_envelope(message)
-        record = message["body"]["xdmEntity"] if is_wrapped else message
-        schema_id = _schema_id(message["header"]) if is_wrapped else self._schema_of(flow)
-        validator = Draft7Validator(schemas.resolved(schemas.find(schema_id) or {}))
-        errors = list(validator.iter_errors(record))[:_MAX_VIOLATIONS]
+        errors = xdm_violations(message, flow, self.sandbox)[:_MAX_VIOLATIONS]
         if errors:
-            violations = {
+            report = {
                 "schemaLocation": "#",
                 "pointerToViolation": "#",
                 "causingExceptions": [_violation(each) for each in errors],
                 "message": f"{len(errors)} schema violations found",
             }
             error = self.bad_request("Message is invalid")
-            error.cause = {"_streamingValidation": [violations]}
+            error.cause = {"_streamingValidation": [report]}
             raise error
-
-    def _schema_of(self, flow: Resource) -> object:
-        target = FlowStore.of(self.sandbox).find(Kind.TARGET_CONNECTIONS, flow.body["targetConnectionIds"][0])
-        return target.body["data"]["schema"]["id"] if target else None
-
-    def ingest(self, record: Any, flow: Resource, xaction_id: str) -> None:
-        """Store a message, with the reason if it will be dropped."""
-        reason = _reason_to_drop(self.sandbox.world, flow)
-        message = Message(record, self._mapped(record, flow), flow.id, xaction_id, reason)
-        self.inlet.add(message)
-
-    def _mapped(self, record: Any, flow: Resource) -> dict[str, Any] | None:
-        if not self.inlet.is_raw:
-            return None
-        for transformation in flow.body.get("transformations", []):
-            if transformation["name"] == MAPPING_TRANSFORM:
-                params = transformation["params"]
-                mapping_set = MappingStore.of(self.sandbox).find(params.get("mappingId"))
-                version = mapping_set and mapping_set.version(params.get("mappingVersion"))
-                return apply_mappings(version.mappings, record)[0] if version else None
-        return None
 
 
 def transaction_id(world: World) -> str:
     """Return a new id in the service's form: milliseconds and two numbers."""
     return f"{world.clock.now_ms()}:{secrets.randbelow(10_000)}:{secrets.randbelow(1_000)}"
-
-
-def _reason_to_drop(world: World, flow: Resource) -> str | None:
-    """Documented: a new flow needs about five minutes. That a disabled one drops everything is a guess."""
-    if flow.state is not State.ENABLED:
-        return f"the flow is {flow.state.value}"
-    age = world.clock.now() - flow.updated_at / 1000
-    if age < world.switches.settling_seconds:
-        return f"the flow was created or changed {age:.0f} seconds before"
-    return None
-
-
-def _schema_id(holder: dict[str, Any]) -> object:
-    reference = holder.get("schemaRef")
-    return reference.get("id") if isinstance(reference, dict) and reference.get("contentType") else None
-
-
-def _has_envelope(message: Any) -> bool:
-    return isinstance(message, dict) and not {"header", "body"}.isdisjoint(message)
 
 
 #: What the service calls the types of JSON, as a schema names them and as it finds them in a record.

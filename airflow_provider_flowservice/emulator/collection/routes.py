@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
+import io
 import zlib
 from typing import Any
 
@@ -11,10 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.collection.errors import InletAuthorizationError, InletError
+from airflow_provider_flowservice.emulator.collection.ingestion import Ingestion
 from airflow_provider_flowservice.emulator.collection.messages import InletRequest, transaction_id
 from airflow_provider_flowservice.emulator.collection.store import Inlet, find_inlet
 from airflow_provider_flowservice.emulator.gateway import bearer
 from airflow_provider_flowservice.emulator.ims.store import TokenStore
+from airflow_provider_flowservice.emulator.json_body import JsonError, read_json
 from airflow_provider_flowservice.emulator.world import CurrentWorld, World
 
 router = APIRouter(prefix="/collection")
@@ -35,7 +37,8 @@ async def collect(inlet_id: str, request: Request, world: CurrentWorld) -> Respo
     if synchronous:
         inlet_request.check_record(message, flow)
     xaction_id = transaction_id(world)
-    inlet_request.ingest(message, flow, xaction_id)
+    with Ingestion(inlet_request.inlet, inlet_request.sandbox) as ingestion:
+        ingestion.add(message, flow, xaction_id)
     receipt = {"inletId": inlet_id, "xactionId": xaction_id, "receivedTimeMs": world.clock.now_ms()}
     if synchronous:
         receipt["synchronousValidation"] = {"status": "pass"}
@@ -51,18 +54,18 @@ async def collect_batch(inlet_id: str, request: Request, world: CurrentWorld) ->
     if not isinstance(messages, list):
         raise inlet_request.bad_request("The 'messages' field is mandatory.", "Invalid Batch")
     batch_id = transaction_id(world)
-    return JSONResponse(
-        {
-            "inletId": inlet_id,
-            "batchId": batch_id,
-            "receivedTimeMs": world.clock.now_ms(),
-            "responses": [_collect_one(inlet_request, each, batch_id, n) for n, each in enumerate(messages)],
-        },
-        207,
-    )
+    with Ingestion(inlet_request.inlet, inlet_request.sandbox) as ingestion:
+        responses = [
+            _collect_one(inlet_request, ingestion, each, batch_id, number)
+            for number, each in enumerate(messages)
+        ]
+    receipt = {"inletId": inlet_id, "batchId": batch_id, "receivedTimeMs": world.clock.now_ms()}
+    return JSONResponse({**receipt, "responses": responses}, 207)
 
 
-def _collect_one(inlet_request: InletRequest, message: Any, batch_id: str, number: int) -> dict[str, Any]:
+def _collect_one(
+    inlet_request: InletRequest, ingestion: Ingestion, message: Any, batch_id: str, number: int
+) -> dict[str, Any]:
     newer_style = inlet_request.sandbox.world.switches.batch_style == "status"
     xaction_id = f"{batch_id}-{number}" if newer_style else f"{batch_id}:{number}"
     try:
@@ -71,7 +74,7 @@ def _collect_one(inlet_request: InletRequest, message: Any, batch_id: str, numbe
         if newer_style:
             return {"xactionId": xaction_id, "status": error.status, "message": error.message}
         return {"statusCode": error.status, "message": error.message}
-    inlet_request.ingest(message, flow, xaction_id)
+    ingestion.add(message, flow, xaction_id)
     return {"xactionId": xaction_id}
 
 
@@ -121,23 +124,31 @@ def _check_validation_allowed(inlet: Inlet, world: World) -> None:
 
 async def _json(inlet_request: InletRequest, request: Request, world: World) -> Any:
     body = await request.body()
-    if len(body) > world.switches.inlet_limit_bytes:
-        raise InletError(413, "Payload Too Large", "The request is larger than 1 MB")
+    _check_size(body, world.switches.inlet_limit_bytes)
     if "json" not in request.headers.get("content-type", ""):
         raise InletError(415, "Unsupported Media Type", "Content-Type must be application/json")
     encoding = request.headers.get("content-encoding", "identity")
     if encoding == "gzip" and world.switches.gzip == "accept":
-        body = _decompressed(inlet_request, body)
+        body = _decompressed(inlet_request, body, world.switches.inlet_limit_bytes)
     elif encoding != "identity":
         raise InletError(415, "Unsupported Media Type", f"Content-Encoding {encoding} is not supported")
     try:
-        return json.loads(body)
-    except ValueError as error:
+        return read_json(body)
+    except JsonError as error:
         raise inlet_request.bad_request(f"Message is not JSON: {error}", "Invalid JSON") from error
 
 
-def _decompressed(inlet_request: InletRequest, body: bytes) -> bytes:
+def _decompressed(inlet_request: InletRequest, body: bytes, limit: int) -> bytes:
+    """Return what was compressed. That AEP's limit holds for it too is a guess."""
     try:
-        return gzip.decompress(body)
+        with gzip.open(io.BytesIO(body)) as stream:
+            content = stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise inlet_request.bad_request(f"Message is not gzip: {error}", "Invalid Encoding") from error
+    _check_size(content, limit)
+    return content
+
+
+def _check_size(content: bytes, limit: int) -> None:
+    if len(content) > limit:
+        raise InletError(413, "Payload Too Large", "The request is larger than 1 MB")

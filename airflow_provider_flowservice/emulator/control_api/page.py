@@ -21,6 +21,7 @@ from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
 from airflow_provider_flowservice.emulator.control_api.guard import ControlError, check_origin
 from airflow_provider_flowservice.emulator.control_api.shelves import COLLECTIONS, SEARCHED, Collection
+from airflow_provider_flowservice.emulator.control_api.views import ascii_response
 from airflow_provider_flowservice.emulator.edge import CONTROL_PREFIX, CurrentEdge
 from airflow_provider_flowservice.emulator.exchange import Exchange
 from airflow_provider_flowservice.emulator.faults.base import Fault
@@ -71,7 +72,7 @@ def _digest(text: str) -> str:
 async def overview(request: Request, world: CurrentWorld, edge: CurrentEdge) -> Response:
     """Version, sandboxes, clock, number of faults, and how many resources a sandbox has (``?sandbox=``)."""
     sandbox = _sandbox(request, world)
-    return _json(
+    return ascii_response(
         {
             "version": __version__,
             "sandbox": sandbox.name,
@@ -106,7 +107,7 @@ async def requests(request: Request, edge: CurrentEdge) -> Response:
             if len(items) == limit:
                 break
     is_last = following is None or next(edge.journal.newest(following), None) is None
-    return _json({"items": items, "next": None if is_last else following, "last": edge.journal.last})
+    return ascii_response({"items": items, "next": None if is_last else following, "last": edge.journal.last})
 
 
 def _line(exchange: Exchange) -> str:
@@ -118,10 +119,10 @@ def _line(exchange: Exchange) -> str:
 @router.get(f"{CONTROL_PREFIX}/page/requests/{{number}}")
 async def one_request(number: str, edge: CurrentEdge) -> Response:
     """One request of the journal with its response."""
-    found = edge.journal.find(int(number)) if number.isdecimal() else None
+    found = edge.journal.find(int(number)) if _is_number(number) else None
     if found is None:
         raise ControlError(404, f"the journal does not have request {number!r} (any more)")
-    return _json(found.detail())
+    return ascii_response(found.detail())
 
 
 @router.get(f"{CONTROL_PREFIX}/page/inlets/{{inlet_id}}")
@@ -138,7 +139,7 @@ async def inlet(inlet_id: str, request: Request, world: CurrentWorld) -> Respons
         if size > _MESSAGES_BYTES:
             break
     position = offset + len(items)
-    return _json(
+    return ascii_response(
         {
             "sandbox": found[0].name,
             "connection": found[1].connection.id,
@@ -152,7 +153,7 @@ async def inlet(inlet_id: str, request: Request, world: CurrentWorld) -> Respons
 @router.get(f"{CONTROL_PREFIX}/page/switches")
 async def switches(world: CurrentWorld) -> Response:
     """Every switch with its value, its default and what is known of it."""
-    return _json(
+    return ascii_response(
         [
             {
                 "name": each.name,
@@ -176,7 +177,7 @@ async def faults(edge: CurrentEdge) -> Response:
         }
         for kind, each in FAULTS.items()
     ]
-    return _json({"pending": edge.faults.pending(), "kinds": kinds})
+    return ascii_response({"pending": edge.faults.pending(), "kinds": kinds})
 
 
 def _parameters(kind: type[Fault]) -> Iterator[dict[str, Any]]:
@@ -193,7 +194,7 @@ async def items(collection: str, request: Request, world: CurrentWorld) -> Respo
     """A part of a collection: ``?sandbox=``, ``?offset=``, ``?limit=`` and ``?search=``."""
     shelf, sandbox = _collection(collection), _sandbox(request, world)
     search = request.query_params.get("search", "")
-    return _json(
+    return ascii_response(
         shelf.page(_renderer(sandbox, request), _number(request, "offset", 0), _limit(request), search)
     )
 
@@ -206,7 +207,7 @@ async def item(collection: str, item_id: str, request: Request, world: CurrentWo
         found = shelf.find(sandbox, item_id)
         if found is not None:
             renderer = _renderer(sandbox, request)
-            return _json(
+            return ascii_response(
                 {
                     **shelf.detail(renderer, found),
                     "kind": collection,
@@ -239,9 +240,13 @@ def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+    if not _is_number(text):
         raise ControlError(400, f"{name} must be a whole number that is not negative, not {text!r}")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 15
 
 
 def _limit(request: Request) -> int:
@@ -249,8 +254,3 @@ def _limit(request: Request) -> int:
     if not 1 <= limit <= MAX_LIMIT:
         raise ControlError(400, f"limit must be from 1 to {MAX_LIMIT}, not {limit}")
     return limit
-
-
-def _json(content: Any) -> Response:
-    # Written in ASCII, so that any string can be shown, even one with a lone surrogate.
-    return Response(json.dumps(content), media_type="application/json")

@@ -17,10 +17,11 @@ from airflow_provider_flowservice import __version__
 from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import find_inlet
 from airflow_provider_flowservice.emulator.control_api.guard import ControlError, check_origin
-from airflow_provider_flowservice.emulator.control_api.views import exports_of, state_of
+from airflow_provider_flowservice.emulator.control_api.views import ascii_response, exports_of, state_of
 from airflow_provider_flowservice.emulator.edge import CurrentEdge
 from airflow_provider_flowservice.emulator.flow.runs import start_scheduled_runs
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.json_body import JsonError, Shape, check_shape, read_json
 from airflow_provider_flowservice.emulator.outputs.exporter import Exporter
 from airflow_provider_flowservice.emulator.segmentation.store import SEEDED_SEGMENT_NAMES
 from airflow_provider_flowservice.emulator.world import CurrentWorld, Sandbox, World
@@ -44,18 +45,17 @@ def _sandbox(request: Request, world: World) -> Sandbox:
     return sandbox
 
 
-async def _json(request: Request) -> Any:
+async def _json(request: Request, shape: Shape = dict) -> Any:
     try:
-        return await request.json()
-    except (ValueError, RecursionError) as error:
+        body = read_json(await request.body())
+    except JsonError as error:
         raise ControlError(400, f"the body is not valid JSON: {error}") from error
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    body = await _json(request)
-    if not isinstance(body, dict):
-        raise ControlError(400, "the body must be an object")
+    check_shape(body, shape, _invalid)
     return body
+
+
+def _invalid(message: str) -> ControlError:
+    return ControlError(400, message)
 
 
 @router.get("/health")
@@ -81,7 +81,7 @@ async def health(world: CurrentWorld) -> Response:
 @router.get("/requests")
 async def requests(edge: CurrentEdge) -> Response:
     """The journal, oldest first."""
-    return JSONResponse(edge.journal.entries())
+    return ascii_response(edge.journal.entries())
 
 
 @router.delete("/requests")
@@ -108,8 +108,8 @@ async def reset(world: CurrentWorld, edge: CurrentEdge) -> Response:
 @router.post("/sandboxes")
 async def open_sandbox(request: Request, world: CurrentWorld) -> Response:
     """Add a sandbox: ``{"name": ...}``."""
-    name = (await _object(request)).get("name")
-    if not isinstance(name, str) or not name:
+    name = (await _json(request, {"name": str})).get("name")
+    if not name:
         raise ControlError(400, "name must be a string that is not empty")
     world.open_sandbox(name)
     return JSONResponse(sorted(world.sandboxes), 201)
@@ -124,8 +124,8 @@ async def clock(world: CurrentWorld) -> Response:
 @router.post("/clock")
 async def advance(request: Request, world: CurrentWorld) -> Response:
     """Advance the clock: ``{"advance": seconds}``."""
-    seconds = (await _object(request)).get("advance")
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+    seconds = (await _json(request, {"advance": float})).get("advance")
+    if seconds is None:
         raise ControlError(400, "advance must be a number of seconds")
     try:
         world.clock.advance(seconds)
@@ -143,9 +143,7 @@ async def faults(edge: CurrentEdge) -> Response:
 @router.post("/faults")
 async def inject(request: Request, edge: CurrentEdge) -> Response:
     """Add faults: a list of rules."""
-    rules = await _json(request)
-    if not isinstance(rules, list):
-        raise ControlError(400, "the body must be a list of rules")
+    rules = await _json(request, list)
     try:
         edge.faults.add(rules)
     except ValueError as error:
@@ -169,7 +167,7 @@ async def switches(world: CurrentWorld) -> Response:
 @router.post("/switches")
 async def change_switches(request: Request, world: CurrentWorld) -> Response:
     """Set some switches: new values by name."""
-    changes = await _object(request)
+    changes = await _json(request)
     try:
         world.switches = world.switches.changed(changes)
     except ValueError as error:

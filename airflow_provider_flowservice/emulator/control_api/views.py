@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from fastapi.responses import Response
 
 from airflow_provider_flowservice.emulator.activation.exports import exported_profiles
 from airflow_provider_flowservice.emulator.collection.store import inlets_of
@@ -27,6 +30,11 @@ def state_of(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
         inlet.id: [message.as_json() for message in inlet.messages] for inlet in inlets_of(sandbox)
     }
     return state
+
+
+def ascii_response(content: Any) -> Response:
+    """Return a response in ASCII, so that it can have any string, even one with half of a surrogate pair."""
+    return Response(json.dumps(content), media_type="application/json")
 
 
 def exports_of(sandbox: Sandbox, flow: Resource) -> dict[str, Any]:

@@ -32,18 +32,16 @@ class Mapping:
     destination: str
 
     @classmethod
-    def parse(cls, body: Any) -> Mapping:
+    def parse(cls, body: dict[str, Any]) -> Mapping:
         """Read ``source`` and ``destination``, or the older ``sourceAttribute`` and ``destinationXdmPath``.
 
         :raises ValueError: if a field is missing or the type is unknown.
         """
-        if not isinstance(body, dict):
-            raise ValueError("each mapping must be an object")
         source = body.get("source", body.get("sourceAttribute"))
         destination = body.get("destination", body.get("destinationXdmPath"))
-        if not isinstance(source, str) or not source:
+        if not source:
             raise ValueError("source is required")
-        if not isinstance(destination, str) or not destination:
+        if not destination:
             raise ValueError("destination is required")
         return cls(_source_type(body.get("sourceType", "ATTRIBUTE")), source, destination)
 
@@ -61,10 +59,10 @@ class Mapping:
         return self.source if self.source_type is SourceType.STATIC else _at(record, self.source)
 
 
-def _source_type(name: object) -> SourceType:
+def _source_type(name: str) -> SourceType:
     # Adobe's older pages write text/x.schema-path for an attribute.
     known = {"text/x.schema-path": SourceType.ATTRIBUTE, "text/x.aep-xl": SourceType.EXPRESSION}
-    return known.get(str(name)) or SourceType(str(name))
+    return known.get(name) or SourceType(name)
 
 
 def _at(record: Any, path: str) -> Any:

@@ -11,24 +11,49 @@ from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping, apply_mappings, explain
 from airflow_provider_flowservice.emulator.dataprep.store import MappingSet, MappingSetVersion, MappingStore
-from airflow_provider_flowservice.emulator.errors import PlatformError
+from airflow_provider_flowservice.emulator.errors import PlatformError, bad_request
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore, has_field
 
 router = APIRouter(prefix="/data/foundation/conversion")
 
+_MAPPING_SET = {
+    "name": (str, None),
+    "description": (str, None),
+    "version": (int, None),
+    "xdmSchema": (str, None),
+    "xdmVersion": (str, None),
+    "outputSchema": (
+        {
+            "id": str,
+            "schemaRef": ({"id": str, "contentType": str}, None),
+            "jsonSchema": {"type": str, "properties": dict},
+        },
+        None,
+    ),
+    "mappings": [
+        {
+            "sourceType": str,
+            "source": (str, None),
+            "sourceAttribute": (str, None),
+            "destination": (str, None),
+            "destinationXdmPath": (str, None),
+        }
+    ],
+}
+
 
 @router.post("/schemas")
 async def create_schema(call: AuthorizedCall) -> Response:
     """Store a schema for the mapping sets of a destination."""
-    body = _object(await call.json())
+    body = _object(await call.json(dict))
     return JSONResponse({"id": MappingStore.of(call.sandbox).create_schema(body), "version": 0})
 
 
 @router.post("/mappingSets")
 async def create(call: AuthorizedCall) -> Response:
     """Create a mapping set. What ``/validate`` finds is refused here with 400; that body is a guess."""
-    version = _version(await call.json(), call)
+    version = _version(await call.json(_MAPPING_SET), call)
     return JSONResponse(_receipt(MappingStore.of(call.sandbox).create(version), call))
 
 
@@ -53,7 +78,7 @@ async def list_mapping_sets(call: AuthorizedCall) -> Response:
 @router.post("/mappingSets/validate")
 async def validate(call: AuthorizedCall) -> Response:
     """Check each mapping against the output schema; the status is 200 whatever it finds."""
-    body = _object(await call.json())
+    body = _object(await call.json(_MAPPING_SET))
     target = _target(body, call)
     responses = [_validation(each, target) for each in _mappings(body)]
     return JSONResponse({"validationResponse": responses})
@@ -62,8 +87,8 @@ async def validate(call: AuthorizedCall) -> Response:
 @router.post("/mappingSets/preview")
 async def preview(call: AuthorizedCall) -> Response:
     """Map sample data: a record, or the first record of a list."""
-    body = _object(await call.json())
-    version = _version(_object(body.get("mappingSet")), call)
+    body = _object(await call.json({"mappingSet": _MAPPING_SET, "data": (dict, [dict])}))
+    version = _version(body.get("mappingSet"), call)
     data = body.get("data")
     record = data[0] if isinstance(data, list) and data else data
     mapped, errors = apply_mappings(version.mappings, _object(record))
@@ -81,7 +106,7 @@ async def get_mapping_set(mapping_id: str, call: AuthorizedCall) -> Response:
 async def put_mapping_set(mapping_id: str, call: AuthorizedCall) -> Response:
     """Store a new version of a mapping set."""
     mapping_set = _find(mapping_id, call)
-    MappingStore.of(call.sandbox).add_version(mapping_set, _version(await call.json(), call))
+    MappingStore.of(call.sandbox).add_version(mapping_set, _version(await call.json(_MAPPING_SET), call))
     return JSONResponse(_shown(mapping_set, mapping_set.versions[-1], call))
 
 
@@ -92,13 +117,9 @@ async def list_mappings(mapping_id: str, call: AuthorizedCall) -> Response:
     return JSONResponse({"data": [mapping.as_json() for mapping in version.mappings]})
 
 
-def _bad_request(message: str) -> PlatformError:
-    return PlatformError(400, "BadRequestError", message)
-
-
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _bad_request("An object is expected")
+        raise bad_request("An object is expected")
     return value
 
 
@@ -108,7 +129,7 @@ def _version(body: Any, call: Call) -> MappingSetVersion:
     mappings = _mappings(body)
     errors = [error for each in mappings for error in _errors(each, target)]
     if errors:
-        raise _bad_request("; ".join(error["exception"] for error in errors))
+        raise bad_request("; ".join(error["exception"] for error in errors))
     return MappingSetVersion(target.schema_id, tuple(mappings), body)
 
 
@@ -146,37 +167,36 @@ def _target(body: dict[str, Any], call: Call) -> _Target:
     mappings. Adobe's sample maps to columns that a schema of Data Prep's own does not show, so these are not checked.
     That those of a schema that is sent with the mappings are checked is a guess.
     """
-    output = body.get("outputSchema")
-    output = output if isinstance(output, dict) else {}
+    output = body.get("outputSchema") or {}
     if MappingStore.of(call.sandbox).has_schema(output.get("id")):
         return _Target()
     if "jsonSchema" in output:
         return _Target(columns=_columns(output["jsonSchema"]))
     reference = output.get("schemaRef")
-    schema_id = reference.get("id") if isinstance(reference, dict) else body.get("xdmSchema")
+    schema_id = body.get("xdmSchema") if reference is None else reference.get("id")
     schema = SchemaStore.of(call.sandbox).find(schema_id)
     if schema is None:
-        raise _bad_request(f"The output schema {schema_id} is not found")
+        raise bad_request(f"The output schema {schema_id} is not found")
     return _Target(str(schema_id), SchemaStore.of(call.sandbox).resolved(schema))
 
 
-def _columns(schema: Any) -> frozenset[str]:
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict) or not properties:
-        raise _bad_request("outputSchema.jsonSchema must be an object with properties")
+def _columns(schema: dict[str, Any]) -> frozenset[str]:
+    properties = schema.get("properties")
+    if not properties:
+        raise bad_request("outputSchema.jsonSchema must be an object with properties")
     if schema.get("type") != "object":
-        raise _bad_request("outputSchema.jsonSchema must have the type object")
+        raise bad_request("outputSchema.jsonSchema must have the type object")
     return frozenset(properties)
 
 
 def _mappings(body: dict[str, Any]) -> list[Mapping]:
     entries = body.get("mappings")
-    if not isinstance(entries, list) or not entries:
-        raise _bad_request("mappings must be a list that is not empty")
+    if not entries:
+        raise bad_request("mappings must be a list that is not empty")
     try:
         return [Mapping.parse(entry) for entry in entries]
     except ValueError as error:
-        raise _bad_request(str(error)) from error
+        raise bad_request(str(error)) from error
 
 
 def _validation(mapping: Mapping, target: _Target) -> dict[str, Any]:
@@ -209,7 +229,7 @@ def _number(call: Call, name: str, default: int) -> int:
     if text is None and call.world.switches.mapping_set_paging == "optional":
         return default
     if text is None or not re.fullmatch(r"\d{1,9}", text):
-        raise _bad_request(f"{name} is required and must be a number")
+        raise bad_request(f"{name} is required and must be a number")
     return int(text)
 
 

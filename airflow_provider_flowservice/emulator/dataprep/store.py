@@ -9,6 +9,8 @@ from typing import Any
 from airflow_provider_flowservice.emulator.dataprep.mapping import Mapping
 from airflow_provider_flowservice.emulator.world import Store, World
 
+_MAX_DIGITS = 18
+
 
 @dataclass(frozen=True)
 class MappingSetVersion:
@@ -41,7 +43,9 @@ class MappingSet:
         if number is None:
             return self.versions[-1]
         text = str(number)
-        return self.versions[int(text)] if text.isdecimal() and int(text) < len(self.versions) else None
+        # Python reads no more than some thousand digits.
+        is_number = text.isdecimal() and len(text) <= _MAX_DIGITS
+        return self.versions[int(text)] if is_number and int(text) < len(self.versions) else None
 
 
 class MappingStore(Store):

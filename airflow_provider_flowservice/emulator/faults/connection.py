@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -10,6 +11,10 @@ from airflow_provider_flowservice.emulator.clock import http_date, pause
 from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault
 from airflow_provider_flowservice.emulator.exchange import BufferedResponse
 from airflow_provider_flowservice.emulator.faults.base import Fault, InterceptedRequest
+
+_MAX_SECONDS = 1_000_000_000
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,14 @@ class StatusFault(Fault):
     body: Any = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.status, int) or not 200 <= self.status <= 599:
-            raise ValueError("status must be a number from 200 to 599")
+        _check_status(self.status)
+        for name, value in self.headers.items():
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise ValueError(f"HTTP has no header {name!r} with the value {value!r}")
 
     async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
         """Respond at once."""
-        body = {"message": HTTPStatus(self.status).phrase} if self.body is None else self.body
+        body = {"message": _phrase(self.status)} if self.body is None else self.body
         return BufferedResponse.of(self.status, body, self.headers)
 
 
@@ -113,9 +120,12 @@ class HtmlFault(Fault):
     kind: ClassVar[str] = "html"
     status: int = 502
 
+    def __post_init__(self) -> None:
+        _check_status(self.status)
+
     async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
         """Respond at once."""
-        title = f"{self.status} {HTTPStatus(self.status).phrase}"
+        title = f"{self.status} {_phrase(self.status)}"
         page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
         return BufferedResponse.of(self.status, page, {"Content-Type": "text/html"})
 
@@ -132,6 +142,9 @@ class RateLimitFault(Fault):
     retry_after: int | None = None
     as_date: bool = False
 
+    def __post_init__(self) -> None:
+        _check_seconds(self.retry_after or 0)
+
     async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
         """Respond at once."""
         error = GatewayError(GatewayFault.TOO_MANY_REQUESTS)
@@ -145,6 +158,19 @@ class RateLimitFault(Fault):
         return {"Retry-After": date if self.as_date else str(self.retry_after)}
 
 
-def _check_seconds(seconds: object) -> None:
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds < 0:
-        raise ValueError("seconds must be a number that is not negative")
+def _check_status(status: int) -> None:
+    if not 200 <= status <= 599:
+        raise ValueError("status must be a number from 200 to 599")
+
+
+def _phrase(status: int) -> str:
+    """Return the name of a status; that of its class if HTTP has none for it."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return HTTPStatus(status // 100 * 100).phrase
+
+
+def _check_seconds(seconds: float) -> None:
+    if not 0 <= seconds <= _MAX_SECONDS:
+        raise ValueError(f"seconds must be a number from 0 to {_MAX_SECONDS:,}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
+
+import msgspec
 
 from airflow_provider_flowservice.emulator.faults import connection, drift
 from airflow_provider_flowservice.emulator.faults.base import Fault
@@ -38,13 +40,16 @@ def parse_fault(spec: Any) -> Fault:
 
     :raises ValueError: if the kind or a parameter is unknown, missing or out of range.
     """
-    if not isinstance(spec, dict) or spec.get("kind") not in FAULTS:
+    kind = spec.get("kind") if isinstance(spec, dict) else None
+    if not isinstance(kind, str) or kind not in FAULTS:
         raise ValueError(f"fault.kind must be one of {', '.join(sorted(FAULTS))}")
     parameters = {name: value for name, value in spec.items() if name != "kind"}
+    _check_fields(parameters, {each.name for each in fields(FAULTS[kind])}, f"fault {kind!r}")  # type: ignore[arg-type]
     try:
-        return FAULTS[spec["kind"]](**parameters)
-    except TypeError as error:
-        raise ValueError(f"fault {spec['kind']!r}: {error}") from error
+        return msgspec.convert(parameters, FAULTS[kind])
+    # The oldest msgspec has errors that are no ValueError.
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"fault {kind!r}: {error}") from error
 
 
 @dataclass
@@ -77,8 +82,8 @@ class Rule:
             raise ValueError("match must be an object")
         _check_fields(match, {"method", "path"}, "match")
         return cls(
-            str(match.get("method", "*")).upper(),
-            str(match.get("path", "*")),
+            _text(match, "method").upper(),
+            _text(match, "path"),
             _count(spec, "after", 0, minimum=0),
             _count(spec, "times", 1, minimum=1),
             parse_fault(spec.get("fault")),
@@ -102,6 +107,13 @@ def _check_fields(spec: dict[str, Any], known: set[str], what: str) -> None:
     unknown = sorted(set(spec) - known)
     if unknown:
         raise ValueError(f"{what} has no field {unknown[0]!r}; it has {', '.join(sorted(known))}")
+
+
+def _text(match: dict[str, Any], name: str) -> str:
+    value = match.get(name, "*")
+    if not isinstance(value, str):
+        raise ValueError(f"match.{name} must be a string")
+    return value
 
 
 def _count(spec: dict[str, Any], name: str, default: int, minimum: int) -> int:

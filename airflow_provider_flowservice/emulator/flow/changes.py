@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
-
-import jsonpatch
 
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, HTTP_API, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.checks import SERVER_FIELDS, check_resource, exports_files
-from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, invalid
 from airflow_provider_flowservice.emulator.flow.mappings import without_fields
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.schedules import check_start_kept
 from airflow_provider_flowservice.emulator.flow.selectors import stamp_segments
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.json_body import check_shape
+from airflow_provider_flowservice.emulator.patching import OPERATIONS, PatchError, apply_patch
 from airflow_provider_flowservice.emulator.world import Sandbox
 
 _OPERATIONS = frozenset({"add", "replace", "remove"})
@@ -66,26 +65,27 @@ def read_operations(body: Any) -> list[dict[str, Any]]:
     """
     if not body:
         raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
-    if not isinstance(body, list):
-        raise FlowError(FlowCode.PATCH_OPERATION, "The body of a patch must be a list of operations.")
+    check_shape(body, OPERATIONS, _wrong_operation)
     return [_read_operation(entry) for entry in body]
 
 
-def _read_operation(entry: Any) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        raise FlowError(FlowCode.PATCH_OPERATION, "Each operation must be an object.")
-    op = str(entry.get("op")).lower()
+def _wrong_operation(message: str) -> FlowError:
+    return FlowError(FlowCode.PATCH_OPERATION, message)
+
+
+def _read_operation(entry: dict[str, Any]) -> dict[str, Any]:
+    op = entry.get("op", "").lower()
     if op not in _OPERATIONS:
-        raise FlowError(FlowCode.PATCH_OPERATION, f"The operation {entry.get('op')} is not supported.")
-    path = entry.get("path")
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise FlowError(FlowCode.PATCH_OPERATION, "Each operation must have a path that starts with a slash.")
+        raise _wrong_operation(f"The operation {entry.get('op')} is not supported.")
+    path = entry.get("path", "")
+    if not path.startswith("/"):
+        raise _wrong_operation("Each operation must have a path that starts with a slash.")
     if path.split("/")[1] in SERVER_FIELDS:
         raise FlowError(FlowCode.FIELD_NOT_PATCHABLE, f"The field {path} cannot be changed.")
     if op == "remove":
         return {"op": op, "path": path}
     if "value" not in entry:
-        raise FlowError(FlowCode.PATCH_OPERATION, f"The operation {op} at {path} must have a value.")
+        raise _wrong_operation(f"The operation {op} at {path} must have a value.")
     return {"op": op, "path": path, "value": entry["value"]}
 
 
@@ -95,9 +95,7 @@ def patched_body(resource: Resource, operations: list[dict[str, Any]], sandbox: 
     :return: the new body; the resource is not changed.
     :raises FlowError: FLOW-1455 if a path does not exist, or the code of what is wrong with the result.
     """
-    body = deepcopy(resource.body)
-    for operation in operations:
-        _apply(body, operation)
+    body = _patched(resource.body, operations)
     for field in ("connectionSpec", "flowSpec"):
         if body.get(field) != resource.body.get(field):
             raise FlowError(FlowCode.SPEC_UNCHANGEABLE, f"The field {field} cannot be changed.")
@@ -108,12 +106,14 @@ def patched_body(resource: Resource, operations: list[dict[str, Any]], sandbox: 
     return body
 
 
-def _apply(document: dict[str, Any], operation: dict[str, Any]) -> None:
+def _patched(body: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
     try:
-        jsonpatch.JsonPatch([operation]).apply(document, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
-        message = f'Missing field "{operation["path"]}": {error}'
-        raise FlowError(FlowCode.FIELD_MISSING, message) from error
+        changed: dict[str, Any] = apply_patch(body, operations)
+    except PatchError as error:
+        if error.path is None:
+            raise invalid(f"The patch cannot be applied: {error}.") from error
+        raise FlowError(FlowCode.FIELD_MISSING, f'Missing field "{error.path}": {error}') from error
+    return changed
 
 
 def stamp(old: dict[str, Any], new: dict[str, Any], sandbox: Sandbox) -> None:

@@ -29,11 +29,14 @@ from airflow_provider_flowservice.emulator.flow.origin import Origin, origin_of
 from airflow_provider_flowservice.emulator.flow.schedules import (
     check_audience_schedule,
     check_dataset_schedule,
+    check_dates,
     check_source_schedule,
 )
 from airflow_provider_flowservice.emulator.flow.selectors import ATTRIBUTES, SEGMENTS, selector_list
 from airflow_provider_flowservice.emulator.flow.specs import ConnectionSpec, FlowSpec, Role
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
+from airflow_provider_flowservice.emulator.flow.types import TYPES
+from airflow_provider_flowservice.emulator.json_body import check_shape
 from airflow_provider_flowservice.emulator.schemas.store import SchemaStore
 from airflow_provider_flowservice.emulator.world import Sandbox
 
@@ -80,8 +83,7 @@ def accepted_body(body: Any, *, ignore_legacy: bool) -> dict[str, Any]:
     """
     if not body:
         raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
-    if not isinstance(body, dict):
-        raise invalid("The request body must be an object.")
+    check_shape(body, dict, invalid)
     if "state" in body:
         raise FlowError(FlowCode.STATE_IN_CREATE, "The field state cannot be set by a create request.")
     if "baseConnection" in body and not ignore_legacy:
@@ -99,8 +101,7 @@ def check_resource(kind: Kind, body: dict[str, Any], sandbox: Sandbox, *, draft:
     name = body.get("name")
     if not isinstance(name, str) or not name:
         raise MissingFieldError("'name' is required")
-    if not isinstance(body.get("description", ""), str | None):
-        raise invalid("description must be a string.")
+    check_shape(body, TYPES[kind], invalid)
     if kind is Kind.FLOWS:
         _check_flow(body, sandbox, draft)
     else:
@@ -195,13 +196,9 @@ def _check_data(data: Any) -> None:
     """Check how files are to be read. Old pages of Adobe have the delimiter in ``data``, not in its properties."""
     if data is None:
         return
-    if not isinstance(data, dict) or not isinstance(data.get("properties", {}), dict):
-        raise invalid("data and data.properties must be objects.")
     places = {"data": data, "data.properties": data.get("properties", {})}
     for where, name in ((where, name) for where in places for name in _DATA_PROPERTIES):
         value = places[where].get(name)
-        if value is not None and not isinstance(value, str):
-            raise invalid(f"{where}.{name} must be a string.")
         allowed = _DATA_PROPERTIES[name]
         if value is not None and (len(value) != 1 if allowed is None else value not in allowed):
             expected = f"one of {', '.join(allowed)}" if allowed else "a single character"
@@ -210,8 +207,6 @@ def _check_data(data: Any) -> None:
 
 def _check_target(body: dict[str, Any], spec: ConnectionSpec, sandbox: Sandbox) -> None:
     params = body.get("params") or {}
-    if not isinstance(params, dict):
-        raise invalid("params must be an object.")
     missing = next((name for name in spec.target_params if not params.get(name)), None)
     if missing:
         raise invalid(f"params.{missing} is required for connection spec {spec.id}.")
@@ -244,7 +239,7 @@ def _check_flow(body: dict[str, Any], sandbox: Sandbox, draft: bool) -> None:
 
 def _ends(body: dict[str, Any], field: str, kind: Kind, store: FlowStore) -> list[Resource]:
     ids = body.get(field)
-    if not isinstance(ids, list) or not ids:
+    if not ids:
         raise invalid(f"{field} must be a list of ids that is not empty.")
     ends = [(end_id, store.find(kind, end_id)) for end_id in ids]
     missing = next((end_id for end_id, end in ends if end is None), None)
@@ -269,11 +264,9 @@ def _check_ends(sources: list[Resource], targets: list[Resource], spec: FlowSpec
     )
 
 
-def _check_transformations(transformations: Any, spec: FlowSpec) -> None:
-    if not isinstance(transformations, list):
-        raise invalid("transformations must be a list.")
+def _check_transformations(transformations: list[dict[str, Any]], spec: FlowSpec) -> None:
     for entry in transformations:
-        if not isinstance(entry, dict) or not isinstance(entry.get("params"), dict):
+        if "params" not in entry:
             raise invalid("Each transformation must have a name and params.")
         if entry.get("name") not in spec.transformations:
             raise invalid(
@@ -283,16 +276,14 @@ def _check_transformations(transformations: Any, spec: FlowSpec) -> None:
             _check_selectors(field, entry["params"].get(field))
 
 
-def _check_selectors(field: str, group: Any) -> None:
+def _check_selectors(field: str, group: dict[str, Any] | None) -> None:
     if group is None:
         return
-    selectors = group.get("selectors", []) if isinstance(group, dict) else None
-    if not isinstance(selectors, list) or not all(_is_selector(each) for each in selectors):
-        raise invalid(f"{field}.selectors must be a list of selectors, each with a type and a value.")
-
-
-def _is_selector(selector: Any) -> bool:
-    return isinstance(selector, dict) and "type" in selector and isinstance(selector.get("value"), dict)
+    for selector in group.get("selectors", ()):
+        if not selector.keys() >= {"type", "value"}:
+            raise invalid(f"{field}.selectors must be a list of selectors, each with a type and a value.")
+        if schedule := selector["value"].get("schedule"):
+            check_dates(schedule)
 
 
 def _check_schedules(body: dict[str, Any], spec: FlowSpec, sandbox: Sandbox) -> None:

@@ -10,22 +10,17 @@ from urllib.parse import unquote_plus
 
 from starlette.datastructures import QueryParams
 
-from airflow_provider_flowservice.emulator.errors import PlatformError
+from airflow_provider_flowservice.emulator.errors import ApiError, PlatformError
 from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, invalid
+from airflow_provider_flowservice.emulator.json_body import check_shape, read_json
 from airflow_provider_flowservice.emulator.settings import Switches
 
 MAX_LIMIT = 100
 _MAX_SEARCH_LIMIT = 1000
 _MAX_DIGITS = 18
 _PARAMETERS = frozenset({"property", "orderby", "limit", "count", "continuationToken"})
-_SEARCH_FIELDS: dict[str, type] = {
-    "queryString": str,
-    "limit": int,
-    "orderby": str,
-    "count": bool,
-    "projectionFields": str,
-}
-_TYPE_NAMES: dict[type, str] = {str: "string", int: "whole number", bool: "boolean"}
+_TOKEN = {"f": [str], "s": str, "l": int, "o": int}
+_SEARCH_FIELDS = {"queryString": str, "limit": int, "orderby": str, "count": bool, "projectionFields": str}
 
 
 @dataclass(frozen=True)
@@ -82,11 +77,9 @@ class ListQuery:
             raise FlowError(FlowCode.EMPTY_BODY, "The request body must be an object.")
         if "groupByProperty" in body:
             raise PlatformError(501, "NotImplementedError", "The emulator does not group by groupByProperty.")
-        for name, value in body.items():
-            if name not in _SEARCH_FIELDS:
-                raise invalid(f"The field {name} is unknown.")
-            if type(value) is not _SEARCH_FIELDS[name]:
-                raise invalid(f"{name} must be a {_TYPE_NAMES[_SEARCH_FIELDS[name]]}.")
+        if unknown := sorted(set(body) - set(_SEARCH_FIELDS)):
+            raise invalid(f"The field {unknown[0]} is unknown.")
+        check_shape(body, _SEARCH_FIELDS, invalid)
         if (token := params.get("continuationToken")) is not None:
             return _read_token(token)
         count, limit = body.get("count", False), body.get("limit")
@@ -141,9 +134,11 @@ def number(name: str, text: str | None, default: int, minimum: int, maximum: int
 
 def _read_token(token: str) -> ListQuery:
     try:
-        fields = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return ListQuery(
-            tuple(map(str, fields["f"])), str(fields["s"]), int(fields["l"]), False, int(fields["o"])
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        fields = read_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        check_shape(fields, _TOKEN)
+        filters, orderby, limit, offset = (fields[name] for name in _TOKEN)
+        if limit not in range(1, _MAX_SEARCH_LIMIT + 1) or offset not in range(10**_MAX_DIGITS):
+            raise ValueError("it is for a page that no list has")
+        return ListQuery(tuple(filters), orderby, limit, False, offset)
+    except (ApiError, ValueError, KeyError) as error:
         raise FlowError(FlowCode.TOKEN_INVALID, "The continuation token is not valid.") from error

@@ -8,13 +8,14 @@ from fastapi.responses import JSONResponse, Response
 from airflow_provider_flowservice.emulator.exchange import notes_of
 from airflow_provider_flowservice.emulator.flow import changes, runs
 from airflow_provider_flowservice.emulator.flow.checks import accepted_body
-from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError
+from airflow_provider_flowservice.emulator.flow.errors import FlowCode, FlowError, invalid
 from airflow_provider_flowservice.emulator.flow.finding import list_resources
 from airflow_provider_flowservice.emulator.flow.listing import Filter, Selection, list_response, only
 from airflow_provider_flowservice.emulator.flow.queries import ListQuery
 from airflow_provider_flowservice.emulator.flow.reads import BASE_PATH, CATALOGUES, json_response, kind_of
 from airflow_provider_flowservice.emulator.flow.render import credential_names, renderer_for
 from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind
+from airflow_provider_flowservice.emulator.flow.types import RUN
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
 from airflow_provider_flowservice.emulator.masking import MASK
 
@@ -26,7 +27,7 @@ router = APIRouter(prefix=BASE_PATH)
 @router.post("/runs")
 async def create_run(call: AuthorizedCall) -> Response:
     """Run a source flow that is scheduled once."""
-    run = runs.start_by_request(call.sandbox, await call.json())
+    run = runs.start_by_request(call.sandbox, await call.json(RUN, invalid))
     return JSONResponse(run.receipt, 201)
 
 

@@ -16,6 +16,7 @@ from airflow_provider_flowservice.emulator.world import Sandbox
 
 _WAITING_SHARE = 0.1
 _RECORDS = 1000
+_SHOWN_ERRORS = 5
 _BYTES_PER_RECORD = 512
 # What a run of a source flow and an export of audiences say when they, or parts of them, fail.
 _SOURCE_FAILURE = {"code": "CONNECTOR-2001-500", "message": "The run could not process all of its data."}
@@ -37,11 +38,11 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class Sent:
-    """What a run really sends, if there is an output for it. ``sent`` in its body has it as JSON.
+    """What a run really moves: what an output was sent, or an inlet took in. ``sent`` in its body has it as JSON.
 
     :param read: number of records.
     :param files: number of files written.
-    :param errors: why something was not sent.
+    :param errors: why something was not written.
     :param pending: whether it is still being sent; until then the run does not end.
     """
 
@@ -57,6 +58,25 @@ class Sent:
     def by(cls, run: Resource) -> Sent | None:
         """Return what a run sends, or None if there is no output for it."""
         return cls(**run.body["sent"]) if "sent" in run.body else None
+
+    def __add__(self, other: Sent) -> Sent:
+        """Return both together; of the errors, the first different ones."""
+        return Sent(
+            self.read + other.read,
+            self.written + other.written,
+            self.read_bytes + other.read_bytes,
+            self.written_bytes + other.written_bytes,
+            self.files + other.files,
+            list(dict.fromkeys((*self.errors, *other.errors)))[:_SHOWN_ERRORS],
+            self.pending or other.pending,
+        )
+
+    @property
+    def outcome(self) -> RunState:
+        """How a run ends that moved this."""
+        if self.written == self.read:
+            return RunState.SUCCESS
+        return RunState.PARTIAL_SUCCESS if self.written else RunState.FAILED
 
     def in_body(self, run: Resource) -> dict[str, Any]:
         """Return the body of a run that sends this."""
@@ -93,18 +113,31 @@ def start_run(sandbox: Sandbox, flow: Resource, started_at: float | None = None,
     return FlowStore.of(sandbox).create(Kind.RUNS, body, created_at=created_at)
 
 
-def start_by_request(sandbox: Sandbox, body: Any) -> Resource:
+def count_in_run(sandbox: Sandbox, flow: Resource, moved: Sent) -> None:
+    """Count what a streaming source flow took in to its current run; the first of it starts one.
+
+    AEP counts for an hour at a time. That a run lasts as long here as any other is the emulator's own.
+    """
+    store = FlowStore.of(sandbox)
+    run = next(iter(store.runs_by_age(flow).newest(0, 1)), None)
+    if run is None or has_ended(run, sandbox.world.clock.now()):
+        run = start_run(sandbox, flow)
+    total = (Sent.by(run) or Sent()) + moved
+    store.rewrite(run, total.in_body(run) | {"outcome": total.outcome})
+
+
+def start_by_request(sandbox: Sandbox, body: dict[str, Any] | None) -> Resource:
     """Start the run that ``POST /runs`` asks for, of a source flow that is scheduled once.
 
     :raises FlowError: if the flow is of another kind, or is not enabled.
     """
-    if not isinstance(body, dict) or not body:
+    if not body:
         raise FlowError(FlowCode.EMPTY_BODY, "The request body is empty.")
     flow = FlowStore.of(sandbox).find(Kind.FLOWS, body.get("flowId"))
     if flow is None:
         raise FlowError(FlowCode.RUN_FLOW_NOT_FOUND, f"The flow {body.get('flowId')} is not found.")
     schedule = flow.body.get("scheduleParams")
-    if not isinstance(schedule, dict) or schedule.get("frequency") != "once":
+    if not schedule or schedule.get("frequency") != "once":
         raise FlowError(
             FlowCode.RUN_NOT_PERMITTED, "Only a source flow that is scheduled once can be run on demand."
         )

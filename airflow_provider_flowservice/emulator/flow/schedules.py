@@ -42,15 +42,17 @@ _AUDIENCE_SECONDS = {
     "EVERY_12_HOURS": 12 * _HOUR,
 }
 _MAX_TIMES = 500
+_MAX_DIGITS = 18
 _MILLISECOND = 0.001
 
 
-def check_source_schedule(schedule: Any) -> None:
+def check_source_schedule(schedule: dict[str, Any] | None) -> None:
     """Check ``scheduleParams`` of a source flow.
 
     :raises FlowError: for the first thing that is wrong.
     """
-    frequency = _start_and(schedule, "frequency")
+    schedule = _with_start(schedule)
+    frequency = schedule.get("frequency")
     if frequency not in _SOURCE_FREQUENCIES:
         raise invalid(f"scheduleParams.frequency must be one of {_join(_SOURCE_FREQUENCIES)}.")
     if frequency == "once":
@@ -64,12 +66,13 @@ def check_source_schedule(schedule: Any) -> None:
         raise invalid(f"scheduleParams.interval must be {minimum} or more when the frequency is {frequency}.")
 
 
-def check_dataset_schedule(schedule: Any, switches: Switches) -> None:
+def check_dataset_schedule(schedule: dict[str, Any] | None, switches: Switches) -> None:
     """Check ``scheduleParams`` of a dataset export.
 
     :raises FlowError: for the first thing that is wrong.
     """
-    unit = _start_and(schedule, "timeUnit")
+    schedule = _with_start(schedule)
+    unit = schedule.get("timeUnit")
     if unit not in _DATASET_INTERVALS:
         raise invalid(f"scheduleParams.timeUnit must be one of {_join(_DATASET_INTERVALS)}.")
     interval, mode = _whole_number(schedule.get("interval")), schedule.get("exportMode", _INCREMENTAL)
@@ -91,14 +94,14 @@ def check_dataset_schedule(schedule: Any, switches: Switches) -> None:
         raise invalid("scheduleParams.endTime must be after startTime.")
 
 
-def check_start_kept(old: Any, new: Any, now: float) -> None:
+def check_start_kept(old: dict[str, Any] | None, new: dict[str, Any] | None, now: float) -> None:
     """Check that the start of a schedule is not changed once it is past.
 
     :param now: seconds since the epoch.
     :raises FlowError: if it is.
     """
-    started = _whole_number(old.get("startTime")) if isinstance(old, dict) else None
-    wanted = _whole_number(new.get("startTime")) if isinstance(new, dict) else None
+    started = _whole_number(old.get("startTime")) if old else None
+    wanted = _whole_number(new.get("startTime")) if new else None
     if started is not None and started <= now and wanted != started:
         raise invalid("scheduleParams.startTime cannot be changed once it is past.")
 
@@ -114,12 +117,13 @@ def check_audience_schedule(value: dict[str, Any], switches: Switches) -> None:
     if value["exportMode"] == _FULL and switches.chained_frequency == "accept":
         frequencies |= {"CHAINED"}
     schedule = value.get("schedule")
-    if not isinstance(schedule, dict):
+    if schedule is None:
         raise invalid("schedule is required for an audience of a file destination.")
     if schedule.get("frequency") not in frequencies:
         raise invalid(f"schedule.frequency must be one of {_join(frequencies)} for {value['exportMode']}.")
     _check_trigger(value["exportMode"], schedule)
-    _check_dates(schedule)
+    if schedule["frequency"] == "ONCE" and schedule.get("endDate") is not None:
+        raise invalid("schedule.endDate is not allowed when the frequency is ONCE.")
     if switches.file_name_macros == "required":
         _check_filename(value.get("filenameTemplate", value.get("fileNameTemplate")))
 
@@ -131,54 +135,59 @@ def _check_trigger(export_mode: str, schedule: dict[str, Any]) -> None:
     if trigger not in _TRIGGERS:
         raise invalid(f"schedule.triggerType must be one of {_join(_TRIGGERS)}.")
     start_time = schedule.get("startTime")
-    if trigger == "SCHEDULED" and not _TIME.fullmatch(str(start_time)):
+    if trigger == "SCHEDULED" and start_time is None:
         raise invalid("schedule.startTime must be HH:mm in UTC.")
     if export_mode == _FULL and trigger == "AFTER_SEGMENT_EVAL" and start_time is not None:
         raise invalid("schedule.startTime is not allowed with AFTER_SEGMENT_EVAL.")
 
 
-def _check_dates(schedule: dict[str, Any]) -> None:
-    start, end = schedule.get("startDate"), schedule.get("endDate")
+def check_dates(schedule: dict[str, Any]) -> None:
+    """Check the times of an audience's schedule, whatever destination it is for.
+
+    :raises FlowError: for the first thing that is wrong.
+    """
+    start, end, time = schedule.get("startDate", ""), schedule.get("endDate"), schedule.get("startTime")
     if not _is_date(start):
         raise invalid("schedule.startDate must be YYYY-MM-DD.")
-    if end is None:
-        return
-    if schedule["frequency"] == "ONCE":
-        raise invalid("schedule.endDate is not allowed when the frequency is ONCE.")
-    if not _is_date(end) or str(end) < str(start):
+    if end is not None and (not _is_date(end) or end < start):
         raise invalid("schedule.endDate must be YYYY-MM-DD and not before startDate.")
+    if time is not None and not _TIME.fullmatch(time):
+        raise invalid("schedule.startTime must be HH:mm in UTC.")
 
 
-def _is_date(value: object) -> bool:
-    if not _DATE.fullmatch(str(value)):
+def _is_date(value: str) -> bool:
+    if not _DATE.fullmatch(value):
         return False
     try:
-        datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC)
+        datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return False
     return True
 
 
-def _check_filename(template: object) -> None:
+def _check_filename(text: str | None) -> None:
     # Adobe's pages have two names for the first macro.
-    if template is None:
+    if text is None:
         return
-    text = str(template)
     if "%SEGMENT_ID%" not in text or not ("%DESTINATION_NAME%" in text or "%DESTINATION%" in text):
         raise invalid("filenameTemplate must contain %DESTINATION_NAME% and %SEGMENT_ID%.")
 
 
-def _start_and(schedule: Any, field: str) -> object:
-    """Check that there is a start, and return the other field."""
-    if not isinstance(schedule, dict) or _whole_number(schedule.get("startTime")) is None:
+def _with_start(schedule: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a schedule that has a start."""
+    if schedule is None or _whole_number(schedule.get("startTime")) is None:
         raise invalid("scheduleParams.startTime must be a time in seconds since the epoch.")
-    return schedule.get(field)
+    end = schedule.get("endTime")
+    if end is not None and _whole_number(end) is None:
+        raise invalid("scheduleParams.endTime must be a time in seconds since the epoch.")
+    return schedule
 
 
-def _whole_number(value: object) -> int | None:
+def _whole_number(value: int | str | None) -> int | None:
     """Read a number that may be written as a string, as AEP's own responses do."""
     text = str(value)
-    return int(text) if text.isdecimal() else None
+    # Python reads no more than some thousand digits.
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
 
 def _join(names: Iterable[str]) -> str:
@@ -299,7 +308,7 @@ def _recurrences(flow: Resource) -> Iterator[Recurrence]:
 
 def _of_schedule(schedule: dict[str, Any], created: float) -> Recurrence:
     start = float(schedule["startTime"])
-    unit = schedule.get("frequency", schedule.get("timeUnit"))
+    unit = schedule.get("timeUnit", schedule.get("frequency"))
     if unit == "once":
         return _once(start, created)
     end = schedule.get("endTime")

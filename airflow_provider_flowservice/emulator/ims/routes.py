@@ -93,7 +93,7 @@ def _multipart(content_type: str, body: bytes) -> dict[str, str]:
         b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
     )
     parts: dict[str, str] = {}
-    for part in message.iter_parts():
+    for part in message.iter_parts() if message.is_multipart() else ():
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(content, bytes):

@@ -44,6 +44,17 @@ _TYPES = (
     "xdm:descriptorLabel",
     _GRANULARITY,
 )
+# The reference calls the version a string, and has a number in every example.
+_DESCRIPTOR = {
+    "@type": str,
+    "xdm:sourceSchema": str,
+    "xdm:sourceVersion": (int, str),
+    "xdm:sourceProperty": (str, [str]),
+    "xdm:destinationSchema": str,
+    "xdm:namespace": str,
+    "xdm:property": str,
+    "xdm:isPrimary": bool,
+}
 _ACCEPT = re.compile(r"application/vnd\.adobe\.xdm(?P<paged>-v2)?(-(?P<form>id|link))?\+json")
 _LOOKUP = "application/vnd.adobe.xdm+json"
 _PATH = "/{container}/descriptors/{descriptor_id}"
@@ -135,7 +146,7 @@ async def get_descriptor(container: str, descriptor_id: str, call: AuthorizedCal
 @router.post("/tenant/descriptors")
 async def create_descriptor(call: AuthorizedCall) -> Response:
     """Create a descriptor; the response has all of it."""
-    descriptor = _stored(secrets.token_hex(20), await call.json(), call)
+    descriptor = _stored(secrets.token_hex(20), await call.json(_DESCRIPTOR, invalid), call)
     DescriptorStore.of(call.sandbox).put(descriptor)
     return JSONResponse(descriptor, 201)
 
@@ -144,7 +155,7 @@ async def create_descriptor(call: AuthorizedCall) -> Response:
 async def replace_descriptor(descriptor_id: str, call: AuthorizedCall) -> Response:
     """Replace a descriptor; the pages document 201 and the ``@id`` as the response."""
     _find(descriptor_id, call)
-    DescriptorStore.of(call.sandbox).put(_stored(descriptor_id, await call.json(), call))
+    DescriptorStore.of(call.sandbox).put(_stored(descriptor_id, await call.json(_DESCRIPTOR, invalid), call))
     return JSONResponse({"@id": descriptor_id}, 201)
 
 
@@ -179,11 +190,10 @@ def _stored(descriptor_id: str, body: Any, call: Call) -> dict[str, Any]:
 
     :raises SchemaError: if the body is not well formed, or does not fit the schema or its other identities.
     """
-    if not isinstance(body, dict) or body.get("@type") not in _TYPES:
+    if not body or body.get("@type") not in _TYPES:
         raise invalid(f"@type must be one of {', '.join(_TYPES)}")
     schema = _schema("xdm:sourceSchema", body, call)
     kind = body["@type"]
-    # The reference calls it a string, and has a number in every example.
     if body.get("xdm:sourceVersion", 1 if kind in _WITHOUT_VERSION else None) not in (1, "1"):
         raise invalid("xdm:sourceVersion must be 1, the major version of the schema")
     if kind != _GRANULARITY:
@@ -230,12 +240,10 @@ def _check_fields(value: Any, kind: str, schema: Schema, call: Call) -> None:
 
 def _check_identity(descriptor_id: str, body: dict[str, Any], schema_id: str, call: Call) -> None:
     namespace, kind = body.get("xdm:namespace"), body.get("xdm:property")
-    if not isinstance(namespace, str) or not namespace or kind not in ("xdm:code", "xdm:id"):
+    if not namespace or kind not in ("xdm:code", "xdm:id"):
         raise invalid("An identity must have xdm:namespace, and xdm:property must be xdm:code or xdm:id")
     if (kind == "xdm:id") is not namespace.isdecimal():
         raise invalid(f"xdm:property {kind} does not fit the namespace {namespace}")
-    if not isinstance(body.get("xdm:isPrimary", False), bool):
-        raise invalid("xdm:isPrimary must be true or false")
     for other in DescriptorStore.of(call.sandbox).identities(schema_id):
         if other["@id"] == descriptor_id:
             continue

@@ -49,6 +49,21 @@ def pointed_at(document: Any, pointer: str) -> Schema | None:
     return document if isinstance(document, dict) else None
 
 
+def check_json_schema(schema: Schema) -> None:
+    """Check that something is a JSON schema.
+
+    :raises SchemaError: if it is none.
+    """
+    # It takes as long to import as the rest of the emulator.
+    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+    from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
+
+    try:
+        Draft7Validator.check_schema(schema)
+    except JsonSchemaError as error:
+        raise invalid(f"The schema is not valid: {error.message}") from error
+
+
 class Resolver:
     """Replaces the references in one resource by what they refer to, and merges ``allOf``.
 
@@ -79,7 +94,9 @@ class Resolver:
             limits = f"{_MAX_PARTS:,} parts, or more than {_MAX_DEPTH} within each other"
             raise invalid(f"With its references resolved, the schema has more than {limits}")
         self._depth += 1
-        expanded = {name: value for name, value in schema.items() if name not in ("allOf", "$ref")}
+        # Nothing refers to the id of a part, and it need not even be a URI.
+        left_out = ("allOf", "$ref") if schema is root else ("allOf", "$ref", "$id")
+        expanded = {name: value for name, value in schema.items() if name not in left_out}
         for name in BY_NAME:
             if isinstance(schema.get(name), dict):
                 expanded[name] = {key: self._expand(part, root, trail) for key, part in schema[name].items()}
@@ -108,6 +125,9 @@ class Resolver:
         if document is None or found is None:
             return {}
         only_schema = {name: found[name] for name in _OF_A_SCHEMA if name in found}
+        if pointer:
+            # It may point to something that was not meant as a schema.
+            check_json_schema(only_schema)
         expanded: Schema = self._expand(only_schema, document, (*trail, place))
         return expanded
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonpatch
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
+from airflow_provider_flowservice.emulator.patching import OPERATIONS, PatchError, apply_patch
 from airflow_provider_flowservice.emulator.schemas import query
 from airflow_provider_flowservice.emulator.schemas.descriptors import BASE_PATH, DescriptorStore
 from airflow_provider_flowservice.emulator.schemas.errors import SchemaError, invalid, not_found
@@ -83,7 +83,7 @@ async def get_resource(container: str, collection: str, resource_id: str, call: 
 @router.post("/tenant/{collection}")
 async def create_resource(collection: str, call: AuthorizedCall) -> Response:
     """Create a resource of the tenant; the response has all of it."""
-    kind, body = stored_kind(collection, EDITABLE), await call.json()
+    kind, body = stored_kind(collection, EDITABLE), await call.json(refuse=invalid)
     _check_union(body, has_identity=False, call=call)
     return JSONResponse(SchemaStore.of(call.sandbox).create(kind, body, owner_of(call)), 201)
 
@@ -91,17 +91,17 @@ async def create_resource(collection: str, call: AuthorizedCall) -> Response:
 @router.put("/tenant/{collection}/{resource_id:path}")
 async def replace_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:
     """Replace a resource, except for the members that AEP sets."""
-    return _change(_own(collection, resource_id, call), await call.json(), call)
+    return _change(_own(collection, resource_id, call), await call.json(refuse=invalid), call)
 
 
 @router.patch("/tenant/{collection}/{resource_id:path}")
 async def patch_resource(collection: str, resource_id: str, call: AuthorizedCall) -> Response:
     """Apply a JSON Patch, such as one that adds the tag ``union`` to enable a schema for Profile."""
     resource = _own(collection, resource_id, call)
-    operations = await call.json()
+    operations = await call.json(OPERATIONS, invalid)
     try:
-        changed = jsonpatch.JsonPatch(operations).apply(resource)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+        changed = apply_patch(resource, operations or [])
+    except PatchError as error:
         raise invalid(f"The patch cannot be applied: {error}") from error
     return _change(resource, changed, call)
 

@@ -60,8 +60,8 @@ async def export_resource(resource_id: str, call: AuthorizedCall) -> Response:
 @router.post("/export")
 async def import_resources(call: AuthorizedCall) -> Response:
     """Create what an export consists of, with its ids; all of it, or nothing."""
-    body = await call.json()
-    if not isinstance(body, list) or not all(isinstance(each, dict) for each in body):
+    body = await call.json([{"meta:resourceType": str, "$id": str, "title": str}], _failed)
+    if body is None:
         raise _failed("A list of resources is expected")
     resources = json.loads(json.dumps(body).replace(_PLACEHOLDER, TENANT))
     store = SchemaStore.of(call.sandbox)
@@ -132,7 +132,7 @@ def _with_dependencies(resource: Schema, store: SchemaStore) -> list[Schema]:
 
 def _place(resource: Schema, store: SchemaStore) -> tuple[str, str]:
     """Return the kind and the name under which an imported resource is created."""
-    kind, resource_id = str(resource.get("meta:resourceType")), str(resource.get("$id"))
+    kind, resource_id = resource.get("meta:resourceType", ""), resource.get("$id", "")
     prefix, _, name = resource_id.rpartition("/")
     if kind not in EDITABLE.values() or prefix != f"{NAMESPACE}{kind}" or not name:
         raise _failed(f"$id {resource_id} and meta:resourceType {kind} do not fit each other")

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.emulator.gateway import Call
+from airflow_provider_flowservice.emulator.json_body import check_shape
 from airflow_provider_flowservice.emulator.schemas.core import AD_HOC, GLOBAL_RESOURCES, RECORD, TIME_SERIES
 from airflow_provider_flowservice.emulator.schemas.errors import invalid, not_found
-from airflow_provider_flowservice.emulator.schemas.references import Resolver, Schema, pointed_at, references
+from airflow_provider_flowservice.emulator.schemas.references import (
+    Resolver,
+    Schema,
+    check_json_schema,
+    pointed_at,
+    references,
+)
 from airflow_provider_flowservice.emulator.schemas.unions import SUFFIX, unions
 from airflow_provider_flowservice.emulator.world import Store, World
+
+if TYPE_CHECKING:
+    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 TENANT = "emulator"
 _GLOBAL_NAMESPACE = "https://ns.adobe.com/"
@@ -26,6 +36,7 @@ EDITABLE = {
 }
 KINDS = {**EDITABLE, "behaviors": "behaviors", "unions": "unions"}
 _TAGS = "meta:immutableTags"
+_RESOURCE = {"title": str, "description": str, "allOf": [{"$ref": str}], _TAGS: [str]}
 #: Names of the behaviors where a dataset is classified.
 _BEHAVIORS = {RECORD: "record", TIME_SERIES: "time-series", AD_HOC: "adhoc"}
 #: Members that are AEP's own and never change.
@@ -60,6 +71,7 @@ class SchemaStore(Store):
         self._ids: dict[str, str] = {}
         self._earlier: dict[str, list[Schema]] = {}
         self._resolved: dict[str, Schema] = {}
+        self._validators: dict[str, Draft7Validator] = {}
 
     def create(self, kind: str, body: Any, owner: Schema, *, name: str | None = None) -> Schema:
         """Add a resource of the tenant.
@@ -142,7 +154,7 @@ class SchemaStore(Store):
         del self._tenant[resource["$id"]]
         del self._ids[resource["meta:altId"]]
         self._earlier.pop(resource["$id"], None)
-        self._resolved.clear()
+        self._forget_derived()
 
     def resolved(self, resource: Schema) -> Schema:
         """Return a resource with all references replaced by what they refer to; it must not be changed.
@@ -157,11 +169,28 @@ class SchemaStore(Store):
             self._resolved[key] = full
         return self._resolved[key]
 
+    def validator(self, schema_id: object) -> Draft7Validator | None:
+        """Return what checks a record against a schema; None if there is no such schema."""
+        # It takes as long to import as the rest of the emulator.
+        from jsonschema import Draft7Validator
+
+        schema = self.find(schema_id)
+        if schema is None:
+            return None
+        key = schema["$id"]
+        if key not in self._validators:
+            self._validators[key] = Draft7Validator(self.resolved(schema))
+        return self._validators[key]
+
+    def _forget_derived(self) -> None:
+        self._resolved.clear()
+        self._validators.clear()
+
     def _put(self, resource: Schema) -> Schema:
         self._tenant[resource["$id"]] = resource
         self._ids[resource["meta:altId"]] = resource["$id"]
         # What refers to it has changed too.
-        self._resolved.clear()
+        self._forget_derived()
         return resource
 
     def _unions(self) -> list[Schema]:
@@ -195,15 +224,10 @@ class SchemaStore(Store):
         }
 
     def _check(self, kind: str, body: Any) -> None:
-        if not isinstance(body, dict) or not isinstance(body.get("title"), str) or not body["title"]:
+        check_shape(body, (_RESOURCE, None), invalid)
+        if not body or not body.get("title"):
             raise invalid("title is required")
-        _check_json_schema(body)
-        held = body.get("allOf", [])
-        if not isinstance(held, list) or not all(isinstance(part, dict) for part in held):
-            raise invalid("allOf must be a list of objects")
-        tags = body.get(_TAGS, [])
-        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise invalid(f"{_TAGS} must be a list of strings")
+        check_json_schema(body)
         extended = _extended(body)
         for reference in set(references(body)):
             self._check_reference(reference, body, is_part=reference in extended)
@@ -303,14 +327,3 @@ def _extended(body: Schema) -> list[str]:
     """Return the ids of the resources that ``allOf`` refers to."""
     references = [part["$ref"] for part in body.get("allOf", ()) if "$ref" in part]
     return [each for each in references if not each.startswith("#")]
-
-
-def _check_json_schema(body: Schema) -> None:
-    # It takes as long to import as the rest of the emulator.
-    from jsonschema import Draft7Validator  # type: ignore[import-untyped]
-    from jsonschema.exceptions import SchemaError as JsonSchemaError  # type: ignore[import-untyped]
-
-    try:
-        Draft7Validator.check_schema(body)
-    except JsonSchemaError as error:
-        raise invalid(f"The schema is not valid: {error.message}") from error

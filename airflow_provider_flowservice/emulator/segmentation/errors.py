@@ -27,3 +27,8 @@ class SegmentationError(ApiError):
             "title": self.message,
             "status": self.status,
         }
+
+
+def invalid(message: str) -> SegmentationError:
+    """Return the error for a body that is not well formed."""
+    return SegmentationError(400, "113400", message)

@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
-from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError
+from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError, invalid
 from airflow_provider_flowservice.emulator.segmentation.routes import BASE_PATH, number, sandbox_of
 from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
 from airflow_provider_flowservice.emulator.settings import stable_uuid
@@ -105,15 +105,15 @@ async def list_jobs(call: AuthorizedCall) -> Response:
 @router.post(_PATH)
 async def create_job(call: AuthorizedCall) -> Response:
     """Evaluate some segments."""
-    body = await call.json()
-    if not isinstance(body, list) or not body:
-        raise SegmentationError(400, "113400", "A list of segments is required")
+    body = await call.json([{"segmentId": str}], invalid)
+    if not body:
+        raise invalid("A list of segments is required")
     segments = []
     for entry in body:
-        segment_id = entry.get("segmentId") if isinstance(entry, dict) else None
-        segment = SegmentStore.of(call.sandbox).find(segment_id) if isinstance(segment_id, str) else None
+        segment_id = entry.get("segmentId", "")
+        segment = SegmentStore.of(call.sandbox).find(segment_id)
         if segment is None:
-            raise SegmentationError(400, "113400", f"Segment {segment_id} is not found")
+            raise invalid(f"Segment {segment_id} is not found")
         segments.append(segment)
     return JSONResponse(_shown(JobStore.of(call.sandbox).create(tuple(segments)), call))
 
@@ -121,12 +121,11 @@ async def create_job(call: AuthorizedCall) -> Response:
 @router.post(f"{_PATH}/bulk-get")
 async def get_jobs(call: AuthorizedCall) -> Response:
     """Read several jobs, by id; those that do not exist are left out, which is a guess."""
-    body = await call.json()
-    wanted = body.get("ids") if isinstance(body, dict) else None
-    if not isinstance(wanted, list):
-        raise SegmentationError(400, "113400", "ids is required and must be a list")
+    body = await call.json({"ids": [{"id": str}]}, invalid)
+    if not body or "ids" not in body:
+        raise invalid("ids is required and must be a list")
     store = JobStore.of(call.sandbox)
-    found = (store.find(each.get("id")) for each in wanted if isinstance(each, dict))
+    found = (store.find(each.get("id")) for each in body["ids"])
     return JSONResponse({"results": {job.id: _shown(job, call) for job in found if job}}, 207)
 
 

@@ -10,13 +10,18 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from airflow_provider_flowservice.emulator.gateway import AuthorizedCall, Call
-from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError
+from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError, invalid
 from airflow_provider_flowservice.emulator.segmentation.store import Segment, SegmentStore
 from airflow_provider_flowservice.emulator.settings import stable_uuid
 
 BASE_PATH = "/data/core/ups"
 router = APIRouter(prefix=BASE_PATH)
 
+_DEFINITION = {
+    "name": str,
+    "description": (str, None),
+    "expression": {"type": str, "format": str, "value": str},
+}
 _DEFAULT_AUDIENCE_LIMIT = 20
 
 
@@ -42,13 +47,13 @@ async def list_definitions(call: AuthorizedCall) -> Response:
 @router.post("/segment/definitions")
 async def create_definition(call: AuthorizedCall) -> Response:
     """Create a segment definition; a name that exists already is refused with 422."""
-    body = await call.json()
-    if not isinstance(body, dict) or not body.get("name") or not isinstance(body.get("expression"), dict):
-        raise SegmentationError(400, "113400", "name and expression are required")
+    body = await call.json(_DEFINITION, invalid)
+    if not body or not body.get("name") or "expression" not in body:
+        raise invalid("name and expression are required")
     if any(each.name == body["name"] for each in SegmentStore.of(call.sandbox).all()):
         raise SegmentationError(422, "113422", f"A segment named {body['name']} exists")
     segment = SegmentStore.of(call.sandbox).create(
-        body["name"], body.get("description", ""), str(body["expression"].get("value", ""))
+        body["name"], body.get("description") or "", body["expression"].get("value", "")
     )
     location = f"{call.base_url}{BASE_PATH}/segment/definitions/{segment.id}"
     return JSONResponse(_definition(segment, call), headers={"X-Location": location})

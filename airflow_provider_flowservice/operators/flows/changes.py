@@ -11,15 +11,14 @@ from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.flows import (
     FIELD_ARGUMENTS,
     FlowResources,
+    Shown,
     check_dataset_schedule,
-    empty_flow,
     field_settings,
     text_changes,
 )
-from airflow_provider_flowservice.client.text import plain_text
-from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
+from airflow_provider_flowservice.client.text import plain_text, titled
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceFlowOperator, flow_title, push
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
 from airflow_provider_flowservice.operators.kinds import (
     choice,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.ensure import EnsureResult
+    from airflow_provider_flowservice.client.flows import Console
 
 
 class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
@@ -63,6 +63,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Create flow"
+    _shown = Shown.FLOW
     flow_spec = required(string)
     source_connection_ids = required(resource_ids())
     target_connection_ids = required(resource_ids())
@@ -71,7 +73,6 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     mandatory_fields = optional(list_of(string))
     primary_fields = optional(list_of(mapping))
     schedule_params = optional(mapping)
-    operator_extra_links = (FlowServiceLink(),)
 
     def __init__(
         self,
@@ -122,8 +123,14 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
 
     def extra_xcoms(self, desired: DesiredFlow, result: EnsureResult[Any]) -> dict[str, Any]:
         """Return the URL of the flow in AEP's user interface."""
-        flow = result.resource or self.hook.get(FLOWS, result.id)
-        return {CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)}
+        # What the create itself returns does not show whether the flow has a destination.
+        console = self.hook.console
+        console.learn(result.resource or self.hook.get(FLOWS, result.id))
+        return {"console_url": console.flow_page(result.id)}
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow."""
+        return console.flow_page(self._object_id) if self._object_id else ""
 
 
 class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
@@ -136,6 +143,7 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Set flow state"
     state = required(choice((FlowState.ENABLED, FlowState.DISABLED)))
 
     def __init__(
@@ -162,8 +170,12 @@ class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> str:
         """Log the change."""
-        now = "planned" if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id).state
-        self.log.info("Flow %s is %s and would be %s", self.flow_id, plain_text(str(now)), self.state.value)
+        flow = self.planned_flow()
+        if flow.state == self.state:
+            self.log.info("%s is %s already and would be left as it is", flow_title(flow), self.state.value)
+        else:
+            now = "planned" if is_planned(flow.id) else plain_text(str(flow.state))
+            self.log.info("%s is %s and would be %s", flow_title(flow), now, self.state.value)
         return self.state.value
 
 
@@ -178,6 +190,7 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Update flow"
     new_name = optional(string)
     new_description = optional(text)
 
@@ -206,9 +219,12 @@ class FlowServiceUpdateFlowOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> list[dict[str, Any]]:
         """Log and return the patch."""
-        flow = empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+        flow = self.planned_flow()
         operations = operations_json(text_changes(flow, self.new_name, self.new_description))
-        self.log.info("Would change flow %s: %s", self.flow_id, operations or "nothing")
+        if operations:
+            self.log.info("%s would be changed: %s", flow_title(flow), operations)
+        else:
+            self.log.info("%s would be left as it is", flow_title(flow))
         return operations
 
 
@@ -223,6 +239,8 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
     """
+
+    custom_operator_name = "Publish flow"
 
     def __init__(
         self,
@@ -246,7 +264,7 @@ class FlowServicePublishFlowOperator(FlowServiceFlowOperator):
 
     def plan(self, context: Context) -> str:
         """Log that the flow would be published."""
-        self.log.info("Would publish flow %s and its connections", self.flow_id)
+        self.log.info("Flow %s and its connections would be published", self.flow_id)
         return self.flow_id
 
 
@@ -261,6 +279,7 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Delete flow"
     with_connections = required(flag)
 
     def __init__(
@@ -275,6 +294,10 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the list from which the flow has gone."""
+        return console.page(Shown.FLOW)
 
     def change(self, context: Context) -> dict[str, list[str]]:
         """Delete the flow.
@@ -302,5 +325,10 @@ class FlowServiceDeleteFlowOperator(FlowServiceFlowOperator):
         to_delete = [self.flow_id] if resources else []
         if resources and self.with_connections:
             to_delete += [resource_id for _, resource_id in resources.in_order]
-        self.log.info("Would delete, unless in use: %s", ", ".join(to_delete) or "nothing")
+        if resources:
+            connections = f", and of its connections those that nothing else uses: {', '.join(to_delete[1:])}"
+            title = titled("Flow", resources.name, resources.flow)
+            self.log.info("%s would be deleted%s", title, connections if to_delete[1:] else "")
+        else:
+            self.log.info("Nothing would be deleted: flow %s does not exist", self.flow_id)
         return {"deleted": to_delete, "left": []}

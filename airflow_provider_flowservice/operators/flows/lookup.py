@@ -9,13 +9,15 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_flowservice.client import FlowState, SelectorKind
 from airflow_provider_flowservice.client.errors import NameNotFoundError
-from airflow_provider_flowservice.links import CONSOLE_URL_KEY, FlowServiceLink, flow_url
+from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceOperator, push
+from airflow_provider_flowservice.operators.base import FlowServiceOperator, flow_title, push
 from airflow_provider_flowservice.operators.kinds import choice, string
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_flowservice.client.flows import Console
 
 
 class IfMissing(StrEnum):
@@ -46,11 +48,12 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Find flow"
     name = required(string)
     flow_spec = optional(string)
     state = optional(choice(FlowState))
     if_missing = required(choice(IfMissing))
-    operator_extra_links = (FlowServiceLink(),)
+    _flow_id: str | None = None
 
     def __init__(
         self,
@@ -75,10 +78,9 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             flow = self.hook.find_flow(self.name, self.flow_spec, self.state)
         except NameNotFoundError as missing:
             if self.if_missing is IfMissing.SKIP:
-                # Airflow logs an error about the link of a task that has pushed none.
-                push(context, **{CONSOLE_URL_KEY: ""})
-                raise AirflowSkipException(missing.message) from missing
+                raise AirflowSkipException(missing.message) from None
             raise
+        self._flow_id = flow.id
         found = self.hook.flow_connections(flow)
         connections = {"base": found.bases, "source": found.sources, "target": found.targets}
         push(
@@ -87,6 +89,13 @@ class FlowServiceFindFlowOperator(FlowServiceOperator):
             segments=[selector.uuid for selector in flow.selectors(SelectorKind.SEGMENT)],
             state=flow.state,
             etag=flow.etag,
-            **{CONSOLE_URL_KEY: flow_url(self.hook.settings.sandbox, flow)},
+            console_url=self.hook.console.flow_page(flow.id),
         )
+        count = len(list(flow.selectors(SelectorKind.SEGMENT)))
+        state = plain_text(str(flow.state))
+        self.log.info("%s is %s and has %d active segments", flow_title(flow), state, count)
         return flow.id
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the flow."""
+        return console.flow_page(self._flow_id) if self._flow_id else ""

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import PruneAction
-from airflow_provider_flowservice.client.flows import check_prefix
+from airflow_provider_flowservice.client.flows import Shown, check_prefix
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, reject_backfill
 from airflow_provider_flowservice.operators.kinds import choice, flag, list_of, string, whole_number
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_flowservice.client.flows import Console
 
 
 def _name_prefix(field: str, value: Any) -> str:
@@ -58,6 +60,7 @@ class FlowServicePruneFlowsOperator(FlowServiceChangeOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Prune flows"
     keep = required(list_of(string, minimum=1))
     name_prefix = required(_name_prefix)
     action = required(choice(PruneAction))
@@ -81,6 +84,10 @@ class FlowServicePruneFlowsOperator(FlowServiceChangeOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.set_arguments(locals())
+
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the list of flows."""
+        return console.page(Shown.FLOW)
 
     def change(self, context: Context) -> dict[str, list[str]]:
         """Find the unexpected flows and, unless they are only reported, disable or delete them.

@@ -18,6 +18,8 @@ from airflow_provider_flowservice.operators.waiting import RunStartingOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_flowservice.client.flows import Console
+
 
 class FlowServiceRunFlowOperator(RunStartingOperator):
     """Run a source flow with the schedule ``once`` over a time window, and wait for the run (``POST /runs``).
@@ -48,9 +50,11 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
     :param sandbox: overrides the sandbox of the connection.
     """
 
+    custom_operator_name = "Run flow"
     window_start = required(epoch_seconds)
     window_end = required(epoch_seconds)
     delta_column = optional(string)
+    _run_id: str | None = None
 
     def __init__(
         self,
@@ -72,6 +76,10 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         super().__init__(**kwargs)
         self.set_arguments(locals())
 
+    def page_in(self, console: Console) -> str:
+        """Return the URL of the run or, before there is one, of the flow."""
+        return console.run_page(self.flow_id, self._run_id) if self._run_id else super().page_in(console)
+
     def change(self, context: Context) -> str:
         """Start the run and, with ``wait_for_completion``, wait for it.
 
@@ -81,6 +89,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         run_id = self.hook.run_flow(
             self.flow_id, self._window(), task_state, limit_or_none(self.max_failed_records)
         )
+        self._run_id = run_id
         push(context, run_id=run_id)
         if self.wait_for_completion:
             self.wait_for_runs(context, [run_id], task_state, run_id=run_id)
@@ -98,7 +107,7 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
 
     def plan(self, context: Context) -> str:
         """Log what would run, and return a placeholder for the id of the run."""
-        self.log.info("Would run flow %s over %s", self.flow_id, self._window())
+        self.log.info("Flow %s would be run over %s", self.flow_id, self._window())
         return planned_id("flow run", self.flow_id)
 
     def _task_state(self, context: Context) -> TaskState:

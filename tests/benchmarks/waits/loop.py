@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import resource
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +16,7 @@ import msgspec
 from airflow_provider_flowservice.client import clock
 from tests.benchmarks.serving import Remote, connect, started
 from tests.benchmarks.waits.server import Report, flow_id, run_id
+from tests.support.memory import MB, resident_bytes
 
 #: Seconds between two looks at how late the event loop is.
 _LOOK = 0.01
@@ -155,7 +155,7 @@ async def _measure(crowd: Crowd, warm_up: int, at: Server) -> Measured:
     failures = await asyncio.gather(*waiting, return_exceptions=True)
     measured.wrong += sum(isinstance(each, Exception) for each in failures)
     measured.tokens = tokens + at.report().tokens
-    measured.memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    measured.memory_mb = resident_bytes(peak=True) / MB
     return measured
 
 

@@ -90,7 +90,9 @@ def test_the_ca_is_named_by_the_connection_then_by_the_environment(
 def test_a_ca_that_is_not_there_is_refused_by_the_name_of_its_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(InvalidInputError, match=r"extra 'ca_file': the file '/nowhere.pem' does not exist"):
+    with pytest.raises(
+        InvalidInputError, match=r"CA file \(extra ca_file\): the file '/nowhere.pem' does not exist"
+    ):
         network.ca_file(settings(ca_file="/nowhere.pem"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(
@@ -114,7 +116,9 @@ def test_servers_are_verified_with_or_without_a_ca_of_ones_own(tmp_path: Path) -
 def test_a_ca_file_without_certificates_is_refused(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("nothing here")
-    with pytest.raises(InvalidInputError, match=r"extra 'ca_file': .*empty.pem' cannot be used: .*PEM"):
+    with pytest.raises(
+        InvalidInputError, match=r"CA file \(extra ca_file\): .*empty.pem' cannot be used: .*PEM"
+    ):
         network.ca_file(settings(ca_file=str(empty)))
 
 

@@ -211,7 +211,8 @@ def test_a_proxy_that_is_not_there_was_not_passed(
 ) -> None:
     own = settings(control, proxy="http://127.0.0.1:1", ca_file=str(folder / "ca.pem"), retries=0)
     with pytest.raises(
-        NotSentError, match=r"the proxy 127\.0\.0\.1:1 refuses the connection\. Check the URL of"
+        NotSentError,
+        match=r"the proxy 127\.0\.0\.1:1 refuses the connection\. Check Proxy \(extra proxy\) of",
     ):
         count_flows(transport, own)
 
@@ -290,7 +291,7 @@ def test_a_server_that_does_not_verify_is_not_talked_to_and_not_asked_again(
     with pytest.raises(UntrustedServerError) as caught:
         count_flows(transport, settings(control, origin, proxy=proxy.url, **trusted))
     assert origin in str(caught.value)
-    assert "'ca_file'" in str(caught.value)
+    assert "CA file (extra ca_file)" in str(caught.value)
     assert "REQUESTS_CA_BUNDLE" in str(caught.value)
     assert len(proxy.connects) == 1
     assert virtual_clock.sleeps == []

@@ -182,18 +182,14 @@ def test_a_server_that_does_not_listen_was_not_reached(open_to_emulator: Opener,
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     client = open_to_emulator(transport, ims_host=f"http://127.0.0.1:{port}", retries=1)
-    said = (
-        rf"no connection: 127\.0\.0\.1:{port} refuses the connection\. Check the host in the connection, and"
-    )
+    said = rf"no connection: 127\.0\.0\.1:{port} refuses the connection\. Check IMS host \(extra ims_host\) of the"
     with pytest.raises(NotSentError, match=said):
         client.send(COUNT)
 
 
 def test_a_name_that_nobody_knows_was_not_reached(open_to_emulator: Opener, transport: str) -> None:
     client = open_to_emulator(transport, ims_host="https://ims.invalid", retries=0)
-    said = (
-        r"no connection: ims\.invalid:443 is not known: its name cannot be resolved\. Check the host in the"
-    )
+    said = r"no connection: ims\.invalid:443 is not known: .* Check IMS host \(extra ims_host\) of the"
     with pytest.raises(NotSentError, match=said):
         client.send(COUNT)
 
