@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.crash.stack import Stack
-from tests.ui.examples import WAITING, Examples, Prepared, dag_ids, typed
+from tests.ui.examples import Examples, Prepared, dag_ids, typed
 from tests.ui.trigger_form import TriggerForm
 from tests.ui.windows import NARROW, WIDE, Screenshots, Windows
 
@@ -81,11 +81,3 @@ def test_a_form_names_what_is_missing(
     form.fill({last: "an id"})
     form.button.and_(form.dialog.locator("button:enabled")).wait_for()
     tally["trigger forms held until what is missing is set"] += 1
-
-
-@pytest.mark.parametrize("dag_id", [each for each in dag_ids() if each not in WAITING])
-def test_what_a_form_has_started_ends_as_it_should(
-    dag_id: str, examples: Examples, tally: Counter[str]
-) -> None:
-    examples.ended(dag_id)
-    tally["runs that were started through a form, and their ends"] += 1
