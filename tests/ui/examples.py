@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _RUN_SECONDS = 400
 _DAY = "2026-01-31"
-_PART_BYTES = 150
+_PART_BYTES = 200
 #: Their last task waits until the new flow is old enough for records; see test_logs.py.
 WAITING = {"onboard_http_api_source": "post_raw_records"}
 

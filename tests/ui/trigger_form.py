@@ -75,8 +75,9 @@ class TriggerForm:
         return self._field(name).input_value()
 
     def keep_paused(self) -> None:
-        """Let the DAG stay paused when it is triggered, so that the run does not begin."""
-        self._unpause.click()
+        """Let a DAG that is paused stay so when it is triggered, so that the run does not begin."""
+        if self._unpause.is_visible():
+            self._unpause.click()
 
     def trigger(self) -> Run:
         """Start the DAG; the run that Airflow has made. The form also unpauses the DAG, unless told otherwise."""
