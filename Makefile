@@ -35,7 +35,7 @@ test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 # With AEP_CONTRACT_DIR, a folder that has Adobe's OpenAPI files in openapi/, they are checked too.
-test-emulator: $(READY) ## let Adobe's own client and API descriptions find what is wrong with the emulator
+test-emulator: $(READY) ## let Adobe's own client and API descriptions, and a fuzzer, find what is wrong with the emulator
 	@$(BIN)/python -m pytest -m acceptance tests/acceptance
 
 # THIRD=1 to 3 on the command line reaches test-faults and test-crash through the environment: they run that third.

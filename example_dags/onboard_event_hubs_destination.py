@@ -15,15 +15,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from airflow_provider_flowservice.client import specs
-from airflow_provider_flowservice.operators.activation import FlowServiceActivateSegmentsOperator
-from airflow_provider_flowservice.operators.connections import (
-    FlowServiceCreateConnectionOperator,
-    FlowServiceCreateSourceConnectionOperator,
-    FlowServiceCreateTargetConnectionOperator,
-)
-from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
-from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.task_groups import streaming_destination
 
 with DAG(
     dag_id="onboard_event_hubs_destination",
@@ -37,7 +29,10 @@ with DAG(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
         "destination": Param(
-            "Loyalty programme", type="string", title="Destination", description="Prefix of all names in AEP"
+            "Loyalty programme",
+            type="string",
+            title="Destination",
+            description="Name in AEP of the flow and its connections",
         ),
         "event_hub": Param(
             "loyalty-profiles", type="string", title="Event hub", description="Name of the event hub"
@@ -58,50 +53,12 @@ with DAG(
         ),
     },
 ) as dag:
-    profile_store = FlowServiceCreateConnectionOperator(
-        task_id="connect_profile_store",
-        name="{{ params.destination }}: profile store",
-        connection_spec=specs.UNIFIED_PROFILE_SERVICE,
-    )
-    source = FlowServiceCreateSourceConnectionOperator(
-        task_id="create_source_connection",
-        name="{{ params.destination }}: profiles",
-        connection_spec=specs.UNIFIED_PROFILE_SERVICE,
-        base_connection_id=profile_store.output,
-    )
-    event_hubs = FlowServiceCreateConnectionOperator(
-        task_id="connect_event_hubs",
-        name="{{ params.destination }}: Azure Event Hubs",
+    streaming_destination(
+        name="{{ params.destination }}",
         connection_spec="Azure Event Hubs",
         auth_conn_id="event_hubs_destination",
-    )
-    target = FlowServiceCreateTargetConnectionOperator(
-        task_id="create_target_connection",
-        name="{{ params.destination }}: hub {{ params.event_hub }}",
-        connection_spec="Azure Event Hubs",
-        base_connection_id=event_hubs.output,
         target_params={"eventHubName": "{{ params.event_hub }}"},
-    )
-    flow = FlowServiceCreateFlowOperator(
-        task_id="create_flow",
-        name="{{ params.destination }}: to Azure Event Hubs",
-        flow_spec=specs.PROFILE_DESTINATION_FLOW,
-        source_connection_ids=[source.output],
-        target_connection_ids=[target.output],
-    )
-    activate = FlowServiceActivateSegmentsOperator(
-        task_id="activate_segments",
-        flow_id=flow.output,
         segments="{{ params.segments }}",
         profile_attributes="{{ params.profile_attributes }}",
-    )
-    validate = FlowServiceFlowValidationSensor(
-        task_id="validate_flow",
-        flow_id=flow.output,
-        segments="{{ params.segments }}",
-        profile_attributes="{{ params.profile_attributes }}",
-        poke_interval=30,
-        timeout=600,
         deferrable=True,
     )
-    activate >> validate

@@ -6,9 +6,9 @@ What to change:
 * The params below: the names, the field mappings, the first records. They can also be set when the DAG is
   triggered.
 * For XDM records, set ``data_type`` to ``xdm``. Then no mapping set is created, and plain records are wrapped with
-  the schema and the dataset.
-* For records that are to reach Real-Time Customer Profile, set ``enable_for_profile=True`` for the schema and for the
-  dataset, and give the schema a ``primary_identity``. AEP cannot undo this for a schema.
+  the schema and the dataset. A DAG for one of the two formats needs only one of the two task groups.
+* For records that are to reach Real-Time Customer Profile, set ``enable_for_profile=True`` and a
+  ``primary_identity``. AEP cannot undo this for a schema.
 
 The DAG can be run any number of times: existing objects are reused. The records are sent each time.
 """
@@ -17,17 +17,13 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_flowservice.client import specs
-from airflow_provider_flowservice.operators.connections import (
-    FlowServiceCreateConnectionOperator,
-    FlowServiceCreateSourceConnectionOperator,
-    FlowServiceCreateTargetConnectionOperator,
-)
-from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
-from airflow_provider_flowservice.operators.datasets import FlowServiceCreateDatasetOperator
-from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
 from airflow_provider_flowservice.operators.inlet import FlowServicePostToInletOperator
-from airflow_provider_flowservice.operators.schemas import FlowServiceCreateSchemaOperator
+from airflow_provider_flowservice.task_groups import http_api_source
+
+FIELD_GROUPS = [
+    "https://ns.adobe.com/xdm/context/profile-person-details",
+    "https://ns.adobe.com/xdm/context/profile-work-details",
+]
 
 with DAG(
     dag_id="onboard_http_api_source",
@@ -80,92 +76,39 @@ with DAG(
         ),
     },
 ) as dag:
-    schema = FlowServiceCreateSchemaOperator(
-        task_id="create_schema",
-        name="{{ params.source }} customers",
-        field_groups=[
-            "https://ns.adobe.com/xdm/context/profile-person-details",
-            "https://ns.adobe.com/xdm/context/profile-work-details",
-        ],
-    )
-    dataset = FlowServiceCreateDatasetOperator(
-        task_id="create_dataset", name="{{ params.source }} customers", schema_id=schema.output
-    )
-    base = FlowServiceCreateConnectionOperator(
-        task_id="open_inlet",
-        name="{{ params.source }}: inlet ({{ params.data_type }})",
-        connection_spec=specs.HTTP_API,
-        auth={
-            "dataType": "{{ params.data_type }}",
-            "sourceId": "{{ params.source }}",
-            "name": "{{ params.source }}",
-            "authenticationRequired": "{{ params.authenticated }}",
-        },
-    )
-    source = FlowServiceCreateSourceConnectionOperator(
-        task_id="create_source_connection",
-        name="{{ params.source }}: records ({{ params.data_type }})",
-        connection_spec=specs.HTTP_API,
-        base_connection_id=base.output,
-        data_format=None,
-    )
-    target = FlowServiceCreateTargetConnectionOperator(
-        task_id="create_target_connection",
-        name="{{ params.source }}: data lake ({{ params.data_type }})",
-        connection_spec=specs.DATA_LAKE,
-        schema_id=schema.output,
-        target_params={"dataSetId": dataset.output},
-        data_format=None,
-    )
 
     @task.branch
-    def choose_flow(params: dict[str, str] | None = None) -> str:
-        """Create a mapping set for raw records only."""
-        return "create_mapping" if params and params["data_type"] == "raw" else "create_flow_for_xdm"
+    def choose_source(params: dict[str, str]) -> str:
+        """Open a source with a mapping set for raw records only."""
+        return "raw_source" if params["data_type"] == "raw" else "xdm_source"
 
-    mapping = FlowServiceCreateMappingSetOperator(
-        task_id="create_mapping",
-        name="{{ params.source }} customers",
-        schema_id=schema.output,
+    raw = http_api_source(
+        group_id="raw_source",
+        name="{{ params.source }} (raw)",
+        field_groups=FIELD_GROUPS,
         mappings="{{ params.mappings }}",
+        authentication_required="{{ params.authenticated }}",
     )
-    flow_for_raw = FlowServiceCreateFlowOperator(
-        task_id="create_flow_for_raw",
-        name="{{ params.source }}: customers (raw)",
-        flow_spec=specs.HTTP_API_FLOW_WITH_MAPPING,
-        source_connection_ids=[source.output],
-        target_connection_ids=[target.output],
-        transformations=[
-            {
-                "name": "Mapping",
-                "params": {"mappingId": mapping.output, "mappingVersion": mapping.output["mapping_version"]},
-            }
-        ],
+    xdm = http_api_source(
+        group_id="xdm_source",
+        name="{{ params.source }} (xdm)",
+        field_groups=FIELD_GROUPS,
+        authentication_required="{{ params.authenticated }}",
     )
-    flow_for_xdm = FlowServiceCreateFlowOperator(
-        task_id="create_flow_for_xdm",
-        name="{{ params.source }}: customers (xdm)",
-        flow_spec=specs.HTTP_API_FLOW,
-        source_connection_ids=[source.output],
-        target_connection_ids=[target.output],
-    )
-    post_raw = FlowServicePostToInletOperator(
+    choose_source() >> [raw.group, xdm.group]
+    FlowServicePostToInletOperator(
         task_id="post_raw_records",
-        connection_id=base.output,
-        flow_id=flow_for_raw.output,
+        connection_id=raw.connection_id,
+        flow_id=raw.flow_id,
         messages="{{ params.records }}",
         deferrable=True,
     )
-    post_xdm = FlowServicePostToInletOperator(
+    FlowServicePostToInletOperator(
         task_id="post_xdm_records",
-        connection_id=base.output,
-        flow_id=flow_for_xdm.output,
+        connection_id=xdm.connection_id,
+        flow_id=xdm.flow_id,
         messages="{{ params.records }}",
-        schema_id=schema.output,
-        dataset_id=dataset.output,
+        schema_id=xdm.schema_id,
+        dataset_id=xdm.dataset_id,
         deferrable=True,
     )
-    chosen = choose_flow()
-    [source, target] >> chosen >> [mapping, flow_for_xdm]
-    mapping >> flow_for_raw >> post_raw
-    flow_for_xdm >> post_xdm

@@ -10,6 +10,9 @@ What to change:
   triggered.
 
 The DAG can be run any number of times: existing objects are reused, and only missing ones are created.
+
+This example shows the operators one by one. The task group ``streaming_destination``, which the other examples use, has
+the same tasks.
 """
 
 from __future__ import annotations

@@ -26,17 +26,12 @@ import yaml
 from airflow.sdk import DAG, ObjectStoragePath, Param, task, task_group
 
 from airflow_provider_flowservice.client import specs
-from airflow_provider_flowservice.operators.activation import FlowServiceActivateSegmentsOperator
 from airflow_provider_flowservice.operators.connections import (
     FlowServiceCreateConnectionOperator,
     FlowServiceCreateSourceConnectionOperator,
-    FlowServiceCreateTargetConnectionOperator,
 )
-from airflow_provider_flowservice.operators.flows import (
-    FlowServiceCreateFlowOperator,
-    FlowServicePruneFlowsOperator,
-)
-from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.operators.flows import FlowServicePruneFlowsOperator
+from airflow_provider_flowservice.task_groups import streaming_destination
 
 with DAG(
     dag_id="onboard_many_destinations",
@@ -96,7 +91,7 @@ with DAG(
 
     @task(multiple_outputs=True)
     def check_destination(entry: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the operators for one entry."""
+        """Return the arguments of the task group for one entry."""
         is_hub = "hub" in entry
         required = {"name", "auth_conn_id", "segments"} | ({"hub"} if is_hub else {"stream", "region"})
         if missing := sorted(field for field in required if not entry.get(field)):
@@ -104,10 +99,8 @@ with DAG(
         if unknown := sorted(map(str, entry.keys() - required - {"profile_attributes"})):
             raise ValueError(f"{entry['name']}: {', '.join(unknown)} is not a field. Correct it in the file.")
         return {
-            "flow_name": params["prefix"] + entry["name"],
-            "connection_name": f"{params['prefix']}{entry['name']}: connection",
-            "target_name": f"{params['prefix']}{entry['name']}: target",
-            "spec": "Azure Event Hubs" if is_hub else "Amazon Kinesis",
+            "name": params["prefix"] + entry["name"],
+            "connection_spec": "Azure Event Hubs" if is_hub else "Amazon Kinesis",
             "target_params": {"eventHubName": entry["hub"]}
             if is_hub
             else {"stream": entry["stream"], "region": entry["region"]},
@@ -120,45 +113,18 @@ with DAG(
     def onboard(entry: dict[str, Any], source: Any) -> None:
         """Connect one destination and activate its segments."""
         destination = check_destination(entry)
-        connection = FlowServiceCreateConnectionOperator(
-            task_id="connect",
-            name=destination["connection_name"],
-            connection_spec=destination["spec"],
+        streaming_destination(
+            name=destination["name"],
+            connection_spec=destination["connection_spec"],
             auth_conn_id=destination["auth_conn_id"],
-        )
-        target = FlowServiceCreateTargetConnectionOperator(
-            task_id="create_target_connection",
-            name=destination["target_name"],
-            connection_spec=destination["spec"],
-            base_connection_id=connection.output,
             target_params=destination["target_params"],
-            if_exists="update",
-        )
-        flow = FlowServiceCreateFlowOperator(
-            task_id="create_flow",
-            name=destination["flow_name"],
-            flow_spec=specs.PROFILE_DESTINATION_FLOW,
-            source_connection_ids=[source],
-            target_connection_ids=[target.output],
-        )
-        activate = FlowServiceActivateSegmentsOperator(
-            task_id="activate_segments",
-            flow_id=flow.output,
             segments=destination["segments"],
             profile_attributes=destination["profile_attributes"],
+            source_connection_id=source,
             activation_mode="sync",
-        )
-        validate = FlowServiceFlowValidationSensor(
-            task_id="validate_flow",
-            flow_id=flow.output,
-            segments=destination["segments"],
-            profile_attributes=destination["profile_attributes"],
-            exact=True,
-            poke_interval=30,
-            timeout=600,
+            if_exists="update",
             deferrable=True,
         )
-        activate >> validate
 
     entries = read_destinations()
     # All flows read from the same source.

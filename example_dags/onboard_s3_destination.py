@@ -26,18 +26,8 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from airflow_provider_flowservice.client import specs
-from airflow_provider_flowservice.operators.activation import (
-    FlowServiceActivateSegmentsOperator,
-    FlowServiceAdHocActivationOperator,
-)
-from airflow_provider_flowservice.operators.connections import (
-    FlowServiceCreateConnectionOperator,
-    FlowServiceCreateSourceConnectionOperator,
-    FlowServiceCreateTargetConnectionOperator,
-)
-from airflow_provider_flowservice.operators.data_prep import FlowServiceCreateMappingSetOperator
-from airflow_provider_flowservice.operators.flows import FlowServiceCreateFlowOperator
-from airflow_provider_flowservice.sensors.flows import FlowServiceFlowValidationSensor
+from airflow_provider_flowservice.operators.activation import FlowServiceAdHocActivationOperator
+from airflow_provider_flowservice.task_groups import file_destination
 
 with DAG(
     dag_id="onboard_s3_destination",
@@ -51,7 +41,10 @@ with DAG(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
         "destination": Param(
-            "Partner files", type="string", title="Destination", description="Prefix of all names in AEP"
+            "Partner files",
+            type="string",
+            title="Destination",
+            description="Name in AEP of the flow and its connections",
         ),
         "bucket": Param(
             "acme-partner-files", type="string", title="Bucket", description="Name of the bucket"
@@ -108,54 +101,6 @@ with DAG(
         ),
     },
 ) as dag:
-    profile_store = FlowServiceCreateConnectionOperator(
-        task_id="connect_profile_store",
-        name="{{ params.destination }}: profile store",
-        connection_spec=specs.UNIFIED_PROFILE_SERVICE,
-    )
-    source = FlowServiceCreateSourceConnectionOperator(
-        task_id="create_source_connection",
-        name="{{ params.destination }}: profiles",
-        connection_spec=specs.UNIFIED_PROFILE_SERVICE,
-        base_connection_id=profile_store.output,
-    )
-    s3 = FlowServiceCreateConnectionOperator(
-        task_id="connect_s3",
-        name="{{ params.destination }}: Amazon S3",
-        connection_spec=specs.AMAZON_S3,
-        auth_conn_id="s3_destination",
-    )
-    target = FlowServiceCreateTargetConnectionOperator(
-        task_id="create_target_connection",
-        name="{{ params.destination }}: {{ params.bucket }}/{{ params.path }}",
-        connection_spec=specs.AMAZON_S3,
-        base_connection_id=s3.output,
-        target_params={
-            "mode": "Server-to-server",
-            "bucketName": "{{ params.bucket }}",
-            "path": "{{ params.path }}",
-            "fileType": "CSV",
-            "compression": "NONE",
-        },
-        data_format=None,
-    )
-    mapping = FlowServiceCreateMappingSetOperator(
-        task_id="create_mapping",
-        name="{{ params.destination }}: columns",
-        columns="{{ params.mappings | map(attribute='destination') | list }}",
-        mappings="{{ params.mappings }}",
-        if_exists="{{ params.if_exists }}",
-    )
-    flow = FlowServiceCreateFlowOperator(
-        task_id="create_flow",
-        name="{{ params.destination }}: to Amazon S3",
-        flow_spec=specs.AMAZON_S3_FLOW,
-        source_connection_ids=[source.output],
-        target_connection_ids=[target.output],
-        profile_mapping={"mappingId": mapping.output, "mappingVersion": mapping.output["mapping_version"]},
-        mandatory_fields="{{ params.mandatory_fields }}",
-        if_exists="{{ params.if_exists }}",
-    )
 
     @task
     def add_schedule(params: dict[str, Any]) -> list[dict[str, Any]]:
@@ -163,15 +108,22 @@ with DAG(
         return [{**params["export_as"], **segment} for segment in params["segments"]]
 
     segments = add_schedule()
-    activate = FlowServiceActivateSegmentsOperator(
-        task_id="activate_segments", flow_id=flow.output, segments=segments
-    )
-    validate = FlowServiceFlowValidationSensor(
-        task_id="validate_flow",
-        flow_id=flow.output,
+    destination = file_destination(
+        name="{{ params.destination }}",
+        connection_spec=specs.AMAZON_S3,
+        auth_conn_id="s3_destination",
+        target_params={
+            "mode": "Server-to-server",
+            "bucketName": "{{ params.bucket }}",
+            "path": "{{ params.path }}",
+            "fileType": "CSV",
+            "compression": "NONE",
+        },
+        columns="{{ params.mappings | map(attribute='destination') | list }}",
+        mappings="{{ params.mappings }}",
+        mandatory_fields="{{ params.mandatory_fields }}",
         segments=segments,
-        poke_interval=30,
-        timeout=600,
+        if_exists="{{ params.if_exists }}",
         deferrable=True,
     )
 
@@ -182,10 +134,10 @@ with DAG(
 
     export = FlowServiceAdHocActivationOperator(
         task_id="export_now",
-        flow_id=flow.output,
+        flow_id=destination.flow_id,
         segments=segments,
         poll_interval=60,
         wait_timeout=3 * 3600,
         deferrable=True,
     )
-    activate >> validate >> is_export_wanted() >> export
+    destination.group >> is_export_wanted() >> export

@@ -108,7 +108,10 @@ def test_changed_columns_are_refused_or_followed_by_the_flow(control: EmulatorCo
         "mandatory_fields": ["email", "city"],
     }
     states = run(control, "failed", **changed)
-    assert (states["create_mapping"], states["create_flow"]) == ("failed", "upstream_failed")
+    assert tuple(states[f"file_destination.create_{each}"] for each in ("mapping", "flow")) == (
+        "failed",
+        "upstream_failed",
+    )
     assert written(control) == []
     run(control, **changed, if_exists="update")
     assert written(control) == ["PUT mappingSets", "PATCH flows"]

@@ -125,8 +125,8 @@ def test_a_mapping_to_a_path_that_the_schema_lacks_stops_before_a_flow_is_made(
     dag_run = support.run_dag(ONBOARD, {"mappings": mappings})
     states = support.task_states(dag_run)
     assert dag_run.state == "failed"
-    assert states["create_mapping"] == "failed"
-    assert states["create_flow_for_raw"] == states["post_raw_records"] == "upstream_failed"
+    assert states["raw_source.create_mapping"] == "failed"
+    assert states["raw_source.create_flow"] == states["post_raw_records"] == "upstream_failed"
     assert control.state()["flows"] == []
     assert control.requests("POST", "/mappingSets", 200)[-1]["path"].endswith("/validate")
 

@@ -128,6 +128,7 @@ def test_the_readme_imports_what_users_may() -> None:
             "exceptions",
             "hooks.flow_service",
             "retry_policy",
+            "task_groups",
             "triggers.events",
         )
     )

@@ -107,7 +107,7 @@ def test_of_twenty_one_is_wrong_one_is_gone_and_one_is_changed(control: Emulator
     assert len(entries) == 20
     dag_run = run(entries, prune="disable")
     assert dag_run.state == "failed"
-    assert failed(dag_run) == {("onboard.activate_segments", 1)}
+    assert failed(dag_run) == {("onboard.streaming_destination.activate_segments", 1)}
     now = flows(control)
     assert set(now) == {entry["name"] for entry in entries} | {"gone"}
     assert {name for name, flow in now.items() if flow["state"] == "disabled"} == {"gone"}
@@ -229,5 +229,5 @@ def test_the_file_beside_the_dag_has_entries_of_both_kinds(control: EmulatorCont
     path = support.EXAMPLE_DAGS / f"{DAG_ID}.yaml"
     assert support.load_dag(DAG_ID).params["file"] == path.as_uri()
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))["destinations"]
-    assert {read(entry)["spec"] for entry in entries} == {"Amazon Kinesis", "Azure Event Hubs"}
+    assert {read(entry)["connection_spec"] for entry in entries} == {"Amazon Kinesis", "Azure Event Hubs"}
     assert {segment for entry in entries for segment in entry["segments"]} <= set(control.segments)

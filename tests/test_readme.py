@@ -1,10 +1,11 @@
-"""What README.md says about retries, held against the code that decides, and its TaskFlow example, run as a DAG."""
+"""What README.md says about retries, held against the code that decides, and its examples, run as DAGs."""
 
 from __future__ import annotations
 
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +26,9 @@ from airflow_provider_flowservice.client.settings import Settings
 from airflow_provider_flowservice.connection_fields import EXTRAS, field_name
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.testing.database import register
 from tests.support import dags
+from tests.support.aep import selected
 from tests.support.batch import make_batch_flow
 from tests.support.files import exported, make_file_flow
 
@@ -134,13 +137,31 @@ def test_the_table_of_extras_has_each_field_of_the_form() -> None:
     assert f"`{field_name('org_id')}`" in section("Quickstart for a real sandbox")
 
 
+def imported(title: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The code of a section, as a module."""
+    (code,) = re.findall(r"```python\n(.*?)```", section(title), re.DOTALL)
+    name = f"readme_{title.split()[0].lower()}"
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    return importlib.import_module(name)
+
+
+@pytest.mark.usefixtures("airflow_database", "virtual_clock")
+def test_the_onboarding_example_activates_a_segment(
+    emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dag = imported("Onboarding", tmp_path, monkeypatch).dag
+    register(dag)
+    assert dag.test().state == "success"
+    (flow,) = emulator.control.state()["flows"]
+    assert selected(flow) == ([emulator.control.segments_by_name["Loyal customers"]], [])
+
+
 @pytest.mark.usefixtures("airflow_database", "virtual_clock")
 def test_the_taskflow_example_tells_of_each_run_that_lost_something(
     emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", section("Operators and sensors"), re.DOTALL)
-    (tmp_path / "taskflow_of_readme.py").write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    losses = imported("Operators and sensors", tmp_path, monkeypatch).losses_of_the_night
     control, hook = emulator.control, FlowServiceHook()
     name, segment = next(iter(control.segments_by_name.items()))
     flows = [make_file_flow(hook, each) for each in ("refused", "damaged", "fine")]
@@ -154,7 +175,6 @@ def test_the_taskflow_example_tells_of_each_run_that_lost_something(
     control.set_switches(run_outcome="failed")
     hook.run_flow(make_batch_flow(hook), Window(1_700_000_000, 1_700_086_400))
     hook.close()
-    losses = importlib.import_module("taskflow_of_readme").losses_of_the_night
     ran = dags.run("taskflow_of_readme", losses)
     assert ran.succeeded
     aborted = "ACTIVATION_BATCH-0000-FAILED: Job aborted."

@@ -28,6 +28,8 @@ from airflow_provider_flowservice.emulator.world import World
 
 _log = logging.getLogger(__name__)
 CONTROL_PREFIX = "/_emulator"
+# So that memory is bounded. What AEP's gateway takes at most is not documented.
+_MAX_BODY = 64 * 1024 * 1024
 _PORTIONS = 20
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
@@ -71,7 +73,14 @@ class Edge:
         if scope["path"] == "/" or scope["path"].startswith(CONTROL_PREFIX):
             await self._app(scope, receive, send)
             return
-        body = await _read_body(receive)
+        try:
+            body = await _read_body(receive)
+        except _TooLargeError:
+            refusal = BufferedResponse.of(413, {"message": "Request entity is too large"})
+            self.journal.record(exchange)
+            self.journal.complete(exchange, refusal)
+            await _send(refusal, notes, send)
+            return
         if body is None:
             return
         exchange.body = body
@@ -121,14 +130,25 @@ async def edge_of(request: Request) -> Edge:
 CurrentEdge = Annotated[Edge, Depends(edge_of)]
 
 
+class _TooLargeError(Exception):
+    """A body is larger than the emulator keeps in memory."""
+
+
 async def _read_body(receive: Receive) -> bytes | None:
-    """Return the whole body, or None if the caller disconnects before its end."""
+    """Return the whole body, or None if the caller disconnects before its end.
+
+    :raises _TooLargeError: if it is too large.
+    """
     chunks: list[bytes] = []
+    left = _MAX_BODY
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         chunks.append(message.get("body", b""))
+        left -= len(chunks[-1])
+        if left < 0:
+            raise _TooLargeError
         if not message.get("more_body"):
             return b"".join(chunks)
 

@@ -144,8 +144,7 @@ def _without_connections_left(
 
 
 def _compare_names(findings: Findings, kind: str, held: Sequence[str], wanted: Sequence[str]) -> None:
-    counts = Counter(held)
-    findings.resources_duplicated += sum(counts.values()) - len(counts)
+    findings.resources_duplicated += (Counter(held) - Counter(wanted)).total()
     if sorted(held) != sorted(wanted):
         findings.fail(f"{kind} are {sorted(held)}, wanted {sorted(wanted)}")
 

@@ -110,36 +110,50 @@ def record_id(message: Mapping[str, Any]) -> str:
     return str(entity.get("id") or entity["_id"])
 
 
-def destination(dag_id: str, prefix: str, platform: str, target: str) -> Scenario:
-    """Onboarding of a destination."""
+def destination(dag_id: str, name: str) -> Scenario:
+    """Onboarding of a destination by a task group, which gives everything the same name."""
     return Scenario(
         name=dag_id,
         dag_id=dag_id,
         names={
-            "connections": [f"{prefix}: profile store", f"{prefix}: {platform}"],
-            "sourceConnections": [f"{prefix}: profiles"],
-            "targetConnections": [f"{prefix}: {target}"],
-            "flows": [f"{prefix}: to {platform}"],
+            "connections": [name, name],
+            "sourceConnections": [name],
+            "targetConnections": [name],
+            "flows": [name],
         },
-        conf={"destination": prefix},
+        conf={"destination": name},
         attributes=ATTRIBUTES,
+    )
+
+
+def kinesis_destination() -> Scenario:
+    """Onboarding of a destination by one operator after the other."""
+    prefix = "Summer campaign"
+    return replace(
+        destination("onboard_kinesis_destination", prefix),
+        names={
+            "connections": [f"{prefix}: profile store", f"{prefix}: Amazon Kinesis"],
+            "sourceConnections": [f"{prefix}: profiles"],
+            "targetConnections": [f"{prefix}: stream summer-campaign"],
+            "flows": [f"{prefix}: to Amazon Kinesis"],
+        },
     )
 
 
 def file_destination() -> Scenario:
     """Onboarding of a destination that takes files, and an export at once of each segment."""
-    prefix = "Partner files"
-    base = destination("onboard_s3_destination", prefix, "Amazon S3", "acme-partner-files/exports")
+    name = "Partner files"
+    base = destination("onboard_s3_destination", name)
     return replace(
         base,
-        names={**base.names, "mappingSets": [f"{prefix}: columns"]},
+        names={**base.names, "mappingSets": [name]},
         conf={
             **base.conf,
             "segments": [{"id": segment} for segment in SEEDED_SEGMENT_IDS[:SEGMENTS]],
             "export_now": True,
         },
         prepare=_let_runs_last,
-        runs={f"{prefix}: to Amazon S3": SEGMENTS},
+        runs={name: SEGMENTS},
         attributes=(),
         mandatory=["email"],
     )
@@ -152,9 +166,9 @@ def destinations_in_a_file() -> Scenario:
         name="onboard_many_destinations",
         dag_id="onboard_many_destinations",
         names={
-            "connections": [f"{prefix}profile store", f"{prefix}kept: connection"],
+            "connections": [f"{prefix}profile store", f"{prefix}kept"],
             "sourceConnections": [f"{prefix}profiles"],
-            "targetConnections": [f"{prefix}kept: target"],
+            "targetConnections": [f"{prefix}kept"],
             "flows": [f"{prefix}kept"],
         },
         conf={"file": _DESTINATIONS.as_uri(), "prefix": prefix, "prune": "delete"},
@@ -196,18 +210,12 @@ def _connections_of(flow: str) -> dict[str, list[str]]:
 
 def source(data_type: str, records: list[dict[str, Any]], *, mapped: bool) -> Scenario:
     """Onboarding of an HTTP API source, with several batches of records."""
+    kinds = ("connections", "sourceConnections", "targetConnections", "flows", "schemas", "dataSets")
+    name = f"Web shop ({data_type})"
     return Scenario(
         name=f"onboard_http_api_source.{data_type}",
         dag_id="onboard_http_api_source",
-        names={
-            "connections": [f"Web shop: inlet ({data_type})"],
-            "sourceConnections": [f"Web shop: records ({data_type})"],
-            "targetConnections": [f"Web shop: data lake ({data_type})"],
-            "flows": [f"Web shop: customers ({data_type})"],
-            "schemas": ["Web shop customers"],
-            "dataSets": ["Web shop customers"],
-            "mappingSets": ["Web shop customers"] if mapped else [],
-        },
+        names={**{kind: [name] for kind in kinds}, "mappingSets": [name] if mapped else []},
         conf={"source": "Web shop", "data_type": data_type, "records": records},
         posting=f"post_{data_type}_records",
     )
@@ -262,10 +270,8 @@ def _prepare_pruning(control: EmulatorControl, prefix: str, kept: Sequence[str])
 
 
 SCENARIOS = (
-    destination("onboard_kinesis_destination", "Summer campaign", "Amazon Kinesis", "stream summer-campaign"),
-    destination(
-        "onboard_event_hubs_destination", "Loyalty programme", "Azure Event Hubs", "hub loyalty-profiles"
-    ),
+    kinesis_destination(),
+    destination("onboard_event_hubs_destination", "Loyalty programme"),
     source("raw", raw_records(), mapped=True),
     source("xdm", xdm_records(), mapped=False),
     starting_runs(),

@@ -35,25 +35,33 @@ _WRITERS = {
         "create_flow",
         "activate_segments",
     ),
-    "onboard_event_hubs_destination": (
-        "connect_profile_store",
-        "connect_event_hubs",
-        *_CREATES,
-        "create_flow",
-        "activate_segments",
+    "onboard_event_hubs_destination": tuple(
+        f"streaming_destination.{task}"
+        for task in (
+            "connect_profile_store",
+            "connect_destination",
+            *_CREATES,
+            "create_flow",
+            "activate_segments",
+        )
     ),
     "onboard_http_api_source": (
-        "create_schema",
-        "create_dataset",
-        "open_inlet",
-        *_CREATES,
-        "create_mapping",
-        "create_flow_for_raw",
+        *(
+            f"raw_source.{task}"
+            for task in (
+                "create_schema",
+                "create_dataset",
+                "open_inlet",
+                *_CREATES,
+                "create_mapping",
+                "create_flow",
+            )
+        ),
         "post_raw_records",
     ),
 }
 #: Tasks that write a second time: one asks first whether the mappings are right, the other has several batches.
-_WRITERS_AGAIN = ("create_mapping", "post_raw_records")
+_WRITERS_AGAIN = ("raw_source.create_mapping", "post_raw_records")
 #: When tasks die.
 _DEATHS = ("before-1", "after-1", "after-2")
 
@@ -108,7 +116,8 @@ def _scenario(scenario: Scenario, control: EmulatorControl, death: str) -> Scena
 def _ended(airflow: Stack, control: EmulatorControl, home: Path, scenario: Scenario, run_id: str) -> Ended:
     dag_id = scenario.dag_id
     state = airflow.wait_for_run(dag_id, run_id, _RUN_SECONDS)
-    died = sorted(path.name.rpartition(".")[2] for path in (home / "deaths").glob(f"{dag_id}.{run_id}.*"))
+    prefix = f"{dag_id}.{run_id}."
+    died = sorted(path.name.removeprefix(prefix) for path in (home / "deaths").glob(f"{prefix}*"))
     tries = airflow.tries(dag_id, run_id)
     posted = airflow.returned(dag_id, run_id, scenario.posting) if scenario.posting else None
     batches = ["POST /collection/batch"] * int(run_id.rpartition("-")[2])

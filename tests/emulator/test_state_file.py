@@ -106,7 +106,7 @@ def test_everything_outlives_a_restart(path: Path) -> None:
         etag = api.item(f"/flows/{flow['id']}")["etag"]
         assert api.patch(f"/flows/{flow['id']}", etag, {"op": "replace", "path": "/name", "value": "x"}).ok
         api.control.advance(3600)
-        assert len(api.control.state()["runs"]) == 3
+        assert len(api.control.state()["runs"]) == 4
         streaming.api, streaming.inlet_url = (
             api,
             streaming.inlet_url.replace(streaming.inlet_url.partition("/collection")[0], api.url),

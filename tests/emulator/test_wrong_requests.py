@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 import pytest
 import requests
 
-from airflow_provider_flowservice.emulator import app
+from airflow_provider_flowservice.emulator import app, edge
 from airflow_provider_flowservice.emulator.flow import runs
 from tests.emulator.conftest import (
     CATALOG,
@@ -300,6 +300,13 @@ def test_little_that_decompresses_to_much_is_refused(api: Api) -> None:
     headers = {**JSON, "Content-Encoding": "gzip"}
     answer = requests.post(streaming.inlet_url, gzip.compress(b" " * 2_000_000), headers=headers, timeout=10)
     assert answer.status_code == 413
+
+
+def test_a_body_that_fills_the_memory_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "_MAX_BODY", 1_000_000)
+    assert post(api, "/connections", " " * 5_000_000).status_code == 413
+    assert post(api, "/connections", " " * 1_000_000).status_code == 400
+    assert [entry["status"] for entry in api.control.requests("POST")] == [413, 400]
 
 
 def test_a_form_without_parts_is_refused(api: Api) -> None:

@@ -18,7 +18,7 @@ class Ran:
 
     :param states: state of each task by its id.
     :param errors: what made tasks fail.
-    :param results: what tasks returned, by their ids.
+    :param results: what tasks returned, by their ids; not that of mapped tasks, which Airflow 3.1 cannot pull here.
     """
 
     states: dict[str, str]
@@ -61,7 +61,7 @@ def run(
     with errors_of_tasks() as errors:
         dag_run = dag.test(run_conf=conf, **when)
     states = task_states(dag_run)
-    tasks = dag_run.get_task_instances()
+    tasks = [task for task in dag_run.get_task_instances() if task.map_index < 0]
     return Ran(states, errors, {task.task_id: task.xcom_pull(task_ids=task.task_id) for task in tasks})
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.crash.stack import Stack
 from tests.ui.trigger_form import Run
+from tests.ui.windows import NARROW
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -27,10 +28,13 @@ class TaskPage:
         )
 
     def open_log(self) -> Locator:
-        """Show nothing but the log, and return its lines."""
+        """Show nothing but the log, whose lines are wrapped in a narrow window, and return the lines."""
         self._page.goto(self._url)
         self._page.get_by_role("button", name="Press f for fullscreen").click()
         dialog = self._page.get_by_role("dialog")
+        if (self._page.viewport_size or {})["width"] == NARROW:
+            dialog.get_by_role("button", name="Log Settings").click()
+            self._page.get_by_text("Wrap", exact=True).click()
         lines = dialog.locator("[data-testid^=virtualized-item-]")
         lines.first.wait_for()
         return lines

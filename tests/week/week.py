@@ -107,7 +107,7 @@ with DAG("export_now") as export_now:
 
 # Wednesday: a file for the inlet that example_dags/onboard_http_api_source.py has opened.
 with DAG("post_customers", params={"file": Param(type="string")}) as post_customers:
-    found = flows.FlowServiceFindFlowOperator(task_id="find", name="Web shop: customers (raw)")
+    found = flows.FlowServiceFindFlowOperator(task_id="find", name="Web shop (raw)")
     inlet.FlowServicePostToInletOperator(
         task_id="post",
         flow_id=found.output,

@@ -61,11 +61,10 @@ def without_fields(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "transformations": [emptied(entry) for entry in body["transformations"]]}
 
 
-def schema_id_of(target: dict[str, Any]) -> object:
+def schema_id_of(target: dict[str, Any]) -> str | None:
     """Return the schema that a target connection to the data lake writes to, if it names one."""
-    data = target.get("data")
-    schema = data.get("schema") if isinstance(data, dict) else None
-    return schema.get("id") if isinstance(schema, dict) else None
+    data = target.get("data") or {}
+    return (data.get("schema") or {}).get("id")
 
 
 def _check_source_mapping(params: dict[str, Any], targets: list[Resource], sandbox: Sandbox) -> None:
@@ -104,18 +103,18 @@ def _check_fields(params: dict[str, Any], sandbox: Sandbox) -> None:
     """
     names = _mapped_names(params.get("profileMapping"), sandbox)
     older = params.get(ATTRIBUTES)
-    for place, known in ((params, names), (older if isinstance(older, dict) else {}, None)):
+    for place, known in ((params, names), (older or {}, None)):
         for name in _mandatory_fields(place) + _primary_fields(place):
             if known is not None and name not in known:
                 mapped = ", ".join(sorted(known - _NAMESPACES))
                 raise invalid(f"The field {name} is not mapped: the mapping set has {mapped}.")
 
 
-def _mapped_names(reference: Any, sandbox: Sandbox) -> frozenset[str] | None:
+def _mapped_names(reference: dict[str, Any] | None, sandbox: Sandbox) -> frozenset[str] | None:
     """Return the names that fields may have, or None if the flow has no mapping set yet."""
-    if not reference and isinstance(reference, dict | None):
+    if not reference:
         return None
-    if not isinstance(reference, dict) or None in map(reference.get, ("mappingId", "mappingVersion")):
+    if None in map(reference.get, ("mappingId", "mappingVersion")):
         raise invalid("profileMapping must have a mappingId and a mappingVersion.")
     mapping_set, version = _find(reference, sandbox)
     if version.schema_id:
@@ -128,24 +127,21 @@ def _mapped_names(reference: Any, sandbox: Sandbox) -> frozenset[str] | None:
 
 
 def _mandatory_fields(place: dict[str, Any]) -> list[str]:
-    fields = place.get("mandatoryFields") or []
-    if not isinstance(fields, list) or not all(isinstance(each, str) and each for each in fields):
+    fields: list[str] = place.get("mandatoryFields") or []
+    if not all(fields):
         raise invalid("mandatoryFields must be a list of names.")
     return fields
 
 
 def _primary_fields(place: dict[str, Any]) -> list[str]:
-    fields = place.get("primaryFields") or []
-    if not isinstance(fields, list):
-        raise invalid("primaryFields must be a list.")
-    return [_primary_field(each) for each in fields]
+    return [_primary_field(each) for each in place.get("primaryFields") or []]
 
 
-def _primary_field(field: Any) -> str:
-    member = _PRIMARY_FIELDS.get(str(field.get("fieldType"))) if isinstance(field, dict) else None
+def _primary_field(field: dict[str, Any]) -> str:
+    member = _PRIMARY_FIELDS.get(field.get("fieldType", ""))
     if member is None:
         raise invalid(f"Each of primaryFields must have a fieldType: {' or '.join(_PRIMARY_FIELDS)}.")
-    name = field.get(member)
-    if not isinstance(name, str) or not name:
+    name: str | None = field.get(member)
+    if not name:
         raise invalid(f"A primary field of the type {field['fieldType']} must have {member}.")
     return name

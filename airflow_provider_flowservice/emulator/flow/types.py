@@ -27,8 +27,14 @@ _AUDIENCE_SCHEDULE = {
     "endDate": _TEXT,
     "startTime": _TEXT,
 }
+#: What a file must have; older flows have it beside their attribute selectors.
+_FIELDS = {
+    "mandatoryFields": ([str], None),
+    "primaryFields": ([{"fieldType": str, "attributePath": _TEXT, "identityNamespace": _TEXT}], None),
+}
 _SELECTORS = (
     {
+        **_FIELDS,
         "selectors": [
             {
                 "value": {
@@ -42,7 +48,6 @@ _SELECTORS = (
                 }
             }
         ],
-        "mandatoryFields": ([str], None),
     },
     None,
 )
@@ -57,7 +62,7 @@ _FLOW = {
             "params": {
                 **_REFERENCE,
                 "profileMapping": (_REFERENCE, None),
-                "mandatoryFields": ([str], None),
+                **_FIELDS,
                 SEGMENTS: _SELECTORS,
                 ATTRIBUTES: _SELECTORS,
             },

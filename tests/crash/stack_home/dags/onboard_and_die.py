@@ -19,5 +19,5 @@ for dag in (kinesis, event_hubs, http_api_source):
         task.retry_delay = timedelta(0)
         if hasattr(task, "batch_size"):
             task.batch_size = task.resend_window = 2
-        if task.task_id == "validate_flow":
+        if task.task_id.endswith("validate_flow"):
             task.deferrable = False
