@@ -69,6 +69,7 @@ test-page: $(BROWSER) ## look at the emulator's page in Chromium: wide, narrow, 
 
 test-ui: $(BROWSER) ## use Airflow's web UI in Chromium as a user does; build/ui keeps what it looks like
 	@$(BIN)/python -m tests.support.browser
+	@$(BIN)/python -m tests.support.postgresql
 	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m ui tests/ui
 
 lint: $(READY) ## check style, types and import directions

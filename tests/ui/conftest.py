@@ -17,6 +17,7 @@ from tests.crash.stack import Stack
 from tests.support import airflow as support
 from tests.support import browser as chromium
 from tests.support import processes
+from tests.support.postgresql import Server
 from tests.ui.examples import Examples, Prepared, prepared
 from tests.ui.windows import Screenshots, Windows
 
@@ -59,11 +60,10 @@ def control() -> Iterator[EmulatorControl]:
 
 
 @pytest.fixture(scope="session")
-def airflow(control: EmulatorControl) -> Iterator[Stack]:
+def airflow(control: EmulatorControl, postgresql: Server) -> Iterator[Stack]:
     """An Airflow with the example DAGs, all of them paused, and those of this folder."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
-    database = f"sqlite:///{HOME}/airflow.db"
     folders = {"examples": support.EXAMPLE_DAGS, "tests": _PARTS / "dags"}
     bundles = [
         {
@@ -76,12 +76,12 @@ def airflow(control: EmulatorControl) -> Iterator[Stack]:
     variables = {
         **support.connections(control.url, control.credential),
         "FLOWSERVICE_TEST_EMULATOR": control.url,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database.replace("sqlite", "sqlite+aiosqlite", 1),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
     }
-    with stack.running(HOME, _PARTS, database, variables) as airflow:
+    # With SQLite, the API server answers some requests that the database is locked.
+    with stack.running(HOME, _PARTS, postgresql.create_database("ui"), variables) as airflow:
         yield airflow
 
 
