@@ -118,5 +118,5 @@ def world(control: EmulatorControl) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def examples(airflow: Stack, context: BrowserContext, world: Prepared) -> Examples:
-    return Examples(airflow, context, world)
+def examples(airflow: Stack, control: EmulatorControl, context: BrowserContext, world: Prepared) -> Examples:
+    return Examples(airflow, control, context, world)

@@ -24,15 +24,12 @@ if TYPE_CHECKING:
 _RUN_SECONDS = 400
 _DAY = "2026-01-31"
 _PART_BYTES = 200
-#: Their last task waits until the new flow is old enough for records; see test_logs.py.
-WAITING = {"onboard_http_api_source": "post_raw_records"}
-
-#: States of such a task: while it waits, and afterwards.
-_WAITS = ("deferred", "success")
+#: Tasks that wait until a new flow is old enough for records.
+SETTLING = {"onboard_http_api_source": "post_raw_records"}
 #: Constants at the top of their files must be set before anything works.
 UNSET = {"on_flow_run_completed": "FLOW_ID"}
-#: A new flow is old enough for records then.
-SETTLED_SECONDS = 400
+#: It is old enough then.
+_SETTLED_SECONDS = 400
 
 
 def dag_ids() -> list[str]:
@@ -62,7 +59,7 @@ def prepared(control: EmulatorControl, folder: Path) -> Prepared:
     with client_of(control) as client:
         flow_id = make_flow(client, name="Browser: prepared destination")
         source = open_source(client)
-    control.advance(SETTLED_SECONDS)
+    control.advance(_SETTLED_SECONDS)
     segments = control.segments
     today = datetime.fromtimestamp(clock.current().wall(), UTC).date()
     # Whatever interval Airflow infers for a run by hand begins on one of these days.
@@ -142,8 +139,11 @@ def typed(dag_id: str, world: Prepared) -> dict[str, Any]:
 class Examples:
     """The runs of the examples, each started once, through its form."""
 
-    def __init__(self, airflow: Stack, context: BrowserContext, world: Prepared) -> None:
+    def __init__(
+        self, airflow: Stack, control: EmulatorControl, context: BrowserContext, world: Prepared
+    ) -> None:
         self._airflow = airflow
+        self._control = control
         self._context = context
         self._world = world
         self._runs: dict[str, Run] = {}
@@ -163,14 +163,15 @@ class Examples:
         self._runs[run.dag_id] = run
 
     def ended(self, dag_id: str) -> Run:
-        """The run of a DAG, when it has ended as it should, or when its last task waits."""
+        """The run of a DAG, when it has ended as it should."""
         run = self.run(dag_id)
-        if dag_id in WAITING:
-            self._airflow.until(lambda: self._state(run, WAITING[dag_id]) in _WAITS, _RUN_SECONDS)
-        else:
-            state = self._airflow.wait_for_run(dag_id, run.run_id, _RUN_SECONDS)
-            expected = "failed" if dag_id in UNSET else "success"
-            assert state == expected, self._airflow.tries(dag_id, run.run_id)
+        if task_id := SETTLING.get(dag_id):
+            self._airflow.until(lambda: self._state(run, task_id) in ("deferred", "success"), _RUN_SECONDS)
+            if self._state(run, task_id) == "deferred":
+                self._control.advance(_SETTLED_SECONDS)
+        state = self._airflow.wait_for_run(dag_id, run.run_id, _RUN_SECONDS)
+        expected = "failed" if dag_id in UNSET else "success"
+        assert state == expected, self._airflow.tries(dag_id, run.run_id)
         return run
 
     def _state(self, run: Run, task_id: str) -> str | None:

@@ -48,7 +48,9 @@ class TaskPage:
         """Click a link, and return the window that opens."""
         with self._page.context.expect_page() as opened:
             self._page.get_by_role("link", name=link).click()
-        return opened.value
+        window = opened.value
+        window.set_viewport_size(self._page.viewport_size)
+        return window
 
 
 def tasks(airflow: Stack, run: Run) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.ui
 
-#: The examples that use the task groups of this package, and those groups.
+#: The examples that use the task groups of this package, and those groups, outer ones first.
 GROUPS = {
     "onboard_event_hubs_destination": ["streaming_destination"],
     "onboard_http_api_source": ["raw_source", "xdm_source"],
@@ -25,6 +26,7 @@ GROUPS = {
     "onboard_s3_destination": ["file_destination"],
 }
 _BOXES = ".react-flow__node"
+_FOLDED = re.compile(r"\+ \d+ Tasks")
 _CUT_OFF = """found => found.filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
     .map(e => e.innerText)"""
 _OUTSIDE = """found => found.map(e => [e.dataset.id, e.getBoundingClientRect()])
@@ -52,8 +54,9 @@ def test_a_graph_names_its_boxes_in_full(
         groups = GROUPS.get(dag_id, [])
         if groups and width == WIDE:
             screenshots.take(page, f"graph-folded-{dag_id}")
-            # Airflow remembers it.
-            page.get_by_role("button", name="Expand all task groups").click()
+            # Airflow remembers what is unfolded.
+            for group in groups:
+                page.locator(f"{_BOXES}[data-id='{group}']").get_by_text(_FOLDED).click()
         for group in groups:
             page.locator(f"{_BOXES}[data-id^='{group}.']").first.wait_for()
         fit(page)

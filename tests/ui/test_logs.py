@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.flows.lifecycle import set_state
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash.stack import Stack
-from tests.ui.examples import SETTLED_SECONDS, UNSET, WAITING, Examples, dag_ids
+from tests.support.aep import make_flow
+from tests.support.clients import client_of
+from tests.ui.examples import UNSET, Examples, dag_ids
 from tests.ui.task_page import TaskPage, links, log, tasks
 from tests.ui.trigger_form import Run
 from tests.ui.windows import WIDE, WIDTHS, Screenshots, Windows
@@ -34,34 +37,35 @@ def is_ours(task: dict[str, Any]) -> bool:
     return str(task["operator"]).startswith("FlowService")
 
 
-@pytest.mark.parametrize("dag_id", WAITING)
 def test_a_task_that_waits_and_then_finishes(
-    dag_id: str,
-    control: EmulatorControl,
-    airflow: Stack,
-    windows: Windows,
-    examples: Examples,
-    screenshots: Screenshots,
-    tally: Counter[str],
+    control: EmulatorControl, airflow: Stack, windows: Windows, screenshots: Screenshots, tally: Counter[str]
 ) -> None:
-    run, task_id = examples.run(dag_id), WAITING[dag_id]
-    airflow.until(lambda: find(airflow, run, task_id)["state"] == "deferred", _SECONDS)
-    airflow.until(
-        lambda: any("wait" in line["event"].lower() for line in log(airflow, find(airflow, run, task_id)))
-    )
-    assert links(airflow, find(airflow, run, task_id)), "a task that waits has no link"
-    for state in ("waiting", "finished"):
+    run, task_id = Run("waiting", "by-test", {}), "wait_until_disabled"
+    airflow.wait_for_dag(run.dag_id)
+    airflow.unpause(run.dag_id)
+
+    def look(state: str, message: str) -> None:
         for width in WIDTHS:
             lines = TaskPage(windows.open(width), airflow, run, task_id).open_log()
-            expected = "wait" if state == "waiting" else "1 accepted"
-            lines.filter(has_text=expected).first.wait_for()
+            lines.filter(has_text=message).first.wait_for()
             screenshots.take(lines.page, f"log-{state}")
             tally[f"logs of a {state} task"] += 1
-        if state == "waiting":
-            control.advance(SETTLED_SECONDS)
-            assert airflow.wait_for_run(dag_id, run.run_id, _SECONDS) == "success", airflow.tries(
-                dag_id, run.run_id
-            )
+
+    with client_of(control) as client:
+        flow_id = make_flow(client, name="Browser: to be disabled")
+        airflow.trigger(run.dag_id, run.run_id, {"flow_id": flow_id})
+        airflow.until(lambda: "Still waiting" in text(log(airflow, find(airflow, run, task_id))), _SECONDS)
+        waiting = find(airflow, run, task_id)
+        assert waiting["state"] == "deferred"
+        assert [url.startswith(control.url) for url in links(airflow, waiting).values()] == [True]
+        look("waiting", "Still waiting")
+        set_state(client, flow_id, "disabled")
+    assert airflow.wait_for_run(run.dag_id, run.run_id, _SECONDS) == "success"
+    look("finished", "is disabled")
+
+
+def text(lines: list[dict[str, Any]]) -> str:
+    return "\n".join(line["event"] for line in lines)
 
 
 @pytest.fixture(scope="module")
