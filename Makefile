@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
+BROWSER := $(VENV)/.browser
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page bench bench-emulator bench-inlet bench-waits lint dist docs format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page test-ui bench bench-emulator bench-inlet bench-waits lint dist docs format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,6 +19,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[emulator,parquet,test]'
 	@touch $(READY)
+
+# No browser is downloaded: that of the machine is driven.
+$(BROWSER): $(READY)
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --constraint constraints.txt --editable '.[browser]'
+	@touch $(BROWSER)
 
 demo: $(READY) ## run the onboarding DAGs through Airflow against an emulator, and show what they made
 	@$(BIN)/python -m tests.demo
@@ -57,9 +63,15 @@ test-matrix: $(READY) ## run the tests on every version of Airflow and Python, a
 test-wheel: $(READY) ## install the wheel into an environment of its own: Airflow discovers the provider, and DAGs run
 	@$(BIN)/python -m pytest -m wheel tests/testing
 
-# SCREENSHOTS=DIR keeps what the page looks like. Besides Chromium, it needs .venv/bin/pip install playwright.
-test-page: $(READY) ## look at the emulator's page in Chromium: wide, narrow, light and dark
+# SCREENSHOTS=DIR keeps what the page looks like.
+test-page: $(BROWSER) ## look at the emulator's page in Chromium: wide, narrow, light and dark
+	@$(BIN)/python -m tests.support.browser
 	@$(BIN)/python -m pytest -m browser tests/emulator/browser
+
+test-ui: $(BROWSER) ## use Airflow's web UI in Chromium as a user does; build/ui keeps what it looks like
+	@$(BIN)/python -m tests.support.browser
+	@$(BIN)/python -m tests.support.postgresql
+	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m ui tests/ui
 
 lint: $(READY) ## check style, types and import directions
 	@$(BIN)/ruff check .
@@ -102,7 +114,7 @@ IN_MARCH := --exclude-newer 2026-03-20
 IN_MAY := --exclude-newer 2026-05-30
 
 constraints: ## resolve the constraints files anew; needs uv
-	echo 'apache-airflow' | $(RESOLVE) --output-file constraints.txt --extra test --universal
+	echo 'apache-airflow' | $(RESOLVE) --output-file constraints.txt --extra test --extra browser --universal
 	echo 'apache-airflow==3.2.2' | $(RESOLVE) --output-file constraints-3.2.txt --extra test $(IN_MAY)
 	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-floor.txt --extra test $(IN_MARCH)
 	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-lowest.txt --resolution lowest-direct $(IN_MARCH)

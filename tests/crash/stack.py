@@ -42,7 +42,7 @@ class Stack:
     def __init__(
         self, url: str, start_server: Callable[[str], subprocess.Popen[str]], environment: Mapping[str, str]
     ) -> None:
-        self._url = url
+        self.url = url
         self._start_server = start_server
         self._servers = {name: start_server(name) for name in _SERVERS}
         self._environment = dict(environment)
@@ -85,12 +85,16 @@ class Stack:
 
     def wait_for_dag(self, dag_id: str) -> None:
         """Return when the DAG processor has put a DAG into the database."""
-        self.until(lambda: self._session.get(f"{self._url}/api/v2/dags/{dag_id}", timeout=30).ok)
+        self.until(lambda: self._session.get(f"{self.url}/api/v2/dags/{dag_id}", timeout=30).ok)
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Queue a DAG run."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
         self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler start the runs of a DAG."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
 
     def command(self, *arguments: str) -> str:
         """Run ``airflow`` with these arguments; what it printed."""
@@ -130,6 +134,20 @@ class Stack:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self._call("GET", path, params={"deserialize": "true"}).json()["value"]
 
+    def get(self, path: str, **params: Any) -> Any:
+        """What the public API answers to a GET.
+
+        :param path: below ``/api/v2``.
+        """
+        return self._call("GET", f"/api/v2{path}", params=params).json()
+
+    def delete(self, path: str) -> None:
+        """Delete something through the public API.
+
+        :param path: below ``/api/v2``.
+        """
+        self._call("DELETE", f"/api/v2{path}")
+
     def _backfills(self, dag_id: str) -> list[dict[str, Any]]:
         return list(self._call("GET", "/api/v2/backfills", params={"dag_id": dag_id}).json()["backfills"])
 
@@ -138,13 +156,13 @@ class Stack:
 
     def _health(self) -> dict[str, str]:
         try:
-            answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=30)
+            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=30)
         except (requests.ConnectionError, requests.Timeout):
             return {}
         return {name: part["status"] for name, part in answer.json().items()} if answer.ok else {}
 
     def _call(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        answer = self._session.request(method, f"{self._url}{path}", timeout=60, **arguments)
+        answer = self._session.request(method, f"{self.url}{path}", timeout=60, **arguments)
         if not answer.ok:
             raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer

@@ -19,7 +19,7 @@ from pathlib import Path
 from signal import SIGINT
 from typing import Any
 
-from tests.support import processes
+from tests.support import debian, processes
 
 _HOST, _USER = "127.0.0.1", "postgres"
 _MISSING = "PostgreSQL's server is missing. On Debian or Ubuntu, as root: apt-get install postgresql"
@@ -108,16 +108,8 @@ def install() -> None:
 
     :raises SystemExit: if that is not possible; it says what to do.
     """
-    if _programs() is not None:
-        return
-    if os.geteuid() or not shutil.which("apt-get"):
-        raise SystemExit(_MISSING)
-    print("PostgreSQL's server is missing: installing Debian's package.", flush=True)  # noqa: T201
-    # At this run level Debian does not start the server that it would run as a service.
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "postgresql"]):
-        if subprocess.run(["apt-get", "--quiet", *arguments], env=environment).returncode:
-            raise SystemExit(f"apt-get {arguments[0]} failed. {_MISSING}")
+    if _programs() is None:
+        debian.install("postgresql", _MISSING)
 
 
 def _programs() -> Path | None:

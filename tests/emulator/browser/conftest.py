@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,23 +7,13 @@ import pytest
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.emulator.conftest import Api
-
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tests.support import browser as chromium
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for found in map(shutil.which, _BROWSERS) if found), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(_BROWSERS)} is installed")
-    options = ["--host-resolver-rules=MAP *.test 127.0.0.1"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=options)
-        yield found
-        found.close()
+    with chromium.running() as browser:
+        yield browser
 
 
 class Opener:
