@@ -1,0 +1,196 @@
+"""A cluster as people run it: Celery's workers, Redis and PostgreSQL. Other tests have one machine and one process."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_flowservice.client.flows.lifecycle import set_state
+from airflow_provider_flowservice.client.flows.runs import Window, create_run
+from tests.cluster.cluster import RUN_SECONDS, SLOTS, WORKERS, Cluster, Task
+from tests.stack import backfill
+from tests.support.activity import Activity
+from tests.support.aep import make_flow
+from tests.support.batch import make_batch_flow
+from tests.support.clients import client_of
+from tests.support.streaming import SETTLED, open_source, people
+
+pytestmark = pytest.mark.cluster
+
+ONBOARD, ONBOARD_SHARING = "onboard_kinesis_destination", "onboard_with_shared_tokens"
+POST, WAIT = "post_files", "many_waits"
+#: What one destination consists of.
+ONE_OF_EACH = {"connections": 2, "sourceConnections": 1, "targetConnections": 1, "flows": 1}
+AT_ONCE = 6
+FILES, RECORDS_PER_FILE = 24, 4000
+#: Number of tasks that wait for each of two things; together more than the workers could run.
+WAITS = 10
+WAIT_SECONDS = 50_000
+
+
+def _made(cluster: Cluster) -> dict[str, int]:
+    state = cluster.control.state()
+    return {kind: len(state[kind]) for kind in ONE_OF_EACH}
+
+
+def _succeeded(activity: Activity, number: int) -> bool:
+    return activity.states == {("manual", "success"): number}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "name"), [(ONBOARD, "onboarding"), (ONBOARD_SHARING, "onboarding, tokens shared")]
+)
+def test_onboarding_makes_one_of_each_and_finds_it_again(
+    cluster: Cluster, report: list[str], dag_id: str, name: str
+) -> None:
+    conf = {"destination": "Alone", "segments": cluster.control.segments[:3]}
+    first, again = cluster.run(dag_id, conf), cluster.run(dag_id, conf)
+    tasks = [task for run in first.runs for task in cluster.tasks(dag_id, run["dag_run_id"])]
+    report += [f"{name}: {first}; {len(tasks)} tasks", f"{name}, again: {again}"]
+    assert _succeeded(first, 1)
+    assert _succeeded(again, 1)
+    assert _made(cluster) == ONE_OF_EACH
+    assert {call["method"] for call in again.calls} == {"GET"}
+    if dag_id == ONBOARD:
+        assert first.tokens >= len(tasks)
+    else:
+        assert (first.tokens, again.tokens) == (1, 0)
+
+
+def test_six_runs_at_once_make_one_destination(cluster: Cluster, report: list[str]) -> None:
+    conf = {"destination": "Together", "segments": cluster.control.segments[:3]}
+    activity = cluster.run(ONBOARD, *[conf] * AT_ONCE)
+    tasks = [task for run in activity.runs for task in cluster.tasks(ONBOARD, run["dag_run_id"])]
+    made = ", ".join(f"{number} {kind}" for kind, number in _made(cluster).items())
+    report.append(f"the same destination, {AT_ONCE} at once: {activity}; {len(tasks)} tasks; {made}")
+    assert _succeeded(activity, AT_ONCE)
+    assert _made(cluster) == ONE_OF_EACH
+    assert set(cluster.shares(tasks)) == set(WORKERS)
+    assert _most_at_once(activity) == AT_ONCE
+
+
+def _most_at_once(activity: Activity) -> int:
+    times = sorted(
+        [(run["start_date"], 1) for run in activity.runs] + [(run["end_date"], -1) for run in activity.runs]
+    )
+    return max(sum(change for _, change in times[: end + 1]) for end in range(len(times)))
+
+
+def test_what_a_killed_worker_was_posting_arrives_through_the_other(
+    cluster: Cluster, report: list[str], tmp_path: Path
+) -> None:
+    control, airflow, run_id = cluster.control, cluster.airflow, "killed"
+    files = _write_files(tmp_path)
+    with client_of(control) as client:
+        source = open_source(client, authenticated=True)
+    control.advance(SETTLED)
+    control.clear_requests()
+    airflow.trigger(POST, run_id, {"flow_id": source.flow_id, "files": [str(file) for file in files]})
+
+    def posts() -> list[Task]:
+        return [task for task in cluster.tasks(POST, run_id) if task.task_id == "post"]
+
+    def in_the_middle() -> bool:
+        tasks = posts()
+        return sum(task.state == "success" for task in tasks) >= FILES // 4 and len(dying(tasks)) >= SLOTS - 1
+
+    def dying(tasks: Sequence[Task]) -> list[Task]:
+        given = cluster.received(WORKERS[0])
+        return [
+            task
+            for task in tasks
+            if task.state == "running" and task.is_under_way and task.executor_id in given
+        ]
+
+    airflow.until(in_the_middle, RUN_SECONDS)
+    with cluster.killed(WORKERS[0]) as processes:
+        before = posts()
+        state = airflow.wait_for_run(POST, run_id, RUN_SECONDS)
+        after = posts()
+    activity = Activity(
+        [run for run in airflow.runs(POST) if run["dag_run_id"] == run_id], control.requests()
+    )
+    summed = airflow.returned(POST, run_id, "sum_up")
+    arrived = Counter(entry["message"]["n"] for entry in control.messages(source.inlet.id))
+    twice = arrived.total() - len(arrived)
+    died = [task.map_index for task in dying(before)]
+    again = [task.map_index for task in after if task.try_number > 1]
+    total = FILES * RECORDS_PER_FILE
+    report.append(
+        f"posting, a worker killed: {len(arrived):,} of {total:,} records arrived, {twice:,} of them twice"
+        f" ({summed['maybe_duplicated']:,} said to be possible); {processes} processes were killed,"
+        f" {len(again)} of {len(after)} tasks tried again; {activity}"
+    )
+    assert state == "success"
+    assert set(cluster.shares(before)) == set(WORKERS)
+    assert set(died) <= set(again) <= _given_to(cluster, WORKERS[0], before)
+    assert died
+    assert set(arrived) == set(range(total))
+    assert (summed["accepted"], summed["rejected"], summed["unknown"]) == (total, 0, 0)
+    # A batch whose response the worker did not live to note is sent again: AEP's inlets have no idempotency key.
+    assert twice <= summed["maybe_duplicated"]
+
+
+def _write_files(folder: Path) -> list[Path]:
+    lines = [json.dumps(record) for record in people(FILES * RECORDS_PER_FILE)]
+    files = []
+    for number in range(FILES):
+        files.append(folder / f"{number:02}.jsonl")
+        some = lines[number * RECORDS_PER_FILE : (number + 1) * RECORDS_PER_FILE]
+        files[-1].write_text("\n".join([*some, ""]))
+    return files
+
+
+def _given_to(cluster: Cluster, worker: str, tasks: Sequence[Task]) -> set[int]:
+    given = cluster.received(worker)
+    return {task.map_index for task in tasks if task.executor_id in given}
+
+
+def test_tasks_that_wait_take_no_slot_of_a_worker(cluster: Cluster, report: list[str]) -> None:
+    control, airflow, run_id = cluster.control, cluster.airflow, "waits"
+    control.set_switches(scheduled_runs=False, run_seconds=WAIT_SECONDS)
+    with client_of(control) as client:
+        flows = [make_flow(client, name=f"flow {number}") for number in range(WAITS)]
+        ran = make_batch_flow(client)
+        runs = [client.send(create_run(ran, Window(number, number + 1))).id for number in range(WAITS)]
+        control.clear_requests()
+        conf = {
+            "flows": [{"flow_id": each} for each in flows],
+            "runs": [{"flow_id": ran, "run_id": each} for each in runs],
+        }
+        airflow.trigger(WAIT, run_id, conf)
+
+        def waits() -> list[Task]:
+            return [task for task in cluster.tasks(WAIT, run_id) if task.task_id.startswith("wait_for_")]
+
+        airflow.until(lambda: Counter(task.state for task in waits()) == {"deferred": 2 * WAITS}, RUN_SECONDS)
+        for flow_id in flows:
+            set_state(client, flow_id, "disabled")
+    control.advance(WAIT_SECONDS)
+    state = airflow.wait_for_run(WAIT, run_id, RUN_SECONDS)
+    activity = Activity(
+        [run for run in airflow.runs(WAIT) if run["dag_run_id"] == run_id], control.requests()
+    )
+    ended = waits()
+    report.append(f"waits: {len(ended)} tasks deferred at once, {SLOTS * len(WORKERS)} slots; {activity}")
+    assert state == "success"
+    assert Counter((task.state, task.try_number) for task in ended) == {("success", 1): 2 * WAITS}
+    assert set(cluster.shares(ended)) == set(WORKERS)
+
+
+def test_a_backfill_ends_with_the_union(cluster: Cluster, report: list[str], tmp_path: Path) -> None:
+    due = backfill.due_segments()
+    table = tmp_path / "segments_due.csv"
+    backfill.write_due_segments(due, table)
+    with client_of(cluster.control) as client:
+        flow_id = make_flow(client)
+    done = backfill.run_backfill(cluster.airflow, cluster.control, flow_id, table)
+    report.append(
+        f"backfill, {backfill.AT_A_TIME} at a time: {done}; {len(done.selectors)} segments are active"
+    )
+    assert done.states == {("backfill", "success"): backfill.DAYS}
+    assert sorted(done.selectors) == sorted({segment for segments in due.values() for segment in segments})
