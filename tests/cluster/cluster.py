@@ -27,24 +27,24 @@ SLOTS = 3
 RUN_SECONDS = 600
 _PARTS = Path(__file__).parent / "home"
 _DATABASE = "cluster"
-_READY = re.compile(r"celery@\S+ ready|\bworker-\d ready")
-_TASK_RECEIVED = re.compile(r"\[([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\]\S* received")
+#: What workers log.
+_READY = re.compile(r" celery@\S+ ready")
+_RECEIVED = re.compile(r"\[([0-9a-f-]{36})\] received")
+_COLUMNS = "task_id, map_index, state, try_number, external_executor_id"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task of a run.
+    """A try of a task.
 
-    :param executor_id: what Celery calls its latest try.
-    :param is_under_way: whether it has saved something for a further try.
+    :param external_executor_id: what Celery calls it.
     """
 
     task_id: str
     map_index: int
     state: str | None
     try_number: int
-    executor_id: str | None
-    is_under_way: bool
+    external_executor_id: str | None
 
 
 class Cluster:
@@ -61,24 +61,43 @@ class Cluster:
         self._server = server
 
     def tasks(self, dag_id: str, run_id: str) -> list[Task]:
-        """The tasks of a run, as Airflow's database has them."""
-        same = " AND ".join(f"s.{key} = ti.{key}" for key in ("dag_id", "run_id", "task_id", "map_index"))
-        rows = self._server.query(
+        """The latest try of each task of a run, as Airflow's database has it."""
+        return self._tries("task_instance", dag_id, run_id)
+
+    def earlier_tries(self, dag_id: str, run_id: str) -> list[Task]:
+        """The other tries."""
+        return self._tries("task_instance_history", dag_id, run_id)
+
+    def _tries(self, table: str, dag_id: str, run_id: str) -> list[Task]:
+        where = f"dag_id = '{dag_id}' AND run_id = '{run_id}'"
+        found = self._server.query(_DATABASE, f"SELECT {_COLUMNS} FROM {table} WHERE {where}")
+        return [Task(**row) for row in found]
+
+    def under_way(self, dag_id: str, run_id: str) -> set[int]:
+        """The map indexes of the tasks that have saved something for a further try."""
+        where = f"dag_id = '{dag_id}' AND run_id = '{run_id}'"
+        rows = self._server.query(_DATABASE, f"SELECT map_index FROM task_state_store WHERE {where}")
+        return {row["map_index"] for row in rows}
+
+    def totals(self) -> str:
+        """How much has been run so far."""
+        (row,) = self._server.query(
             _DATABASE,
-            "SELECT ti.task_id, ti.map_index, ti.state, ti.try_number, ti.external_executor_id AS executor_id,"
-            f" EXISTS (SELECT 1 FROM task_state_store s WHERE {same}) AS is_under_way"
-            f" FROM task_instance ti WHERE ti.dag_id = '{dag_id}' AND ti.run_id = '{run_id}'",
+            "SELECT (SELECT count(*) FROM dag_run) AS runs, (SELECT count(*) FROM task_instance) AS tasks,"
+            " (SELECT count(*) FROM task_instance_history) AS again",
         )
-        return [Task(**row) for row in rows]
+        return f"{row['runs']} runs with {row['tasks']} tasks, {row['again']} of which were tried again"
 
     def received(self, worker: str) -> set[str]:
         """What a worker has been given so far, as Celery calls it."""
-        return set(_TASK_RECEIVED.findall(self._log(worker)))
+        return set(_RECEIVED.findall(self._log(worker)))
 
     def shares(self, tasks: list[Task]) -> Counter[str]:
         """How many of some tasks each worker was given."""
         given = {worker: self.received(worker) for worker in WORKERS}
-        return Counter(worker for task in tasks for worker in WORKERS if task.executor_id in given[worker])
+        return Counter(
+            worker for task in tasks for worker in WORKERS if task.external_executor_id in given[worker]
+        )
 
     def run(self, dag_id: str, *confs: Mapping[str, Any]) -> Activity:
         """Run a DAG several times at once."""

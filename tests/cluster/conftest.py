@@ -31,9 +31,10 @@ def report(pytestconfig: pytest.Config) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def running(postgresql: Server) -> Iterator[Cluster]:
+def running(postgresql: Server, report: list[str]) -> Iterator[Cluster]:
     with clusters.running(postgresql) as cluster:
         yield cluster
+        report.append(f"in all: {cluster.totals()}")
 
 
 @pytest.fixture
