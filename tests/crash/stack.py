@@ -1,5 +1,4 @@
-"""A whole Airflow on loopback: database, API server, scheduler, DAG processor, triggerer. By default, the scheduler has
-LocalExecutor."""
+"""A whole Airflow on loopback: all its servers, of which the scheduler, by default, runs the tasks (LocalExecutor)."""
 
 from __future__ import annotations
 
