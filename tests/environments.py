@@ -25,6 +25,8 @@ BUILD = ROOT / "build" / "environments"
 UV = (sys.executable, "-m", "uv")
 #: Several processes share the files of the suite, as in ``make test``.
 SIDE_BY_SIDE = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile")
+#: Tests that are broken off get so long to end the servers that they have started.
+_STOP_SECONDS = 120
 #: What leads an interpreter, or uv, to the packages of another environment.
 _LEADS_ASIDE = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -209,6 +211,7 @@ def _call(command: Sequence[str], log: Path | None) -> int:
         process = stack.enter_context(
             processes.running(
                 command,
+                _STOP_SECONDS,
                 cwd=ROOT,
                 env=child_variables(),
                 stdout=output,
