@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page test-ui bench bench-emulator bench-inlet bench-waits lint dist docs format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-cluster test-floor test-matrix test-wheel test-page test-ui bench bench-emulator bench-inlet bench-waits lint dist docs format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +53,11 @@ test-crash: $(READY) ## kill the onboarding DAGs at every HTTP exchange, and cou
 test-stack: $(READY) ## the same at some points of a whole Airflow with its servers and workers, on PostgreSQL
 	@$(BIN)/python -m tests.support.postgresql
 	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m stack tests/crash tests/stack
+
+test-cluster: $(READY) ## run DAGs on CeleryExecutor with two workers, Redis and PostgreSQL, and kill a worker
+	@$(BIN)/python -m tests.support.postgresql
+	@$(BIN)/python -m tests.support.redis
+	@$(BIN)/python -m tests.support.watched $(BIN)/python -m tests.environments cluster -- -m cluster tests/cluster
 
 test-floor: $(READY) ## run the tests on the oldest Airflow and Python, with the packages of that Airflow's day
 	@$(BIN)/python -m tests.environments floor
@@ -115,6 +120,7 @@ IN_MAY := --exclude-newer 2026-05-30
 
 constraints: ## resolve the constraints files anew; needs uv
 	echo 'apache-airflow' | $(RESOLVE) --output-file constraints.txt --extra test --extra browser --universal
+	printf 'apache-airflow-providers-celery\nredis\n' | $(RESOLVE) --output-file constraints-cluster.txt --extra test --universal --constraint constraints.txt
 	echo 'apache-airflow==3.2.2' | $(RESOLVE) --output-file constraints-3.2.txt --extra test $(IN_MAY)
 	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-floor.txt --extra test $(IN_MARCH)
 	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-lowest.txt --resolution lowest-direct $(IN_MARCH)
