@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs-ready
 BROWSER := $(VENV)/.browser
 
-.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-floor test-matrix test-wheel test-page test-ui bench bench-emulator bench-inlet bench-waits lint format constraints clean
+.PHONY: help install demo emulator test test-emulator test-faults test-fuzz test-crash test-stack test-cluster test-floor test-matrix test-wheel test-page test-ui bench bench-emulator bench-inlet bench-waits lint dist docs format constraints clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,13 +54,18 @@ test-stack: $(READY) ## the same at some points of a whole Airflow with its serv
 	@$(BIN)/python -m tests.support.postgresql
 	@$(BIN)/python -m tests.support.watched $(BIN)/python -m pytest -m stack tests/crash tests/stack
 
+test-cluster: $(READY) ## run DAGs on CeleryExecutor with two workers, Redis and PostgreSQL, and kill a worker
+	@$(BIN)/python -m tests.support.postgresql
+	@$(BIN)/python -m tests.support.redis
+	@$(BIN)/python -m tests.support.watched $(BIN)/python -m tests.environments cluster -- -m cluster tests/cluster
+
 test-floor: $(READY) ## run the tests on the oldest Airflow and Python, with the packages of that Airflow's day
 	@$(BIN)/python -m tests.environments floor
 
 test-matrix: $(READY) ## run the tests on every version of Airflow and Python, and on the lowest versions allowed
 	@$(BIN)/python -m tests.environments
 
-test-wheel: $(READY) ## install the wheel into an environment of its own, and test a DAG there as README does
+test-wheel: $(READY) ## install the wheel into an environment of its own: Airflow discovers the provider, and DAGs run
 	@$(BIN)/python -m pytest -m wheel tests/testing
 
 # SCREENSHOTS=DIR keeps what the page looks like.
@@ -78,7 +84,7 @@ lint: $(READY) ## check style, types and import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## measure what importing the operators and sensors costs
+bench: $(READY) ## measure what importing the operators and sensors costs, beside other providers
 	@$(BIN)/python -m tests.benchmarks.import_cost
 
 bench-emulator: $(READY) ## measure how fast the emulator starts, serves reads of a busy sandbox, and its page; on Linux
@@ -90,6 +96,17 @@ bench-inlet: $(READY) ## measure how fast records are posted, beside other ways 
 
 bench-waits: $(READY) ## measure what ten thousand waits in one triggerer and a report on many runs cost; five minutes, on Linux
 	@$(BIN)/python -m tests.benchmarks.waits
+
+dist: $(READY) ## build what is uploaded for a release into dist/, and check it
+	@$(BIN)/python -m tests.dist
+
+# Its packages are in .venv, too, because the reference is made from what can be imported there.
+docs: $(DOCS_READY) ## build the documentation site into build/docs, and check its links
+	@$(BIN)/python -m tests.docs
+
+$(DOCS_READY): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $(DOCS_READY)
 
 format: $(READY) ## fix the style
 	@$(BIN)/ruff check --fix .
@@ -103,6 +120,7 @@ IN_MAY := --exclude-newer 2026-05-30
 
 constraints: ## resolve the constraints files anew; needs uv
 	echo 'apache-airflow' | $(RESOLVE) --output-file constraints.txt --extra test --extra browser --universal
+	printf 'apache-airflow-providers-celery\nredis\n' | $(RESOLVE) --output-file constraints-cluster.txt --extra test --universal --constraint constraints.txt
 	echo 'apache-airflow==3.2.2' | $(RESOLVE) --output-file constraints-3.2.txt --extra test $(IN_MAY)
 	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-floor.txt --extra test $(IN_MARCH)
 	echo 'apache-airflow==3.1.8' | $(RESOLVE) --output-file constraints-lowest.txt --resolution lowest-direct $(IN_MARCH)

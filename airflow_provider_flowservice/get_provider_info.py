@@ -48,7 +48,13 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.triggers.base", f"{package}.triggers.events"],
             }
         ],
-        "asset-uris": [{"schemes": ["flowservice"], "handler": f"{package}.assets.sanitize_uri"}],
+        "asset-uris": [
+            {
+                "schemes": ["flowservice"],
+                "handler": f"{package}.assets.sanitize_uri",
+                "to_openlineage_converter": f"{package}.openlineage.asset_dataset",
+            }
+        ],
         "extra-links": [f"{package}.links.FlowServiceLink"],
         "config": {
             "flowservice": {

@@ -1,8 +1,8 @@
 """``python -m tests.environments [NAME ...] [-- PYTEST_ARGUMENT ...]``: the suite with other versions.
 
-Without names, all environments, one after the other. They lie in ``build/environments``, each with the packages of
-its constraints file, beside the log of what was run in it last. Interpreters are those of this machine; none is
-downloaded.
+Without names, all environments that have no further packages, one after the other. They lie in
+``build/environments``, each with the packages of its constraints file, beside the log of what was run in it last.
+Interpreters are those of this machine; none is downloaded.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ BUILD = ROOT / "build" / "environments"
 UV = (sys.executable, "-m", "uv")
 #: Several processes share the files of the suite, as in ``make test``.
 SIDE_BY_SIDE = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile")
+#: Tests that are broken off get so long to end the servers that they have started.
+_STOP_SECONDS = 120
 #: What leads an interpreter, or uv, to the packages of another environment.
 _LEADS_ASIDE = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -37,12 +39,14 @@ class Environment:
     :param python: version of Python.
     :param constraints: name of the constraints file.
     :param runs: what pytest runs in it; empty runs the suite.
+    :param further: packages that this one does not need. Such an environment is for tests of its own.
     """
 
     name: str
     python: str
     constraints: str
     runs: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
 
     @property
     def airflow(self) -> str:
@@ -63,11 +67,12 @@ class Environment:
     @property
     def packages(self) -> list[str]:
         """Arguments of the installer."""
-        return ["--constraint", self.constraints, "--editable", ".[emulator,parquet,test]"]
+        return ["--constraint", self.constraints, "--editable", ".[emulator,parquet,test]", *self.further]
 
     def __str__(self) -> str:
         only = f", {' and '.join(self.runs)} on the lowest versions allowed" if self.runs else ""
-        return f"Airflow {self.airflow}, Python {self.python}{only}"
+        besides = f", {' and '.join(self.further)}" if self.further else ""
+        return f"Airflow {self.airflow}, Python {self.python}{only}{besides}"
 
 
 ENVIRONMENTS = {
@@ -78,6 +83,9 @@ ENVIRONMENTS = {
         *(Environment(f"current-{python}", python, "constraints.txt") for python in ("3.11", "3.12", "3.13")),
         # What the bounds are about is used by client and emulator, which need no Airflow.
         Environment("lowest", "3.11", "constraints-lowest.txt", ("tests/client", "tests/emulator")),
+        Environment(
+            "cluster", "3.11", "constraints-cluster.txt", further=("apache-airflow-providers-celery", "redis")
+        ),
     )
 }
 
@@ -106,7 +114,8 @@ def main(arguments: Sequence[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(ENVIRONMENTS)}")
-    names = parser.parse_args(arguments[:split]).names or list(ENVIRONMENTS)
+    every = [each.name for each in ENVIRONMENTS.values() if not each.further]
+    names = parser.parse_args(arguments[:split]).names or every
     if unknown := set(names) - set(ENVIRONMENTS):
         parser.error(f"no environment is named {', '.join(sorted(unknown))}")
     with processes.termination_raises():
@@ -202,6 +211,7 @@ def _call(command: Sequence[str], log: Path | None) -> int:
         process = stack.enter_context(
             processes.running(
                 command,
+                _STOP_SECONDS,
                 cwd=ROOT,
                 env=child_variables(),
                 stdout=output,

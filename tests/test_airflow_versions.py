@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 from airflow import __version__
 from packaging.version import Version
 
 from airflow_provider_flowservice.testing.database import share_api_server
+from tests.docs.pages import SITE, section, table
 from tests.environments import ENVIRONMENTS
 from tests.support.features import features, needs
 
-README = Path(__file__).parents[1] / "README.md"
 #: The first version that has it.
 SINCE = {
     "task_state_store": "3.3",
@@ -34,21 +33,19 @@ def test_every_feature_has_a_first_version() -> None:
     assert set(asdict(features())) == set(SINCE)
 
 
-def readme_table() -> dict[str, dict[str, str]]:
-    """README's table of versions: by row, what it says by minor version of Airflow."""
-    section = README.read_text(encoding="utf-8").split("## Airflow versions\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|") and "---" not in line]
-    head, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+def versions() -> dict[str, dict[str, str]]:
+    """The table of versions of the page: by row, what it says by minor version of Airflow."""
+    head, *rows = table(section(SITE / "reliability.md", "Airflow versions"))
     minors = [name.removeprefix("Airflow ") for name in head[1:]]
     return {row[0]: dict(zip(minors, row[1:], strict=True)) for row in rows}
 
 
-def test_readme_names_the_versions_that_the_tests_run_on() -> None:
+def test_the_page_names_the_versions_that_the_tests_run_on() -> None:
     pythons: dict[str, list[str]] = {}
     for environment in ENVIRONMENTS.values():
         if not environment.runs:
             pythons.setdefault(environment.airflow, []).append(environment.python)
-    assert set(readme_table()["`make test-matrix` runs the tests on"].values()) == {
+    assert set(versions()["`make test-matrix` runs the tests on"].values()) == {
         f"{airflow} (Python {', '.join(found)})" for airflow, found in pythons.items()
     }
 
@@ -61,8 +58,8 @@ def test_readme_names_the_versions_that_the_tests_run_on() -> None:
         ("a retry can wait for as long as AEP asks", "retry_policies"),
     ],
 )
-def test_readme_says_what_this_airflow_offers(row: str, feature: str) -> None:
-    said = readme_table()[row][".".join(__version__.split(".")[:2])]
+def test_the_page_says_what_this_airflow_offers(row: str, feature: str) -> None:
+    said = versions()[row][".".join(__version__.split(".")[:2])]
     assert said.startswith("yes") is getattr(features(), feature)
 
 

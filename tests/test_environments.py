@@ -46,6 +46,21 @@ def test_an_environment_says_what_it_is() -> None:
     assert str(FLOOR) == "Airflow 3.1.8, Python 3.11"
     lowest = "Airflow 3.1.8, Python 3.11, tests/client and tests/emulator on the lowest versions allowed"
     assert str(ENVIRONMENTS["lowest"]) == lowest
+    cluster = "Airflow 3.3.2, Python 3.11, apache-airflow-providers-celery and redis"
+    assert str(ENVIRONMENTS["cluster"]) == cluster
+
+
+def test_what_has_further_packages_is_run_only_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environments, "find_interpreter", lambda _: None)
+    cluster = ENVIRONMENTS["cluster"]
+    environments.main([])
+    every = capsys.readouterr().out
+    assert str(FLOOR) in every
+    assert str(cluster) not in every
+    environments.main(["cluster"])
+    assert str(cluster) in capsys.readouterr().out
 
 
 def test_an_interpreter_is_found_if_it_can_be_started(

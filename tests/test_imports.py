@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_flowservice
+from tests.docs.pages import blocks, pages
 from tests.support.airflow import EXAMPLE_DAGS
 
 PACKAGE = Path(airflow_provider_flowservice.__file__).parent
 NAME = PACKAGE.name
-README = PACKAGE.parent / "README.md"
-HEAVY = {"requests", "aiohttp", "jsonpatch", "fastapi", "uvicorn"}
+HEAVY = {"requests", "aiohttp", "jsonpatch", "fastapi", "uvicorn", "openlineage"}
 _REPORT = "import json, sys; print('loaded', json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
 
 
@@ -114,11 +114,9 @@ def test_the_transports_are_loaded_when_they_are_asked_for() -> None:
     assert "aiohttp" not in loaded_by(f"{door}; hasattr(http, 'missing')")
 
 
-def test_the_readme_imports_what_users_may() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    modules = {
-        name for block in blocks for name in re.findall(rf"(?m)^(?:from|import) ({NAME}[\w.]*)", block)
-    }
+def test_the_documentation_imports_what_users_may() -> None:
+    found = [block.code for page in pages() for block in blocks(page) if block.language == "python"]
+    modules = {name for code in found for name in re.findall(rf"(?m)^(?:from|import) ({NAME}[\w.]*)", code)}
     assert modules
     public = tuple(
         f"{NAME}.{each}"

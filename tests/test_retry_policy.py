@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,6 +19,7 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.exceptions import for_airflow, from_event, raise_for_airflow, to_event
 from airflow_provider_flowservice.retry_policy import flowservice_retry_policy
 from tests.crash import driver
+from tests.docs.pages import SITE, blocks
 from tests.support import airflow as support
 from tests.support.aep import make_flow
 from tests.support.clients import client_of
@@ -27,7 +27,6 @@ from tests.support.faults import fault
 from tests.support.features import features, needs
 from tests.test_imports import NAME, loaded_by
 
-README = Path(__file__).parents[1] / "README.md"
 TASKFLOW = """
 from airflow.sdk import DAG, task
 from airflow_provider_flowservice.client import FLOWS, errors
@@ -240,18 +239,17 @@ def written(place: Path, name: str, code: str) -> Any:
     return driver.warm_up([place], [name])[name]
 
 
-def readme_block() -> str:
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    (code,) = (block for block in blocks if "retry_policy" in block)
-    return str(code)
+def documented() -> str:
+    (code,) = [block.code for block in blocks(SITE / "reliability.md") if "retry_policy" in block.code]
+    return code
 
 
 @needs("retry_policies")
 @pytest.mark.usefixtures("airflow_database", "virtual_clock")
 @pytest.mark.parametrize(
     ("dag_id", "code"),
-    [("pause_flow", readme_block()), ("counts_flows", TASKFLOW), ("waits_for_flow", SENSOR)],
-    ids=["operator of README", "TaskFlow", "trigger"],
+    [("pause_flow", documented()), ("counts_flows", TASKFLOW), ("waits_for_flow", SENSOR)],
+    ids=["operator of the documentation", "TaskFlow", "trigger"],
 )
 def test_a_task_is_retried_when_aep_wants_it_and_not_earlier(
     emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dag_id: str, code: str

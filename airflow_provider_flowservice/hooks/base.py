@@ -11,6 +11,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_flowservice.client import CONNECTION_SPECS, FLOW_SPECS, FLOWS, flows, http
 from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.model import Flow
 from airflow_provider_flowservice.client.settings import active_emulator
 from airflow_provider_flowservice.hooks.caller import current_caller
 from airflow_provider_flowservice.hooks.connection import (
@@ -55,6 +56,8 @@ class FlowServiceBaseHook(BaseHook):
         super().__init__()
         self.flowservice_conn_id = flowservice_conn_id
         self.sandbox = sandbox
+        #: The flow that was read last by its id.
+        self.flow_read: model.Flow | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -111,13 +114,15 @@ class FlowServiceBaseHook(BaseHook):
         return self.transport
 
     def send(self, request: Request[T]) -> T:
-        """Send a request created with :mod:`airflow_provider_flowservice.client.http`.
+        """Send a request created with ``client.http``.
 
         :returns: the response, parsed into a typed record.
         :raises FlowServiceError: if the last attempt fails.
         """
         answer = self.transport.send(request)
         self.console.learn(answer)
+        if isinstance(answer, Flow):
+            self.flow_read = answer
         return answer
 
     def test_connection(self) -> tuple[bool, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.activation import DesiredSelectors, SelectorPatch
+    from airflow_provider_flowservice.openlineage import Lineage
 
 #: Number of segments and attributes that the log names. AEP supports about as many on a flow.
 _MAX_LINES = 300
@@ -78,6 +79,7 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
     max_removals = optional(whole_number())
     allow_empty = required(flag)
     allow_in_backfill = required(flag)
+    _active: Sequence[str] = ()
 
     def __init__(
         self,
@@ -131,7 +133,15 @@ class FlowServiceActivateSegmentsOperator(FlowServiceFlowOperator):
         if self.profile_mapping and not self.plan_only:
             reject_planned("profile_mapping['mappingId']", self.profile_mapping.get("mappingId"))
         given = field_settings(self.profile_mapping, self.mandatory_fields, self.primary_fields)
-        return self.hook.desired_selectors(self.segments, self.profile_attributes, given)
+        desired = self.hook.desired_selectors(self.segments, self.profile_attributes, given)
+        if self.activation_mode is not ActivationMode.REMOVE:
+            self._active = [segment.uuid for segment in desired.segments]
+        return desired
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the segments that are to be active, the flow, and its target connections."""
+        lineage.read_segments(self._active)
+        self.add_flow(lineage)
 
     def _limits(self) -> RemovalLimits | None:
         if self.activation_mode is ActivationMode.SYNC and not self.segments and not self.allow_empty:
@@ -217,6 +227,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     custom_operator_name = "Export segments"
     _is_destination = True
     segments = required(items)
+    _exported: Collection[str] = ()
 
     def __init__(
         self,
@@ -242,7 +253,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         :returns: the run ids by segment id.
         """
         given = self.hook.find_segments(self.segments)
-        segments = [segment.uuid for segment in given]
+        self._exported = segments = [segment.uuid for segment in given]
         task_state = self._task_state(context, segments)
         runs = self.hook.export_segments(
             self.flow_id, segments, task_state, limit_or_none(self.max_failed_records)
@@ -264,6 +275,7 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
     ) -> dict[str, str]:
         """Process the event of the trigger."""
         segments = runs or [segment.uuid for segment in self.hook.find_segments(self.segments)]
+        self._exported = segments
         task_state = self._task_state(context, segments)
         # Airflow's ``dag.test()`` passes only the event.
         started: dict[str, str] = (task_state.load() or {}).get("runs", {}) if runs is None else runs
@@ -276,6 +288,11 @@ class FlowServiceAdHocActivationOperator(RunStartingOperator):
         exports = "".join(f"\n  {each.title}" for each in segments[:_MAX_LINES])
         self.log.info("Flow %s: %d segments would be exported:%s", self.flow_id, len(segments), exports)
         return {}
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the segments, and the flow with the number of records written."""
+        lineage.read_segments(self._exported)
+        self.add_flow(lineage, self._totals.get("records_written"))
 
     def _task_state(self, context: Context, segments: Iterable[str]) -> TaskState:
         return self.task_state(context, f"adhoc {self.flow_id} {sorted(segments)!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_flowservice.client import FLOWS
 from airflow_provider_flowservice.client.ensure import is_planned, reject_planned
 from airflow_provider_flowservice.client.errors import DriftError, FlowServiceError
-from airflow_provider_flowservice.client.flows import empty_flow
+from airflow_provider_flowservice.client.flows import Shown, empty_flow
 from airflow_provider_flowservice.client.text import titled
 from airflow_provider_flowservice.exceptions import end_log_with_failure, raise_for_airflow
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -22,10 +23,12 @@ from airflow_provider_flowservice.operators.kinds import flag, resource_id, stri
 from airflow_provider_flowservice.operators.task_state import Store, TaskState
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.flows import Console
     from airflow_provider_flowservice.client.model import Flow
+    from airflow_provider_flowservice.openlineage import Lineage
 
 
 class FlowServiceOperator(TakesArguments, BaseOperator):
@@ -36,6 +39,7 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
     operator_extra_links = (FlowServiceLink(),)
     #: Where the link of the task leads; empty if that is not known, None if it is known from before a wait.
     page_url: str | None = ""
+    _has_valid_arguments = False
 
     # Without it, Airflow's metaclass would take BaseOperator's constructor, and skip that of BaseSensorOperator.
     def __init__(self, **kwargs: Any) -> None:
@@ -87,6 +91,7 @@ class FlowServiceOperator(TakesArguments, BaseOperator):
         try:
             with end_log_with_failure(self), raise_for_airflow():
                 self.read_arguments()
+                self._has_valid_arguments = True
                 return work(*arguments)
         finally:
             if hook := self.__dict__.get("hook"):
@@ -97,6 +102,30 @@ class FlowServiceChangeOperator(FlowServiceOperator):
     """Base class of the operators that change something in AEP."""
 
     plan_only = required(flag)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the datasets that the task has read and written, without any request to AEP.
+
+        Airflow's OpenLineage provider calls this, if it is installed and enabled.
+        """
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        from airflow_provider_flowservice.openlineage import Lineage
+
+        # Of an argument or a connection that is wrong, the task itself has told.
+        with suppress(FlowServiceError):
+            if self._has_valid_arguments and not self.plan_only:
+                lineage = Lineage(self.hook.settings.sandbox)
+                self.add_lineage(lineage)
+                return lineage.to_operator_lineage()
+        return OperatorLineage()
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the same for a task that has failed, as far as it came. Airflow adds the error."""
+        return self.get_openlineage_facets_on_complete(task_instance)
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the datasets that the task has read and written, as far as it knows them."""
 
     def perform(self, context: Context) -> Any:
         """Make the change or, with ``plan_only``, log it."""
@@ -129,14 +158,38 @@ class FlowServiceFlowOperator(FlowServiceChangeOperator):
 
     flow_id = required(resource_id)
     _is_destination = False
+    #: Ids of the connections of the flow, if an earlier process of the task has read it.
+    _ends: Mapping[str, Sequence[str]] = {}
 
     def page_in(self, console: Console) -> str:
         """Return the URL of the flow."""
         return console.flow_page(self.flow_id, is_destination=self._is_destination)
 
+    def ends(self) -> Mapping[str, Sequence[str]]:
+        """Return the ids of the flow's source and target connections by kind; empty if the task has not read it."""
+        return ends_of(self.flow_id, self.hook.flow_read) or self._ends
+
+    def add_flow(self, lineage: Lineage, rows: int | None = None) -> None:
+        """Add the flow, and its target connections if they are known, to what the task has written.
+
+        :param rows: number of records that the flow has written; None if it is not known.
+        """
+        lineage.write(Shown.FLOW, [self.flow_id], rows=rows)
+        lineage.write(Shown.TARGET_CONNECTION, self.ends().get(Shown.TARGET_CONNECTION, ()))
+
     def planned_flow(self) -> Flow:
         """Return the flow for a dry run (``GET /flows/{id}``); without anything in it, if it does not exist yet."""
         return empty_flow(self.flow_id) if is_planned(self.flow_id) else self.hook.get(FLOWS, self.flow_id)
+
+
+def ends_of(flow_id: str, read: Flow | None) -> dict[str, Sequence[str]]:
+    """Return the ids of a flow's source and target connections by kind; empty if another flow was read, or none."""
+    if read is None or read.id.lower() != flow_id.lower():
+        return {}
+    return {
+        Shown.SOURCE_CONNECTION.value: read.source_connection_ids,
+        Shown.TARGET_CONNECTION.value: read.target_connection_ids,
+    }
 
 
 def flow_title(flow: Flow) -> str:

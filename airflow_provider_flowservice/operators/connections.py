@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.flows import Console
     from airflow_provider_flowservice.client.http import Kind
     from airflow_provider_flowservice.client.model import ConnectionSpec, ParameterSpec
+    from airflow_provider_flowservice.openlineage import Lineage
 
 #: Media type of the schema in target connections to the data lake.
 SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
@@ -113,12 +114,14 @@ class _CreateSourceOrTargetOperator(FlowServiceCreateResourceOperator):
     connection_spec = required(string)
     base_connection_id = optional(resource_id)
     data_format = optional(string)
+    _found_spec_id = ""
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that both types of connections have."""
+        self._found_spec_id = self.spec_id(self.connection_spec, self.hook.find_connection_spec)
         return {
             "name": self.name,
-            "spec_id": self.spec_id(self.connection_spec, self.hook.find_connection_spec),
+            "spec_id": self._found_spec_id,
             "draft": self.draft,
             "description": self.description,
             "base_connection_id": self.base_connection_id,
@@ -215,6 +218,11 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
         params = self.source_params and self.with_strings(self.source_params, attrgetter("source_spec"))
         return DesiredSourceConnection(**self.settings(), params=params)
 
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add what the connection reads, as far as its arguments tell, and the connection, which flows read."""
+        lineage.read_from_source(self._found_spec_id, self.base_connection_id, self.source_params or {})
+        lineage.write(self._shown, [self._object_id])
+
 
 class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
     """Create a target connection, which defines the place that a flow writes to (``POST /targetConnections``).
@@ -264,6 +272,11 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
         """Return the target connection."""
         params = self.with_strings(self.target_params, attrgetter("target_spec"))
         return DesiredTargetConnection(**self.settings(), params=params)
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the connection, which flows write to, and where it leads, as far as its arguments tell."""
+        lineage.read(self._shown, [self._object_id])
+        lineage.write_to_target(self._found_spec_id, self.target_params)
 
     def data(self) -> dict[str, Any] | None:
         """Return the ``data`` object, with the schema or the format."""

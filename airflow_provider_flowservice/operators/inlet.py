@@ -27,7 +27,7 @@ from airflow_provider_flowservice.client.streaming import (
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import optional, required
-from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
+from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, ends_of
 from airflow_provider_flowservice.operators.input_files import InputFiles, InputMessages
 from airflow_provider_flowservice.operators.kinds import (
     cell,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_flowservice.client.flows import Console
+    from airflow_provider_flowservice.openlineage import Lineage
 
 
 #: If a flow is changed during the wait, the wait is repeated. This is the maximum duration of all waits together, as a
@@ -187,6 +188,8 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
     settle_seconds = required(seconds())
     deferrable = required(flag, default=default_deferrable)
     _inlet_id: str | None = None
+    #: The results of the records, as soon as there are any.
+    _summary: PostSummary | None = None
 
     def __init__(
         self,
@@ -308,13 +311,33 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
             letter_path=letters,
             task_state=self.task_state(context, self._work(target), notes),
         )
-        dead_letters = posting.run(self.hook, self._plan(target))
+        try:
+            dead_letters = posting.run(self.hook, self._plan(target))
+        finally:
+            self._summary = posting.summary
         self._check_result(posting.summary, dead_letters)
         summary = {name: value for name, value in asdict(posting.summary).items() if name != "settled"}
         result = {"inlet_id": target.id, **summary}
         flow_id = self._flow()
         emit(self, context, flow_id, {"flow_id": flow_id, **result})
         return result
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the files, and the flow, or else the inlet, with the number of records accepted; and the dataset."""
+        summary = self._summary
+        accepted = summary.accepted if summary else None
+        if self.path is not None:
+            read = summary.accepted + summary.failures if summary else None
+            lineage.read_files(str(self._storage(self.path)), rows=read)
+        if flow_id := self._flow():
+            lineage.write(Shown.FLOW, [flow_id], rows=accepted)
+            targets = ends_of(flow_id, self.hook.flow_read).get(Shown.TARGET_CONNECTION, ())
+            lineage.write(Shown.TARGET_CONNECTION, targets)
+        elif self.connection_id is not None:
+            lineage.write(Shown.BASE_CONNECTION, [self.connection_id], rows=accepted)
+        else:
+            lineage.write(Shown.INLET, [self._inlet_id], rows=accepted)
+        lineage.write(Shown.DATASET, [self.dataset_id])
 
     def _plan(self, target: Inlet) -> Plan:
         return Plan.of(

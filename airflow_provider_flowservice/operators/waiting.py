@@ -119,6 +119,8 @@ class RunStartingOperator(FlowServiceFlowOperator):
     wait_timeout = required(seconds())
     deferrable = required(flag, default=default_deferrable)
     _goes_on = ""
+    #: The records of the runs, as far as they are known.
+    _totals: Mapping[str, Any] = {}
 
     def wait_for_runs(
         self,
@@ -157,7 +159,7 @@ class RunStartingOperator(FlowServiceFlowOperator):
         if not judged.done:
             raise timed_out(wait, judged.seen, self.wait_timeout)
         outcomes = wait.outcomes(judged.seen).values()
-        totals = RunTotals.of(self.flow_id, outcomes).to_json()
+        self._totals = totals = RunTotals.of(self.flow_id, outcomes).to_json()
         push(context, metrics=totals)
         failure = failure_of(outcomes)
         if failure:

@@ -1,4 +1,4 @@
-"""A clock that jumps instead of waiting, for :mod:`airflow_provider_flowservice.client.clock`."""
+"""A clock that jumps instead of waiting, for ``client.clock``."""
 
 from __future__ import annotations
 

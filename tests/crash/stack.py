@@ -1,14 +1,13 @@
-"""A whole Airflow on loopback: database, API server, scheduler with LocalExecutor, DAG processor, triggerer."""
+"""A whole Airflow on loopback: all its servers, of which the scheduler, by default, runs the tasks (LocalExecutor)."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,15 @@ import requests
 
 from tests.support import airflow as support
 from tests.support import processes
+from tests.support.loopback import HOST, free_port
 
 _ROOT = Path(__file__).parents[2]
-#: The servers and their options. Logs are read from their files; a server for them would listen on all addresses.
+#: The servers, each with what starts it. Logs are read from files; a server for them would listen on all addresses.
 _SERVERS = {
-    "api-server": ("--host", "127.0.0.1", "--workers", "1"),
-    "scheduler": ("--skip-serve-logs",),
-    "dag-processor": (),
-    "triggerer": ("--skip-serve-logs",),
+    "api-server": ("api-server", "--host", HOST, "--workers", "1"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _START_SECONDS = 240
 _STOP_SECONDS = 30
@@ -35,16 +35,21 @@ class Stack:
     """A running Airflow.
 
     :param url: of its API server.
-    :param start_server: starts one of the servers, given its name.
+    :param servers: their names.
+    :param start_server: starts one of them.
     :param environment: of its servers.
     """
 
     def __init__(
-        self, url: str, start_server: Callable[[str], subprocess.Popen[str]], environment: Mapping[str, str]
+        self,
+        url: str,
+        servers: Iterable[str],
+        start_server: Callable[[str], subprocess.Popen[str]],
+        environment: Mapping[str, str],
     ) -> None:
         self.url = url
         self._start_server = start_server
-        self._servers = {name: start_server(name) for name in _SERVERS}
+        self._servers = {name: start_server(name) for name in servers}
         self._environment = dict(environment)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -172,15 +177,23 @@ _MONITORED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 @contextmanager
-def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]) -> Iterator[Stack]:
+def running(
+    home: Path,
+    parts: Path,
+    database: str,
+    variables: Mapping[str, str],
+    further: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[Stack]:
     """Start Airflow in a folder; each server ends with the block, and its workers and tasks with it.
 
     :param home: gets all logs.
     :param parts: folder with ``dags``, and ``python`` for modules that go before all others.
     :param database: SQLAlchemy's URL of an empty database.
     :param variables: for the environment of every server.
+    :param further: names of further servers, each with the arguments of ``airflow`` that start it.
     """
-    port = _free_port()
+    port = free_port()
+    servers = {**_SERVERS, **(further or {})}
     environment = {
         **_environment(home, parts, port),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
@@ -195,9 +208,12 @@ def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]
     with ExitStack() as stack:
 
         def start(name: str) -> subprocess.Popen[str]:
-            return stack.enter_context(_server(name, port, home, environment))
+            options = ("--port", str(port)) if name == "api-server" else ()
+            return stack.enter_context(
+                _server(_airflow(*servers[name], *options), home / f"{name}.log", environment)
+            )
 
-        airflow = Stack(f"http://127.0.0.1:{port}", start, environment)
+        airflow = Stack(f"http://{HOST}:{port}", servers, start, environment)
         stack.callback(airflow.close)
         airflow.wait_until_healthy()
         yield airflow
@@ -205,12 +221,11 @@ def running(home: Path, parts: Path, database: str, variables: Mapping[str, str]
 
 @contextmanager
 def _server(
-    name: str, port: int, home: Path, environment: Mapping[str, str]
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
-    command = _airflow(name, *_SERVERS[name], *(["--port", str(port)] if name == "api-server" else []))
     with (
-        (home / f"{name}.log").open("ab") as log,
-        processes.running(command, _STOP_SECONDS, env=dict(environment), stdout=log, stderr=log) as process,
+        log.open("ab") as file,
+        processes.running(command, _STOP_SECONDS, env=dict(environment), stdout=file, stderr=file) as process,
     ):
         yield process
 
@@ -220,7 +235,7 @@ def _airflow(*arguments: str) -> list[str]:
 
 
 def _environment(home: Path, parts: Path, port: int) -> dict[str, str]:
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{HOST}:{port}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return {
         **kept,
@@ -235,8 +250,3 @@ def _environment(home: Path, parts: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
     }
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_MISSING = f"None of {', '.join(_NAMES)} is installed. On Debian or Ubuntu, as root: apt-get install chromium"
+_PACKAGE = "chromium"
 #: Names that end so lead to this machine.
 _OPTIONS = ("--host-resolver-rules=MAP *.test 127.0.0.1",)
 
@@ -33,7 +33,7 @@ def running() -> Iterator[Browser]:
     except ImportError as error:
         raise RuntimeError("playwright is not installed: .venv/bin/pip install -e '.[browser]'") from error
     if (path := _path()) is None:
-        raise RuntimeError(_MISSING)
+        raise RuntimeError(debian.missing(_PACKAGE))
     # As root, Chromium's sandbox refuses to run.
     options = [*_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as driver:
@@ -44,18 +44,9 @@ def running() -> Iterator[Browser]:
             browser.close()
 
 
-def install() -> None:
-    """Install Debian's package if no Chromium is installed.
-
-    :raises SystemExit: if that is not possible; it says what to do.
-    """
-    if _path() is None:
-        debian.install("chromium", _MISSING)
-
-
 def _path() -> str | None:
     return next((found for found in map(shutil.which, _NAMES) if found), None)
 
 
 if __name__ == "__main__":
-    install()
+    debian.install(_PACKAGE, _path)

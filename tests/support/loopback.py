@@ -1,12 +1,21 @@
-"""An HTTP server of a test's own on loopback, with a thread for each connection."""
+"""Free ports on loopback, and an HTTP server of a test's own there, with a thread for each connection."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nobody listens on now, for a server in another process."""
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,11 +47,11 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def serving(handler: type[Handler]) -> Iterator[str]:
     """The URL of a server that runs while the block does."""
-    with Server(("127.0.0.1", 0), handler) as server:
+    with Server((HOST, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"http://{HOST}:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join(10)

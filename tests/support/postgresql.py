@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +18,15 @@ from signal import SIGINT
 from typing import Any
 
 from tests.support import debian, processes
+from tests.support.loopback import HOST, free_port
 
-_HOST, _USER = "127.0.0.1", "postgres"
-_MISSING = "PostgreSQL's server is missing. On Debian or Ubuntu, as root: apt-get install postgresql"
+_USER = "postgres"
+_PACKAGE = "postgresql"
 _COMMAND_SECONDS = 120
-_LOOKS, _LOOK_SECONDS = 600, 0.1
 _STOP_SECONDS = 30
 #: A crash may lose everything, so nothing is synced to disk.
 _SETTINGS = {
-    "listen_addresses": _HOST,
+    "listen_addresses": HOST,
     "unix_socket_directories": "",
     "fsync": "off",
     "full_page_writes": "off",
@@ -46,7 +44,7 @@ class Server:
     def create_database(self, name: str) -> str:
         """Create an empty database and return its SQLAlchemy URL."""
         subprocess.run(self._command("createdb", name), check=True, timeout=_COMMAND_SECONDS)
-        return f"postgresql+psycopg://{_USER}@{_HOST}:{self.port}/{name}"
+        return f"postgresql+psycopg://{_USER}@{HOST}:{self.port}/{name}"
 
     def query(self, name: str, statement: str) -> list[dict[str, Any]]:
         """Return the rows that a SELECT finds in a database, as JSON has their values."""
@@ -71,7 +69,7 @@ class Server:
         )
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        address = ["--host", _HOST, "--port", str(self.port), "--username", _USER]
+        address = ["--host", HOST, "--port", str(self.port), "--username", _USER]
         return [str(self.programs / program), *address, *arguments]
 
 
@@ -83,7 +81,7 @@ def running(log: Path) -> Iterator[Server]:
     """
     programs = _programs()
     if programs is None:
-        raise RuntimeError(_MISSING)
+        raise RuntimeError(debian.missing(_PACKAGE))
     # As root, the server and initdb refuse to run.
     user: dict[str, Any] = {"user": _USER, "group": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="flowservice-postgresql-") as folder, log.open("wb") as output:
@@ -94,22 +92,13 @@ def running(log: Path) -> Iterator[Server]:
         initdb = [str(programs / "initdb"), "--pgdata", data, "--username", _USER, "--auth", "trust"]
         options = ["--encoding", "UTF8", "--no-locale", "--no-sync"]
         subprocess.run([*initdb, *options], check=True, timeout=_COMMAND_SECONDS, **how)
-        server = Server(programs, _free_port())
+        server = Server(programs, free_port())
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         command = [str(programs / "postgres"), "-D", data, "-p", str(server.port), *settings]
         # SIGINT cuts clients off; SIGTERM would wait for them.
         with processes.running(command, _STOP_SECONDS, SIGINT, **how) as process:
-            _wait_until_ready(server, process, log)
+            processes.wait_until_ready(process, server.is_ready, log)
             yield server
-
-
-def install() -> None:
-    """Install Debian's package if PostgreSQL is missing.
-
-    :raises SystemExit: if that is not possible; it says what to do.
-    """
-    if _programs() is None:
-        debian.install("postgresql", _MISSING)
 
 
 def _programs() -> Path | None:
@@ -120,21 +109,5 @@ def _programs() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-def _free_port() -> int:
-    with socket.create_server((_HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def _wait_until_ready(server: Server, process: subprocess.Popen[str], log: Path) -> None:
-    pause = threading.Event()
-    for _ in range(_LOOKS):
-        if server.is_ready():
-            return
-        if process.poll() is not None:
-            break
-        pause.wait(_LOOK_SECONDS)
-    raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
-
-
 if __name__ == "__main__":
-    install()
+    debian.install(_PACKAGE, _programs)

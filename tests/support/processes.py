@@ -19,6 +19,7 @@ from airflow_provider_flowservice.emulator.control import EmulatorControl
 
 _STOP_SECONDS = 10
 _KILL_SECONDS, _KILLS = 5, 3
+_LOOKS, _LOOK_SECONDS = 600, 0.1
 
 
 @contextmanager
@@ -44,6 +45,23 @@ def running(
         kill(process)
         if process.stdout:
             process.stdout.close()
+
+
+def wait_until_ready(process: subprocess.Popen[str], is_ready: Callable[[], bool], log: Path) -> None:
+    """Return when a server is ready.
+
+    :param is_ready: whether it is.
+    :param log: has what the server prints.
+    :raises RuntimeError: if it has ended, or is not ready within a minute.
+    """
+    pause = threading.Event()
+    for _ in range(_LOOKS):
+        if is_ready():
+            return
+        if process.poll() is not None:
+            break
+        pause.wait(_LOOK_SECONDS)
+    raise RuntimeError(f"{process.args} did not start: {log.read_text()[-2000:]}")
 
 
 def kill(process: subprocess.Popen[str]) -> None:

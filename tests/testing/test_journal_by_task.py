@@ -23,7 +23,6 @@ from tests.support.streaming import open_source
 
 pytestmark = pytest.mark.usefixtures("airflow_database", "flowservice_clock")
 
-DAG_ID = "journal_by_task"
 AGENT = f"airflow-provider-flowservice/{__version__} Airflow/{airflow_version}"
 
 
@@ -35,13 +34,19 @@ def hook(flowservice_emulator: FlowServiceEmulator) -> Iterator[FlowServiceHook]
     hook.close()
 
 
-def by_task(emulator: FlowServiceEmulator) -> dict[str, list[str]]:
+@pytest.fixture
+def dag_id(request: pytest.FixtureRequest) -> str:
+    """A DAG of the test's own: Airflow's API server remembers the tasks of those that it has seen."""
+    return str(request.node.name)
+
+
+def by_task(emulator: FlowServiceEmulator, dag_id: str) -> dict[str, list[str]]:
     """The paths of the requests so far by task. Each names its DAG and run, too."""
     found = defaultdict(list)
     runs = set()
     for entry in emulator.requests:
         assert entry["headers"]["user-agent"] == AGENT
-        assert entry["caller"]["dag"] == DAG_ID
+        assert entry["caller"]["dag"] == dag_id
         runs.add(entry["caller"]["run"])
         found[entry["caller"]["task"]].append(entry["path"])
     assert len(runs) == 1
@@ -50,7 +55,7 @@ def by_task(emulator: FlowServiceEmulator) -> dict[str, list[str]]:
 
 
 def test_operators_mapped_ones_and_task_functions_are_named(
-    flowservice_emulator: FlowServiceEmulator, hook: FlowServiceHook
+    flowservice_emulator: FlowServiceEmulator, hook: FlowServiceHook, dag_id: str
 ) -> None:
     flow = make_flow(hook)
     flowservice_emulator.control.clear_requests()
@@ -64,8 +69,8 @@ def test_operators_mapped_ones_and_task_functions_are_named(
         rename.expand(new_name=["one", "two"])
         count()
 
-    assert run(DAG_ID, build).succeeded
-    journal = by_task(flowservice_emulator)
+    assert run(dag_id, build).succeeded
+    journal = by_task(flowservice_emulator, dag_id)
     assert set(journal) == {"rename[0]", "rename[1]", "count"}
     assert [path.rpartition("/")[2] for path in journal["count"]] == ["flows"]
 
@@ -81,7 +86,7 @@ def test_a_request_outside_of_tasks_names_airflow_alone(
 
 
 def test_the_trigger_of_a_waiting_task_is_named(
-    flowservice_emulator: FlowServiceEmulator, hook: FlowServiceHook
+    flowservice_emulator: FlowServiceEmulator, hook: FlowServiceHook, dag_id: str
 ) -> None:
     flow = make_flow(hook)
     # The first look finds the flow enabled, so that the task defers; its trigger sees the change.
@@ -92,13 +97,15 @@ def test_the_trigger_of_a_waiting_task_is_named(
     def build() -> None:
         FlowServiceFlowStateSensor(task_id="wait", flow_id=flow, state="disabled", deferrable=True)
 
-    assert run(DAG_ID, build).succeeded
-    journal = by_task(flowservice_emulator)
+    assert run(dag_id, build).succeeded
+    journal = by_task(flowservice_emulator, dag_id)
     assert set(journal) == {"wait"}
     assert len(journal["wait"]) > 2
 
 
-def test_posted_batches_are_named(flowservice_emulator: FlowServiceEmulator, hook: FlowServiceHook) -> None:
+def test_posted_batches_are_named(
+    flowservice_emulator: FlowServiceEmulator, hook: FlowServiceHook, dag_id: str
+) -> None:
     source = open_source(hook, authenticated=True)
     flowservice_emulator.control.clear_requests()
 
@@ -107,7 +114,7 @@ def test_posted_batches_are_named(flowservice_emulator: FlowServiceEmulator, hoo
             task_id="post", flow_id=source.flow_id, messages=[{"first": "Ada"}] * 4, batch_size=2
         )
 
-    assert run(DAG_ID, build).succeeded
-    journal = by_task(flowservice_emulator)
+    assert run(dag_id, build).succeeded
+    journal = by_task(flowservice_emulator, dag_id)
     assert set(journal) == {"post"}
     assert journal["post"].count(source.paths[1]) == 2

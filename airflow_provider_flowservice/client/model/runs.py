@@ -76,7 +76,7 @@ class RunError(Frozen, frozen=True):
 class FlowRun(Record, frozen=True, kw_only=True):
     """One run of a flow (``/runs``).
 
-    Whether it succeeded is decided in :mod:`airflow_provider_flowservice.client.flows.outcomes`.
+    Whether it succeeded is decided in ``client.flows.outcomes``.
 
     :param metrics: counts, state and errors; malformed parts of it are ignored.
     :param activities: the steps of the run, each with its own metrics; malformed parts of it are ignored.

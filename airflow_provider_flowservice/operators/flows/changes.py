@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_flowservice.client.ensure import EnsureResult
     from airflow_provider_flowservice.client.flows import Console
+    from airflow_provider_flowservice.openlineage import Lineage
 
 
 class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
@@ -131,6 +132,12 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     def page_in(self, console: Console) -> str:
         """Return the URL of the flow."""
         return console.flow_page(self._object_id) if self._object_id else ""
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the connections. The flow itself is what other tasks write to, and it leads to its targets, too."""
+        lineage.read(Shown.SOURCE_CONNECTION, self.source_connection_ids)
+        lineage.read(Shown.FLOW, [self._object_id])
+        lineage.write(Shown.TARGET_CONNECTION, self.target_connection_ids)
 
 
 class FlowServiceSetFlowStateOperator(FlowServiceFlowOperator):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import Window
 from airflow_provider_flowservice.client.ensure import planned_id
 from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.flows import Shown
 from airflow_provider_flowservice.client.times import epoch_seconds, iso
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import push
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.flows import Console
+    from airflow_provider_flowservice.openlineage import Lineage
 
 
 class FlowServiceRunFlowOperator(RunStartingOperator):
@@ -92,14 +95,21 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         self._run_id = run_id
         push(context, run_id=run_id)
         if self.wait_for_completion:
-            self.wait_for_runs(context, [run_id], task_state, run_id=run_id)
+            self.wait_for_runs(context, [run_id], task_state, run_id=run_id, ends=self.ends())
         else:
             self.report_started(context, [run_id])
         task_state.clear()
         return run_id
 
-    def execute_complete(self, context: Context, event: dict[str, Any], run_id: str | None = None) -> str:
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        run_id: str | None = None,
+        ends: Mapping[str, Sequence[str]] | None = None,
+    ) -> str:
         """Process the event of the trigger."""
+        self._ends = ends or {}
         # Airflow's ``dag.test()`` passes only the event.
         ended = run_id or next(iter(event.get("detail") or {}), "")
         self.wait_for_runs(context, [ended], self._task_state(context), event=event)
@@ -109,6 +119,13 @@ class FlowServiceRunFlowOperator(RunStartingOperator):
         """Log what would run, and return a placeholder for the id of the run."""
         self.log.info("Flow %s would be run over %s", self.flow_id, self._window())
         return planned_id("flow run", self.flow_id)
+
+    def add_lineage(self, lineage: Lineage) -> None:
+        """Add the source connections, the flow with the number of records written, and its target connections."""
+        read = self._totals.get("records_read")
+        sources = self.ends().get(Shown.SOURCE_CONNECTION, ())
+        lineage.read(Shown.SOURCE_CONNECTION, sources, rows=read if len(sources) == 1 else None)
+        self.add_flow(lineage, self._totals.get("records_written"))
 
     def _task_state(self, context: Context) -> TaskState:
         return self.task_state(context, f"run {self.flow_id} {self._window()!r}")

@@ -1,4 +1,4 @@
-"""What README.md says about retries, held against the code that decides, and its examples, run as DAGs."""
+"""What the site says about retries and settings, held against the code that decides, and what its examples do."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from airflow_provider_flowservice.connection_fields import EXTRAS, field_name
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.database import register
+from tests.docs.pages import README, SITE, blocks, section, table
 from tests.support import dags
 from tests.support.aep import selected
 from tests.support.batch import make_batch_flow
 from tests.support.files import exported, make_file_flow
 
-README = Path(__file__).parents[1] / "README.md"
+RELIABILITY, CONNECT, CONCEPTS = (SITE / f"{name}.md" for name in ("reliability", "connect", "concepts"))
 COLUMNS = {"reads, deletes": True, "creates, patches, actions": False}
 #: Statuses that a row without a list of its own stands for.
 OTHER_4XX = (400, 403, 404, 405, 409, 413, 415, 422)
@@ -52,16 +53,6 @@ def api_error(status: int, retry_after: float | None = None) -> errors.ApiError:
     return kind("failed", status=status, retry_after=retry_after)
 
 
-def section(title: str = "What is retried") -> str:
-    return README.read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
-
-
-def table() -> list[list[str]]:
-    """The rows of the table, its head among them."""
-    lines = [line for line in section().splitlines() if line.startswith("|") and "---" not in line]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
 def failures(row: str) -> list[errors.FlowServiceError]:
     """The errors that a row's first cell stands for."""
     named: dict[str, list[errors.FlowServiceError]] = {
@@ -74,7 +65,8 @@ def failures(row: str) -> list[errors.FlowServiceError]:
     return named.get(row) or [api_error(int(status)) for status in re.findall(r"\b\d{3}\b", row)]
 
 
-HEAD, *ROWS = table()
+RETRIES = section(RELIABILITY, "What is retried")
+HEAD, *ROWS = table(RETRIES)
 CELLS = [
     pytest.param(row[0], column, said, id=f"{row[0]}, {column}")
     for row in ROWS
@@ -107,7 +99,7 @@ def test_the_table_has_every_failure_that_is_not_raised() -> None:
 def test_once_means_once_and_retry_after_is_obeyed_up_to_a_minute() -> None:
     assert decided(api_error(401), True, refreshed=True) == GiveUp()
     assert decided(api_error(429, retry_after=7), False) == Retry(7.5)
-    assert "up to a minute" in section()
+    assert "up to a minute" in RETRIES
     assert MAX_DELAY == 60
 
 
@@ -123,34 +115,34 @@ def test_requests_stand_in_the_column_that_the_table_puts_them() -> None:
 
 
 def test_the_defaults_of_the_connection_are_the_ones_in_force() -> None:
-    text = README.read_text(encoding="utf-8")
-    (retries, budget) = re.findall(r"\| `retries`, `retry_budget` \|.*\| (\d+), (\d+) \|", text)[0]
+    ((retries, budget),) = re.findall(
+        r"\| `retries`, `retry_budget` \|.*\| (\d+), (\d+) \|", section(CONNECT, "Extras")
+    )
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     assert (int(retries), float(budget)) == (defaults["retries"], defaults["retry_budget"])
     assert Policy() == Policy(defaults["retries"], defaults["retry_budget"])
 
 
 def test_the_table_of_extras_has_each_field_of_the_form() -> None:
-    rows = section("Quickstart for a real sandbox").split("| extra of the connection |")[1].splitlines()
-    cells = [row.split("|")[1] for row in rows if row.startswith("| `")]
-    assert sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell)) == sorted(EXTRAS)
-    assert f"`{field_name('org_id')}`" in section("Quickstart for a real sandbox")
+    _, *rows = table(section(CONNECT, "Extras"))
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row[0])) == sorted(EXTRAS)
+    assert f"`{field_name('org_id')}`" in section(CONNECT, "Test the connection")
 
 
-def imported(title: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The code of a section, as a module."""
-    (code,) = re.findall(r"```python\n(.*?)```", section(title), re.DOTALL)
-    name = f"readme_{title.split()[0].lower()}"
-    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+def imported(page: Path, word: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The code of a page that has a word, as a module."""
+    (block,) = [each for each in blocks(page) if each.language == "python" and word in each.code]
+    name = f"{page.stem.lower()}_of_docs"
+    (folder / f"{name}.py").write_text(block.code, encoding="utf-8")
     monkeypatch.syspath_prepend(folder)
     return importlib.import_module(name)
 
 
 @pytest.mark.usefixtures("airflow_database", "virtual_clock")
-def test_the_onboarding_example_activates_a_segment(
+def test_the_example_of_the_readme_activates_a_segment(
     emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dag = imported("Onboarding", tmp_path, monkeypatch).dag
+    dag = imported(README, "streaming_destination", tmp_path, monkeypatch).dag
     register(dag)
     assert dag.test().state == "success"
     (flow,) = emulator.control.state()["flows"]
@@ -161,7 +153,7 @@ def test_the_onboarding_example_activates_a_segment(
 def test_the_taskflow_example_tells_of_each_run_that_lost_something(
     emulator: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = imported("Operators and sensors", tmp_path, monkeypatch).losses_of_the_night
+    losses = imported(CONCEPTS, "losses_of_the_night", tmp_path, monkeypatch).losses_of_the_night
     control, hook = emulator.control, FlowServiceHook()
     name, segment = next(iter(control.segments_by_name.items()))
     flows = [make_file_flow(hook, each) for each in ("refused", "damaged", "fine")]
@@ -175,7 +167,7 @@ def test_the_taskflow_example_tells_of_each_run_that_lost_something(
     control.set_switches(run_outcome="failed")
     hook.run_flow(make_batch_flow(hook), Window(1_700_000_000, 1_700_086_400))
     hook.close()
-    ran = dags.run("taskflow_of_readme", losses)
+    ran = dags.run("taskflow_of_docs", losses)
     assert ran.succeeded
     aborted = "ACTIVATION_BATCH-0000-FAILED: Job aborted."
     unmapped = "MAPPER-3700-400: A record could not be mapped to the target schema."
