@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from tests.crash.stack import Stack
 from tests.ui.trigger_form import Run
-from tests.ui.windows import NARROW
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -28,15 +27,12 @@ class TaskPage:
         )
 
     def open_log(self) -> Locator:
-        """Show nothing but the log, whose lines are wrapped in a narrow window, and return the lines."""
+        """Show nothing but the log, scroll to its end, and return the lines that are on the screen."""
         self._page.goto(self._url)
         self._page.get_by_role("button", name="Press f for fullscreen").click()
-        dialog = self._page.get_by_role("dialog")
-        if (self._page.viewport_size or {})["width"] == NARROW:
-            dialog.get_by_role("button", name="Log Settings").click()
-            self._page.get_by_text("Wrap", exact=True).click()
-        lines = dialog.locator("[data-testid^=virtualized-item-]")
+        lines = self._page.get_by_role("dialog").locator("[data-testid^=virtualized-item-]")
         lines.first.wait_for()
+        self._page.keyboard.press("ControlOrMeta+ArrowDown")
         return lines
 
     def open_details(self) -> None:

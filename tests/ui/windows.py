@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,11 @@ WIDTHS = (WIDE, NARROW)
 _HEIGHT = 900
 #: Above and below a dialog, in pixels.
 _MARGIN = 200
-#: Airflow remembers in the browser which of its views of a DAG was the last one.
-_VIEW = "if (location.port) localStorage.setItem('default_dag_view', JSON.stringify('{}'))"
+#: What Airflow remembers in the browser: its last view of a DAG, and whether it wraps the lines of logs.
+_REMEMBERED = """if (location.port) {{
+    localStorage.setItem("default_dag_view", JSON.stringify("{view}"));
+    localStorage.setItem("log_wrap", {wrap});
+}}"""
 
 
 class Windows:
@@ -33,12 +37,12 @@ class Windows:
     def open(self, width: int, view: str = "grid") -> Page:
         """Open a window.
 
-        :param width: in pixels.
+        :param width: in pixels; in a narrow window, the lines of logs are wrapped.
         :param view: what Airflow shows of a DAG beside its details, ``grid`` or ``graph``.
         """
         page = self._context.new_page()
         page.set_viewport_size({"width": width, "height": _HEIGHT})
-        page.add_init_script(_VIEW.format(view))
+        page.add_init_script(_REMEMBERED.format(view=view, wrap=json.dumps(width == NARROW)))
         return page
 
     def close(self) -> None:
