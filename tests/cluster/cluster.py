@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from tests.crash import stack
 from tests.crash.stack import Stack
+from tests.stack import backfill
 from tests.support import airflow as support
 from tests.support import processes, redis
 from tests.support.activity import Activity
@@ -25,6 +26,9 @@ WORKERS = ("worker-1", "worker-2")
 #: Number of tasks that a worker runs at once.
 SLOTS = 3
 RUN_SECONDS = 600
+#: The DAGs.
+ONBOARD, ONBOARD_SHARING = "onboard_kinesis_destination", "onboard_with_shared_tokens"
+POST, WAIT = "post_files", "many_waits"
 _PARTS = Path(__file__).parent / "home"
 _DATABASE = "cluster"
 #: What workers log.
@@ -126,8 +130,10 @@ class Cluster:
             self.airflow.until(lambda: self._starts(worker) > before)
 
     def wait_until_ready(self) -> None:
-        """Return when the workers take tasks."""
+        """Return when the workers take tasks, and the scheduler knows all DAGs."""
         self.airflow.until(lambda: all(self._starts(worker) for worker in WORKERS))
+        for dag_id in (ONBOARD, ONBOARD_SHARING, POST, WAIT, backfill.DAG_ID):
+            self.airflow.wait_for_dag(dag_id)
 
     def _starts(self, worker: str) -> int:
         return len(_READY.findall(self._log(worker)))
