@@ -24,7 +24,7 @@ from tests.cluster.cluster import (
 from tests.cluster.home.dags.post_files import BATCH
 from tests.stack import backfill
 from tests.support.activity import Activity
-from tests.support.aep import make_flow
+from tests.support.aep import FLOW_SERVICE, make_flow
 from tests.support.batch import make_batch_flow
 from tests.support.clients import client_of
 from tests.support.streaming import SETTLED, open_source, people
@@ -80,6 +80,10 @@ def test_the_workers_of_a_machine_can_share_a_token(cluster: Cluster, report: li
 
 def test_six_runs_at_once_make_one_destination(cluster: Cluster, report: list[str]) -> None:
     conf = {"destination": "Together", "segments": cluster.control.segments[:3]}
+    # While a connection is being created, the other runs do not find it.
+    slow = {"kind": "delay", "seconds": 5}
+    match = {"method": "POST", "path": f"{FLOW_SERVICE}/connections"}
+    cluster.control.inject({"match": match, "times": AT_ONCE, "fault": slow})
     activity = cluster.run(ONBOARD, *[conf] * AT_ONCE)
     tasks = _tasks(cluster, activity)
     made = ", ".join(f"{kind} {number}" for kind, number in _made(cluster).items())
@@ -88,6 +92,8 @@ def test_six_runs_at_once_make_one_destination(cluster: Cluster, report: list[st
     assert _made(cluster) == ONE_OF_EACH
     assert set(cluster.shares(tasks)) == set(WORKERS)
     assert _most_at_once(activity) == AT_ONCE
+    # Otherwise no run has met another.
+    assert "DELETE" in {call["method"] for call in activity.calls}
 
 
 def _most_at_once(activity: Activity) -> int:
