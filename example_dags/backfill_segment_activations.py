@@ -76,7 +76,7 @@ with DAG(
         """Say what is missing, or return the segments that become due on the day of the data interval."""
         remedy = "Set it in backfill_segment_activations.py or, for a manual run, in the trigger form."
         if not params["flow_id"]:
-            raise errors.InvalidInputError("Param flow_id", "is not set", remedy)
+            raise errors.InvalidInputError("Param flow_id", "not set", remedy)
         path = ObjectStoragePath(params["segments_due"])
         if not path.exists():
             raise errors.InvalidInputError("Param segments_due", f"there is no file {path}", remedy)

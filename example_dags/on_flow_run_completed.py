@@ -52,7 +52,7 @@ with DAG(
         """Return the runs that have not been handled, each once."""
         if not FLOW_ID.strip("-0"):
             remedy = "Set the flow, its organization and its sandbox at the top of on_flow_run_completed.py."
-            raise errors.InvalidInputError("FLOW_ID, ORG_ID, SANDBOX", "are not set", remedy)
+            raise errors.InvalidInputError("FLOW_ID, ORG_ID, SANDBOX", "not set", remedy)
         handled = Variable.get(HANDLED, default=[], deserialize_json=True)
         since = timezone.utcnow() - timedelta(days=DAYS)
         events = inlet_events[ended_runs]

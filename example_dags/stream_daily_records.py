@@ -75,7 +75,7 @@ with DAG(
             remedy = (
                 "Set their defaults in stream_daily_records.py or, for a manual run, in the trigger form."
             )
-            raise errors.InvalidInputError(f"Params {', '.join(missing)}", "are not set", remedy)
+            raise errors.InvalidInputError(f"Params {', '.join(missing)}", "not set", remedy)
         settings = FlowServiceHook().settings
         log.info("Posting to organization %s, sandbox %s", settings.org_id, settings.sandbox)
 

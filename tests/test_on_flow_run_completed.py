@@ -109,7 +109,7 @@ def test_without_a_flow_it_says_what_to_set() -> None:
     assert support.task_states(dag_run)["new_runs"] == "failed"
     (error,) = errors
     assert str(error) == (
-        "FLOW_ID, ORG_ID, SANDBOX: are not set. Set the flow, its organization and its sandbox at the top of"
+        "FLOW_ID, ORG_ID, SANDBOX: not set. Set the flow, its organization and its sandbox at the top of"
         " on_flow_run_completed.py."
     )
 
