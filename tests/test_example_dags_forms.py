@@ -87,11 +87,7 @@ def test_what_a_form_makes_of_a_list_of_objects_by_mistake_does_not_start_a_run(
     ("dag_id", "conf", "said"),
     [
         ("stream_daily_records", {}, "Params connection_id, flow_id: not set. Set their defaults in"),
-        (
-            "stream_daily_records",
-            {"connection_id": "c"},
-            "Params flow_id: not set. Set their defaults in",
-        ),
+        ("stream_daily_records", {"connection_id": "c"}, "Params flow_id: not set. Set their defaults in"),
         ("backfill_segment_activations", {}, "Param flow_id: not set. Set it in"),
         (
             "backfill_segment_activations",

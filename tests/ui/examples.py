@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 _RUN_SECONDS = 400
 _DAY = "2026-01-31"
 _PART_BYTES = 200
-#: Tasks that wait until a new flow is old enough for records.
-SETTLING = {"onboard_http_api_source": "post_raw_records"}
+#: Tasks that wait until a new flow is old enough for records, and when it is.
+_SETTLING, _SETTLED_SECONDS = {"onboard_http_api_source": "post_raw_records"}, 400
 #: Constants at the top of their files must be set before anything works.
 UNSET = {"on_flow_run_completed": "FLOW_ID"}
-#: It is old enough then.
-_SETTLED_SECONDS = 400
 
 
 def dag_ids() -> list[str]:
@@ -165,7 +163,7 @@ class Examples:
     def ended(self, dag_id: str) -> Run:
         """The run of a DAG, when it has ended as it should."""
         run = self.run(dag_id)
-        if task_id := SETTLING.get(dag_id):
+        if task_id := _SETTLING.get(dag_id):
             self._airflow.until(lambda: self._state(run, task_id) in ("deferred", "success"), _RUN_SECONDS)
             if self._state(run, task_id) == "deferred":
                 self._control.advance(_SETTLED_SECONDS)

@@ -30,8 +30,11 @@ class TaskPage:
         """Show nothing but the log, scroll to its end, and return the lines that are on the screen."""
         self._page.goto(self._url)
         self._page.get_by_role("button", name="Press f for fullscreen").click()
-        lines = self._page.get_by_role("dialog").locator("[data-testid^=virtualized-item-]")
+        dialog = self._page.get_by_role("dialog")
+        lines = dialog.locator("[data-testid^=virtualized-item-]")
         lines.first.wait_for()
+        # At first, the choice of levels has the keyboard.
+        dialog.get_by_role("heading").first.click()
         self._page.keyboard.press("ControlOrMeta+ArrowDown")
         return lines
 

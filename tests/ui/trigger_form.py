@@ -69,8 +69,10 @@ class TriggerForm:
                 self._field(name).fill(str(value))
 
     def shown(self, name: str) -> str:
-        """The text in a param's field; of an editor, what is on the screen."""
-        if self._element(name).locator(".monaco-editor").count():
+        """The text in a param's field; of an editor, which Airflow loads last, what is on the screen."""
+        lines = self._element(name).locator(".view-line")
+        lines.or_(self._field(name)).first.wait_for()
+        if lines.count():
             return self._element(name).locator(".view-lines").inner_text()
         return self._field(name).input_value()
 
