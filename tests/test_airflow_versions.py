@@ -43,7 +43,7 @@ def versions() -> dict[str, dict[str, str]]:
 def test_the_page_names_the_versions_that_the_tests_run_on() -> None:
     pythons: dict[str, list[str]] = {}
     for environment in ENVIRONMENTS.values():
-        if not environment.runs:
+        if not environment.runs and not environment.further:
             pythons.setdefault(environment.airflow, []).append(environment.python)
     assert set(versions()["`make test-matrix` runs the tests on"].values()) == {
         f"{airflow} (Python {', '.join(found)})" for airflow, found in pythons.items()
