@@ -65,12 +65,15 @@ with DAG(
             size = file.stat().st_size
             starts = range(0, size, params["part_bytes"]) if file.suffix == ".jsonl" else [0]
             for begin in starts:
-                part = {
+                part: dict[str, Any] = {
                     "path": str(file),
                     "dead_letter_path": f"{params['folder']}/refused/{len(parts)}.jsonl",
                 }
                 end = min(begin + params["part_bytes"], size)
-                parts.append(part | ({"byte_range": [begin, end]} if len(starts) > 1 else {}))
+                if len(starts) > 1:
+                    # In a part that lies within a long line, no record begins.
+                    part |= {"byte_range": [begin, end], "allow_empty": begin > 0}
+                parts.append(part)
         if not parts:
             raise ValueError(f"{params['folder']} has no file {params['pattern']} with records")
         return parts

@@ -271,3 +271,17 @@ def test_the_parts_of_files_are_posted_by_tasks_of_their_own(
     assert sorted(posted) == list(range(31))
     (letters,) = (file for file in (tmp_path / "refused").iterdir() if file.stat().st_size)
     assert [json.loads(line)["record"] for line in letters.read_text().splitlines()] == ["oops"]
+
+
+def test_a_record_may_be_longer_than_a_part(control: EmulatorControl, source: Source, tmp_path: Path) -> None:
+    rows = [json.dumps({"n": 0, "text": "x" * 250}), json.dumps({"n": 1})]
+    (tmp_path / "a.jsonl").write_text("\n".join(rows) + "\n")
+    conf = {
+        "connection_id": source.connection_id,
+        "flow_id": source.flow_id,
+        "folder": f"file://{tmp_path}",
+        "part_bytes": 100,
+    }
+    assert support.run_dag("stream_partitioned_records", conf).state == "success"
+    posted = [each["message"]["n"] for each in control.messages(source.inlet.id)]
+    assert sorted(posted) == [0, 1]
