@@ -40,7 +40,7 @@ STREAM = {"stream": "summer", "region": "us-east-1"}
 SEGMENT = "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"
 COLUMNS = [{"source": "personalEmail.address", "destination": "email"}]
 FIELDS = [{"source": "id", "destination": "_id"}, {"source": "email", "destination": "workEmail.address"}]
-#: Where what is no part of the Flow Service is created.
+#: Where objects outside of the Flow Service are created.
 BESIDE = (f"{SCHEMA_REGISTRY}/tenant/schemas", f"{CATALOG}/dataSets", f"{DATA_PREP}/mappingSets")
 
 

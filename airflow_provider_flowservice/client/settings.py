@@ -134,7 +134,7 @@ def settings_from(
     """Validate the fields of a connection and fill in the defaults.
 
     :param host: host name or origin of the gateway; if empty, Adobe's gateway.
-    :param port: port of the gateway, if ``host`` does not contain it. 0 is none: Airflow's form sends it if empty.
+    :param port: port of the gateway, if ``host`` does not contain it. 0 means none: Airflow's form sends it if empty.
     :param client_id: client id of the credential.
     :param client_secret: client secret; required unless ``extras`` contains ``access_token``.
     :param extras: the other settings by name; unknown names are rejected.

@@ -32,20 +32,20 @@ Refuse = Callable[[str], ApiError]
 
 
 class JsonError(ValueError):
-    """A body is no JSON that can be taken, or has a value of another type than it must have."""
+    """A body is not valid JSON, exceeds a limit, or has a value of the wrong type."""
 
 
 def read_json(content: bytes) -> Any:
     """Read JSON; of several members of the same name, the last one counts.
 
-    :raises JsonError: if it is no JSON (``NaN`` and half of a surrogate pair are none), or is nested too deeply, or has
+    :raises JsonError: if it is not valid JSON (``NaN`` and lone surrogates are not), is nested too deeply, or contains
         a number that is too large.
     """
     try:
         value = msgspec.json.decode(content)
     except RecursionError as error:
         raise JsonError(f"it is nested more than {MAX_DEPTH} deep") from error
-    # The oldest msgspec has errors that are no ValueError.
+    # In the oldest msgspec, errors do not derive from ValueError.
     except (ValueError, msgspec.MsgspecError) as error:
         raise JsonError(str(error)) from error
     check_limits(value)

@@ -76,7 +76,7 @@ def http_api_source(
     :param schema_id: ``$id`` of an existing schema.
     :param dataset_id: id of an existing dataset of this schema.
     :param mappings: ``{"source": ..., "destination": ...}`` for each field of raw records, as for
-        ``FlowServiceCreateMappingSetOperator``. Default: the records are XDM already, and there is no mapping set.
+        ``FlowServiceCreateMappingSetOperator``. Default: the records are already XDM, and no mapping set is created.
     :param authentication_required: whether the inlet requires a token.
     :param if_exists: what to do about a schema, dataset, target connection, mapping set or flow with this name, spec
         and parents: ``reuse`` it and fail if its settings differ, ``update`` its settings, ``fail``, or ``create``

@@ -53,7 +53,7 @@ def pages() -> list[Path]:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of a page, in order. MyST's directives are none: their names stand in braces."""
+    """The blocks of a page, in order. MyST's directives, whose names are in braces, are not blocks."""
     return list(_blocks(page))
 
 

@@ -50,7 +50,7 @@ class Deviation:
     :param operation: method and path as the description has them.
     :param part: ``request``, or the status of the answer.
     :param pointer: JSON pointer into the body, list positions as ``*``; for a missing or an unexpected
-        property its own. For what is no part of the body, ``header`` or ``query`` and a name.
+        property its own. For what is not part of the body, ``header`` or ``query`` and a name.
     :param problem: the JSON Schema keyword that is not met; ``overlap`` where several of ``oneOf`` are met,
         ``wrapped`` where a list is described as if it were one of its items (each is then held against that),
         and ``undescribed`` where there is no such operation or status.

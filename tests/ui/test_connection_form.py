@@ -32,7 +32,7 @@ def filled(control: EmulatorControl, **changes: str) -> dict[str, dict[str, str]
             "API gateway": control.url,
             "Client ID": credential.client_id,
             "Client secret": credential.client_secret,
-            # Airflow 3.3.2 tests no connection whose port is empty; 0 is none.
+            # Airflow 3.3.2 does not test a connection whose port is empty; 0 means none.
             "Port": "0",
         },
         UNSORTED: {"Organization ID": credential.org_id, "Sandbox": credential.sandbox},

@@ -139,7 +139,7 @@ class Task:
 
         :param kept: takes the place of what the first attempt has left.
         :param resume: called with the operator and the context; by default, the operator is executed.
-        :returns: ``result`` or ``raises``, and ``writes``: the requests that are no reads.
+        :returns: ``result`` or ``raises``, and ``writes``: the requests that change something.
         """
         folder = self._place.folder
         shutil.rmtree(folder)

@@ -78,7 +78,7 @@ class Console:
         return self.flow_page(flow_id)
 
     def page(self, kind: Shown, object_id: str = "") -> str:
-        """Return the URL of an object that is no flow or run, or of a list.
+        """Return the URL of an object other than a flow or run, or of a list.
 
         :param object_id: id of the object; empty for the list.
         :returns: the most specific page that is documented; in AEP, this may be the start page of the sandbox.

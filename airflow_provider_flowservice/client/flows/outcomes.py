@@ -29,7 +29,7 @@ class RunCounts(Frozen, frozen=True):
     :param read: records that were read.
     :param written: records that were written.
     :param failed: records that could not be processed.
-    :param skipped: records that the flow leaves out on purpose, which are no failures.
+    :param skipped: records that the flow leaves out on purpose; they do not count as failures.
     """
 
     read: int | None = None
@@ -150,7 +150,7 @@ def outcome_of(run: FlowRun, max_failed_records: MaxFailedRecords = 0) -> RunOut
     A run that failed is never good. Any other that ended is good if not too many of its records failed, whether AEP
     calls it a success or a partial success: it uses both words for runs with failed records. A count that is unknown is
     only taken for 0 if nothing says otherwise: neither errors nor a partial success, which has failures by definition.
-    Skipped records are no failures.
+    Skipped records do not count as failures.
 
     :param max_failed_records: how many records may fail: a whole number; a ratio below 1, of all records read; or None
         for any number.

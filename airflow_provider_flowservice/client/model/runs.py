@@ -127,7 +127,7 @@ class FlowRun(Record, frozen=True, kw_only=True):
 
     @property
     def records_skipped(self) -> int | None:
-        """The number of records that the flow leaves out on purpose, which are no failures; None if not counted."""
+        """The number of records that the flow leaves out on purpose, which is not a failure; None if not counted."""
         return self._count("skippedRecordCount")
 
     @property

@@ -201,7 +201,7 @@ class _Text:
             mark = self.block[end : end + 1]
             self.at = end + 1
             if pattern is _TOP and mark in _ENDS:
-                # White space around an element is no part of it, so that it does not count.
+                # White space around an element is not part of it, so it does not count.
                 size = _keep(kept, size, self.block[start:end].rstrip(_WHITE_SPACE))
                 if mark:
                     self.at = end

@@ -47,7 +47,7 @@ def parse_fault(spec: Any) -> Fault:
     _check_fields(parameters, {each.name for each in fields(FAULTS[kind])}, f"fault {kind!r}")  # type: ignore[arg-type]
     try:
         return msgspec.convert(parameters, FAULTS[kind])
-    # The oldest msgspec has errors that are no ValueError.
+    # In the oldest msgspec, errors do not derive from ValueError.
     except msgspec.MsgspecError as error:
         raise ValueError(f"fault {kind!r}: {error}") from error
 

@@ -120,7 +120,7 @@ def number(name: str, text: str | None, default: int, minimum: int, maximum: int
     """Read a number from a query.
 
     :param name: what the error says of it.
-    :raises FlowError: if it is none, or out of range.
+    :raises FlowError: if it is not a number, or is out of range.
     """
     if text is None:
         return default

@@ -52,7 +52,7 @@ def pointed_at(document: Any, pointer: str) -> Schema | None:
 def check_json_schema(schema: Schema) -> None:
     """Check that something is a JSON schema.
 
-    :raises SchemaError: if it is none.
+    :raises SchemaError: if it is not.
     """
     # It takes as long to import as the rest of the emulator.
     from jsonschema import Draft7Validator  # type: ignore[import-untyped]

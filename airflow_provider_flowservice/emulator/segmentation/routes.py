@@ -142,7 +142,7 @@ def _sorted(segments: list[Segment], sort: str) -> list[Segment]:
 def number(text: str | None, *, default: int, minimum: int = 0) -> int:
     """Return the number in a query parameter.
 
-    :raises SegmentationError: 400 if it is none, or too small.
+    :raises SegmentationError: 400 if it is not a number, or is too small.
     """
     if text is None:
         return default
