@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,33 +23,44 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 
+@dataclass
+class _Share:
+    """The messages of a request that are for one flow.
+
+    :param problem: why AEP will drop all of them; None if it will not.
+    """
+
+    flow: Resource
+    problem: str | None
+    counts: Sent = field(default_factory=Sent)
+
+
 class Ingestion:
     """Takes in the messages of one request, and counts them in the runs of their flows when it is left."""
 
     def __init__(self, inlet: Inlet, sandbox: Sandbox) -> None:
         self._inlet = inlet
         self._sandbox = sandbox
-        self._counts: dict[str, tuple[Resource, Sent]] = {}
+        self._shares: dict[str, _Share] = {}
 
     def __enter__(self) -> Ingestion:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for flow, counts in self._counts.values():
-            count_in_run(self._sandbox, flow, counts)
+        for share in self._shares.values():
+            count_in_run(self._sandbox, share.flow, share.counts)
 
     def add(self, record: Any, flow: Resource, xaction_id: str) -> None:
         """Store a message, with the reason if AEP will drop it."""
+        share = self._shares.get(flow.id)
+        if share is None:
+            problem = self._flow_problem(flow) or self._profile_problem(flow)
+            share = self._shares[flow.id] = _Share(flow, problem)
         mapped = self._mapped(record, flow)
-        reason = (
-            self._flow_problem(flow)
-            or self._profile_problem(flow)
-            or self._record_problem(record, mapped, flow)
-        )
+        reason = share.problem or self._record_problem(record, mapped, flow)
         self._inlet.add(Message(record, mapped, flow.id, xaction_id, reason))
         size = len(msgspec.json.encode(record))
-        counts = Sent(1, 0, size, errors=[reason]) if reason else Sent(1, 1, size, size)
-        self._counts[flow.id] = (flow, self._counts.get(flow.id, (flow, Sent()))[1] + counts)
+        share.counts += Sent(1, 0, size, errors=[reason]) if reason else Sent(1, 1, size, size)
 
     def _mapped(self, record: Any, flow: Resource) -> dict[str, Any] | None:
         if not self._inlet.is_raw:
