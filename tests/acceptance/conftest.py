@@ -8,28 +8,22 @@ import pytest
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from tests.emulator.conftest import Api
+from tests.support.report import Report
 
 #: Run by another interpreter, which has what they import.
 collect_ignore = ["adobe_client"]
 
-_REPORT = pytest.StashKey[list[str]]()
+_REPORT = Report("what was found of the emulator")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_REPORT] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash[_REPORT]:
-        terminalreporter.section("what was found of the emulator")
-        for line in lines:
-            terminalreporter.write_line(line)
+    config.pluginmanager.register(_REPORT)
 
 
 @pytest.fixture(scope="session")
-def report(pytestconfig: pytest.Config) -> list[str]:
+def report() -> list[str]:
     """Lines that are printed when all tests are done."""
-    return pytestconfig.stash[_REPORT]
+    return _REPORT.lines
 
 
 @pytest.fixture

@@ -9,25 +9,19 @@ import pytest
 from tests.cluster import cluster as clusters
 from tests.cluster.cluster import Cluster
 from tests.support.postgresql import Server
+from tests.support.report import Report
 
-_REPORT = pytest.StashKey[list[str]]()
+_REPORT = Report("what was checked on two Celery workers")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_REPORT] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash[_REPORT]:
-        terminalreporter.section("what was checked on two Celery workers")
-        for line in lines:
-            terminalreporter.write_line(line)
+    config.pluginmanager.register(_REPORT)
 
 
 @pytest.fixture(scope="session")
-def report(pytestconfig: pytest.Config) -> list[str]:
+def report() -> list[str]:
     """Lines that are printed when all tests are done."""
-    return pytestconfig.stash[_REPORT]
+    return _REPORT.lines
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,9 @@ from tests.crash.stack import Stack
 from tests.support import airflow as support
 from tests.support import browser as chromium
 from tests.support import processes
+from tests.support.emulator_clock import EMULATOR
 from tests.support.postgresql import Server
+from tests.support.report import Report
 from tests.ui.examples import Examples, Prepared, prepared
 from tests.ui.windows import Screenshots, Windows
 
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 HOME, SCREENSHOTS = Path("build/ui-airflow").resolve(), Path("build/ui").resolve()
 _PARTS = Path(__file__).parent / "home"
 _TIMEOUT_MILLISECONDS = 60_000
-_TALLY = pytest.StashKey[Counter[str]]()
+_REPORT = Report("what was checked in the web UI")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TALLY] = Counter()
+    config.pluginmanager.register(_REPORT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,17 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem != "test_trigger_forms")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if tally := config.stash[_TALLY]:
-        terminalreporter.section("what was checked in the web UI")
-        for what, count in tally.items():
-            terminalreporter.write_line(f"{count:5} {what}")
-
-
 @pytest.fixture(scope="session")
-def tally(pytestconfig: pytest.Config) -> Counter[str]:
+def tally() -> Counter[str]:
     """How many of what were checked; printed when all tests are done."""
-    return pytestconfig.stash[_TALLY]
+    return _REPORT.tally
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +70,7 @@ def airflow(control: EmulatorControl, postgresql: Server) -> Iterator[Stack]:
     ]
     variables = {
         **support.connections(control.url, control.credential),
-        "FLOWSERVICE_TEST_EMULATOR": control.url,
+        EMULATOR: control.url,
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
