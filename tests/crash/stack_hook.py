@@ -14,40 +14,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
 from airflow_provider_flowservice.client.http.blocking import RequestsTransport
 from airflow_provider_flowservice.client.http.exchange import Send
-from airflow_provider_flowservice.emulator.control import EmulatorControl
+from tests.support.emulator_clock import EmulatorClock
 
-#: Environment variables: the emulator's address, and the folder in which each death is noted.
-EMULATOR, DEATHS = "FLOWSERVICE_TEST_EMULATOR", "FLOWSERVICE_TEST_DEATHS"
+#: Environment variable with the folder in which each death is noted.
+DEATHS = "FLOWSERVICE_TEST_DEATHS"
 #: Seconds that the scheduler needs at most to see that a process has ended.
 SCHEDULER_SECONDS = 15.0
 
 
-class EmulatorClock(clock.Clock):
+class HastyClock(EmulatorClock):
     """The emulator's time for all processes together; waiting moves it on."""
 
-    def __init__(self, control: EmulatorControl) -> None:
-        self._control = control
-
-    def wall(self) -> float:
-        return self._control.now()
-
     def sleep(self, seconds: float) -> None:
-        self._control.advance(seconds)
+        self.control.advance(seconds)
 
     async def sleep_async(self, seconds: float) -> None:
         # A trigger that fires before the scheduler has seen the end of the deferred task's process makes the
         # scheduler take that end for a failure; in real time a wait is longer than its loop.
         await super().sleep_async(min(seconds, SCHEDULER_SECONDS))
-        self._control.advance(seconds)
+        self.control.advance(seconds)
 
 
 def install() -> None:
     """Put clock and hook in force for this process and those that it forks."""
-    clock._current = EmulatorClock(EmulatorControl(os.environ[EMULATOR]))
+    HastyClock().install()
     blocking, asynchronous = RequestsTransport._exchange, AiohttpTransport._exchange
     writes = itertools.count(1)
 

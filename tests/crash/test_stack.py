@@ -18,6 +18,7 @@ from tests.crash.scenarios import SCENARIOS, SEGMENTS, Scenario
 from tests.crash.stack import Stack
 from tests.support import airflow as support
 from tests.support import processes, secrets
+from tests.support.emulator_clock import EMULATOR
 from tests.support.postgresql import Server
 
 pytestmark = pytest.mark.stack
@@ -95,7 +96,7 @@ def ended(home: Path, postgresql: Server) -> Iterator[list[Ended]]:
     with processes.emulator_process() as control:
         variables = {
             **support.connections(control.url, control.credential),
-            stack_hook.EMULATOR: control.url,
+            EMULATOR: control.url,
             stack_hook.DEATHS: str(home / "deaths"),
         }
         database = postgresql.create_database(_DATABASE)

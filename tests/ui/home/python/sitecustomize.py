@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
-from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.emulator.control import EmulatorControl
+from tests.support.emulator_clock import EmulatorClock
 
 _STEP_SECONDS = 0.5
 
 
-class EmulatorClock(clock.Clock):
+class PatientClock(EmulatorClock):
     """The emulator's time. Who waits looks again and again whether it has been moved on."""
-
-    def __init__(self, control: EmulatorControl) -> None:
-        self._control = control
-
-    def wall(self) -> float:
-        return self._control.now()
 
     def sleep(self, seconds: float) -> None:
         end = self.wall() + seconds
@@ -30,4 +21,4 @@ class EmulatorClock(clock.Clock):
             await super().sleep_async(min(left, _STEP_SECONDS))
 
 
-clock._current = EmulatorClock(EmulatorControl(os.environ["FLOWSERVICE_TEST_EMULATOR"]))
+PatientClock().install()
