@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
-from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -23,12 +21,11 @@ from airflow_provider_flowservice.client.streaming import (
     Inlet,
     Plan,
     PostSummary,
-    file_format,
 )
 from airflow_provider_flowservice.client.waits import FlowSettled
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, ends_of
-from airflow_provider_flowservice.operators.input_files import InputFiles, InputMessages
+from airflow_provider_flowservice.operators.input_files import InputMessages
 from airflow_provider_flowservice.operators.kinds import (
     cell,
     character,
@@ -48,13 +45,14 @@ from airflow_provider_flowservice.operators.kinds import (
     text_encoding,
     whole_number,
 )
-from airflow_provider_flowservice.operators.letter_files import NoteFile, is_same_file
+from airflow_provider_flowservice.operators.letter_files import NoteFile
 from airflow_provider_flowservice.operators.outlets import emit
+from airflow_provider_flowservice.operators.post_input import PostInput
 from airflow_provider_flowservice.operators.posting import Posting
 from airflow_provider_flowservice.operators.waiting import default_deferrable, judgement_of, wait_for
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context
 
     from airflow_provider_flowservice.client.flows import Console
     from airflow_provider_flowservice.openlineage import Lineage
@@ -65,8 +63,6 @@ if TYPE_CHECKING:
 _MAX_WAITS = 3
 #: Seconds between two attempts to read a flow, after the retries of a request have failed.
 _POLL_INTERVAL = 60
-_NOT_CSV = "Remove the argument, or set input_format='csv'."
-
 
 #: Arguments that may change between the attempts of a task. The others decide which records are posted, and as what.
 _NOT_THE_WORK = frozenset(
@@ -255,17 +251,18 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         :returns: ``inlet_id``, ``accepted``, ``rejected``, ``unknown``, ``maybe_duplicated``,
             ``first_xaction_id``, ``last_xaction_id``.
         """
-        self._check_format()
+        self._input.check_format()
         self._check_messages()
         if self.inlet_url is not None:
             self._inlet()  # Reject an invalid URL before anything is sent or waited for.
-        self._reject_same_file()
+        if self.dead_letter_path is not None:
+            self._input.reject_as_dead_letters(self.dead_letter_path)
         self._settle()
         return self._post(context)
 
     def plan(self, context: Context) -> None:
         """Log where records would be posted. The input is not read."""
-        self._check_format()
+        self._input.check_format()
         inlet = self.connection_id or self.inlet_url or f"flow {self.flow_id}"
         self.log.info("%s would be posted to the inlet of %s", self.path or "The messages", inlet)
 
@@ -302,11 +299,11 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         self._inlet_id = target.id
         flow = f", for flow {self._flow()}" if self._flow() else ""
         self.log.info("Posting %s to inlet %s%s", self.path or "the messages", target.id, flow)
-        letters = None if self.dead_letter_path is None else self._storage(self.dead_letter_path)
+        letters = None if self.dead_letter_path is None else self._input.storage(self.dead_letter_path)
         notes = None if letters is None else NoteFile(letters, context)
         posting = Posting(
             context,
-            self._source,
+            self._input.open,
             skip_records=self.skip_records,
             letter_path=letters,
             task_state=self.task_state(context, self._work(target), notes),
@@ -328,7 +325,7 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         accepted = summary.accepted if summary else None
         if self.path is not None:
             read = summary.accepted + summary.failures if summary else None
-            lineage.read_files(str(self._storage(self.path)), rows=read)
+            lineage.read_files(str(self._input.storage(self.path)), rows=read)
         if flow_id := self._flow():
             lineage.write(Shown.FLOW, [flow_id], rows=accepted)
             targets = ends_of(flow_id, self.hook.flow_read).get(Shown.TARGET_CONNECTION, ())
@@ -385,44 +382,21 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         arguments = {name: str(getattr(self, name)) for name in self.arguments if name not in _NOT_THE_WORK}
         return f"{target.url} {arguments!r}"
 
-    def _source(self) -> InputFiles | InputMessages:
-        if self.path is None:
-            return InputMessages(() if self.messages is None else self.messages)
-        return self._files(self.path)
-
-    def _files(self, path: str | ObjectStoragePath) -> InputFiles:
-        csv_options = CsvOptions(
-            delimiter=self.delimiter,
-            encoding=self.encoding,
-            empty_cells=self.empty_cells,
-            null_values=frozenset(self.null_values),
+    @property
+    def _input(self) -> PostInput:
+        return PostInput(
+            path=self.path,
+            storage_conn_id=self.storage_conn_id,
+            messages=self.messages,
+            form=self.input_format,
+            csv_options=CsvOptions(
+                delimiter=self.delimiter,
+                encoding=self.encoding,
+                empty_cells=self.empty_cells,
+                null_values=frozenset(self.null_values),
+            ),
+            byte_range=self.byte_range,
         )
-        return InputFiles(self._storage(path), self.input_format, csv_options, self.byte_range)
-
-    def _check_format(self) -> None:
-        """Reject arguments that do not apply to the format of the input."""
-        if self.path is None:
-            for name, value in (("input_format", self.input_format), ("byte_range", self.byte_range)):
-                if value is not None:
-                    raise InvalidInputError(name, "applies only to path", "Remove the argument.")
-        elif self.input_format is None and not self._is_pattern():
-            try:
-                file_format(str(self.path))
-            except InvalidInputError:
-                # Dead letters are known by their content.
-                if not self._exists():
-                    raise
-                self._files(self.path)
-        options = {
-            "delimiter": self.delimiter is not None,
-            "encoding": self.encoding is not None,
-            "empty_cells": self.empty_cells is not EmptyCells.OMIT,
-            "null_values": bool(self.null_values),
-        }
-        given = [name for name, is_given in options.items() if is_given]
-        if given and not self._can_have_rows():
-            shown = "messages" if self.path is None else f"{str(self.path)!r}"
-            raise InvalidInputError(given[0], f"applies only to CSV, but the input is {shown}", _NOT_CSV)
 
     def _check_messages(self) -> None:
         """Reject a list that would fail the task whatever AEP says, before anything waits or is sent."""
@@ -430,55 +404,15 @@ class FlowServicePostToInletOperator(FlowServiceChangeOperator):
         if not isinstance(self.messages, (list, tuple)):
             return
         if not self.messages and not self.allow_empty:
-            raise self._no_records()
+            raise self._input.no_records()
         # With dead letters, the valid records are posted, and the others kept.
         if self.dead_letter_path is None:
             InputMessages(self.messages).check(skip_records=self.skip_records, max_failures=self.max_failures)
 
-    def _can_have_rows(self) -> bool:
-        """Whether the input has rows of CSV or, in dead letters, may have some."""
-        if self.path is None:
-            return False
-        if self._is_pattern() or self._exists():
-            return self._files(self.path).have_rows()
-        return (self.input_format or file_format(str(self.path))) is FileFormat.CSV
-
-    def _is_pattern(self) -> bool:
-        return self.path is not None and has_magic(str(self.path))
-
-    def _exists(self) -> bool:
-        return self.path is not None and self._storage(self.path).exists()
-
-    def _reject_same_file(self) -> None:
-        if self.path is None or self.dead_letter_path is None:
-            return
-        letters = self._storage(self.dead_letter_path)
-        is_same = is_same_file(self._storage(self.path), letters)
-        # The posting raises the error instead, after it has taken care of the letters of an earlier attempt.
-        with suppress(InvalidInputError):
-            is_same = is_same or (self._is_pattern() and self._files(self.path).would_match(letters))
-        if is_same:
-            raise InvalidInputError(
-                "dead_letter_path",
-                f"{str(self.dead_letter_path)!r} refers to the same file as path {str(self.path)!r}, which would be"
-                " overwritten",
-                "Give another file.",
-            )
-
-    def _storage(self, path: str | ObjectStoragePath) -> ObjectStoragePath:
-        from airflow.sdk import ObjectStoragePath
-
-        return ObjectStoragePath(path, conn_id=self.storage_conn_id)
-
-    def _no_records(self) -> InvalidInputError:
-        problem = "contains no records" if self.path is None else f"{self.path!r} contains no records"
-        remedy = "If that is intended, set allow_empty=True."
-        return InvalidInputError("messages" if self.path is None else "path", problem, remedy)
-
     def _check_result(self, summary: PostSummary, dead_letters: DeadLetters) -> None:
         """Raise an error if the task must fail."""
         if not summary.accepted and not summary.failures and not self.allow_empty:
-            raise self._no_records()
+            raise self._input.no_records()
         if summary.failures > self.max_failures:
             remedy = "Fix these records and post only those again; with dead_letter_path, they are saved."
             if self.dead_letter_path:
