@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,85 +13,21 @@ import msgspec
 import pytest
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.errors import FlowServiceError, NotFoundError, ServerError
-from airflow_provider_flowservice.client.flows.runs import Window, create_run, newest_runs
+from airflow_provider_flowservice.client.errors import FlowServiceError, NotFoundError
+from airflow_provider_flowservice.client.flows.runs import newest_runs
 from airflow_provider_flowservice.client.http import AiohttpTransport, Caller, auth, request
 from airflow_provider_flowservice.client.waits import JITTER, FlowInState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from airflow_provider_flowservice.triggers import poller as module
 from airflow_provider_flowservice.triggers import sessions
 from airflow_provider_flowservice.triggers.base import FlowServiceTrigger
-from airflow_provider_flowservice.triggers.poller import (
-    GATHER_SECONDS,
-    HOLD_SECONDS,
-    SLOW_SECONDS,
-    SLOWER,
-    Poller,
-    aligned,
-)
-from tests.support.aep import make_flow
-from tests.support.airflow import flowservice_connection
+from airflow_provider_flowservice.triggers.poller import aligned
 from tests.support.batch import make_batch_flow
-from tests.support.faults import fault
 from tests.support.tasks import shown
 from tests.support.triggers import first_event
-
-FLOWS, RUNS = "/data/foundation/flowservice/flows", "/data/foundation/flowservice/runs"
-UNKNOWN = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
-
-
-@pytest.fixture
-def control(emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> EmulatorControl:
-    connection = flowservice_connection(emulator.url, emulator.control.credential, retries=0)
-    monkeypatch.setenv("AIRFLOW_CONN_FLOWSERVICE_DEFAULT", connection)
-    emulator.control.set_switches(scheduled_runs=False, run_seconds=0)
-    return emulator.control
-
-
-@asynccontextmanager
-async def opened(hook: FlowServiceHook, users: int = 100) -> AsyncIterator[Poller]:
-    poller = Poller(AiohttpTransport(hook.settings))
-    poller.users = users
-    try:
-        yield poller
-    finally:
-        await poller.close()
-
-
-def asked(hook: FlowServiceHook, *requests: request.Request[Any], rounds: int = 1) -> list[Any]:
-    """What each of several triggers gets that ask at the same time: an answer or an error."""
-
-    async def ask() -> list[Any]:
-        async with opened(hook) as poller:
-            for _ in range(rounds):
-                answers = await asyncio.gather(*map(poller.send, requests), return_exceptions=True)
-            return answers
-
-    return asyncio.run(ask())
-
-
-def flow(flow_id: str) -> request.Request[Any]:
-    return request.get(request.FLOWS, flow_id)
-
-
-def calls(control: EmulatorControl) -> list[str]:
-    """The paths of all requests to Flow Service."""
-    paths = [each["path"] for each in control.requests()]
-    base = "/data/foundation/flowservice"
-    return [path.removeprefix(base) for path in paths if path.startswith(base)]
-
-
-def made_flows(hook: FlowServiceHook, control: EmulatorControl, count: int) -> list[str]:
-    flows = [make_flow(hook, f"flow {n}") for n in range(count)]
-    control.clear_requests()
-    return flows
-
-
-def made_runs(hook: FlowServiceHook, flows: Sequence[str], count: int = 1) -> list[str]:
-    return [hook.send(create_run(each, Window(n, n + 1))).id for each in flows for n in range(count)]
+from tests.triggers.poller.asking import FLOWS, UNKNOWN, asked, calls, flow, made_flows, made_runs, opened
 
 
 def test_flows_are_read_as_a_list(hook: FlowServiceHook, control: EmulatorControl) -> None:
@@ -256,95 +191,6 @@ def test_a_token_is_masked_in_this_process_and_told_to_airflow_from_a_thread(
     assert token not in shown(f"token {token}")
 
 
-def test_an_error_is_given_to_each_trigger_and_the_next_poll_is_a_list_again(
-    hook: FlowServiceHook, control: EmulatorControl
-) -> None:
-    flows = made_flows(hook, control, 3)
-    control.inject(fault("status", "GET", FLOWS, status=503))
-    errors = asked(hook, *map(flow, flows))
-    assert all(isinstance(each, ServerError) for each in errors)
-    assert len(set(map(id, errors))) == 3
-    assert calls(control) == ["/flows"]
-    assert [each.id for each in asked(hook, *map(flow, flows))] == flows
-    assert calls(control) == ["/flows", "/flows"]
-
-
-async def held_back(poller: Poller, first: Sequence[str], then: Sequence[str]) -> float:
-    """The seconds for which lists are held back by the failures of earlier ones."""
-    await asyncio.gather(*(poller.send(flow(each)) for each in first), return_exceptions=True)
-    began = clock.current().monotonic()
-    await asyncio.gather(*(poller.send(request.get(request.RUNS, each)) for each in then))
-    return clock.current().monotonic() - began
-
-
-@pytest.mark.parametrize(
-    ("failure", "least", "most"),
-    [
-        ({"kind": "status", "status": 429}, HOLD_SECONDS, 2 * HOLD_SECONDS),
-        ({"kind": "status", "status": 429, "headers": {"Retry-After": "30"}}, 31, 32),
-        ({"kind": "status", "status": 503, "headers": {"Retry-After": "30"}}, 31, 32),
-        ({"kind": "status", "status": 429, "headers": {"Retry-After": "3600"}}, 60, 60),
-        ({"kind": "status", "status": 500}, HOLD_SECONDS, 2 * HOLD_SECONDS),
-        # aiohttp itself sends a read again if a connection breaks that was open before.
-        ({"kind": "reset", "times": 2}, HOLD_SECONDS, 2 * HOLD_SECONDS),
-        ({"kind": "status", "status": 403}, 0, 3 * GATHER_SECONDS),
-    ],
-    ids=str,
-)
-def test_a_call_that_fails_holds_back_those_for_others(
-    hook: FlowServiceHook,
-    control: EmulatorControl,
-    virtual_clock: VirtualClock,
-    failure: dict[str, Any],
-    least: float,
-    most: float,
-) -> None:
-    flows = [make_batch_flow(hook) for _ in range(2)]
-    runs = made_runs(hook, flows)
-
-    async def ask() -> list[float]:
-        async with opened(hook) as poller:
-            control.inject(fault(**{"method": "GET", "path": "flows", **failure}))
-            return [await held_back(poller, flows, runs) for _ in range(2)]
-
-    held, after = asyncio.run(ask())
-    assert least <= held <= most + 0.001
-    assert after <= 3 * GATHER_SECONDS
-
-
-def test_calls_that_fail_at_the_same_time_hold_back_for_longer(
-    hook: FlowServiceHook, control: EmulatorControl, virtual_clock: VirtualClock
-) -> None:
-    """Failed calls do not come faster because more of them are under way."""
-    flows = [make_batch_flow(hook) for _ in range(2)]
-    runs = made_runs(hook, flows)
-    count = 5
-
-    async def ask() -> float:
-        async with opened(hook, users=1) as poller:
-            control.inject(fault("status", "GET", times=count, status=503))
-            return await held_back(poller, [UNKNOWN] * count, runs)
-
-    assert count * HOLD_SECONDS <= asyncio.run(ask()) <= 2 * count * HOLD_SECONDS
-
-
-def test_for_some_minutes_after_a_call_that_failed_triggers_poll_less_often(
-    hook: FlowServiceHook, control: EmulatorControl, virtual_clock: VirtualClock
-) -> None:
-    interval = 60.0
-
-    async def ask() -> None:
-        async with opened(hook) as poller:
-            for status, slower in ((404, 1.0), (503, SLOWER)):
-                control.inject(fault("status", "GET", status=status))
-                await asyncio.gather(poller.send(flow(UNKNOWN)), return_exceptions=True)
-                assert poller.pause(interval) == aligned(slower * interval)
-            virtual_clock.advance(SLOW_SECONDS)
-            assert poller.pause(interval) == aligned(interval)
-
-    asyncio.run(ask())
-
-
 def test_a_trigger_that_leaves_does_not_disturb_the_others(
     hook: FlowServiceHook, control: EmulatorControl
 ) -> None:
@@ -432,16 +278,6 @@ def test_polls_with_an_interval_come_together(interval: float, virtual_clock: Vi
         moments.append(virtual_clock.monotonic() / interval % 1)
     spread = {round((each - moments[0]) % 1, 3) % 1 for each in moments}
     assert spread == {0}
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_fault_of_the_poller_itself_leaves_no_trigger_waiting(
-    hook: FlowServiceHook, control: EmulatorControl, mocker: Any
-) -> None:
-    flows = made_flows(hook, control, 3)
-    mocker.patch.object(module._List, "_read", side_effect=RuntimeError("unforeseen"))
-    answers = asked(hook, *map(flow, flows))
-    assert [str(each) for each in answers] == ["unforeseen"] * 3
 
 
 ONE = Caller("Airflow/3", "onboarding", "manual__1", "wait[0]")
