@@ -17,7 +17,7 @@ from airflow_provider_flowservice.client import (
     specs,
 )
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.flows import Shown
+from airflow_provider_flowservice.client.flows import SCHEMA_VERSION, Shown
 from airflow_provider_flowservice.client.model import is_number
 from airflow_provider_flowservice.client.streaming import inlet_of
 from airflow_provider_flowservice.operators.arguments import optional, required
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http import Kind
     from airflow_provider_flowservice.client.model import ConnectionSpec, ParameterSpec
     from airflow_provider_flowservice.openlineage import Lineage
-
-#: Media type of the schema in target connections to the data lake.
-SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
 
 
 class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 F = TypeVar("F", bound=model.Resource)
 E = TypeVar("E", bound=model.SourceConnection)
 
+#: Media type of the schema in target connections to the data lake.
+SCHEMA_VERSION = "application/vnd.adobe.xed-full+json;version=1.0"
+
 
 class DesiredResource(Desired[F], frozen=True, kw_only=True):
     """A Flow Service resource that must exist exactly once.
