@@ -29,7 +29,9 @@ _PLACEHOLDER = "placeholder"
 def is_shown(name: str, value: Any) -> bool:
     """Whether AEP shows a value in full and it may be printed: it is no credential, nor a mask in place of one."""
     text = json.dumps(value, default=str)
-    return without_secrets({name: value}) == {name: value} and "***" not in text and not _SECRET_URL.search(text)
+    return (
+        without_secrets({name: value}) == {name: value} and "***" not in text and not _SECRET_URL.search(text)
+    )
 
 
 def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Account | str:
@@ -60,7 +62,7 @@ def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Accoun
         connection_types(spec) if needed else (),
         tuple((field_of(name), name) for name in needed),
         auth,
-        tuple(_notes(needed, shown, chosen)),
+        tuple(_notes(needed)),
     )
     return _problem(base, spec, account) or account
 
@@ -79,14 +81,14 @@ def _needed(chosen: AuthSpec, shown: Mapping[str, Any], auth: Mapping[str, Any])
     return needed + (alternatives[:1] if len(alternatives) > 1 and not has_alternative else [])
 
 
-def _notes(needed: list[str], shown: Mapping[str, Any], chosen: AuthSpec) -> list[str]:
+def _notes(needed: list[str]) -> list[str]:
     if not needed:
         return []
-    listed = ", ".join(needed)
-    return [
-        f"AEP does not show {listed}: if_exists='update' sends what the Airflow connection has, each time. To rotate"
-        " the credentials, change that connection and set it for one run."
-    ]
+    note = (
+        f"AEP does not show {', '.join(needed)}: if_exists='update' sends what the Airflow connection has, each time."
+        " To rotate the credentials, change that connection and set it for one run."
+    )
+    return [note]
 
 
 def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from airflow_provider_flowservice.client import ActivationMode, Flow, SelectorKind
 from airflow_provider_flowservice.client.activation import (
     DesiredSelectors,
@@ -19,7 +17,7 @@ from airflow_provider_flowservice.client.errors import FlowServiceError, Invalid
 from airflow_provider_flowservice.client.model import JsonObject, Selector
 from airflow_provider_flowservice.print_dag.accounts import is_shown
 from airflow_provider_flowservice.print_dag.composition import Composition
-from airflow_provider_flowservice.print_dag.model import Argument, Noted, Operator, Reference
+from airflow_provider_flowservice.print_dag.model import Argument, Noted, Operator
 from airflow_provider_flowservice.print_dag.naming import comment_text
 
 _EXPORT_FIELDS = ("exportMode", "schedule", "filenameTemplate", "enrichmentInfo")
@@ -38,7 +36,7 @@ def activation(composition: Composition, flow: Flow, flow_id: Any, title: str) -
     held = _distinct(flow, SelectorKind.SEGMENT)
     paths = [selector.key for selector in _distinct(flow, SelectorKind.ATTRIBUTE)]
     if not held and not paths:
-        composition.notes.append(
+        composition.remarks.append(
             "Nothing is active on the flow. To activate segments, add FlowServiceActivateSegmentsOperator with flow_id"
             " and segments."
         )
@@ -54,7 +52,9 @@ def activation(composition: Composition, flow: Flow, flow_id: Any, title: str) -
         name = names.get(selector.uuid.lower())
         segments.append(Noted(entry, comment_text(name)) if name else entry)
     if not composition.reader.may_read_names and len(names) < len(held):
-        composition.lost(title, "This credential may not read audiences, so the names of its segments are missing.")
+        composition.lost(
+            title, "This credential may not read audiences, so the names of its segments are missing."
+        )
     _tell_rest(composition, flow, title)
     attributes = _attributes(composition, paths, title)
     mode = ActivationMode.ADD if left or attributes is None else ActivationMode.SYNC
@@ -66,14 +66,14 @@ def activation(composition: Composition, flow: Flow, flow_id: Any, title: str) -
     arguments = [Argument("flow_id", flow_id), Argument("segments", segments)]
     if attributes:
         arguments.append(Argument("profile_attributes", attributes))
-    arguments.append(_mode_argument(mode, segments))
+    arguments.append(_mode_argument(mode))
     if not segments:
         arguments.append(Argument("allow_empty", True))
     reference = composition.add(Operator.ACTIVATION, flow.id, "activation", "activate_segments", arguments)
     return reference.variable
 
 
-def _mode_argument(mode: ActivationMode, segments: Sequence[Any]) -> Argument:
+def _mode_argument(mode: ActivationMode) -> Argument:
     if mode is ActivationMode.ADD:
         note = "Not sync, which would remove what is not in this file. What is removed from it stays active in AEP."
     else:
@@ -85,7 +85,9 @@ def _mode_argument(mode: ActivationMode, segments: Sequence[Any]) -> Argument:
 
 
 def _distinct(flow: Flow, kind: SelectorKind) -> list[Selector]:
-    return list({selector.folded: selector for selector in reversed(list(flow.selectors(kind)))}.values())[::-1]
+    return list({selector.folded: selector for selector in reversed(list(flow.selectors(kind)))}.values())[
+        ::-1
+    ]
 
 
 def _entry(composition: Composition, selector: Selector, title: str) -> Any:
@@ -96,7 +98,9 @@ def _entry(composition: Composition, selector: Selector, title: str) -> Any:
     about = f"The segment {selector.key}"
     if "fileNameTemplate" in value:
         # AEP's OpenAPI file has this spelling, and the operator would send the other one.
-        composition.notes.append(composition.lost(title, f"{about} has fileNameTemplate, which stays as it is."))
+        composition.notes.append(
+            composition.lost(title, f"{about} has fileNameTemplate, which stays as it is.")
+        )
     for entry in ({**identity, **export}, identity):
         if _is_taken(entry) and is_shown("segment", entry):
             if dropped := export.keys() - entry.keys():
@@ -133,7 +137,8 @@ def _tell_rest(composition: Composition, flow: Flow, title: str) -> None:
     rest = {
         name
         for selector in flow.selectors(SelectorKind.SEGMENT)
-        for name in (selector.document.keys() - {"type", "value"}) | (selector.document["value"].keys() - known)
+        for name in (selector.document.keys() - {"type", "value"})
+        | (selector.document["value"].keys() - known)
     }
     if rest:
         text = f"Segments have the fields {', '.join(sorted(rest))}, which the operator leaves as they are."
@@ -158,7 +163,8 @@ def _changes(flow: Flow, segments: Sequence[Any], attributes: list[str], mode: A
     """Whether the operator would change the flow, or reject it."""
     given = read_segments([each.value if isinstance(each, Noted) else each for each in segments])
     desired = DesiredSelectors(
-        segments=tuple(each for each in given if isinstance(each, Segment)), attributes=tuple(attributes) or None
+        segments=tuple(each for each in given if isinstance(each, Segment)),
+        attributes=tuple(attributes) or None,
     )
     try:
         return bool(compute_patch(flow, desired, mode).operations)

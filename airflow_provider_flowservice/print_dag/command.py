@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sandbox", help="overrides the sandbox of the connection")
     parser.add_argument("--all", action="store_true", help="take all flows of the sandbox")
     parser.add_argument(
-        "--kind", choices=("destination", "source"), help="with --all: only flows to destinations, or from sources"
+        "--kind",
+        choices=("destination", "source"),
+        help="with --all: only flows to destinations, or from sources",
     )
     parser.add_argument(
         "--output-dir",

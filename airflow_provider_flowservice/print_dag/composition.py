@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from airflow_provider_flowservice.client import CONNECTION_SPECS, FLOW_SPECS
 from airflow_provider_flowservice.client.http import Kind
 from airflow_provider_flowservice.client.model import SpecRef
 from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.print_dag.model import Account, Argument, Operator, Reference, Task
 from airflow_provider_flowservice.print_dag.naming import comment_text
 from airflow_provider_flowservice.print_dag.reading import Reader
-
-__all__ = ["CONNECTION_SPECS", "FLOW_SPECS", "Composition"]
 
 
 class Composition:
@@ -27,6 +25,7 @@ class Composition:
         self.tasks: list[Task] = []
         self.accounts: list[Account] = []
         self.notes: list[str] = []
+        self.remarks: list[str] = []
         self.losses: list[str] = []
 
     def lost(self, title: str, text: str) -> str:
@@ -73,7 +72,7 @@ class Composition:
         self.tasks.append(task)
         return Reference(task.variable, object_id)
 
-    def spec(self, kind: Kind[object], field: str, reference: SpecRef) -> Argument:
+    def spec(self, kind: Kind[Any], field: str, reference: SpecRef) -> Argument:
         """Return the argument that names a spec."""
         value, note = self.reader.name_of_spec(kind, reference)
         return Argument(field, value, (comment_text(note),) if note else ())

@@ -24,12 +24,12 @@ from airflow_provider_flowservice.print_dag.source import (
 )
 
 _OPERATORS = "airflow_provider_flowservice.operators"
-_PLAN_ONLY = '''\
+PLAN_ONLY = """\
     params={
         "plan_only": Param(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
-'''
+"""
 _ABOUT = (
     "Printed from what AEP had. As long as file and AEP agree, a run changes nothing; after that, a run changes in AEP"
     " what has been changed here. Set the param plan_only to see what a run would change. Each object is found by its"
@@ -53,7 +53,7 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
         f"    dag_id={quoted(dag_id_of(flow.flow_id))},",
         *_display_name(flow.name),
         *settings(conn_id, sandbox),
-        *_PLAN_ONLY.splitlines(),
+        *PLAN_ONLY.splitlines(),
         "    },",
         ") as dag:",
     ]
@@ -62,13 +62,19 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
         lines += comments(task.notes, INDENT)
         lines += _task(task, is_used=_is_used(task, flow.tasks[position + 1 :]))
     lines += [f"    {task.after} >> {task.variable}" for task in flow.tasks if task.after]
+    lines += comments(flow.remarks, INDENT)
     if not flow.tasks:
         lines += ["    # The operators take over nothing of this flow.", "    pass"]
     return "\n".join(lines) + "\n"
 
 
 def docstring(
-    summary: str, paragraphs: Iterable[str], accounts: Sequence[Account], conn_id: str, *, more: Iterable[str] = ()
+    summary: str,
+    paragraphs: Iterable[str],
+    accounts: Sequence[Account],
+    conn_id: str,
+    *,
+    more: Iterable[str] = (),
 ) -> list[str]:
     """Return the lines of a module's docstring, which is the DAG's documentation, too.
 
@@ -133,7 +139,6 @@ def _imports(tasks: Sequence[Task]) -> list[str]:
     has_constants = any(True for value in values for _ in constants(value))
     return [
         f"from airflow.sdk import {', '.join(from_airflow)}",
-        "",
         *([from_client] if has_constants else []),
         *operator_imports(task.operator for task in tasks),
     ]

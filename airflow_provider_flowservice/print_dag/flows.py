@@ -33,6 +33,7 @@ from airflow_provider_flowservice.print_dag.accounts import is_shown
 from airflow_provider_flowservice.print_dag.activation import activation
 from airflow_provider_flowservice.print_dag.composition import Composition
 from airflow_provider_flowservice.print_dag.connections import (
+    SCHEMA_NOTE,
     UPDATE,
     common_arguments,
     has_name,
@@ -40,7 +41,7 @@ from airflow_provider_flowservice.print_dag.connections import (
     target_connection,
     title_of,
 )
-from airflow_provider_flowservice.print_dag.model import Argument, Noted, Operator, PrintedFlow, Reference
+from airflow_provider_flowservice.print_dag.model import Argument, Operator, PrintedFlow, Reference
 from airflow_provider_flowservice.print_dag.reading import Reader
 
 #: The parameters of a flow from the profile store that activation or arguments of the operator set.
@@ -59,8 +60,7 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
     is_destination = source is not FlowSource.SYSTEM
     ends = {
         "source_connection_ids": [
-            source_connection(composition, each, is_destination=is_destination)
-            for each in flow.source_connection_ids
+            source_connection(composition, each) for each in flow.source_connection_ids
         ],
         "target_connection_ids": [
             target_connection(composition, each, is_destination=is_destination)
@@ -80,13 +80,16 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
         arguments = [Argument("flow_id", flow_id), Argument("state", FlowState.DISABLED.value)]
         composition.add(Operator.STATE, flow.id, "state", "disable_flow", arguments, after=variable)
     elif flow.state not in (FlowState.ENABLED, FlowState.DRAFT, None):
-        composition.notes.append(composition.lost(title, f"Its state is {flow.state!r}, which the DAG does not set."))
+        composition.notes.append(
+            composition.lost(title, f"Its state is {flow.state!r}, which the DAG does not set.")
+        )
     return PrintedFlow(
         flow_id=flow.id,
         name=flow.name,
         tasks=tuple(composition.tasks),
         accounts=tuple(composition.accounts),
         notes=tuple(dict.fromkeys(composition.notes)),
+        remarks=tuple(composition.remarks),
         losses=tuple(dict.fromkeys(composition.losses)),
     )
 
@@ -220,7 +223,9 @@ def _transformations(
     if not held:
         return None, []
     if not all(isinstance(each, Mapping) and is_shown("transformation", each) for each in held):
-        text = "Its transformations are not in the file, and stay as they are: one is none, or has a credential."
+        text = (
+            "Its transformations are not in the file, and stay as they are: one is none, or has a credential."
+        )
         composition.notes.append(composition.lost(title, text))
         return None, []
     printed: list[Any] = []
@@ -233,11 +238,15 @@ def _transformations(
             if isinstance(params.get("mappingId"), str):
                 shown = {**each, "params": _reference(composition, params, title, with_mapping)}
         printed.append(shown)
-    note = () if len(held) == 1 else ("Of these, only the first Mapping is compared with AEP's, and changed.",)
+    note = (
+        () if len(held) == 1 else ("Of these, only the first Mapping is compared with AEP's, and changed.",)
+    )
     return held, [Argument("transformations", printed, note)]
 
 
-def _reference(composition: Composition, held: Mapping[str, Any], title: str, with_mapping: bool) -> JsonObject:
+def _reference(
+    composition: Composition, held: Mapping[str, Any], title: str, with_mapping: bool
+) -> JsonObject:
     """Return what refers to a mapping set: the output of its task if there can be one, otherwise its id."""
     mapping_id, version = held.get("mappingId"), held.get("mappingVersion")
     if not with_mapping or not isinstance(mapping_id, str) or version is None:
@@ -296,8 +305,7 @@ def _mapping_set(composition: Composition, found: MappingSet) -> Reference | str
     if columns is not None:
         arguments.append(Argument("columns", shown_columns))
     else:
-        note = "The schema belongs to whoever made it; it is only referred to."
-        arguments.append(Argument("schema_id", found.schema_id, (note,)))
+        arguments.append(Argument("schema_id", found.schema_id, (SCHEMA_NOTE,)))
     note = "A change makes a new version of the mapping set, which the flow then refers to."
     arguments.append(Argument("mappings", mappings, (note,)))
     if found.form is BodyForm.OLD:

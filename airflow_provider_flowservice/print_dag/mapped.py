@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
-from airflow_provider_flowservice.print_dag.dag_file import docstring, operator_imports, settings
+from airflow_provider_flowservice.print_dag.dag_file import PLAN_ONLY, docstring, operator_imports, settings
 from airflow_provider_flowservice.print_dag.model import (
     Constant,
     Noted,
@@ -28,10 +28,10 @@ _LISTS = {
     Operator.STATE: "states",
 }
 _ABOUT = (
-    "The YAML file beside this one has what AEP had when it was printed. As long as file and AEP agree, a run changes"
-    " nothing; after that, a run changes in AEP what has been changed in the file. Set the param plan_only to see what a"
-    " run would change. Each object is found by its id (adopt_id), so a new name in the file renames it. What is wrong"
-    " with one entry does not keep the others from being looked at; the run fails in the end."
+    "The YAML file beside this one has what AEP had when it was printed. As long as file and AEP agree, a run"
+    " changes nothing; after that, a run changes in AEP what has been changed in the file. Set the param plan_only to"
+    " see what a run would change. Each object is found by its id (adopt_id), so a new name in the file renames it."
+    " What is wrong with one entry does not keep the others from being looked at; the run fails in the end."
 )
 _READ = '''
     @task
@@ -56,7 +56,9 @@ def mapped_source(
 
     :param what: the flows, for the documentation.
     """
-    operators = [each for each in _LISTS if any(task.operator is each for flow in flows for task in flow.tasks)]
+    operators = [
+        each for each in _LISTS if any(task.operator is each for flow in flows for task in flow.tasks)
+    ]
     accounts = [account for flow in flows for account in flow.accounts]
     lines = [
         *docstring(f"Take over {what} of Adobe Experience Platform.", [_ABOUT], accounts, conn_id),
@@ -65,23 +67,19 @@ def mapped_source(
         "",
         "import yaml",
         "from airflow.sdk import DAG, ObjectStoragePath, Param, task",
-        "",
         *operator_imports(operators),
         "",
         "with DAG(",
         f"    dag_id={quoted(dag_id)},",
         *settings(conn_id, sandbox),
-        "    params={",
-        '        "plan_only": Param(',
-        '            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"',
-        "        ),",
+        *PLAN_ONLY.splitlines(),
         '        "file": Param(Path(__file__).with_suffix(".yaml").as_uri(), type="string", title="File"),',
         "    },",
         ") as dag:",
         *_READ.splitlines(),
         "",
     ]
-    variables = []
+    variables: list[str] = []
     for each in operators:
         name = _LISTS[each]
         rule = ', trigger_rule="all_done_min_one_success"' if variables else ""
@@ -119,7 +117,9 @@ def _entry(flow: PrintedFlow, task: Task) -> list[str]:
     notes = [*(flow.notes if task.operator is Operator.FLOW else ()), *task.notes]
     arguments = {each.name: _plain(each.value) for each in task.arguments}
     # A mapped task must not be given None. An empty string means the same here.
-    arguments = {name: "" if name == "data_format" and value is None else value for name, value in arguments.items()}
+    arguments = {
+        name: "" if name == "data_format" and value is None else value for name, value in arguments.items()
+    }
     dumped = yaml.safe_dump([arguments], sort_keys=False, allow_unicode=True, width=100)
     return [*comments(notes, 2), *(f"  {line}" for line in dumped.splitlines())]
 

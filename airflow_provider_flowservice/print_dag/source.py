@@ -87,7 +87,9 @@ def _escaped(text: str, quote: str) -> Iterator[str]:
         elif is_plain(character):
             yield character
         else:
-            yield f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+            yield (
+                f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+            )
 
 
 def _width(text: str) -> int:
@@ -123,7 +125,9 @@ def _entry(prefix: str, value: Any, indent: int) -> list[str]:
     if flat is not None and _width(line := f"{margin}{prefix}{flat},") <= LINE_LENGTH:
         return [line]
     if isinstance(value, Mapping) and value:
-        inside = [line for key, each in value.items() for line in _element(f"{quoted(str(key))}: ", each, indent)]
+        inside = [
+            line for key, each in value.items() for line in _element(f"{quoted(str(key))}: ", each, indent)
+        ]
         return [f"{margin}{prefix}{{", *inside, f"{margin}}},"]
     if isinstance(value, (list, tuple)) and value:
         inside = [line for each in value for line in _element("", each, indent)]

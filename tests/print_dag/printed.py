@@ -104,7 +104,15 @@ Change = Callable[[], None]
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return what is other in the emulator's state, as paths; not what AEP itself adds to a change."""
-    added = ("updatedAt", "updatedBy", "etag", "version", "lastOperation", "inheritedAttributes", "modifiedDate")
+    added = (
+        "updatedAt",
+        "updatedBy",
+        "etag",
+        "version",
+        "lastOperation",
+        "inheritedAttributes",
+        "modifiedDate",
+    )
 
     def compare(path: str, one: Any, other: Any) -> list[str]:
         if isinstance(one, dict) and isinstance(other, dict):
