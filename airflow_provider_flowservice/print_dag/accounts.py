@@ -41,11 +41,11 @@ def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Accoun
     """
     if base.auth is None:
         if any(each.required for each in spec.auth_spec):
-            return "AEP does not show how it authenticates"
+            return "AEP does not show how it authenticates."
         return Account(title)
     chosen = next((each for each in spec.auth_spec if each.name == base.auth.spec_name), None)
     if chosen is None:
-        return f"its authentication {base.auth.spec_name!r} is none of those of its connection spec"
+        return f"Its authentication {base.auth.spec_name!r} is not among those of its connection spec."
     shown = base.auth.params
     auth = {
         name: value
@@ -110,9 +110,9 @@ def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> st
     try:
         found = auth_params(spec, connection, account.auth or None)
     except InvalidInputError as error:
-        return error.message
+        return f"The operator would reject it: {error.message}"
     if base.auth and (found.spec is None or found.spec.name != base.auth.spec_name):
-        return f"the parameters that AEP shows do not lead to its authentication {base.auth.spec_name!r}"
+        return f"The parameters that AEP shows do not lead to its authentication {base.auth.spec_name!r}."
     desired = DesiredBaseConnection(
         name=base.name, spec_id=spec.id, auth_spec=found.spec, auth_params=found.params
     )
@@ -120,4 +120,4 @@ def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> st
     # A value that AEP shows and the user has to give, such as one that could be a credential, is the user's business.
     given = {name for _, name in account.fields}
     changed = [each.setting for each in differing if each.setting.rpartition(".")[2] not in given]
-    return f"the operator would give {', '.join(changed)} another form" if changed else ""
+    return f"The operator would give {', '.join(changed)} another form." if changed else ""

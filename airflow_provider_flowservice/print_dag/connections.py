@@ -14,7 +14,6 @@ from airflow_provider_flowservice.client import (
 )
 from airflow_provider_flowservice.client.flows import SCHEMA_VERSION
 from airflow_provider_flowservice.client.model import (
-    BaseConnection,
     ConnectionSpec,
     FlowSpec,
     Frozen,
@@ -23,7 +22,7 @@ from airflow_provider_flowservice.client.model import (
     SourceConnection,
 )
 from airflow_provider_flowservice.print_dag.accounts import account_of, is_shown
-from airflow_provider_flowservice.print_dag.composition import Composition
+from airflow_provider_flowservice.print_dag.composition import Composition, Subject
 from airflow_provider_flowservice.print_dag.model import Account, Argument, Operator
 from airflow_provider_flowservice.print_dag.naming import shown_name
 
@@ -37,9 +36,9 @@ SCHEMA_NOTE = "The schema belongs to whoever made it; it is only referred to."
 _NOTHING = ("", "None")
 
 
-def title_of(label: str, resource: Resource) -> str:
-    """Return label, name and id of an object, for comments and messages."""
-    return f"{label} {shown_name(resource.name)} ({resource.id})"
+def subject_of(operator: Operator, label: str, resource: Resource) -> Subject:
+    """Return an object with its label, name and id, for comments and messages."""
+    return Subject(operator, resource.id, f"{label} {shown_name(resource.name)} ({resource.id})")
 
 
 def has_name(resource: Resource) -> bool:
@@ -48,15 +47,13 @@ def has_name(resource: Resource) -> bool:
 
 
 def common_arguments(
-    composition: Composition, resource: Resource, spec: ConnectionSpec | FlowSpec | None, title: str
+    composition: Composition, resource: Resource, spec: ConnectionSpec | FlowSpec | None, subject: Subject
 ) -> list[Argument]:
     """Return the arguments that all create operators of Flow Service have in common, except the spec."""
     arguments = [Argument("adopt_id", resource.id), Argument("name", resource.name)]
     description = resource.description
     if description and description.strip() == "None":
-        composition.notes.append(
-            composition.lost(title, "Its description 'None' would be taken for no value.")
-        )
+        composition.lost(subject, "Its description 'None' would be taken for no value.")
     elif description:
         arguments.append(Argument("description", description))
     if resource.state == FlowState.DRAFT:
@@ -64,7 +61,7 @@ def common_arguments(
             arguments.append(Argument("draft", True))
         else:
             text = "It is a draft, which the operator does not create: its spec does not support drafts."
-            composition.notes.append(composition.lost(title, text))
+            composition.lost(subject, text)
     return arguments
 
 
@@ -78,18 +75,17 @@ def base_connection(composition: Composition, connection_id: str, variable: str)
         return made
     found = composition.reader.base_connection(connection_id)
     if found is None:
-        return _by_id(composition, "Base connection", connection_id, _GONE)
-    title = title_of("Base connection", found)
+        return _by_id(composition, Operator.CONNECTION, "Base connection", connection_id, _GONE)
+    subject = subject_of(Operator.CONNECTION, "Base connection", found)
     spec = composition.reader.connection_spec(found.connection_spec)
-    if problem := _problem_of(found, spec):
-        return _by_id(composition, "Base connection", connection_id, problem)
-    assert spec is not None  # noqa: S101 (_problem_of has looked)
-    account = account_of(found, spec, title)
+    account: Account | str = _name_problem(found)
+    if not account and spec is None:
+        account = f"AEP's catalog does not have its connection spec {found.connection_spec.id}."
+    elif not account and spec is not None:
+        account = account_of(found, spec, subject.title)
     if isinstance(account, str):
-        return _by_id(
-            composition, "Base connection", connection_id, f"The operator would reject it: {account}."
-        )
-    arguments = common_arguments(composition, found, spec, title)
+        return _by_id(composition, Operator.CONNECTION, "Base connection", connection_id, account)
+    arguments = common_arguments(composition, found, spec, subject)
     arguments.append(composition.spec(CONNECTION_SPECS, "connection_spec", found.connection_spec))
     arguments += _credentials(account)
     if account.conn_id:
@@ -134,11 +130,11 @@ def _end(
         return made
     found = read(connection_id)
     if found is None:
-        return _by_id(composition, end.label, connection_id, _GONE)
+        return _by_id(composition, end.operator, end.label, connection_id, _GONE)
     spec = composition.reader.connection_spec(found.connection_spec)
-    title = title_of(end.label, found)
-    data, of_data = end.data(composition, found, title)
-    params, is_whole = _params(composition, found, spec, title)
+    subject = subject_of(end.operator, end.label, found)
+    data, of_data = end.data(composition, found, subject)
+    params, is_whole = _params(composition, found, spec, subject)
     desired = end.desired(
         name=found.name,
         spec_id=found.connection_spec.id,
@@ -146,9 +142,9 @@ def _end(
         data=data,
         params=params,
     )
-    if problem := _problem_of(found, spec) or _unlike(desired, found):
-        return _by_id(composition, end.label, connection_id, problem)
-    arguments = common_arguments(composition, found, spec, title)
+    if problem := _name_problem(found) or _unlike(desired, found):
+        return _by_id(composition, end.operator, end.label, connection_id, problem)
+    arguments = common_arguments(composition, found, spec, subject)
     arguments.append(composition.spec(CONNECTION_SPECS, "connection_spec", found.connection_spec))
     if found.base_connection_id:
         is_profiles = found.connection_spec.id.lower() == specs.UNIFIED_PROFILE_SERVICE
@@ -164,19 +160,14 @@ def _end(
     return composition.add(end.operator, found.id, end.variable, f"create_{end.variable}", arguments)
 
 
-def _by_id(composition: Composition, label: str, object_id: str, problem: str) -> str:
-    note = composition.lost(f"{label} {object_id}", f"{problem} {_BY_ID}")
-    composition.notes.append(f"The {label} {object_id}: {note}")
+def _by_id(composition: Composition, operator: Operator, label: str, object_id: str, problem: str) -> str:
+    composition.lost(Subject(operator, object_id, f"{label} {object_id}"), f"{problem} {_BY_ID}")
     return object_id
 
 
-def _problem_of(found: Resource, spec: ConnectionSpec | None) -> str:
-    """Return why no operator can take over a connection, whatever it holds; empty if that is possible."""
-    if not has_name(found):
-        return f"The operator needs a name, and it is named {found.name!r}."
-    if spec is None and isinstance(found, BaseConnection):
-        return f"AEP's catalog does not have its connection spec {found.connection_spec.id}."
-    return ""
+def _name_problem(found: Resource) -> str:
+    """Return why no operator takes the name of a connection; empty if one does."""
+    return "" if has_name(found) else f"The operator needs a name, and it is named {found.name!r}."
 
 
 def _unlike(desired: Any, found: Resource) -> str:
@@ -186,7 +177,7 @@ def _unlike(desired: Any, found: Resource) -> str:
 
 
 def _params(
-    composition: Composition, found: SourceConnection, spec: ConnectionSpec | None, title: str
+    composition: Composition, found: SourceConnection, spec: ConnectionSpec | None, subject: Subject
 ) -> tuple[JsonObject, bool]:
     """Return the parameters that may be printed, and whether these are all of them.
 
@@ -202,15 +193,15 @@ def _params(
     shown = {name: value for name, value in held.items() if name not in secret and is_shown(name, value)}
     if missing := [name for name in held if name not in shown]:
         text = (
-            f"Its parameters {', '.join(missing)} look like credentials and are not in the file. An update sets all"
-            " parameters, so add them before you set if_exists='update'."
+            f"Its parameters {', '.join(missing)} look like credentials and are not in the file. The file must have all"
+            " parameters before you set if_exists='update', which replaces them."
         )
-        composition.notes.append(f"{title}: {composition.lost(title, text)}")
+        composition.lost(subject, text)
     return shown, not missing
 
 
 def _source_data(
-    composition: Composition, found: SourceConnection, title: str
+    composition: Composition, found: SourceConnection, subject: Subject
 ) -> tuple[JsonObject | None, list[Argument]]:
     """Return the ``data`` object as the operator sends it, and the arguments for it."""
     data = found.data or {}
@@ -224,12 +215,12 @@ def _source_data(
         shown = {name: value for name, value in properties.items() if is_shown(name, value)}
         sent |= {"properties": shown} if shown else {}
         arguments += [Argument("data_properties", shown)] if shown else []
-    _tell_rest(composition, title, data, sent)
+    _tell_rest(composition, subject, data, sent)
     return sent or None, arguments
 
 
 def _target_data(
-    composition: Composition, found: SourceConnection, title: str
+    composition: Composition, found: SourceConnection, subject: Subject
 ) -> tuple[JsonObject | None, list[Argument]]:
     data = found.data or {}
     schema, file_format = data.get("schema"), data.get("format")
@@ -239,12 +230,12 @@ def _target_data(
         and schema.get("version") == SCHEMA_VERSION
     ):
         sent: JsonObject = {"schema": {"id": schema["id"], "version": SCHEMA_VERSION}}
-        _tell_rest(composition, title, data, sent)
+        _tell_rest(composition, subject, data, sent)
         return sent, [Argument("schema_id", schema["id"], (SCHEMA_NOTE,))]
     sent = {}
     if isinstance(file_format, str) and file_format.strip() not in _NOTHING:
         sent["format"] = file_format
-    _tell_rest(composition, title, data, sent)
+    _tell_rest(composition, subject, data, sent)
     return sent or None, [_format_argument(file_format)] if file_format != "json" else []
 
 
@@ -253,13 +244,13 @@ def _format_argument(file_format: Any) -> Argument:
     return Argument("data_format", file_format if known else None)
 
 
-def _tell_rest(composition: Composition, title: str, data: JsonObject, sent: JsonObject) -> None:
+def _tell_rest(composition: Composition, subject: Subject, data: JsonObject, sent: JsonObject) -> None:
     rest = sorted(name for name, value in data.items() if value not in (None, {}, sent.get(name)))
     if rest:
         text = (
             f"The operator does not set {', '.join(f'data.{name}' for name in rest)}, and leaves it as it is."
         )
-        composition.notes.append(f"{title}: {composition.lost(title, text)}")
+        composition.lost(subject, text)
 
 
 class _End(Frozen, frozen=True, kw_only=True):
@@ -274,7 +265,7 @@ class _End(Frozen, frozen=True, kw_only=True):
     label: str
     variable: str
     desired: type[DesiredSourceConnection | DesiredTargetConnection]
-    data: Callable[[Composition, SourceConnection, str], tuple[JsonObject | None, list[Argument]]]
+    data: Callable[[Composition, SourceConnection, Subject], tuple[JsonObject | None, list[Argument]]]
     params: str
     needs_params: bool
 

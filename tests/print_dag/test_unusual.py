@@ -11,12 +11,7 @@ import pytest
 
 from airflow_provider_flowservice.client.datasets import FieldMapping
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.http import (
-    CONNECTIONS,
-    FLOWS,
-    SOURCE_CONNECTIONS,
-    TARGET_CONNECTIONS,
-)
+from airflow_provider_flowservice.client.http import FLOWS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS
 from airflow_provider_flowservice.client.model import Operation
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -227,7 +222,12 @@ def with_a_base_connection_that_is_gone(hook: FlowServiceHook, control: Emulator
 def with_what_looks_like_a_credential(hook: FlowServiceHook, control: EmulatorControl) -> str:
     flow_id = make_flow(hook)
     (target,) = control.state()["targetConnections"]
-    params = {**target["params"], "apiToken": SECRET, "link": f"https://host/?sig={SECRET}", "mask": "********"}
+    params = {
+        **target["params"],
+        "apiToken": SECRET,
+        "link": f"https://host/?sig={SECRET}",
+        "mask": "********",
+    }
     _show(control, "targetConnections", target["id"], params=params)
     return flow_id
 
@@ -270,7 +270,7 @@ def test_a_run_of_what_was_printed_sends_no_write(
     state = control.state()
     control.clear_requests()
     printed.print(flow_id)
-    import pathlib; pathlib.Path(f"/tmp/rf/out/{build.__name__}.py").write_text(printed.path(flow_id).read_text())
+
     assert {each["method"] for each in control.requests()} == {"GET"}
     text = printed.path(flow_id).read_text()
     assert not [secret for secret in (KINESIS_SECRET, SECRET, "***") if secret in text]
