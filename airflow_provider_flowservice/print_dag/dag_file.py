@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from airflow_provider_flowservice.print_dag.model import (
     Account,
@@ -11,6 +12,7 @@ from airflow_provider_flowservice.print_dag.model import (
     Operator,
     PrintedFlow,
     Task,
+    Template,
     constants,
 )
 from airflow_provider_flowservice.print_dag.naming import comment_text, dag_id_of, shown_name
@@ -19,6 +21,7 @@ from airflow_provider_flowservice.print_dag.source import (
     LINE_LENGTH,
     call,
     comments,
+    entry,
     quoted,
     uses_literal,
 )
@@ -92,21 +95,23 @@ def docstring(
     return [*lines, *more, '"""']
 
 
-def settings(conn_id: str, sandbox: str | None) -> list[str]:
-    """Return the arguments of the DAG that all printed DAGs have."""
-    arguments = {"plan_only": "{{ params.plan_only }}"}
+def settings(conn_id: str, sandbox: str | None, **more: str) -> list[str]:
+    """Return the arguments of the DAG that all printed DAGs have.
+
+    :param more: further arguments for all tasks.
+    """
+    arguments: dict[str, Any] = {"plan_only": Template("{{ params.plan_only }}"), **more}
     if conn_id != "flowservice_default":
         arguments["flowservice_conn_id"] = conn_id
     if sandbox is not None:
         arguments["sandbox"] = sandbox
-    shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in arguments.items())
     return [
         "    schedule=None,",
         "    catchup=False,",
         "    max_active_runs=1,",
         "    doc_md=__doc__,",
         '    tags=["flowservice", "taken over"],',
-        f"    default_args={{{shown}}},",
+        *entry("default_args=", arguments, INDENT),
     ]
 
 

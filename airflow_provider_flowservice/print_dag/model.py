@@ -32,6 +32,12 @@ class Constant(Frozen, frozen=True):
     value: str
 
 
+class Template(Frozen, frozen=True):
+    """A string that Airflow is meant to render."""
+
+    text: str
+
+
 class Noted(Frozen, frozen=True):
     """An element of a list, with a note about it."""
 
