@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,21 +43,24 @@ def print_dags(
     mapped: bool,
     force: bool,
     tell: Tell,
-) -> None:
+) -> str:
     """Print DAG files for flows. Files are only written once all of them can be.
 
     :param conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
     :param flow_ids: ids of the flows; None for all.
     :param kind: ``destination`` or ``source``, for all flows of that kind.
-    :param folder: folder for the files; None to print the one flow to standard output.
+    :param folder: folder for the files; None to return the one file.
     :param mapped: whether to write one DAG that is mapped over a YAML file.
     :param force: whether to overwrite existing files.
     :param tell: is called with each line for the user.
+    :returns: the file, or an empty string if files were written.
     :raises PrintError: if a flow cannot be read, or a file exists.
     """
     stem = f"take_over_{kind}s" if kind else "take_over_flows"
-    ids = None if flow_ids is None else list({each.lower(): each for each in flow_ids}.values())
+    ids = (
+        None if flow_ids is None else list({each.lower(): each for each in reversed(flow_ids)}.values())[::-1]
+    )
     if mapped and folder is not None:
         _check(folder, [f"{stem}.py", f"{stem}.yaml"], force)
     elif ids is not None and folder is not None:
@@ -86,9 +88,9 @@ def print_dags(
     else:
         files = {f"{dag_id_of(each.flow_id)}.py": dag_source(each, conn_id, sandbox) for each in flows}
     if folder is None:
-        sys.stdout.write("".join(files.values()))
-    else:
-        _write(folder, files, tell)
+        return "".join(files.values())
+    _write(folder, files, tell)
+    return ""
 
 
 def _flows(

@@ -236,7 +236,14 @@ def from_http_as_xdm(hook: FlowServiceHook, control: EmulatorControl) -> str:
     return open_source(hook, "xdm").flow_id
 
 
-UNUSUAL: list[Builder] = [
+#: What the emulator only shows so, for the one flow that it has.
+SHOWN: list[Builder] = [
+    with_upper_case_ids,
+    without_transformations,
+    with_a_base_connection_that_is_gone,
+    with_what_looks_like_a_credential,
+]
+MADE: list[Builder] = [
     with_two_targets,
     with_two_targets_of_one_account,
     with_null_params,
@@ -247,10 +254,6 @@ UNUSUAL: list[Builder] = [
     that_is_a_draft,
     with_nothing_active,
     with_an_external_audience,
-    with_upper_case_ids,
-    without_transformations,
-    with_a_base_connection_that_is_gone,
-    with_what_looks_like_a_credential,
     to_files,
     to_files_with_a_mapping_set,
     from_files,
@@ -262,7 +265,7 @@ UNUSUAL: list[Builder] = [
 ]
 
 
-@pytest.mark.parametrize("build", UNUSUAL, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", MADE + SHOWN, ids=lambda build: build.__name__)
 def test_a_run_of_what_was_printed_sends_no_write(
     printed: Printed, control: EmulatorControl, hook: FlowServiceHook, build: Builder
 ) -> None:
@@ -270,7 +273,6 @@ def test_a_run_of_what_was_printed_sends_no_write(
     state = control.state()
     control.clear_requests()
     printed.print(flow_id)
-
     assert {each["method"] for each in control.requests()} == {"GET"}
     text = printed.path(flow_id).read_text()
     assert not [secret for secret in (KINESIS_SECRET, SECRET, "***") if secret in text]
