@@ -27,13 +27,9 @@ class Subject(Frozen, frozen=True):
 
 
 class Composition:
-    """What has been found out about a flow.
+    """What has been found out about a flow."""
 
-    :param flow_id: its id, for messages.
-    """
-
-    def __init__(self, flow_id: str, reader: Reader) -> None:
-        self.flow_id = flow_id
+    def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.tasks: list[Task] = []
         self.accounts: list[Account] = []

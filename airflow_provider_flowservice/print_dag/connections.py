@@ -33,7 +33,7 @@ _GONE = "AEP does not have it any more."
 _DATASET = "The dataset belongs to whoever made it; it is only referred to."
 SCHEMA_NOTE = "The schema belongs to whoever made it; it is only referred to."
 #: What an operator takes for a value that is missing.
-_NOTHING = ("", "None")
+NOTHING = ("", "None")
 
 
 def subject_of(operator: Operator, label: str, resource: Resource) -> Subject:
@@ -43,7 +43,7 @@ def subject_of(operator: Operator, label: str, resource: Resource) -> Subject:
 
 def has_name(resource: Resource) -> bool:
     """Whether an object has a name that an operator accepts."""
-    return resource.name.strip() not in _NOTHING
+    return resource.name.strip() not in NOTHING
 
 
 def common_arguments(
@@ -209,7 +209,7 @@ def _source_data(
     file_format = data.get("format")
     sent: JsonObject = {}
     arguments = [_format_argument(file_format)] if file_format != "json" else []
-    if isinstance(file_format, str) and file_format.strip() not in _NOTHING:
+    if isinstance(file_format, str) and file_format.strip() not in NOTHING:
         sent["format"] = file_format
     if isinstance(properties, Mapping):
         shown = {name: value for name, value in properties.items() if is_shown(name, value)}
@@ -233,14 +233,14 @@ def _target_data(
         _tell_rest(composition, subject, data, sent)
         return sent, [Argument("schema_id", schema["id"], (SCHEMA_NOTE,))]
     sent = {}
-    if isinstance(file_format, str) and file_format.strip() not in _NOTHING:
+    if isinstance(file_format, str) and file_format.strip() not in NOTHING:
         sent["format"] = file_format
     _tell_rest(composition, subject, data, sent)
     return sent or None, [_format_argument(file_format)] if file_format != "json" else []
 
 
 def _format_argument(file_format: Any) -> Argument:
-    known = isinstance(file_format, str) and file_format.strip() not in _NOTHING
+    known = isinstance(file_format, str) and file_format.strip() not in NOTHING
     return Argument("data_format", file_format if known else None)
 
 

@@ -33,6 +33,7 @@ from airflow_provider_flowservice.print_dag.accounts import is_shown
 from airflow_provider_flowservice.print_dag.activation import activation
 from airflow_provider_flowservice.print_dag.composition import Composition, Subject
 from airflow_provider_flowservice.print_dag.connections import (
+    NOTHING,
     SCHEMA_NOTE,
     UPDATE,
     common_arguments,
@@ -54,7 +55,7 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
 
     :param with_mapping: whether its mapping set is a task, too; otherwise the flow refers to it by its id.
     """
-    composition = Composition(flow.id, reader)
+    composition = Composition(reader)
     subject = subject_of(Operator.FLOW, "Flow", flow)
     source = _source_of(flow, reader)
     is_destination = source is not FlowSource.SYSTEM
@@ -185,11 +186,10 @@ def _settings(
     arguments: list[Argument] = []
     for name, value in held.items():
         try:
+            if not _is_taken(name, value):
+                raise InvalidInputError(values[name], "has an element that is not supported", "Leave it out.")
             settings |= field_settings(**{values[name]: value})
-            if name != "profileMapping" and not all(isinstance(each, (str, Mapping)) for each in value):
-                raise InvalidInputError(name, "has an element of another kind", "")
-        except (InvalidInputError, TypeError, AttributeError):
-            settings.pop(name, None)
+        except InvalidInputError:
             text = f"The operator does not take its {name}, and leaves them as they are."
             composition.lost(subject, text)
             continue
@@ -197,6 +197,17 @@ def _settings(
             value = _reference(composition, value, subject, with_mapping)
         arguments.append(Argument(values[name], value))
     return settings, arguments
+
+
+def _is_taken(name: str, value: Any) -> bool:
+    """Whether a setting has the form of the operator's argument."""
+    if name == "profileMapping":
+        return isinstance(value, Mapping)
+    if not isinstance(value, list):
+        return False
+    if name == "primaryFields":
+        return all(isinstance(each, Mapping) for each in value)
+    return all(isinstance(each, str) and each.strip() not in NOTHING for each in value)
 
 
 def _tell_rest(composition: Composition, flow: Flow, subject: Subject) -> None:
@@ -251,11 +262,13 @@ def _reference(
     mapping_id, version = held.get("mappingId"), held.get("mappingVersion")
     if not with_mapping or not isinstance(mapping_id, str) or version is None:
         return dict(held)
-    found = composition.reader.mapping_set(mapping_id)
+    found, rest = composition.reader.mapping_set(mapping_id)
     if found is None:
         problem = "AEP does not have it any more"
     elif str(found.version) != str(version):
         problem = f"the flow refers to version {version}, and the newest one is {found.version}"
+    elif rest:
+        problem = f"the operator does not set its {', '.join(rest)}, and would drop it with a change"
     else:
         made = composition.made(Operator.MAPPING_SET, found.id)
         task = made or _mapping_set(composition, found)

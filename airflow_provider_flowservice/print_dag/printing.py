@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from airflow_provider_flowservice.client import Flow, FlowKind
-from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.client.errors import (
+    BadRequestError,
+    FlowServiceError,
+    InvalidResponseError,
+    NotFoundError,
+)
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.print_dag.dag_file import dag_source
 from airflow_provider_flowservice.print_dag.flows import print_flow
@@ -122,7 +128,8 @@ def _flows(
         try:
             flow = reader.completed(found) if found else reader.flow(flow_id)
             printed.append(print_flow(flow, reader, with_mapping=with_mapping))
-        except FlowServiceError as error:
+        except (BadRequestError, InvalidResponseError, NotFoundError) as error:
+            # Any other error would be that of all flows.
             problems.append(f"flow {flow_id}: {error}")
             continue
         if len(listed) > 1:
@@ -140,14 +147,18 @@ def _check(folder: Path, names: Sequence[str], force: bool) -> None:
         )
 
 
-def _write(folder: Path, files: dict[str, str], tell: Tell) -> None:
+def _write(folder: Path, files: Mapping[str, str], tell: Tell) -> None:
+    """Write files, none of which is left half-written."""
+    parts = {folder / f".{name}.part": folder / name for name in files}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            temporary = folder / f".{name}.part"
-            temporary.write_text(text, encoding="utf-8")
-        for name in files:
-            (folder / f".{name}.part").replace(folder / name)
+        for part, text in zip(parts, files.values(), strict=True):
+            part.write_text(text, encoding="utf-8")
+        for part, path in parts.items():
+            part.replace(path)
     except OSError as error:
-        raise PrintError([f"{folder}: {error.strerror or error}"]) from error
+        for part in parts:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise PrintError([f"{error.filename or folder}: {error.strerror or error}"]) from error
     tell(f"{len(files)} {'file' if len(files) == 1 else 'files'} in {folder}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+import msgspec
+
 from airflow_provider_flowservice.client import (
     CONNECTION_SPECS,
     CONNECTIONS,
@@ -30,6 +32,7 @@ from airflow_provider_flowservice.client.model import (
     SourceConnection,
     SpecRef,
     TargetConnection,
+    objects,
 )
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.print_dag.model import Constant
@@ -40,6 +43,19 @@ SPEC = TypeVar("SPEC", ConnectionSpec, FlowSpec)
 
 #: The constants of ``client.specs``, by their values.
 _CONSTANTS = {value: name for name, value in vars(specs).items() if name.isupper() and isinstance(value, str)}
+#: What the operator for mapping sets sends, and what AEP adds.
+_OF_MAPPING_SETS = {"name", "outputSchema", "xdmSchema", "xdmVersion", "mappings"}
+_OF_MAPPINGS = {"source", "destination", "sourceAttribute", "destinationXdmPath", "sourceType"}
+_ADDED = {
+    "id",
+    "version",
+    "createdDate",
+    "createdBy",
+    "modifiedDate",
+    "modifiedBy",
+    "imsOrgId",
+    "sandboxName",
+}
 
 
 class Reader:
@@ -78,7 +94,8 @@ class Reader:
 
     def completed(self, flow: Flow) -> Flow:
         """Return a flow from a list, which is read by its id if the list may have left something out."""
-        is_source = FlowSource.of(*flow.source_spec_ids) is FlowSource.SYSTEM
+        shown = [each.lower() for each in flow.source_spec_ids]
+        is_source = bool(shown) and FlowSource.of(*shown) is FlowSource.SYSTEM
         selectors = any(True for kind in SelectorKind for _ in flow.selectors(kind))
         if flow.transformations and (is_source or selectors):
             return flow
@@ -96,9 +113,18 @@ class Reader:
         """Return a target connection (``GET /targetConnections/{id}``); None if it does not exist."""
         return self._get(TARGET_CONNECTIONS, connection_id)
 
-    def mapping_set(self, mapping_set_id: str) -> MappingSet | None:
-        """Return a mapping set (``GET /mappingSets/{id}``); None if it does not exist."""
-        return self._once("mappingSets", mapping_set_id, get_mapping_set(mapping_set_id))
+    def mapping_set(self, mapping_set_id: str) -> tuple[MappingSet | None, tuple[str, ...]]:
+        """Return a mapping set (``GET /mappingSets/{id}``), and the names of what no operator sets of it.
+
+        :returns: None as the mapping set if it does not exist.
+        """
+        request = get_mapping_set(mapping_set_id)
+        with_rest = Request(
+            request.method,
+            request.path,
+            lambda received: (request.parse(received), _not_set(msgspec.json.decode(received.body))),
+        )
+        return self._once("mappingSets", mapping_set_id, with_rest) or (None, ())
 
     def connection_spec(self, reference: SpecRef) -> ConnectionSpec | None:
         """Return a connection spec (``GET /connectionSpecs``); None if the catalog does not have it."""
@@ -175,3 +201,13 @@ class Reader:
 def _is_complete(listed: BaseConnection | SourceConnection) -> bool:
     """Whether a connection in a list shows its settings, which a list may leave out."""
     return (listed.auth if isinstance(listed, BaseConnection) else listed.params) is not None
+
+
+def _not_set(mapping_set: Any) -> tuple[str, ...]:
+    """Return the names of what a mapping set has and the operator does not send; empty values do not count."""
+    rest = {name for name, value in mapping_set.items() if value and name not in _OF_MAPPING_SETS | _ADDED}
+    for each in objects(mapping_set, "mappings"):
+        rest |= {
+            f"mappings.{name}" for name, value in each.items() if value and name not in _OF_MAPPINGS | _ADDED
+        }
+    return tuple(sorted(rest))

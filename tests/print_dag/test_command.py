@@ -106,6 +106,25 @@ def test_nothing_is_written_if_a_flow_cannot_be_read(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_concerns_all_flows_is_said_once(
+    control: EmulatorControl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = ["--output-dir", str(tmp_path / "new"), "one", "two"]
+    assert main([*ids, "--conn-id", "nowhere"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nowhere" in line
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    control: EmulatorControl, hook: FlowServiceHook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "file"
+    folder.write_text("mine")
+    assert main([make_flow(hook), "--output-dir", str(folder)]) == 1
+    assert str(folder) in capsys.readouterr().err
+    assert folder.read_text() == "mine"
+
+
 def test_a_missing_permission_is_named(
     control: EmulatorControl, hook: FlowServiceHook, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_flowservice.client.datasets import FieldMapping
+from airflow_provider_flowservice.client.datasets import FieldMapping, get_mapping_set
 from airflow_provider_flowservice.client.flows import specs
-from airflow_provider_flowservice.client.http import FLOWS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS
+from airflow_provider_flowservice.client.http import FLOWS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS, Request
 from airflow_provider_flowservice.client.model import Operation
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -232,6 +232,17 @@ def with_what_looks_like_a_credential(hook: FlowServiceHook, control: EmulatorCo
     return flow_id
 
 
+def with_a_mapping_set_that_has_more(hook: FlowServiceHook, control: EmulatorControl) -> str:
+    flow_id = open_source(hook, "raw").flow_id
+    path = get_mapping_set(hook.get(FLOWS, flow_id).transformations[0]["params"]["mappingId"]).path
+    held = hook.send(Request("GET", path, lambda received: json.loads(received.body)))
+    held["mappings"][0]["identity"] = True
+    control.inject(
+        fault("status", "GET", path, times=1000, status=200, body={**held, "inputSchema": {"id": "x"}})
+    )
+    return flow_id
+
+
 def from_http_as_xdm(hook: FlowServiceHook, control: EmulatorControl) -> str:
     return open_source(hook, "xdm").flow_id
 
@@ -242,6 +253,7 @@ SHOWN: list[Builder] = [
     without_transformations,
     with_a_base_connection_that_is_gone,
     with_what_looks_like_a_credential,
+    with_a_mapping_set_that_has_more,
 ]
 MADE: list[Builder] = [
     with_two_targets,
@@ -280,3 +292,12 @@ def test_a_run_of_what_was_printed_sends_no_write(
     assert ran.succeeded, ran.errors
     assert ran.sent == []
     assert control.state() == state
+
+
+def test_what_an_update_would_drop_is_not_taken_over(
+    printed: Printed, control: EmulatorControl, hook: FlowServiceHook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_id = with_a_mapping_set_that_has_more(hook, control)
+    printed.print(flow_id)
+    assert "its inputSchema, mappings.identity, and would drop it" in capsys.readouterr().err
+    assert "FlowServiceCreateMappingSetOperator" not in printed.path(flow_id).read_text()
