@@ -182,6 +182,16 @@ def test_selectors_are_neither_compared_nor_changed(plain_client: Client, contro
     assert selected(found) == (["theirs"], [])
 
 
+def test_a_new_name_that_aep_confirms_and_does_not_show_is_an_error(
+    plain_client: Client, control: EmulatorControl
+) -> None:
+    ends = make_ends(plain_client)
+    flow = make(plain_client, profile_flow(*ends))
+    control.set_switches(silent_patch=True)
+    with pytest.raises(DriftError, match=r"confirmed .*name is 'flow', expected 'new name'"):
+        adopt(plain_client, profile_flow(*ends, "new name"), flow, IfExists.UPDATE)
+
+
 def test_a_draft_is_adopted_and_stays_one(plain_client: Client, control: EmulatorControl) -> None:
     base = make(plain_client, profile_store())
     draft = plain_client.send(profiles(base, draft=True).create()).id
