@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_flowservice.client import DesiredBaseConnection
@@ -17,12 +17,14 @@ from airflow_provider_flowservice.client.model import (
 )
 from airflow_provider_flowservice.hooks.credentials import auth_params, connection_types, field_of
 from airflow_provider_flowservice.print_dag.model import Account
-from airflow_provider_flowservice.print_dag.naming import conn_id_of
+from airflow_provider_flowservice.print_dag.naming import comment_text, conn_id_of
 
 #: AEP needs one of them, and accepts either.
 _ALTERNATIVES = ("region", "connectionUrl")
 #: A URL with a password or a signature.
 _SECRET_URL = re.compile(r"://[^/?#\s]*@|[?&](sig|signature|token|key)=", re.IGNORECASE)
+#: What AEP adds to the parameters of HTTP API.
+_ADDED = {"inletId", "inletUrl"}
 _PLACEHOLDER = "placeholder"
 
 
@@ -62,7 +64,7 @@ def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Accoun
         connection_types(spec) if needed else (),
         tuple((field_of(name), name) for name in needed),
         auth,
-        tuple(_notes(needed)),
+        tuple(_notes(needed, shown.keys() - chosen.properties.keys() - _ADDED)),
     )
     return _problem(base, spec, account) or account
 
@@ -81,14 +83,15 @@ def _needed(chosen: AuthSpec, shown: Mapping[str, Any], auth: Mapping[str, Any])
     return needed + (alternatives[:1] if len(alternatives) > 1 and not has_alternative else [])
 
 
-def _notes(needed: list[str]) -> list[str]:
-    if not needed:
-        return []
-    note = (
-        f"AEP does not show {', '.join(needed)}: if_exists='update' sends what the Airflow connection has, each time."
-        " To rotate the credentials, change that connection and set it for one run."
-    )
-    return [note]
+def _notes(needed: Collection[str], unknown: Collection[str]) -> Iterator[str]:
+    if unknown:
+        listed = comment_text(", ".join(sorted(unknown)))
+        yield f"AEP also has {listed}, which its connection spec does not describe, so it is not here."
+    if needed:
+        yield (
+            f"AEP does not show {', '.join(needed)}: if_exists='update' sends what the Airflow connection has, each"
+            " time. To rotate the credentials, change that connection and set it for one run."
+        )
 
 
 def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> str:

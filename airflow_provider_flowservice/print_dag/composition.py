@@ -42,8 +42,10 @@ class Composition:
 
         :param text: a sentence.
         """
-        self.losses.append(plain_text(f"{subject.title}: {text}"))
-        self._lost.setdefault(subject, []).append(comment_text(text))
+        notes = self._lost.setdefault(subject, [])
+        if (note := comment_text(text)) not in notes:
+            notes.append(note)
+            self.losses.append(plain_text(f"{subject.title}: {text}"))
 
     @property
     def notes(self) -> tuple[str, ...]:

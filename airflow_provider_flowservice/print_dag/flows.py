@@ -91,7 +91,7 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
         accounts=tuple(composition.accounts),
         notes=composition.notes,
         remarks=tuple(composition.remarks),
-        losses=tuple(dict.fromkeys(composition.losses)),
+        losses=tuple(composition.losses),
     )
 
 

@@ -120,6 +120,8 @@ def _flows(
             _check(folder, [f"{dag_id_of(flow_id)}.py" for flow_id, _ in listed], force)
     else:
         listed = [(flow_id, None) for flow_id in ids]
+    if len(listed) > 1:
+        tell(f"reading {len(listed)} flows")
     if ids is None or len(listed) >= _MANY:
         reader.read_lists()
     printed: list[PrintedFlow] = []

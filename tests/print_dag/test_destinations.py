@@ -149,6 +149,10 @@ def test_only_what_is_shown_and_no_credential_is_printed(
     assert account.auth == auth
     assert [name for _, name in account.fields] == fields
     assert account.conn_id == "files_b1"
+    assert [each for each in account.notes if "addedByAep" in each] == [
+        each for each in account.notes if "also" in each
+    ]
+    assert len(account.notes) == 1 + ("addedByAep" in shown)
 
 
 def test_an_authentication_that_the_catalog_does_not_have_is_named() -> None:
