@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.http.auth import TokenStore
 from airflow_provider_flowservice.client.http.auth import forget_all as forget_tokens
 from airflow_provider_flowservice.client.http.caller import Caller
 from airflow_provider_flowservice.client.http.pages import Reading, iterate
@@ -16,6 +17,7 @@ from airflow_provider_flowservice.client.http.request import (
     RUNS,
     SOURCE_CONNECTIONS,
     TARGET_CONNECTIONS,
+    Host,
     Kind,
     Member,
     Request,
@@ -30,7 +32,7 @@ from airflow_provider_flowservice.client.http.request import (
     page,
     patch,
 )
-from airflow_provider_flowservice.client.http.response import Token
+from airflow_provider_flowservice.client.http.response import Response, Token, error, lenient_json
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport

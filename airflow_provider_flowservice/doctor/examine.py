@@ -1,0 +1,40 @@
+"""Runs all checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_flowservice.doctor.access import examine_access
+from airflow_provider_flowservice.doctor.findings import Outcome, Report
+from airflow_provider_flowservice.doctor.habits import READ_HABITS
+from airflow_provider_flowservice.doctor.habits.model import examine_habit, not_examined
+from airflow_provider_flowservice.doctor.writes import WRITE_HABITS, examine_writes
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.doctor.progress import Progress
+    from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+
+
+def examine(hook: FlowServiceHook, progress: Progress, *, with_writes: bool = False) -> Report:
+    """Examine a connection, and the AEP behind it.
+
+    :param hook: with the connection and the sandbox.
+    :param with_writes: whether objects may be made in the sandbox, if AEP says that it is not production.
+    """
+    findings, aep = examine_access(hook, progress)
+    if aep is None:
+        blocked = "Nothing could be asked."
+        habits = [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in (*READ_HABITS, *WRITE_HABITS)]
+        return Report(findings=tuple(findings), habits=tuple(habits), calls=0)
+    habits = []
+    for habit in READ_HABITS:
+        progress(f"Habit {habit.switch}")
+        habits.append(examine_habit(habit, aep))
+    if with_writes:
+        more_findings, more_habits = examine_writes(aep, progress)
+        findings += more_findings
+        habits += more_habits
+    else:
+        needs = "Only writes show it: add --with-writes."
+        habits += [not_examined(habit, Outcome.SKIPPED, needs) for habit in WRITE_HABITS]
+    return Report(findings=tuple(findings), habits=tuple(habits), calls=aep.calls)
