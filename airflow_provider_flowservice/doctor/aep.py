@@ -55,10 +55,14 @@ class Aep:
 
     :param settings: of the connection.
     :param transport: sends them.
+    :param token_lifetime: seconds that IMS has issued the token for; None if it has not issued one.
     """
 
-    def __init__(self, settings: Settings, transport: RequestsTransport) -> None:
+    def __init__(
+        self, settings: Settings, transport: RequestsTransport, *, token_lifetime: float | None = None
+    ) -> None:
         self.settings = settings
+        self.token_lifetime = token_lifetime
         self.calls = 0
         self._transport = transport
         self._answers: dict[tuple[Any, ...], Answer] = {}

@@ -8,6 +8,7 @@ from airflow_provider_flowservice.doctor.access import examine_access
 from airflow_provider_flowservice.doctor.findings import Outcome, Report
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit, not_examined
+from airflow_provider_flowservice.doctor.privacy import Veil
 from airflow_provider_flowservice.doctor.writes import WRITE_HABITS, examine_writes
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ def examine(hook: FlowServiceHook, progress: Progress, *, with_writes: bool = Fa
     :param hook: with the connection and the sandbox.
     :param with_writes: whether objects may be made in the sandbox, if AEP says that it is not production.
     """
-    findings, aep = examine_access(hook, progress)
+    veil = Veil()
+    access = examine_access(hook, progress, veil)
+    findings, aep = list(access.findings), access.aep
     if aep is None:
         blocked = "Nothing could be asked."
         habits = [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in (*READ_HABITS, *WRITE_HABITS)]
-        return Report(findings=tuple(findings), habits=tuple(habits), calls=0)
+        return veil.over(Report(findings=access.findings, habits=tuple(habits), calls=access.calls))
     habits = []
     for habit in READ_HABITS:
         progress(f"Habit {habit.switch}")
@@ -37,4 +40,5 @@ def examine(hook: FlowServiceHook, progress: Progress, *, with_writes: bool = Fa
     else:
         needs = "Only writes show it: add --with-writes."
         habits += [not_examined(habit, Outcome.SKIPPED, needs) for habit in WRITE_HABITS]
-    return Report(findings=tuple(findings), habits=tuple(habits), calls=aep.calls)
+    calls = access.calls + aep.calls
+    return veil.over(Report(findings=tuple(findings), habits=tuple(habits), calls=calls))

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     BROKEN = "broken"
     #: It could not be determined.
     UNKNOWN = "unknown"
-    #: It was not looked at, because it takes an option that was not given.
+    #: It was not looked at: no read shows it, or it takes an option that was not given.
     SKIPPED = "skipped"
 
 
@@ -41,7 +41,8 @@ class Finding(Frozen, frozen=True, kw_only=True):
     :param subject: what was checked, for example ``Schema Registry``.
     :param seen: what was seen, in one sentence.
     :param remedy: what to do about it, in the words of Adobe's consoles; empty if nothing has to be done.
-    :param operators: the operators and sensors that do not work because of it.
+    :param operators: the operators and sensors that do not work because of it; if it is unknown, that may not work.
+    :param partly: those of which this is true of some uses, such as a lookup of a name.
     """
 
     area: Area
@@ -50,6 +51,7 @@ class Finding(Frozen, frozen=True, kw_only=True):
     seen: str
     remedy: str = ""
     operators: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
 
 
 class HabitFinding(Frozen, frozen=True, kw_only=True):

@@ -107,7 +107,7 @@ def check_host(field: str, url: str, conn_id: str) -> None:
         problem = (
             f"the host {host!r} is not permitted by allowed_hosts in section flowservice of Airflow's options"
         )
-        remedy = "Use a host that it names, or have it added there."
+        remedy = "Use a host that allowed_hosts names, or have it added there."
         raise InvalidInputError(f"{field} of connection {conn_id!r}", problem, remedy)
 
 

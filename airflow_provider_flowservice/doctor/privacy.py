@@ -1,0 +1,74 @@
+"""The last net before a report is shown: values of the connection, and what looks like an id or a token.
+
+The texts of the checks have none of them to begin with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from airflow_provider_flowservice.client.settings import (
+    DEFAULT_COLLECTION_HOST,
+    DEFAULT_GATEWAY,
+    DEFAULT_IMS_HOST,
+    DEFAULT_SCOPES,
+)
+from airflow_provider_flowservice.doctor.findings import Finding, HabitFinding, Report
+
+F = TypeVar("F", Finding, HabitFinding)
+
+#: What Adobe gives to everyone, or has chosen for everyone.
+_PUBLIC = frozenset({DEFAULT_GATEWAY, DEFAULT_IMS_HOST, DEFAULT_COLLECTION_HOST, DEFAULT_SCOPES, "file"})
+_LOOKS_PRIVATE = re.compile(
+    r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b|[0-9A-Za-z]+@(?:AdobeOrg|techacct\.adobe\.com)\b"
+    r"|\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?",
+    re.IGNORECASE,
+)
+#: What takes the place of a value.
+HIDDEN = "***"
+
+
+class Veil:
+    """Collects values that must not be shown, and removes them from a report."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+
+    def hide(self, values: Iterable[Any]) -> None:
+        """Add values; what is not a string, or is Adobe's own, is passed over."""
+        for value in values:
+            if isinstance(value, str) and (text := value.strip()) and text not in _PUBLIC:
+                self._values |= {text, quote(text, safe="")} | _host_of(text)
+
+    def over(self, report: Report) -> Report:
+        """Return a report without the values."""
+        return msgspec.structs.replace(
+            report,
+            findings=tuple(map(self._over_one, report.findings)),
+            habits=tuple(map(self._over_one, report.habits)),
+        )
+
+    def over_text(self, text: str) -> str:
+        """Return a text without the values, which must stand in it as whole words."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", HIDDEN, text)
+        return _LOOKS_PRIVATE.sub(HIDDEN, text)
+
+    def _over_one(self, finding: F) -> F:
+        # Their other fields are names and values that this package has written.
+        return msgspec.structs.replace(
+            finding, seen=self.over_text(finding.seen), remedy=self.over_text(finding.remedy)
+        )
+
+
+def _host_of(url: str) -> set[str]:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return {host} if host else set()
