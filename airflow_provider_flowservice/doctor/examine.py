@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 
 
-def examine(hook: FlowServiceHook, progress: Progress, *, with_writes: bool = False) -> Report:
+def examine(
+    hook: FlowServiceHook, progress: Progress, *, with_writes: bool = False, veil: Veil | None = None
+) -> Report:
     """Examine a connection, and the AEP behind it.
 
     :param hook: with the connection and the sandbox.
     :param with_writes: whether objects may be made in the sandbox, if AEP says that it is not production.
+    :param veil: is told the values that nothing may show; a new one by default.
     """
-    veil = Veil()
+    veil = Veil() if veil is None else veil
     access = examine_access(hook, progress, veil)
     findings, aep = list(access.findings), access.aep
     if aep is None:

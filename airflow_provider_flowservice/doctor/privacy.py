@@ -5,8 +5,11 @@ The texts of the checks have none of them to begin with.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -72,3 +75,36 @@ def _host_of(url: str) -> set[str]:
     except ValueError:
         host = None
     return {host} if host else set()
+
+
+@contextmanager
+def veiled_logs(veil: Veil) -> Iterator[None]:
+    """Let all that is logged in the ``with`` block pass a veil, and go to standard error."""
+    handlers = logging.getLogger().handlers
+    sieve = _Sieve(veil)
+    for handler in handlers:
+        handler.addFilter(sieve)
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(sieve)
+
+
+class _Sieve(logging.Filter):
+    def __init__(self, veil: Veil) -> None:
+        super().__init__()
+        self._veil = veil
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace a message by one without values, and an exception by its type."""
+        # Airflow warns of secrets that are too short to be masked in its logs; a report does not show them either.
+        if record.name.endswith("secrets_masker") and record.levelno <= logging.WARNING:
+            return False
+        error = record.exc_info[0] if record.exc_info else None
+        told = f" ({error.__name__})" if error else ""
+        record.msg, record.args = self._veil.over_text(record.getMessage()) + told, ()
+        record.exc_info = record.exc_text = None
+        return True

@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from rich.table import Table
+from rich.text import Text
 
+from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.doctor.findings import Finding, HabitFinding, Outcome, Report
+from airflow_provider_flowservice.doctor.services import EVERYTHING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-_SIGNS = {
-    Outcome.FINE: "[green]fine[/]",
-    Outcome.BROKEN: "[bold red]broken[/]",
-    Outcome.UNKNOWN: "[yellow]unknown[/]",
-    Outcome.SKIPPED: "[dim]skipped[/]",
+_STYLES = {
+    Outcome.FINE: "green",
+    Outcome.BROKEN: "bold red",
+    Outcome.UNKNOWN: "yellow",
+    Outcome.SKIPPED: "dim",
+}
+
+
+class Works(StrEnum):
+    """Whether an operator or sensor will work."""
+
+    YES = "works"
+    NO = "does not work"
+    #: Some uses do not work.
+    PARTLY = "works in part"
+    UNKNOWN = "not known"
+
+
+class Verdict(Frozen, frozen=True):
+    """What the checks mean for an operator or sensor.
+
+    :param because: what the checks are about that say so; empty if it works.
+    """
+
+    works: Works
+    because: tuple[str, ...] = ()
+
+
+_STYLES_OF_WORKS = {
+    Works.YES: "green",
+    Works.NO: "bold red",
+    Works.PARTLY: "yellow",
+    Works.UNKNOWN: "yellow",
 }
 
 
 def show(report: Report, console: Console) -> None:
     """Print a report for a person."""
-    from rich.table import Table
-    from rich.text import Text
-
-    works = Table("", "What works", "Seen", box=None, pad_edge=False)
-    for finding in report.findings:
-        title = f"{finding.area.value}: {finding.subject}"
-        works.add_row(_SIGNS[finding.outcome], Text(title), Text(_sentences(finding)))
-    console.print(works)
-    console.print()
-    habits = Table("", "What this AEP does", "Seen", "Emulator's default", box=None, pad_edge=False)
-    for habit in report.habits:
-        habits.add_row(
-            _SIGNS[habit.outcome], *map(Text, (habit.switch, _sentences(habit), str(habit.default)))
-        )
-    console.print(habits)
-    console.print()
+    _show_findings(report, console)
+    _show_habits(report, console)
     _show_operators(report, console)
-    console.print(Text(_summary(report)))
+    console.print(_summary(report), markup=False, highlight=False)
 
 
 def as_json(report: Report) -> bytes:
@@ -47,6 +65,7 @@ def as_json(report: Report) -> bytes:
     document: dict[str, Any] = {
         "exit_code": report.exit_code,
         "calls": report.calls,
+        "operators": verdicts(report),
         "operators_that_do_not_work": operators_that_do_not_work(report),
         "switches": report.switches,
         "findings": report.findings,
@@ -63,24 +82,79 @@ def switches_file(report: Report) -> bytes:
 
 def operators_that_do_not_work(report: Report) -> dict[str, list[str]]:
     """Return the operators and sensors that do not work, each with what the reasons are about."""
-    reasons: dict[str, list[str]] = {}
+    return {
+        operator: list(verdict.because)
+        for operator, verdict in sorted(verdicts(report).items())
+        if verdict.works is Works.NO
+    }
+
+
+def verdicts(report: Report) -> dict[str, Verdict]:
+    """Return what the checks mean for each operator and sensor."""
+    return {operator: _verdict(report, operator) for operator in EVERYTHING}
+
+
+def _verdict(report: Report, operator: str) -> Verdict:
+    broken, partly, unknown = [], [], []
     for each in report.checks:
-        if each.outcome is Outcome.BROKEN:
-            for operator in each.operators:
-                reasons.setdefault(operator, []).append(_subject(each))
-    return dict(sorted(reasons.items()))
+        concerned = operator in each.operators
+        partly_concerned = isinstance(each, Finding) and operator in each.partly
+        if each.outcome is Outcome.BROKEN and concerned:
+            broken.append(_subject(each))
+        elif each.outcome is Outcome.BROKEN and partly_concerned:
+            partly.append(_subject(each))
+        elif each.outcome is Outcome.UNKNOWN and (concerned or partly_concerned):
+            unknown.append(_subject(each))
+    for works, because in ((Works.NO, broken), (Works.UNKNOWN, unknown), (Works.PARTLY, partly)):
+        if because:
+            return Verdict(works, tuple(because))
+    return Verdict(Works.YES)
+
+
+def _show_findings(report: Report, console: Console) -> None:
+    table = _table("", "What works", "Seen")
+    area = None
+    for finding in report.findings:
+        if finding.area is not area:
+            area = finding.area
+            table.add_row("", Text(area.value, "bold"), "")
+        table.add_row(_sign(finding.outcome), Text(f"  {finding.subject}"), Text(_sentences(finding)))
+    console.print(table)
+    console.print()
+
+
+def _show_habits(report: Report, console: Console) -> None:
+    table = _table("", "What this AEP does", "Seen")
+    for habit in report.habits:
+        shown = "not determined" if habit.value is None else str(habit.value)
+        differs = habit.value is not None and habit.value != habit.default
+        value = Text(f"{shown} (the emulator's default: {habit.default}). ", "bold" if differs else "")
+        table.add_row(_sign(habit.outcome), Text(habit.switch), value + Text(_sentences(habit)))
+    console.print(table)
+    console.print()
 
 
 def _show_operators(report: Report, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    table = _table("", "Operators and sensors", "Because of")
+    found = verdicts(report)
+    for verdict in sorted(set(found.values()), key=lambda each: (list(Works).index(each.works), each.because)):
+        names = "\n".join(operator for operator, own in found.items() if own == verdict)
+        if len(set(found.values())) == 1:
+            names = f"all {len(found)}"
+        table.add_row(Text(verdict.works, _STYLES_OF_WORKS[verdict.works]), Text(names), Text("; ".join(verdict.because)))
+    console.print(table)
+    console.print()
 
-    if broken := operators_that_do_not_work(report):
-        table: Table = Table("Does not work", "Because of", box=None, pad_edge=False)
-        for operator, reasons in broken.items():
-            table.add_row(Text(operator), Text(", ".join(reasons)))
-        console.print(table)
-        console.print()
+
+def _table(*columns: str) -> Table:
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # Only the last column wraps within words' limits; the first ones are short.
+    table.columns[0].no_wrap = True
+    return table
+
+
+def _sign(outcome: Outcome) -> Text:
+    return Text(outcome.value, _STYLES[outcome])
 
 
 def _subject(finding: Finding | HabitFinding) -> str:

@@ -30,6 +30,7 @@ class _Service(Frozen, frozen=True):
     base: str
     permissions: str
     probe: Probe | None
+    changes: bool = True
     shows_creator: bool = False
 
 
@@ -49,9 +50,14 @@ class Service(Enum):
         f"{_FLOW_SERVICE}/connectionSpecs",
         "View Sources and View Destinations",
         Probe("", ()),
+        changes=False,
     )
     FLOW_SPECS = _Service(
-        "flow specs", f"{_FLOW_SERVICE}/flowSpecs", "View Sources and View Destinations", Probe("", ())
+        "flow specs",
+        f"{_FLOW_SERVICE}/flowSpecs",
+        "View Sources and View Destinations",
+        Probe("", ()),
+        changes=False,
     )
     CONNECTIONS = _of_flow_service("base connections", "connections", _BOTH)
     SOURCE_CONNECTIONS = _of_flow_service("source connections", "sourceConnections", _BOTH)
@@ -68,6 +74,7 @@ class Service(Enum):
         "/data/core/ups",
         "View Segments",
         Probe("/audiences", (("start", "0"), *_ONE)),
+        changes=False,
     )
     AD_HOC = _Service(
         "ad-hoc activation",
@@ -114,6 +121,11 @@ class Service(Enum):
     def probe(self) -> Probe | None:
         """What shows whether it may be read; None if it has nothing to read."""
         return self.value.probe
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether operators change it, and do not only read it."""
+        return self.value.changes
 
     @property
     def shows_creator(self) -> bool:

@@ -69,6 +69,8 @@ def _unknown(service: Service, seen: str) -> Finding:
 
 
 def _readable(aep: Aep, service: Service, answer: Answer) -> str:
+    if not service.is_changed:
+        return "It may be read; the operators do not change it."
     items = _items(answer.document)
     if not items:
         return f"It may be read; nothing is there.{_EMPTY}"

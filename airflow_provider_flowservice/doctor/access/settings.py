@@ -31,19 +31,14 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.privacy import Veil
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 
-#: What Adobe has chosen, or is a number, and can be shown: the name of the setting by that of the field.
-_SHOWN = {
+#: The settings by the field that has them, for which Adobe has a default.
+_WITH_DEFAULT = {
     "host": "gateway",
     "ims_host": "ims_host",
     "collection_host": "collection_host",
     "scopes": "scopes",
-    "connect_timeout": "connect_timeout",
-    "read_timeout": "read_timeout",
-    "retries": "retries",
-    "retry_budget": "retry_budget",
 }
 _NUMBERS = ("connect_timeout", "read_timeout", "retries", "retry_budget")
-_HOSTS = ("host", "ims_host", "collection_host")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _IN_CONNECTION = "Set in the connection."
@@ -155,8 +150,8 @@ def _of_fields(settings: Settings, given: set[str], from_option: bool) -> Iterat
         if name in given:
             yield _finding(field_name(name), _IN_CONNECTION)
     yield _finding(field_name("sandbox"), "Set by --sandbox." if from_option else _IN_CONNECTION)
-    for name in (*_HOSTS, "scopes"):
-        default = f"Not set; the default is {getattr(settings, _SHOWN[name])}."
+    for name, setting in _WITH_DEFAULT.items():
+        default = f"Not set; the default is {getattr(settings, setting).replace(',', ', ')}."
         yield _finding(field_name(name), _IN_CONNECTION if name in given else default)
     numbers = (
         f"{EXTRAS[name].lower()} {getattr(settings, name):g}"
