@@ -14,8 +14,6 @@ from airflow_provider_flowservice.doctor.habits.objects import problem
 _REQUEST_ID = MISSING_ID
 #: More than any token lasts, in seconds; the emulator takes no larger number.
 _LONGEST = 1_000_000_000
-#: A sandbox that does not exist. It differs from run to run, because an AEP that opens it then has it.
-_UNKNOWN_SANDBOX = f"none-{secrets.token_hex(8)}"
 
 
 def _error_code_type(aep: Aep) -> Seen:
@@ -63,7 +61,8 @@ def _missing_sandbox(aep: Aep) -> Seen:
 def _unknown_sandbox(aep: Aep) -> Seen:
     if why := problem(aep.newest(http.FLOWS), "list of flows"):
         return Seen(None, why)
-    answer = _one_flow(aep, (("x-sandbox-name", _UNKNOWN_SANDBOX),))
+    # An AEP that opens a sandbox has it from then on, so it is another one each time.
+    answer = _one_flow(aep, (("x-sandbox-name", f"none-{secrets.token_hex(8)}"),))
     if answer.is_success:
         return Seen("open", "A request for a sandbox that does not exist gets an answer.")
     if answer.status in (400, 403, 404):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from airflow_provider_flowservice.client.model import JsonObject, member, objects
+from airflow_provider_flowservice.client.model import JsonObject, objects
 from airflow_provider_flowservice.doctor.aep import Aep, Answer
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
 from airflow_provider_flowservice.doctor.habits.objects import problem

@@ -131,7 +131,7 @@ def _is_secret(name: str, spec: AuthSpec | None) -> bool:
 
 
 def _is_masked(value: object) -> bool:
-    return value is None or isinstance(value, str) and bool(_MASK.fullmatch(value))
+    return value is None or (isinstance(value, str) and bool(_MASK.fullmatch(value)))
 
 
 HABITS: tuple[Habit[Aep], ...] = (
