@@ -173,8 +173,8 @@ def test_clock_switches_faults_and_reset_have_forms(open_page: Opener, api: Api)
     main.get_by_text("3,600 seconds further").wait_for()
     assert api.control.now() - before >= 3600
     habits, others = (
-        main.get_by_role("heading", name=title).locator("+ div")
-        for title in ("Switches for AEP's habits", "Switches that a test decides")
+        main.get_by_role("heading", name=title, exact=True).locator("+ div")
+        for title in ("Switches", "Switches that a test decides")
     )
     assert habits.get_by_label("list_order").input_value() == "honored"
     assert others.get_by_role("row").count() == 1 + 4
