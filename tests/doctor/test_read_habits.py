@@ -82,3 +82,41 @@ def test_a_given_token_has_no_lifetime(empty: EmulatorControl, connect: Connect)
     aep = connect(empty)
     aep.token_lifetime = None
     assert values_found(aep)["token_lifetime"] is None
+
+
+def _everything(kind: str, **parameters: object) -> dict[str, object]:
+    """A fault for all requests to AEP."""
+    return {"match": {"path": "/data/*"}, "times": 1000, "fault": {"kind": kind, **parameters}}
+
+
+#: What a service, or a proxy in its place, may answer with.
+HOSTILE = {
+    "html": _everything("html", status=502),
+    "html with 200": _everything("html", status=200),
+    "a list": _everything("status", status=200, body=[]),
+    "no list": _everything("status", status=200, body={"items": None, "results": None, "count": None}),
+    "other items": _everything(
+        "status", status=200, body={"items": [None, 1, {}, {"id": 1}, {"id": ","}], "results": [1], "_links": 1}
+    ),
+    "odd items": _everything(
+        "status",
+        status=200,
+        body={
+            "items": [{"id": "a", "auth": {"params": {"password": []}}, "metrics": 1, "createdAt": "now"}] * 2,
+            "_links": {"next": {"href": 1}},
+        },
+    ),
+    "nothing": _everything("status", status=200, body=""),
+    "forbidden": _everything("status", status=403),
+    "gone": _everything("status", status=404, body={"error_code": []}),
+}
+
+
+@pytest.mark.parametrize("rule", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_is_answered_is_no_evidence_of_anything_else(
+    populated: EmulatorControl, connect: Connect, virtual_clock: VirtualClock, rule: dict[str, object]
+) -> None:
+    aep = connect(populated)
+    populated.inject(rule)
+    found = {switch: value for switch, value in values_found(aep).items() if value is not None}
+    assert found == {"token_lifetime": 86399, "request_id": "echoed"}

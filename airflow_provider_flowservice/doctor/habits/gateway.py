@@ -9,7 +9,7 @@ from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.model import is_number, member
 from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE, MISSING_ID, Aep, Answer, Pairs
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
-from airflow_provider_flowservice.doctor.habits.objects import problem
+from airflow_provider_flowservice.doctor.habits.objects import problem, remedy
 
 _REQUEST_ID = MISSING_ID
 #: More than any token lasts, in seconds; the emulator takes no larger number.
@@ -27,7 +27,7 @@ def _error_code_type(aep: Aep) -> Seen:
 
 def _missing_token(aep: Aep) -> Seen:
     answer = _without_token(aep)
-    if answer.status not in (401, 403) or member(answer.document, "error_code") is None:
+    if answer.status not in (401, 403) or not isinstance(member(answer.document, "error_code"), (str, int)):
         return Seen(None, _not_the_gateway(answer))
     return Seen(str(answer.status), f"A request without a token gets {answer.status}.")
 
@@ -47,7 +47,7 @@ def _missing_sandbox(aep: Aep) -> Seen:
     if why := problem(aep.newest(http.FLOWS), "list of flows"):
         return Seen(None, why)
     answer = _one_flow(aep, without=("x-sandbox-name",))
-    if answer.is_success:
+    if problem(answer, "list") is None:
         return Seen("prod", "A request without x-sandbox-name gets an answer.")
     if answer.status == 400:
         return Seen("refuse", f"A request without x-sandbox-name is refused ({answer.label}).")
@@ -63,7 +63,7 @@ def _unknown_sandbox(aep: Aep) -> Seen:
         return Seen(None, why)
     # An AEP that opens a sandbox has it from then on, so it is another one each time.
     answer = _one_flow(aep, (("x-sandbox-name", f"none-{secrets.token_hex(8)}"),))
-    if answer.is_success:
+    if problem(answer, "list") is None:
         return Seen("open", "A request for a sandbox that does not exist gets an answer.")
     if answer.status in (400, 403, 404):
         return Seen("refuse", f"A request for a sandbox that does not exist is refused ({answer.label}).")
@@ -82,8 +82,8 @@ def _error_shape(aep: Aep) -> Seen:
         return Seen("old", "The error for an id that does not exist has errorMessage alone.")
     return Seen(
         None,
-        f"The error for an id that does not exist has neither type nor errorMessage ({answer.label}); see what the"
-        " report says of permissions.",
+        f"The error for an id that does not exist has neither report nor errorMessage ({answer.label});"
+        f" {remedy(answer)}.",
     )
 
 

@@ -25,7 +25,8 @@ KINDS: tuple[Kind[Any], ...] = (
 
 def identified(aep: Aep, kind: Kind[Any]) -> list[JsonObject]:
     """Return up to 100 objects of a kind with ids that can be used in filters, the newest first."""
-    return [each for each in aep.recent(kind) if _is_usable(each.get("id"))]
+    by_id = {each["id"]: each for each in aep.recent(kind) if is_usable(each.get("id"))}
+    return list(by_id.values())
 
 
 def first(
@@ -52,12 +53,19 @@ def problem(answer: Answer, what: str, *members: str) -> str | None:
     :param members: path of the list that it must have; that of Flow Service by default.
     """
     if not answer.is_success:
-        return f"The {what} cannot be read ({answer.label}); see what the report says of permissions."
+        return f"The {what} cannot be read ({answer.label}); {remedy(answer)}."
     if not isinstance(member(answer.document, *(members or ("items",))), list):
         return (
             f"The {what} does not have the form that Adobe documents; report this to the provider's project."
         )
     return None
+
+
+def remedy(answer: Answer) -> str:
+    """Return what to do about a failure, as the end of a sentence."""
+    if answer.status in (401, 403, 404):
+        return "see what the report says of permissions"
+    return "run the doctor again"
 
 
 def read(aep: Aep, kind: Kind[Any], found: JsonObject) -> JsonObject:
@@ -88,5 +96,6 @@ def created(found: Iterable[JsonObject]) -> list[float]:
     return [each["createdAt"] for each in found if is_number(each.get("createdAt"))]
 
 
-def _is_usable(found_id: object) -> bool:
+def is_usable(found_id: object) -> bool:
+    """Whether an id can be used in a filter."""
     return isinstance(found_id, str) and http.is_plain(found_id)

@@ -8,7 +8,7 @@ from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.model import member
 from airflow_provider_flowservice.doctor.aep import MISSING_ID, Aep, Answer
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
-from airflow_provider_flowservice.doctor.habits.objects import lacking, seen_of_comma
+from airflow_provider_flowservice.doctor.habits.objects import is_usable, lacking, seen_of_comma
 
 _RUN_A_FLOW = "No flow has run: look again after the first run."
 #: As in Adobe's samples of responses, and as in the API reference.
@@ -16,7 +16,7 @@ _NAMES = {"payload": re.compile(r"[a-z]+([A-Z][a-z]+)*"), "openapi": re.compile(
 
 
 def _runs_comma(aep: Aep) -> Seen:
-    flow_ids = [each["flowId"] for each in aep.recent(http.RUNS) if _is_plain(each.get("flowId"))]
+    flow_ids = [each["flowId"] for each in aep.recent(http.RUNS) if is_usable(each.get("flowId"))]
     if not flow_ids:
         return lacking(aep, _RUN_A_FLOW, (http.RUNS,))
     # If AEP ignored the filter, the newest run would be found, which is one of another flow if possible.
@@ -35,10 +35,6 @@ def _runs_comma(aep: Aep) -> Seen:
 
 def _of_flows(aep: Aep, flow_ids: str) -> Answer:
     return aep.get_flow_service("/runs", ("property", f"flowId=={flow_ids}"), ("limit", "1"))
-
-
-def _is_plain(flow_id: object) -> bool:
-    return isinstance(flow_id, str) and http.is_plain(flow_id)
 
 
 def _run_status_names(aep: Aep) -> Seen:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from airflow_provider_flowservice.client.model import JsonObject, objects
+from airflow_provider_flowservice.client.model import JsonObject, member, objects
 from airflow_provider_flowservice.doctor.aep import Aep, Answer
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
-from airflow_provider_flowservice.doctor.habits.objects import problem
+from airflow_provider_flowservice.doctor.habits.objects import problem, remedy
 
 _REGISTRY = "/data/foundation/schemaregistry"
 _SCHEMAS = f"{_REGISTRY}/tenant/schemas"
@@ -22,7 +22,9 @@ def _union_without_identity(aep: Aep) -> Seen:
     if why := problem(listed, "list of schemas", "results"):
         return Seen(None, why)
     if not descriptors.is_success or not isinstance(descriptors.document, dict):
-        return Seen(None, f"The list of descriptors cannot be read ({descriptors.label}).")
+        return Seen(
+            None, f"The list of descriptors cannot be read ({descriptors.label}); {remedy(descriptors)}."
+        )
     identities = [
         each for each in objects(descriptors.document, _IDENTITY) if each.get("xdm:isPrimary") is True
     ]
@@ -71,8 +73,8 @@ def _schema_desc_form(aep: Aep) -> Seen:
         chosen = next((each for each in schema_ids if each in described), schema_ids[0])
         path = f"{_SCHEMAS}/{quote(chosen, safe='')}"
     answer = aep.get(path, (), (("Accept", "application/vnd.adobe.xed-full-desc+json; version=1"),))
-    if not answer.is_success or not isinstance(answer.document, dict):
-        return Seen(None, f"A schema cannot be read with its descriptors ({answer.label}).")
+    if not answer.is_success or member(answer.document, "$id") is None:
+        return Seen(None, f"A schema cannot be read with its descriptors ({answer.label}); {remedy(answer)}.")
     if "meta:descriptors" in answer.document:
         return Seen("descriptors", "A schema that is read with -desc has its descriptors.")
     if "title" not in answer.document:
@@ -85,25 +87,20 @@ def _schema_desc_form(aep: Aep) -> Seen:
 
 def _limit_without_orderby(aep: Aep) -> Seen:
     answer = aep.get(_SCHEMAS, (("limit", "1"),), (("Accept", "application/vnd.adobe.xed-id+json"),))
-    with_orderby = _schemas(aep)
-    if answer.is_success:
-        return Seen("accept", "A list of schemas with limit and without orderby is returned.")
-    return _seen_of_refusal(answer, with_orderby, "refuse", "list of schemas with limit and without orderby")
+    what = "list of schemas with limit and without orderby"
+    if (why := problem(answer, what, "results")) is None:
+        return Seen("accept", f"A {what} is returned.")
+    refused = answer.status == 400 and _schemas(aep).is_success
+    return Seen("refuse", f"A {what} is refused ({answer.label}).") if refused else Seen(None, why)
 
 
 def _mapping_set_paging(aep: Aep) -> Seen:
     answer = aep.get(_MAPPING_SETS)
-    if answer.is_success:
-        return Seen("optional", "A list of mapping sets without start and limit is returned.")
-    complete = aep.get(_MAPPING_SETS, (("limit", "1"), ("start", "0")))
-    return _seen_of_refusal(answer, complete, "required", "list of mapping sets without start and limit")
-
-
-def _seen_of_refusal(answer: Answer, complete: Answer, value: str, what: str) -> Seen:
-    """Read a refusal, which means something if the complete request succeeds."""
-    if answer.status == 400 and complete.is_success:
-        return Seen(value, f"A {what} is refused ({answer.label}).")
-    return Seen(None, f"The {what} cannot be read ({answer.label}); see what the report says of permissions.")
+    what = "list of mapping sets without start and limit"
+    if (why := problem(answer, what, "data")) is None:
+        return Seen("optional", f"A {what} is returned.")
+    refused = answer.status == 400 and aep.get(_MAPPING_SETS, (("limit", "1"), ("start", "0"))).is_success
+    return Seen("required", f"A {what} is refused ({answer.label}).") if refused else Seen(None, why)
 
 
 HABITS: tuple[Habit[Aep], ...] = (

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.model import AuthSpec, JsonObject, looks_secret, member, objects
 from airflow_provider_flowservice.doctor.aep import Aep
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
-from airflow_provider_flowservice.doctor.habits.objects import identified, lacking, read
+from airflow_provider_flowservice.doctor.habits.objects import identified, is_usable, lacking, read
 
 #: How many objects are read one by one at most, each with another spec than the others.
 _MOST = 3
@@ -68,7 +68,7 @@ def _mask_secrets(aep: Aep) -> Seen:
         names = [name for name in {*params, *required} if _is_secret(name, spec)]
         if any(_is_masked(params.get(name)) for name in names):
             return Seen(True, "A credential of a connection is masked, or left out.")
-        shown |= bool(names)
+        shown |= any(isinstance(params.get(name), str) for name in names)
     if shown:
         return Seen(False, "The credentials of a connection are shown.")
     return lacking(
@@ -111,7 +111,7 @@ def _has_credential(connection: JsonObject) -> bool:
 def _auth_spec(aep: Aep, connection: JsonObject) -> AuthSpec | None:
     """Return what the spec of a connection says about its credentials; None if it does not say anything."""
     spec_id = member(connection, "connectionSpec", "id")
-    if not isinstance(spec_id, str) or not http.is_plain(spec_id):
+    if not is_usable(spec_id):
         return None
     items = aep.get_flow_service(f"/connectionSpecs/{quote(spec_id, safe='')}").items
     name = member(connection, "auth", "specName")
