@@ -30,12 +30,24 @@ def populate(world: World) -> None:
     seed_streaming_flows(world.open_sandbox(world.settings.sandbox), FLOWS, RUNS_PER_FLOW)
 
 
-def add_schema(control: EmulatorControl) -> None:
+def add_schema(api: Api) -> None:
     """Add a schema that is enabled for Profile without a primary identity."""
+    assert api.enable(api.schema()).status_code == 200
+
+
+def fill(control: EmulatorControl, make: Callable[[Api], object]) -> None:
+    """Add what someone else makes."""
     api = Api(control.url, control)
     api.log_in()
-    assert api.enable(api.schema()).status_code == 200
+    make(api)
     api.session.close()
+
+
+def refilled(server: EmulatorServer, make: Callable[[Api], object]) -> EmulatorControl:
+    """The control of an emulator that holds nothing but what is made."""
+    server.control.reset()
+    fill(server.control, make)
+    return ready(server)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +56,7 @@ def populated_servers() -> Iterator[list[EmulatorServer]]:
     with ExitStack() as stack:
         servers = [stack.enter_context(EmulatorServer(prepare=populate)) for _ in range(2)]
         for server in servers:
-            add_schema(server.control)
+            fill(server.control, add_schema)
         yield servers
 
 
@@ -58,6 +70,45 @@ def populated(populated_servers: list[EmulatorServer]) -> EmulatorControl:
 def second(populated_servers: list[EmulatorServer]) -> EmulatorControl:
     """Another one."""
     return ready(populated_servers[1])
+
+
+@pytest.fixture(scope="session")
+def small_server() -> Iterator[EmulatorServer]:
+    with EmulatorServer() as server:
+        yield server
+
+
+@pytest.fixture
+def one(small_server: EmulatorServer) -> EmulatorControl:
+    """An emulator with one base connection, to Amazon Kinesis."""
+    return refilled(small_server, Api.kinesis_base)
+
+
+@pytest.fixture
+def few(small_server: EmulatorServer) -> EmulatorControl:
+    """An emulator with what one flow to Amazon Kinesis consists of, made within some seconds."""
+
+    def make(api: Api) -> None:
+        api.profile_base("older")
+        api.control.advance(1)
+        api.flow()
+
+    return refilled(small_server, make)
+
+
+@pytest.fixture(scope="session")
+def many_server() -> Iterator[EmulatorServer]:
+    def prepare(world: World) -> None:
+        seed_streaming_flows(world.open_sandbox(world.settings.sandbox), 5001, 1)
+
+    with EmulatorServer(prepare=prepare) as server:
+        yield server
+
+
+@pytest.fixture
+def many(many_server: EmulatorServer) -> EmulatorControl:
+    """An emulator whose lists of all kinds have many pages."""
+    return ready(many_server)
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,7 @@ def _continuation_token(aep: Aep) -> Seen:
     answer = _oldest(aep, several[0])
     if why := problem(answer, "list, one object at a time,"):
         return Seen(None, why)
-    href = _next(answer)
-    tokens = parse_qs(urlsplit(href).query).get("continuationToken") if isinstance(href, str) else None
+    tokens = _tokens(_next(answer))
     if not tokens:
         return Seen(
             None,
@@ -65,6 +64,15 @@ def _continuation_token(aep: Aep) -> Seen:
     if quote(tokens[0], safe="") != tokens[0]:
         return Seen("padded", "The token of the next page needs percent-encoding, as one with = does.")
     return Seen("plain", "The token of the next page needs no percent-encoding.")
+
+
+def _tokens(href: object) -> list[str]:
+    """Return the token in a link to the next page, in a list; an empty one if it has none."""
+    try:
+        query = urlsplit(href).query if isinstance(href, str) else ""
+    except ValueError:  # no valid address
+        return []
+    return parse_qs(query).get("continuationToken", [])
 
 
 def _list_order(aep: Aep) -> Seen:
