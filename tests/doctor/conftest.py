@@ -18,11 +18,12 @@ from airflow_provider_flowservice.emulator.flow.seeding import seed_streaming_fl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.emulator.world import World
-from tests.emulator.conftest import Api
+from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api
 from tests.support.clients import emulator_settings
 
 #: More flows than are on a page unless a limit is given, and runs of some of them.
 FLOWS, RUNS_PER_FLOW = 24, 2
+IDENTITY_MAP = "https://ns.adobe.com/xdm/context/identitymap"
 
 
 def populate(world: World) -> None:
@@ -33,6 +34,29 @@ def populate(world: World) -> None:
 def add_schema(api: Api) -> None:
     """Add a schema that is enabled for Profile without a primary identity."""
     assert api.enable(api.schema()).status_code == 200
+
+
+def add_identified_schemas(api: Api) -> None:
+    """Add a schema with a primary identity, and one with an identity map; both are enabled for Profile."""
+    schema_id = api.schema()
+    descriptor = {
+        "@type": "xdm:descriptorIdentity",
+        "xdm:sourceSchema": schema_id,
+        "xdm:sourceVersion": 1,
+        "xdm:sourceProperty": "/workEmail/address",
+        "xdm:namespace": "Email",
+        "xdm:property": "xdm:code",
+        "xdm:isPrimary": True,
+    }
+    assert api.call("POST", f"{REGISTRY}/tenant/descriptors", json=descriptor).status_code == 201
+    body = {
+        "type": "object",
+        "title": "Identity map",
+        "description": "",
+        "allOf": [{"$ref": each} for each in (PROFILE_CLASS, IDENTITY_MAP)],
+    }
+    mapped_id = api.create(f"{REGISTRY}/tenant/schemas", body)["$id"]
+    assert [api.enable(each).status_code for each in (schema_id, mapped_id)] == [200, 200]
 
 
 def fill(control: EmulatorControl, make: Callable[[Api], object]) -> None:
@@ -94,6 +118,12 @@ def few(small_server: EmulatorServer) -> EmulatorControl:
         api.flow()
 
     return refilled(small_server, make)
+
+
+@pytest.fixture
+def with_identity(small_server: EmulatorServer) -> EmulatorControl:
+    """An emulator with two schemas that are enabled for Profile: by a primary identity, and by an identity map."""
+    return refilled(small_server, add_identified_schemas)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,11 @@ def other_values() -> Iterator[tuple[str, object]]:
             yield switch.name, (not switch.default if switch.type == "bool" else 7)
 
 
+def test_each_habit_is_one_of_aep() -> None:
+    assert len(READ_HABITS) == len(DEFAULTS)
+    assert DEFAULTS.items() <= Switches.habits().items()
+
+
 def test_the_defaults_are_found(populated: EmulatorControl, connect: Connect) -> None:
     assert values_found(connect(populated)) == DEFAULTS
 
@@ -46,9 +51,19 @@ def test_exactly_the_switch_that_was_changed_is_found(
     assert values_found(connect(populated)) == expected
 
 
-def test_no_evidence_of_a_schema_that_was_refused(empty: EmulatorControl, connect: Connect) -> None:
-    empty.set_switches(union_without_identity="refuse")
-    assert values_found(connect(empty))["union_without_identity"] is None
+@pytest.mark.parametrize("form", ["descriptors", "descriptions"])
+def test_a_schema_with_a_primary_identity_is_no_evidence(
+    with_identity: EmulatorControl, connect: Connect, form: str
+) -> None:
+    with_identity.set_switches(schema_desc_form=form)
+    found = values_found(connect(with_identity))
+    assert (found["union_without_identity"], found["schema_desc_form"]) == (None, form)
+
+
+def test_descriptors_on_several_pages_are_no_evidence(populated: EmulatorControl, connect: Connect) -> None:
+    path = "/data/foundation/schemaregistry/tenant/descriptors"
+    populated.inject(fault("status", path=path, status=200, body={"_page": {"next": "x"}}))
+    assert values_found(connect(populated))["union_without_identity"] is None
 
 
 def test_another_emulator_with_what_was_found_behaves_in_the_same_way(

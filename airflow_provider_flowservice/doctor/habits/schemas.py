@@ -25,6 +25,10 @@ def _union_without_identity(aep: Aep) -> Seen:
         return Seen(
             None, f"The list of descriptors cannot be read ({descriptors.label}); {remedy(descriptors)}."
         )
+    if any(member(descriptors.document, *path) for path in (("_page", "next"), ("_links", "next"))):
+        return Seen(
+            None, "The list of descriptors has several pages; look again in a sandbox with fewer schemas."
+        )
     identities = [
         each for each in objects(descriptors.document, _IDENTITY) if each.get("xdm:isPrimary") is True
     ]
@@ -40,8 +44,8 @@ def _union_without_identity(aep: Aep) -> Seen:
 
 def _is_enabled(schema: JsonObject) -> bool:
     """Whether a schema is enabled for Profile, and not with an identity map, which holds its primary identity."""
-    tags, parts = schema.get("meta:immutableTags"), objects(schema, "allOf")
-    has_identity_map = any("identitymap" in str(part.get("$ref")).lower() for part in parts)
+    tags, parts = schema.get("meta:immutableTags"), (schema.get("allOf"), schema.get("meta:extends"))
+    has_identity_map = "identitymap" in str(parts).lower()
     return isinstance(tags, list) and "union" in tags and not has_identity_map
 
 
