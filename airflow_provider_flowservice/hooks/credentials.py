@@ -127,7 +127,8 @@ def _reject_secrets(spec: ConnectionSpec, auth: Mapping[str, Any]) -> None:
             raise InvalidInputError(f"auth[{key!r}]", problem, remedy)
 
 
-def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
+def connection_types(spec: ConnectionSpec) -> tuple[str, ...]:
+    """Return the types that an Airflow connection with credentials for a connection spec may have."""
     parameters = {name for a in spec.auth_spec for name in a.properties}
     allowed = {"generic"}
     if parameters & {"accessKeyId", "s3AccessKey"}:
@@ -138,12 +139,22 @@ def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
         allowed.add("wasb")
     if "servicePrincipalId" in parameters:
         allowed |= {"adls", "azure_data_lake"}
+    return tuple(sorted(allowed))
+
+
+def field_of(parameter: str) -> str:
+    """Return the field or extra of an Airflow connection that a parameter of AEP's is read from, for messages."""
+    return _FIELDS.get(parameter) or f"extra {_EXTRAS.get(parameter, parameter)!r}"
+
+
+def _check_type(spec: ConnectionSpec, connection: Connection) -> None:
+    allowed = connection_types(spec)
     if connection.conn_type not in allowed:
         raise InvalidInputError(
             "auth_conn_id",
             f"connection {connection.conn_id!r} is of type {connection.conn_type!r}, which does not fit"
             f" {spec.name}",
-            f"Use one of type {' or '.join(sorted(allowed))}.",
+            f"Use one of type {' or '.join(allowed)}.",
         )
 
 
@@ -249,9 +260,8 @@ def _incomplete(
         if not secret:
             remedy = f"Pass it in auth={{{first!r}: ...}}."
         return InvalidInputError("auth_conn_id" if secret else "auth", f"{spec.name} needs {first}", remedy)
-    place = _FIELDS.get(first) or f"extra {_EXTRAS.get(first.partition(' ')[0], first)!r}"
     return InvalidInputError(
         "auth_conn_id",
         f"connection {connection.conn_id!r} does not contain {first}, which {spec.name} needs",
-        f"Set the {place} of that connection.",
+        f"Set the {field_of(first.partition(' ')[0])} of that connection.",
     )

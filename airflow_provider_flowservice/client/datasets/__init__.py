@@ -8,7 +8,9 @@ from airflow_provider_flowservice.client.datasets.mapping_sets import (
     BodyForm,
     DesiredMappingSet,
     FieldMapping,
+    MappingSet,
     check_destinations,
+    get_mapping_set,
     read_columns,
     read_mappings,
 )

@@ -68,6 +68,7 @@ class _Mapping(model.Record, frozen=True, kw_only=True):
     destination: str | None = None
     source_attribute: str | None = None
     destination_xdm_path: str | None = None
+    source_type: str | None = None
 
 
 class MappingSet(model.Record, frozen=True, kw_only=True):
@@ -105,12 +106,26 @@ class MappingSet(model.Record, frozen=True, kw_only=True):
         return properties if isinstance(properties, Mapping) else None
 
     @property
-    def pairs(self) -> frozenset[tuple[str, str]]:
-        """The source and destination of each field."""
-        return frozenset(
-            (m.source or m.source_attribute or "", m.destination or m.destination_xdm_path or "")
+    def form(self) -> BodyForm:
+        """The format in which AEP returns it."""
+        return BodyForm.OLD if self.xdm_schema and self.output_schema is None else BodyForm.NEW
+
+    @property
+    def fields(self) -> tuple[FieldMapping, ...]:
+        """The fields, in AEP's order."""
+        return tuple(
+            FieldMapping(
+                m.source or m.source_attribute or "",
+                m.destination or m.destination_xdm_path or "",
+                m.source_type or "ATTRIBUTE",
+            )
             for m in self.mappings
         )
+
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The source and destination of each field."""
+        return frozenset((field.source, field.destination) for field in self.fields)
 
 
 class _MappingSets(model.Record, frozen=True, kw_only=True):
@@ -244,6 +259,11 @@ def iterate(
     return pages(sender, "mapping sets", lambda start: page(start, name=name), needed)
 
 
+def get_mapping_set(mapping_set_id: str) -> Request[MappingSet]:
+    """Return the request for a mapping set: ``GET /mappingSets/{id}``."""
+    return Request("GET", _path(mapping_set_id), lambda received: response.decode(received, MappingSet))
+
+
 class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
     """A mapping set that must exist exactly once.
 
@@ -277,9 +297,17 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     def matches(self, found: MappingSet) -> bool:
         """Whether target and name or, without a name, target and fields are the same."""
-        if (found.schema_id or None) != self.schema_id:
-            return False
-        return found.name == self.name if self.name else not self.differences(found)
+        if self.name:
+            return super().matches(found)
+        return not self.fixed_differences(found) and not self.differences(found)
+
+    def name_differences(self, found: MappingSet) -> tuple[Difference, ...]:
+        """Return the name if it differs; without a name, any is as desired."""
+        return super().name_differences(found) if self.name else ()
+
+    def fixed_differences(self, found: MappingSet) -> tuple[Difference, ...]:
+        """Return the target schema if it differs."""
+        return compare("outputSchema.schemaRef.id", self.schema_id, found.schema_id or None)
 
     def differences(self, found: MappingSet) -> tuple[Difference, ...]:
         """Return the fields and columns that differ."""
@@ -303,11 +331,11 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     def read(self, found_id: str) -> Request[MappingSet]:
         """Return the request ``GET /mappingSets/{id}``."""
-        return Request("GET", _path(found_id), lambda received: response.decode(received, MappingSet))
+        return get_mapping_set(found_id)
 
     def update(self, found: MappingSet) -> Request[Any] | None:
         """Return the request ``PUT /mappingSets/{id}``; None if there is nothing to change."""
-        if not self.differences(found):
+        if not self.not_applied(found):
             return None
         body = {**self.body, "id": found.id, "version": found.version}
         return Request("PUT", _path(found.id), response.nothing, json=body, idempotent=False)

@@ -15,6 +15,7 @@ from airflow_provider_flowservice.client.flows.fields import (
     field_settings,
     missing_transformation,
     patch_settings,
+    settings_of,
 )
 from airflow_provider_flowservice.client.flows.lifecycle import (
     DeleteResult,
@@ -52,6 +53,7 @@ from airflow_provider_flowservice.client.flows.pruning import (
     prune,
 )
 from airflow_provider_flowservice.client.flows.resources import (
+    SCHEMA_VERSION,
     DesiredBaseConnection,
     DesiredFlow,
     DesiredSourceConnection,

@@ -68,6 +68,12 @@ def settings_differences(flow: Flow, settings: Mapping[str, Any]) -> tuple[Diffe
     )
 
 
+def settings_of(flow: Flow) -> JsonObject:
+    """Return the settings of a flow that are not empty, by their names in AEP."""
+    held = {name: _held(flow.transformations, name) for name in _SETTINGS}
+    return {name: value for name, value in held.items() if value}
+
+
 def settings_held(flow: Flow, settings: Mapping[str, Any]) -> JsonObject:
     """Return those of the given settings for which a flow has a value that is not empty."""
     return {name: value for name, value in settings.items() if _held(flow.transformations, name)}

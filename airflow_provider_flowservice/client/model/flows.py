@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from airflow_provider_flowservice.client.model.documents import JsonObject, items, member, objects
 from airflow_provider_flowservice.client.model.records import Record, Resource
 from airflow_provider_flowservice.client.model.specs import SpecRef
+
+if TYPE_CHECKING:
+    _Transformations = tuple[Any, ...]
+else:
+    # AEP may show null, which counts as empty.
+    _Transformations = tuple[Any, ...] | None
 
 
 class Auth(Record, frozen=True, kw_only=True):
@@ -115,10 +121,14 @@ class Flow(Resource, frozen=True, kw_only=True):
     flow_spec: SpecRef
     source_connection_ids: tuple[str, ...] = ()
     target_connection_ids: tuple[str, ...] = ()
-    transformations: tuple[Any, ...] = msgspec.field(default_factory=_NotShown)
+    transformations: _Transformations = msgspec.field(default_factory=_NotShown)
     schedule_params: JsonObject | None = None
     inherited_attributes: Any = None
     last_operation: Any = None
+
+    def __post_init__(self) -> None:
+        if self.transformations is None:
+            msgspec.structs.force_setattr(self, "transformations", ())
 
     @property
     def shows_transformations(self) -> bool:

@@ -1,0 +1,1 @@
+"""The command ``print-dag``, which writes DAG files for flows that AEP has already."""

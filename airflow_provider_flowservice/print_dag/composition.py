@@ -1,0 +1,79 @@
+"""The tasks of a DAG, collected while a flow is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airflow_provider_flowservice.client import CONNECTION_SPECS, FLOW_SPECS
+from airflow_provider_flowservice.client.http import Kind
+from airflow_provider_flowservice.client.model import SpecRef
+from airflow_provider_flowservice.client.text import plain_text
+from airflow_provider_flowservice.print_dag.model import Account, Argument, Operator, Reference, Task
+from airflow_provider_flowservice.print_dag.naming import comment_text
+from airflow_provider_flowservice.print_dag.reading import Reader
+
+__all__ = ["CONNECTION_SPECS", "FLOW_SPECS", "Composition"]
+
+
+class Composition:
+    """What has been found out about a flow.
+
+    :param flow_id: its id, for messages.
+    """
+
+    def __init__(self, flow_id: str, reader: Reader) -> None:
+        self.flow_id = flow_id
+        self.reader = reader
+        self.tasks: list[Task] = []
+        self.accounts: list[Account] = []
+        self.notes: list[str] = []
+        self.losses: list[str] = []
+
+    def lost(self, title: str, text: str) -> str:
+        """Return the note about something that the DAG does not have, and keep it for the user to be told.
+
+        :param title: what it belongs to.
+        :param text: a sentence.
+        """
+        self.losses.append(plain_text(f"{title}: {text}"))
+        return comment_text(text)
+
+    def made(self, operator: Operator, object_id: str) -> Reference | None:
+        """Return the id of an object that a task of this DAG has already, as a reference to it."""
+        same = (t for t in self.tasks if (t.operator, t.object_id.lower()) == (operator, object_id.lower()))
+        task = next(same, None)
+        return Reference(task.variable, task.object_id) if task else None
+
+    def add(
+        self,
+        operator: Operator,
+        object_id: str,
+        variable: str,
+        task_id: str,
+        arguments: Iterable[Argument],
+        notes: Iterable[str] = (),
+        after: str = "",
+    ) -> Reference:
+        """Add a task, and return a reference to what it returns.
+
+        :param variable: its variable; a second one of that name gets a number.
+        :param task_id: its id, likewise.
+        """
+        number = sum(each.variable.rstrip("0123456789_") == variable for each in self.tasks) + 1
+        suffix = f"_{number}" if number > 1 else ""
+        task = Task(
+            operator=operator,
+            object_id=object_id,
+            variable=variable + suffix,
+            task_id=task_id + suffix,
+            arguments=tuple(arguments),
+            notes=tuple(notes),
+            after=after,
+        )
+        self.tasks.append(task)
+        return Reference(task.variable, object_id)
+
+    def spec(self, kind: Kind[object], field: str, reference: SpecRef) -> Argument:
+        """Return the argument that names a spec."""
+        value, note = self.reader.name_of_spec(kind, reference)
+        return Argument(field, value, (comment_text(note),) if note else ())

@@ -1,0 +1,147 @@
+"""What the command does: read flows, make files of them, and write these."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from airflow_provider_flowservice.client import Flow, FlowKind
+from airflow_provider_flowservice.client.errors import FlowServiceError
+from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
+from airflow_provider_flowservice.print_dag.dag_file import dag_source
+from airflow_provider_flowservice.print_dag.flows import print_flow
+from airflow_provider_flowservice.print_dag.mapped import mapped_entries, mapped_source
+from airflow_provider_flowservice.print_dag.model import PrintedFlow
+from airflow_provider_flowservice.print_dag.naming import dag_id_of, shown_name
+from airflow_provider_flowservice.print_dag.reading import Reader
+
+#: From this number of flows on, lists are read instead of each connection.
+_MANY = 10
+_MAX_MAP_LENGTH = 1024
+
+Tell = Callable[[str], None]
+
+
+class PrintError(Exception):
+    """Nothing was printed.
+
+    :param problems: why, one line each.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def print_dags(
+    *,
+    conn_id: str,
+    sandbox: str | None,
+    flow_ids: Sequence[str] | None,
+    kind: str | None,
+    folder: Path | None,
+    mapped: bool,
+    force: bool,
+    tell: Tell,
+) -> None:
+    """Print DAG files for flows. Files are only written once all of them can be.
+
+    :param conn_id: Airflow connection of type ``flowservice``.
+    :param sandbox: overrides the sandbox of the connection.
+    :param flow_ids: ids of the flows; None for all.
+    :param kind: ``destination`` or ``source``, for all flows of that kind.
+    :param folder: folder for the files; None to print the one flow to standard output.
+    :param mapped: whether to write one DAG that is mapped over a YAML file.
+    :param force: whether to overwrite existing files.
+    :param tell: is called with each line for the user.
+    :raises PrintError: if a flow cannot be read, or a file exists.
+    """
+    stem = f"take_over_{kind}s" if kind else "take_over_flows"
+    ids = None if flow_ids is None else list({each.lower(): each for each in flow_ids}.values())
+    if mapped and folder is not None:
+        _check(folder, [f"{stem}.py", f"{stem}.yaml"], force)
+    elif ids is not None and folder is not None:
+        _check(folder, [f"{dag_id_of(each)}.py" for each in ids], force)
+    hook = FlowServiceHook(conn_id, sandbox)
+    try:
+        flows = _flows(Reader(hook), ids, kind, None if mapped else folder, force, with_mapping=not mapped, tell=tell)
+    except FlowServiceError as error:
+        raise PrintError([str(error)]) from error
+    finally:
+        hook.close()
+    for flow in flows:
+        for loss in flow.losses:
+            tell(loss)
+    if mapped:
+        what = f"the flows of kind {kind}" if kind else "flows"
+        files = {
+            f"{stem}.py": mapped_source(stem, what, flows, conn_id, sandbox),
+            f"{stem}.yaml": mapped_entries(flows),
+        }
+        if len(flows) > _MAX_MAP_LENGTH:
+            tell(f"{len(flows)} flows: set [core] max_map_length of Airflow to at least that.")
+    else:
+        files = {f"{dag_id_of(each.flow_id)}.py": dag_source(each, conn_id, sandbox) for each in flows}
+    if folder is None:
+        sys.stdout.write("".join(files.values()))
+    else:
+        _write(folder, files, tell)
+
+
+def _flows(
+    reader: Reader,
+    ids: Sequence[str] | None,
+    kind: str | None,
+    folder: Path | None,
+    force: bool,
+    *,
+    with_mapping: bool,
+    tell: Tell,
+) -> list[PrintedFlow]:
+    """Read the flows and all that they refer to.
+
+    :raises PrintError: with the problem of each flow that cannot be read.
+    """
+    listed: Sequence[Flow | str]
+    if ids is None:
+        listed = reader.flows(FlowKind(kind) if kind else None)
+        if folder is not None:
+            _check(folder, [f"{dag_id_of(each.id)}.py" for each in listed if isinstance(each, Flow)], force)
+    else:
+        listed = ids
+    if ids is None or len(listed) >= _MANY:
+        reader.read_lists()
+    printed: list[PrintedFlow] = []
+    problems: list[str] = []
+    for number, each in enumerate(listed, start=1):
+        try:
+            flow = reader.flow(each) if isinstance(each, str) else reader.completed(each)
+            printed.append(print_flow(flow, reader, with_mapping=with_mapping))
+        except FlowServiceError as error:
+            problems.append(f"flow {each if isinstance(each, str) else each.id}: {error}")
+            continue
+        if len(listed) > 1:
+            tell(f"{number} of {len(listed)}: {shown_name(flow.name)}")
+    if problems:
+        raise PrintError(problems)
+    return printed
+
+
+def _check(folder: Path, names: Sequence[str], force: bool) -> None:
+    existing = [str(folder / name) for name in names if (folder / name).exists()]
+    if existing and not force:
+        raise PrintError([f"{each} exists: move it away, or give --force to overwrite it." for each in existing])
+
+
+def _write(folder: Path, files: dict[str, str], tell: Tell) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            temporary = folder / f".{name}.part"
+            temporary.write_text(text, encoding="utf-8")
+        for name in files:
+            (folder / f".{name}.part").replace(folder / name)
+    except OSError as error:
+        raise PrintError([f"{folder}: {error.strerror or error}"]) from error
+    tell(f"{len(files)} {'file' if len(files) == 1 else 'files'} in {folder}")
