@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
 from airflow_provider_flowservice.doctor import command as doctor
+from airflow_provider_flowservice.print_dag import command as print_dag
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +27,7 @@ class _Arguments:
 
     def add_argument(self, *flags: str, **details: Any) -> None:
         """Collect an argument."""
-        self.collected.append(Arg(flags, **details))
+        self.collected.append(Arg(flags, **details))  # type: ignore[no-untyped-call]
 
 
 def get_cli_commands() -> list[GroupCommand]:
@@ -43,6 +44,13 @@ def get_cli_commands() -> list[GroupCommand]:
                     func=_run_doctor,
                     args=_Arguments(doctor.add_arguments).collected,
                 ),
+                ActionCommand(
+                    name="print-dag",
+                    help="Write DAG files for flows that AEP has already",
+                    description=print_dag.DESCRIPTION,
+                    func=_run_print_dag,
+                    args=_Arguments(print_dag.add_arguments).collected,
+                ),
             ),
         )
     ]
@@ -50,3 +58,7 @@ def get_cli_commands() -> list[GroupCommand]:
 
 def _run_doctor(options: argparse.Namespace) -> NoReturn:
     sys.exit(doctor.run(options))
+
+
+def _run_print_dag(options: argparse.Namespace) -> NoReturn:
+    sys.exit(print_dag.run(options))

@@ -110,7 +110,9 @@ def _place_of(error: BaseException) -> str:
 
     package = Path(__file__).parents[1]
     frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(package)
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(package)
     ]
     last = frames[-1]
     place = Path(last.filename).relative_to(package.parent).as_posix()

@@ -40,16 +40,11 @@ class Verdict(Frozen, frozen=True):
     :param because: what the checks are about that say so; empty if it works.
     """
 
-    works: Works
+    result: Works
     because: tuple[str, ...] = ()
 
 
-_STYLES_OF_WORKS = {
-    Works.YES: "green",
-    Works.NO: "bold red",
-    Works.PARTLY: "yellow",
-    Works.UNKNOWN: "yellow",
-}
+_STYLES_OF_WORKS = {Works.YES: "green", Works.NO: "bold red", Works.PARTLY: "yellow", Works.UNKNOWN: "yellow"}
 
 
 def show(report: Report, console: Console) -> None:
@@ -85,7 +80,7 @@ def operators_that_do_not_work(report: Report) -> dict[str, list[str]]:
     return {
         operator: list(verdict.because)
         for operator, verdict in sorted(verdicts(report).items())
-        if verdict.works is Works.NO
+        if verdict.result is Works.NO
     }
 
 
@@ -125,31 +120,46 @@ def _show_findings(report: Report, console: Console) -> None:
 
 def _show_habits(report: Report, console: Console) -> None:
     table = _table("", "What this AEP does", "Seen")
+    not_examined: dict[tuple[Outcome, str], list[str]] = {}
     for habit in report.habits:
-        shown = "not determined" if habit.value is None else str(habit.value)
-        differs = habit.value is not None and habit.value != habit.default
-        value = Text(f"{shown} (the emulator's default: {habit.default}). ", "bold" if differs else "")
-        table.add_row(_sign(habit.outcome), Text(habit.switch), value + Text(_sentences(habit)))
+        if habit.value is None and [each.seen for each in report.habits].count(habit.seen) > 1:
+            not_examined.setdefault((habit.outcome, habit.seen), []).append(habit.switch)
+        else:
+            table.add_row(_sign(habit.outcome), Text(habit.switch), _value(habit) + Text(_sentences(habit)))
+    for (outcome, seen), switches in not_examined.items():
+        table.add_row(_sign(outcome), Text(f"{len(switches)} more"), Text(f"{seen} {', '.join(switches)}."))
     console.print(table)
     console.print()
+
+
+def _value(habit: HabitFinding) -> Text:
+    shown = "not determined" if habit.value is None else str(habit.value)
+    differs = habit.value is not None and habit.value != habit.default
+    return Text(f"{shown} (the emulator's default: {habit.default}). ", "bold" if differs else "")
 
 
 def _show_operators(report: Report, console: Console) -> None:
     table = _table("", "Operators and sensors", "Because of")
     found = verdicts(report)
-    for verdict in sorted(set(found.values()), key=lambda each: (list(Works).index(each.works), each.because)):
+    for verdict in sorted(
+        set(found.values()), key=lambda each: (list(Works).index(each.result), each.because)
+    ):
         names = "\n".join(operator for operator, own in found.items() if own == verdict)
         if len(set(found.values())) == 1:
             names = f"all {len(found)}"
-        table.add_row(Text(verdict.works, _STYLES_OF_WORKS[verdict.works]), Text(names), Text("; ".join(verdict.because)))
+        table.add_row(
+            Text(verdict.result, _STYLES_OF_WORKS[verdict.result]),
+            Text(names),
+            Text("; ".join(verdict.because)),
+        )
     console.print(table)
     console.print()
 
 
 def _table(*columns: str) -> Table:
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    # Only the last column wraps within words' limits; the first ones are short.
-    table.columns[0].no_wrap = True
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     return table
 
 

@@ -64,10 +64,7 @@ class Service(Enum):
     TARGET_CONNECTIONS = _of_flow_service("target connections", "targetConnections", _BOTH)
     FLOWS = _of_flow_service("flows", "flows", f"{_BOTH} and Activate Destinations")
     RUNS = _Service(
-        "flow runs",
-        f"{_FLOW_SERVICE}/runs",
-        "View Sources and View Destinations",
-        Probe("", _RECENT),
+        "flow runs", f"{_FLOW_SERVICE}/runs", "View Sources and View Destinations", Probe("", _RECENT)
     )
     AUDIENCES = _Service(
         "Segmentation (audiences)",
@@ -167,12 +164,7 @@ NEEDS = {
         Service.TARGET_CONNECTIONS, sometimes=[Service.CONNECTION_SPECS]
     ),
     "FlowServiceDeleteConnectionOperator": _needs(
-        sometimes=[
-            Service.CONNECTIONS,
-            Service.SOURCE_CONNECTIONS,
-            Service.TARGET_CONNECTIONS,
-            Service.FLOWS,
-        ]
+        sometimes=[Service.CONNECTIONS, Service.SOURCE_CONNECTIONS, Service.TARGET_CONNECTIONS, Service.FLOWS]
     ),
     "FlowServiceCreateFlowOperator": _needs(
         Service.FLOWS, sometimes=[Service.FLOW_SPECS, Service.SOURCE_CONNECTIONS]
@@ -185,23 +177,15 @@ NEEDS = {
     ),
     "FlowServiceRunFlowOperator": _needs(Service.FLOWS, Service.RUNS),
     "FlowServiceDeleteFlowOperator": _needs(
-        Service.FLOWS,
-        Service.SOURCE_CONNECTIONS,
-        Service.TARGET_CONNECTIONS,
-        sometimes=[Service.CONNECTIONS],
+        Service.FLOWS, Service.SOURCE_CONNECTIONS, Service.TARGET_CONNECTIONS, sometimes=[Service.CONNECTIONS]
     ),
     "FlowServicePruneFlowsOperator": _needs(
-        Service.FLOWS,
-        sometimes=[Service.CONNECTIONS, Service.SOURCE_CONNECTIONS, Service.TARGET_CONNECTIONS],
+        Service.FLOWS, sometimes=[Service.CONNECTIONS, Service.SOURCE_CONNECTIONS, Service.TARGET_CONNECTIONS]
     ),
     "FlowServiceFlowRunReportOperator": _needs(Service.RUNS, sometimes=[Service.FLOWS]),
     "FlowServiceActivateSegmentsOperator": _needs(Service.FLOWS, sometimes=[Service.AUDIENCES]),
-    "FlowServiceAdHocActivationOperator": _needs(
-        Service.AD_HOC, Service.RUNS, sometimes=[Service.AUDIENCES]
-    ),
-    "FlowServicePostToInletOperator": _needs(
-        Service.INLETS, sometimes=[Service.CONNECTIONS, Service.FLOWS]
-    ),
+    "FlowServiceAdHocActivationOperator": _needs(Service.AD_HOC, Service.RUNS, sometimes=[Service.AUDIENCES]),
+    "FlowServicePostToInletOperator": _needs(Service.INLETS, sometimes=[Service.CONNECTIONS, Service.FLOWS]),
     "FlowServiceCreateSchemaOperator": _needs(Service.SCHEMAS),
     "FlowServiceCreateDatasetOperator": _needs(Service.CATALOG, sometimes=[Service.SCHEMAS]),
     "FlowServiceCreateMappingSetOperator": _needs(Service.DATA_PREP),

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sandbox", help="overrides the sandbox of the connection")
     parser.add_argument("--all", action="store_true", help="take all flows of the sandbox")
     parser.add_argument(
-        "--kind", choices=("destination", "source"), help="with --all: only flows to destinations, or from sources"
+        "--kind",
+        choices=("destination", "source"),
+        help="with --all: only flows to destinations, or from sources",
     )
     parser.add_argument(
         "--output-dir",
@@ -49,19 +51,21 @@ def run(options: argparse.Namespace) -> int:
     if problem := _contradiction(options):
         _tell(problem)
         return 2
+    from airflow_provider_flowservice.hooks.connection import look_into_airflows_database
     from airflow_provider_flowservice.print_dag.printing import PrintError, print_dags
 
     try:
-        print_dags(
-            conn_id=options.conn_id,
-            sandbox=options.sandbox,
-            flow_ids=None if options.all else options.flow_ids,
-            kind=options.kind,
-            folder=options.output_dir,
-            mapped=options.mapped,
-            force=options.force,
-            tell=_tell,
-        )
+        with look_into_airflows_database():
+            print_dags(
+                conn_id=options.conn_id,
+                sandbox=options.sandbox,
+                flow_ids=None if options.all else options.flow_ids,
+                kind=options.kind,
+                folder=options.output_dir,
+                mapped=options.mapped,
+                force=options.force,
+                tell=_tell,
+            )
     except PrintError as error:
         for each in error.problems:
             _tell(each)

@@ -57,9 +57,7 @@ def examine_access(hook: FlowServiceHook, progress: Progress, veil: Veil) -> Acc
         veil.hide([token])
 
     fresh = FreshToken()
-    transport = http.RequestsTransport(
-        settings, on_token=on_token, token_store=fresh, caller=hook.caller
-    )
+    transport = http.RequestsTransport(settings, on_token=on_token, token_store=fresh, caller=hook.caller)
     more, has_token = examine_token(settings, transport, fresh)
     findings += more
     calls += not settings.access_token

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from airflow_provider_flowservice.client import http
-from airflow_provider_flowservice.client.errors import (
-    FlowServiceError,
-    NotSentError,
-    UntrustedServerError,
-)
+from airflow_provider_flowservice.client.errors import FlowServiceError, NotSentError, UntrustedServerError
 from airflow_provider_flowservice.client.http import Host, Request
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.connection_fields import STANDARD_FIELDS, EXTRAS, field_name
+from airflow_provider_flowservice.connection_fields import EXTRAS, STANDARD_FIELDS, field_name
 from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING, Service
@@ -66,7 +62,9 @@ def _examine(transport: http.RequestsTransport, settings: Settings, name: str) -
     except FlowServiceError as error:
         return _broken(name, *_reason(error))
     if name == "host" and not _is_json(received):
-        seen = f"What comes (status {received.status}) is not the JSON of AEP, but for example a page in HTML."
+        seen = (
+            f"What comes (status {received.status}) is not the JSON of AEP, but for example a page in HTML."
+        )
         return _broken(name, seen, _ANOTHER_SERVER.format(field=field_name(name)))
     origin = settings.gateway if name == "host" else getattr(settings, name)
     way = "through the proxy" if http.proxy_for(origin, settings) else "directly"
@@ -110,7 +108,10 @@ def _reason(error: FlowServiceError) -> tuple[str, str]:
 
 def _untrusted(error: UntrustedServerError) -> tuple[str, str]:
     if "has expired" in error.message:
-        return "The server's certificate has expired.", "Ask those who run the server or the proxy to renew it."
+        return (
+            "The server's certificate has expired.",
+            "Ask those who run the server or the proxy to renew it.",
+        )
     if "mismatch" in error.message or "not valid for" in error.message:
         remedy = "Check the host, and ask those who run the network whether a proxy responds in its place."
         return "The server's certificate is for another host.", remedy

@@ -19,11 +19,7 @@ from airflow_provider_flowservice.client.settings import Settings, active_emulat
 from airflow_provider_flowservice.connection_fields import EXTRAS, STANDARD_FIELDS, field_name
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING
-from airflow_provider_flowservice.hooks.connection import (
-    CONN_TYPE,
-    extras_of,
-    reporting_missing_connection,
-)
+from airflow_provider_flowservice.hooks.connection import CONN_TYPE, extras_of, reporting_missing_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -92,8 +88,8 @@ def _broken(subject: str, seen: str, remedy: str) -> Finding:
 
 def _missing() -> Finding:
     remedy = (
-        f"In Airflow's user interface, open Admin > Connections and add one of type {CONN_TYPE}, or give the id of another"
-        " one with --conn-id. If there is one, Airflow's database or secrets backend may have failed for a moment."
+        f"In Airflow's user interface, open Admin > Connections and add one of type {CONN_TYPE}, or give the id of"
+        " another one with --conn-id. If there is one, Airflow's database or secrets backend may have failed for a moment."
     )
     return _broken("connection", "Airflow has found no connection with this id.", remedy)
 
@@ -118,13 +114,13 @@ def _environment() -> Iterator[str | None]:
 
 
 def _values_of(connection: Connection) -> list[Any]:
-    """Return what a connection contains, whether it can be used or not."""
-    found: list[Any] = [connection.host, connection.login, connection.password, connection.schema, connection.extra]
+    """Return what a connection contains, whether it can be used or not, but for numbers."""
+    found: list[Any] = [connection.host, connection.login, connection.password]
     try:
         extras = extras_of(connection)
     except FlowServiceError:
         return found
-    return [*found, *extras.values()]
+    return [*found, *(value for name, value in extras.items() if name not in _NUMBERS)]
 
 
 def _given(connection: Connection | None) -> set[str]:

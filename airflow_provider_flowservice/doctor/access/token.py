@@ -34,18 +34,19 @@ _SECONDS_PER_HOUR = 3600.0
 _REJECTIONS = {
     "invalid_client": (
         "the client id or the client secret is wrong, or the secret was revoked",
-        f"{_CREDENTIAL}, compare Client ID with {field_name('login')}, and set {field_name('password')} to what"
-        " Retrieve client secret shows.",
+        _CREDENTIAL
+        + f", compare Client ID with {field_name('login')}, and set {field_name('password')} to what Retrieve client"
+        " secret shows.",
     ),
     "invalid_scope": (
         "a scope is not granted to the credential",
-        f"Clear {field_name('scopes')} of the connection. If it is empty: {_ADD_API}, and choose OAuth"
-        " Server-to-Server.",
+        f"Clear {field_name('scopes')} of the connection. If it is empty: {_ADD_API} > OAuth Server-to-Server.",
     ),
     "unauthorized_client": (
         "the credential is not an OAuth Server-to-Server credential",
-        f"{_ADD_API}, choose OAuth Server-to-Server, and set {field_name('login')} and {field_name('password')} to the"
-        " new credential's.",
+        _ADD_API
+        + f" > OAuth Server-to-Server, and set {field_name('login')} and {field_name('password')} to the new"
+        " credential's.",
     ),
 }
 
@@ -104,9 +105,7 @@ def _refused(error: FlowServiceError) -> Finding:
         return _finding(subject, seen, "Try again later.", Outcome.BROKEN)
     if error.code in _REJECTIONS:
         meaning, remedy = _REJECTIONS[error.code]
-        return _finding(
-            subject, f"IMS refuses a token ({_label(error)}): {meaning}.", remedy, Outcome.BROKEN
-        )
+        return _finding(subject, f"IMS refuses a token ({_label(error)}): {meaning}.", remedy, Outcome.BROKEN)
     if isinstance(error, ApiError) and error.code is None:
         remedy = (
             f"A proxy on the way, or another server than Adobe's, may have responded: check {field_name('ims_host')} of"

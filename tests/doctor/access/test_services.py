@@ -29,7 +29,6 @@ from tests.support.deferral import run_to_end
 from tests.support.files import exported, make_file_flow
 from tests.support.operation import NAME, POLL, Operation, Sandbox
 from tests.support.operations import operations
-from tests.support.sandbox import control, sandbox, time  # noqa: F401 (fixtures)
 from tests.support.streaming import open_source, people
 
 BY_NAME = [{"name": "Loyal customers"}]
@@ -37,9 +36,7 @@ FLOW_SPEC = "upsToStreamingDestination"
 
 
 def use(name: str, prepare: Callable[[Sandbox], Any], build: Callable[[Any], Any]) -> Operation:
-    return Operation(
-        name=name, prepare=prepare, build=build, places={}, left=lambda *_: None, wanted=None
-    )
+    return Operation(name=name, prepare=prepare, build=build, places={}, left=lambda *_: None, wanted=None)
 
 
 def other_uses() -> Iterator[Operation]:
@@ -107,11 +104,7 @@ def other_uses() -> Iterator[Operation]:
         "post to a URL",
         lambda sandbox: open_source(sandbox.hook, authenticated=False),
         lambda source: FlowServicePostToInletOperator(
-            task_id="x",
-            inlet_url=source.inlet.url,
-            messages=people(1),
-            settle_seconds=0,
-            max_failures=1,
+            task_id="x", inlet_url=source.inlet.url, messages=people(1), settle_seconds=0, max_failures=1
         ),
     )
 
@@ -164,7 +157,9 @@ def test_each_operator_asks_exactly_the_services_that_the_table_says(
 
 def test_the_table_has_every_operator_and_sensor() -> None:
     info = get_provider_info()
-    modules = [name for key in ("operators", "sensors") for each in info[key] for name in each["python-modules"]]
+    modules = [
+        name for key in ("operators", "sensors") for each in info[key] for name in each["python-modules"]
+    ]
     classes = {
         name
         for module in modules
