@@ -89,7 +89,8 @@ def _broken(subject: str, seen: str, remedy: str) -> Finding:
 def _missing() -> Finding:
     remedy = (
         f"In Airflow's user interface, open Admin > Connections and add one of type {CONN_TYPE}, or give the id of"
-        " another one with --conn-id. If there is one, Airflow's database or secrets backend may have failed for a moment."
+        " another one with --conn-id. If there is one, Airflow's database or secrets backend may have failed for a"
+        " moment."
     )
     return _broken("connection", "Airflow has found no connection with this id.", remedy)
 

@@ -16,8 +16,8 @@ import pytest
 from airflow_provider_flowservice.doctor import examine as examining
 from airflow_provider_flowservice.doctor.command import add_arguments, run
 from airflow_provider_flowservice.emulator.settings import Switches
-from tests.doctor.access.conftest import CONN_ID, OBJECT, SANDBOX, VARIABLE, Customer
 from tests.support.airflow import flowservice_connection
+from tests.support.customer import CONN_ID, OBJECT, SANDBOX, VARIABLE, Customer
 from tests.support.faults import fault
 from tests.support.features import needs
 
@@ -73,9 +73,8 @@ def test_json_on_standard_output_is_alone_there(doctor: Doctor) -> None:
     assert document["exit_code"] == ran.code
     assert document["operators"]["FlowServiceCreateFlowOperator"] == {"result": "works", "because": []}
     assert document["operators_that_do_not_work"] == {}
-    assert {"area": "Sandbox", "subject": "existence", "outcome": "fine"}.items() <= [
-        each for each in document["findings"] if each["subject"] == "existence"
-    ][0].items()
+    (found,) = [each for each in document["findings"] if each["subject"] == "existence"]
+    assert (found["area"], found["outcome"]) == ("Sandbox", "fine")
     assert "What works" in ran.err
 
 

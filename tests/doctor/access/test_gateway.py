@@ -5,7 +5,7 @@ import pytest
 from airflow_provider_flowservice.doctor.findings import Area, Outcome
 from airflow_provider_flowservice.doctor.report import Works, verdicts
 from airflow_provider_flowservice.doctor.services import EVERYTHING
-from tests.doctor.access.conftest import Customer, in_area
+from tests.support.customer import Customer, in_area
 from tests.support.faults import fault
 
 pytestmark = pytest.mark.usefixtures("airflow_database")

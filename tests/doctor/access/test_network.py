@@ -12,7 +12,7 @@ from airflow_provider_flowservice.doctor.findings import Area, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING, Service
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from tests.doctor.access.conftest import SANDBOX, Customer, in_area
+from tests.support.customer import SANDBOX, Customer, in_area
 from tests.support.proxy import ConnectProxy
 from tests.support.raw import answer, sending, serving
 

@@ -5,7 +5,7 @@ import pytest
 from airflow_provider_flowservice.doctor.findings import Area, Outcome
 from airflow_provider_flowservice.doctor.report import Works, operators_that_do_not_work, verdicts
 from airflow_provider_flowservice.doctor.services import NEEDS, Service
-from tests.doctor.access.conftest import Customer, in_area
+from tests.support.customer import Customer, in_area
 from tests.support.faults import fault
 
 READABLE = [service for service in Service if service.probe is not None]

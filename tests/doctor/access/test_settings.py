@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_flowservice.connection_fields import field_name
 from airflow_provider_flowservice.doctor.findings import Area, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING
-from tests.doctor.access.conftest import VARIABLE, Customer, in_area
+from tests.support.customer import VARIABLE, Customer, in_area
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 WRONG: list[tuple[str, Any]] = [

@@ -10,7 +10,7 @@ from airflow_provider_flowservice.client import FLOWS
 from airflow_provider_flowservice.client.settings import DEFAULT_SCOPES
 from airflow_provider_flowservice.doctor.findings import Area, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING
-from tests.doctor.access.conftest import Customer, in_area
+from tests.support.customer import Customer, in_area
 from tests.support.faults import fault
 
 IMS = "/ims/token/v3"
