@@ -1,4 +1,4 @@
-"""Somebody who runs the doctor on a connection whose values tell where they come from, so that a report can be searched."""
+"""Somebody who runs the doctor on a connection whose values tell where they come from."""
 
 from __future__ import annotations
 
