@@ -79,7 +79,7 @@ def _host_of(url: str) -> set[str]:
 
 @contextmanager
 def veiled_logs(veil: Veil) -> Iterator[None]:
-    """Let all that is logged in the ``with`` block pass a veil, and go to standard error."""
+    """Let the warnings and errors that are logged in the ``with`` block pass a veil, and go to standard error."""
     handlers = logging.getLogger().handlers
     sieve = _Sieve(veil)
     for handler in handlers:
@@ -99,9 +99,10 @@ class _Sieve(logging.Filter):
         self._veil = veil
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace a message by one without values, and an exception by its type."""
+        """Take what tells of a problem, with a message without values, and the type of an exception in its place."""
         # Airflow warns of secrets that are too short to be masked in its logs; a report does not show them either.
-        if record.name.endswith("secrets_masker") and record.levelno <= logging.WARNING:
+        is_about_masking = record.name.endswith("secrets_masker") and record.levelno == logging.WARNING
+        if record.levelno < logging.WARNING or is_about_masking:
             return False
         error = record.exc_info[0] if record.exc_info else None
         told = f" ({error.__name__})" if error else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from tests.support.customer import CONN_ID, OBJECT, SANDBOX, VARIABLE, Customer
 from tests.support.faults import fault
 from tests.support.features import needs
 
+KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
@@ -225,7 +227,8 @@ def in_a_shell(customer: Customer, *command: str) -> subprocess.CompletedProcess
         text=True,
         check=False,
         timeout=120,
-        env={**os.environ, VARIABLE: connection, "COLUMNS": "100"},
+        # Airflow 3.1 warns if it has no key.
+        env={**os.environ, VARIABLE: connection, "COLUMNS": "100", "AIRFLOW__CORE__FERNET_KEY": KEY},
     )
 
 

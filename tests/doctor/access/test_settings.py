@@ -72,7 +72,8 @@ def test_an_extra_that_is_not_supported(customer: Customer) -> None:
 
 def test_an_extra_that_is_not_json(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, '{"conn_type": "flowservice", "extra": "[\\"acme\\"]"}')
-    assert customer.broken().subject == "extra"
+    # Airflow 3.1 itself takes no such connection for one.
+    assert customer.broken().subject in ("extra", "connection")
 
 
 @pytest.mark.parametrize("name", ["host", "ims_host", "collection_host"])
