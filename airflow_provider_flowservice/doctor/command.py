@@ -55,10 +55,10 @@ def run(options: argparse.Namespace) -> int:
         return 1
     try:
         found = _examine(options)
+        _write(found, options)
     except Exception as error:  # noqa: BLE001 (it is shown, without its message, which can have ids and names)
         sys.stderr.write(f"The doctor has failed: {_place_of(error)}. Please report it as a bug.\n")
         return 1
-    _write(found, options)
     return found.exit_code
 
 

@@ -16,6 +16,8 @@ from airflow_provider_flowservice.doctor.services import EVERYTHING
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: Characters of the second column at most, so that the last one has room: the longest name of an operator.
+_SUBJECT_WIDTH = max(map(len, EVERYTHING))
 _STYLES = {
     Outcome.FINE: "green",
     Outcome.BROKEN: "bold red",
@@ -140,6 +142,7 @@ def _value(habit: HabitFinding) -> Text:
 
 def _show_operators(report: Report, console: Console) -> None:
     table = _table("", "Operators and sensors", "Because of")
+    table.columns[1].no_wrap = True
     found = verdicts(report)
     for verdict in sorted(
         set(found.values()), key=lambda each: (list(Works).index(each.result), each.because)
@@ -158,8 +161,9 @@ def _show_operators(report: Report, console: Console) -> None:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", max_width=_SUBJECT_WIDTH if number == 1 else None)
+    table.columns[0].no_wrap = True
     return table
 
 
@@ -172,8 +176,8 @@ def _subject(finding: Finding | HabitFinding) -> str:
 
 
 def _sentences(finding: Finding | HabitFinding) -> str:
-    documented = f"Documented: {finding.documented}" if isinstance(finding, HabitFinding) else ""
-    return " ".join(text for text in (finding.seen, documented, finding.remedy) if text)
+    documented = f" Documented: {finding.documented}" if isinstance(finding, HabitFinding) else ""
+    return f"{finding.seen}{documented}\n{finding.remedy}".rstrip()
 
 
 def _summary(report: Report) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.progress import Progress
 
 _EMPTY = " AEP may also show an empty list if a permission is missing."
+_NOT_THERE = "If your organization has licensed it, ask Adobe's support, or check that the host is AEP's."
 
 
 def examine_permissions(aep: Aep, progress: Progress) -> list[Finding]:
@@ -36,6 +37,8 @@ def _examine(aep: Aep, service: Service) -> Finding:
         return _unknown(service, f"There is no response ({type(error).__name__}).")
     if answer.status == 403:
         return _forbidden(service, answer)
+    if answer.status in (404, 501):
+        return _unknown(service, f"It is not there (status {answer.label}).", _NOT_THERE)
     if not answer.is_success:
         return _unknown(service, f"AEP responds with status {answer.label}.")
     if answer.document is None:
@@ -64,8 +67,8 @@ def _forbidden(service: Service, answer: Answer) -> Finding:
     return _finding(service, Outcome.BROKEN, f"It may not be read (status {answer.label}).", remedy)
 
 
-def _unknown(service: Service, seen: str) -> Finding:
-    return _finding(service, Outcome.UNKNOWN, seen, "Run this again later.")
+def _unknown(service: Service, seen: str, remedy: str = "Run this again later.") -> Finding:
+    return _finding(service, Outcome.UNKNOWN, seen, remedy)
 
 
 def _readable(aep: Aep, service: Service, answer: Answer) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowException, conf
 
 from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.errors import (
@@ -20,6 +20,7 @@ from airflow_provider_flowservice.connection_fields import EXTRAS, STANDARD_FIEL
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING
 from airflow_provider_flowservice.hooks.connection import CONN_TYPE, extras_of, reporting_missing_connection
+from airflow_provider_flowservice.hooks.token_file import default_token_files
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -56,6 +57,7 @@ def examine_settings(hook: FlowServiceHook, veil: Veil) -> tuple[list[Finding], 
         veil.hide(msgspec.structs.astuple(settings))
         veil.hide(settings.secrets)
         http.ca_file(settings)
+        _check_token_cache(settings)
         proxy = http.proxy_for(settings.gateway, settings)
     except MissingConnectionError:
         return [_missing()], None
@@ -66,7 +68,7 @@ def examine_settings(hook: FlowServiceHook, veil: Veil) -> tuple[list[Finding], 
         *_of_fields(settings, _given(connection), hook.sandbox is not None),
         _finding(field_name("proxy"), _proxy(settings, proxy)),
         _finding(field_name("ca_file"), _ca_file(settings)),
-        _finding("allowed_hosts in section flowservice of Airflow's options", _allowed_hosts()),
+        _finding("allowed_hosts (Airflow's option)", _allowed_hosts()),
     ]
     return findings, settings
 
@@ -107,6 +109,21 @@ def _invalid(error: InvalidInputError) -> Finding:
         return _broken(subject, seen, error.remedy)
     seen = "It is empty." if error.problem == "is empty" else "Its value cannot be used."
     return _broken(subject, seen, error.remedy)
+
+
+def _check_token_cache(settings: Settings) -> None:
+    """Open the files that operators share their tokens in.
+
+    :raises InvalidInputError: if they cannot be used.
+    """
+    if not settings.token_cache:
+        return
+    try:
+        default_token_files()
+    except AirflowException:
+        problem = "requires a valid Fernet key"
+        remedy = "Set fernet_key in section core of Airflow's options to a valid key, or clear it."
+        raise InvalidInputError(field_name("token_cache"), problem, remedy) from None
 
 
 def _environment() -> Iterator[str | None]:

@@ -97,6 +97,29 @@ def test_a_ca_file_of_the_environment_that_is_missing(
     assert "acme" not in found.seen
 
 
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_that_cannot_be_used(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "http://acme:pass/word@acme.example.com")
+    customer.connect(host="https://acme.example.com")
+    found = customer.broken()
+    assert found.subject == variable
+    assert "percent-encoded" in found.remedy
+
+
+def test_a_token_cache_that_cannot_be_used(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Without a Fernet key, Airflow's default in some versions, it cannot be used either.
+    (tmp_path / "flowservice-tokens").mkdir(mode=0o755)
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    customer.connect(token_cache="file")
+    found = customer.broken()
+    assert found.subject == "Token cache (extra token_cache)"
+    assert str(tmp_path) not in found.seen + found.remedy
+
+
 def test_each_setting_is_shown_with_its_origin(
     customer: Customer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
