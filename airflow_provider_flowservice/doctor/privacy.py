@@ -32,6 +32,8 @@ _LOOKS_PRIVATE = re.compile(
     r"|\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?",
     re.IGNORECASE,
 )
+#: Number of characters from which on a value is not by chance a part of a word.
+_UNIQUE = 12
 #: What takes the place of a value.
 HIDDEN = "***"
 
@@ -46,7 +48,7 @@ class Veil:
         """Add values; what is not a string, or is Adobe's own, is passed over."""
         for value in values:
             if isinstance(value, str) and (text := value.strip()) and text not in _PUBLIC:
-                self._values |= {text, quote(text, safe="")} | _host_of(text)
+                self._values |= {text, text.removesuffix("@AdobeOrg"), quote(text, safe="")} | _host_of(text)
 
     def over(self, report: Report) -> Report:
         """Return a report without the values."""
@@ -57,9 +59,12 @@ class Veil:
         )
 
     def over_text(self, text: str) -> str:
-        """Return a text without the values, which must stand in it as whole words."""
+        """Return a text without the values. Short ones are looked for as whole words: they may be parts of others."""
         for value in sorted(self._values, key=len, reverse=True):
-            text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", HIDDEN, text)
+            if len(value) >= _UNIQUE:
+                text = text.replace(value, HIDDEN)
+            else:
+                text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", HIDDEN, text)
         return _LOOKS_PRIVATE.sub(HIDDEN, text)
 
     def _over_one(self, finding: F) -> F:
