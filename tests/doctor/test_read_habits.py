@@ -328,6 +328,13 @@ def test_odd_items_are_no_evidence_of_what_they_do_not_have(
     assert {found[switch] for switch in needed} == {None}
 
 
+def test_a_weak_etag_is_of_neither_form(one: EmulatorControl, connect: Connect) -> None:
+    (connection,) = one.state()["connections"]
+    connection["etag"] = f"W/{connection['etag']}"
+    one.inject(fault("status", "GET", "connections", status=200, body={"items": [connection]}))
+    assert look("etag_quotes", connect(one)) is None
+
+
 @pytest.mark.parametrize(
     ("value", "is_masked"),
     [

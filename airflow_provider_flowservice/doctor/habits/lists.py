@@ -208,6 +208,11 @@ def _etag_quotes(aep: Aep) -> Seen:
         return lacking(aep, "Nothing has an etag: make a connection, or add --with-writes.")
     if len(etag) > 1 and etag.startswith('"') and etag.endswith('"'):
         return Seen("inside", "The etag of an object has double quotes inside.")
+    if '"' in etag:
+        return Seen(
+            None,
+            "The etag of an object has double quotes in other places; report this to the provider's project.",
+        )
     return Seen("none", "The etag of an object has no double quotes inside.")
 
 
