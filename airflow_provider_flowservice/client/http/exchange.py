@@ -178,7 +178,7 @@ def probe(
     attempt = 1
     while True:
         yield Turn()
-        headers = {**common.headers, **given, "x-request-id": _new_request_id()}
+        headers = {**common.headers, "x-request-id": _new_request_id(), **given}
         sent = {name: value for name, value in headers.items() if name not in without}
         result = yield _prepare(request, settings, sent, settings.retry_budget, secrets)
         if isinstance(result, Response):
