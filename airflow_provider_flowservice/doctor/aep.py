@@ -55,10 +55,14 @@ class Aep:
 
     :param settings: of the connection.
     :param transport: sends them.
+    :param token_lifetime: seconds for which the access token was issued; None if it is given in the connection.
     """
 
-    def __init__(self, settings: Settings, transport: RequestsTransport) -> None:
+    def __init__(
+        self, settings: Settings, transport: RequestsTransport, token_lifetime: float | None = None
+    ) -> None:
         self.settings = settings
+        self.token_lifetime = token_lifetime
         self.calls = 0
         self._transport = transport
         self._answers: dict[tuple[Any, ...], Answer] = {}
@@ -102,14 +106,16 @@ class Aep:
         code = None if response.is_success else http.error(response).code
         return Answer(response.status, response.headers, http.lenient_json(response.body), code)
 
+    def newest(self, kind: Kind[Any]) -> Answer:
+        """Ask for up to 100 objects of a kind, the newest first."""
+        return self.get_flow_service(f"/{kind.path}", ("limit", "100"), ("orderby", "-createdAt"))
+
     def recent(self, kind: Kind[Any]) -> tuple[JsonObject, ...]:
         """Return up to 100 objects of a kind as AEP lists them, the newest first.
 
         :returns: none if the list cannot be read.
         """
-        return tuple(
-            self.get_flow_service(f"/{kind.path}", ("limit", "100"), ("orderby", "-createdAt")).items
-        )
+        return tuple(self.newest(kind).items)
 
 
 def _request(method: str, path: str, **details: Any) -> Request[Response]:

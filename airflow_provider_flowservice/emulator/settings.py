@@ -9,7 +9,10 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 #: More than the value of any switch can mean.
 _MAX_NUMBER = 1_000_000_000
@@ -43,6 +46,7 @@ class Settings:
     :param kinesis_endpoint: URL to which flows to Amazon Kinesis really send what they export; None to send nothing.
     :param event_hubs_endpoint: the same for Azure Event Hubs.
     :param export_dir: folder into which flows to file destinations really write; None to write nothing.
+    :param switches: values by name of the switches that differ from the defaults, at the start and after a reset.
     """
 
     sandbox: str = "dev"
@@ -51,6 +55,7 @@ class Settings:
     kinesis_endpoint: str | None = None
     event_hubs_endpoint: str | None = None
     export_dir: str | os.PathLike[str] | None = None
+    switches: Mapping[str, object] = field(default_factory=dict)
 
 
 def _choice(default: str, *others: str, doc: str, decided_by_test: bool = False) -> Any:
@@ -309,3 +314,25 @@ def _check(name: str, value: object, kind: type, metadata: Mapping[str, Any]) ->
     minimum = metadata.get("minimum")
     if minimum is not None and isinstance(value, int) and value < minimum:
         raise ValueError(f"switch {name!r} must be at least {minimum}, not {value}")
+
+
+class _SwitchesFile(msgspec.Struct, frozen=True):
+    switches: dict[str, Any]
+
+
+def read_switches(path: Path) -> dict[str, object]:
+    """Read the switches of a JSON file: ``{"switches": {"list_order": "ignored"}}``. Other keys are ignored.
+
+    :raises OSError: if it cannot be read.
+    :raises ValueError: if it is not such a file, or a name or a value is wrong; it names the file and the remedy.
+    """
+    try:
+        switches = msgspec.json.decode(path.read_bytes(), type=_SwitchesFile).switches
+        Switches().changed(switches)
+    except msgspec.MsgspecError as error:
+        raise ValueError(
+            f'switches file {path}: {error}; it must be JSON such as {{"switches": {{"list_order": "ignored"}}}}'
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"switches file {path}: {error}; correct or remove the entry") from error
+    return switches

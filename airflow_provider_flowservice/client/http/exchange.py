@@ -178,7 +178,7 @@ def probe(
     attempt = 1
     while True:
         yield Turn()
-        headers = {**common.headers, **given, "x-request-id": _new_request_id()}
+        headers = {**common.headers, "x-request-id": _new_request_id(), **given}
         sent = {name: value for name, value in headers.items() if name not in without}
         result = yield _prepare(request, settings, sent, settings.retry_budget, secrets)
         if isinstance(result, Response):
@@ -363,7 +363,11 @@ _BY_CODE = {
 
 
 #: Remedies for errors without a known code.
-_BY_STATUS = {403: _ROLE, 404: "Check the id, and that it belongs to sandbox {sandbox!r}."}
+_BY_STATUS = {
+    409: "If another object has this name, choose another name, or use or delete that object.",
+    403: _ROLE,
+    404: "Check the id, and that it belongs to sandbox {sandbox!r}.",
+}
 
 
 def _advise(error: FlowServiceError, settings: Settings) -> str:

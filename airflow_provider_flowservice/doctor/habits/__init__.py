@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.doctor.aep import Aep
-from airflow_provider_flowservice.doctor.habits import gateway
+from airflow_provider_flowservice.doctor.habits import gateway, lists, runs, schemas, shown
 from airflow_provider_flowservice.doctor.habits.model import Habit
 
 #: The habits that reads can show.
-READ_HABITS: tuple[Habit[Aep], ...] = (*gateway.HABITS,)
+READ_HABITS: tuple[Habit[Aep], ...] = (
+    *gateway.HABITS,
+    *lists.HABITS,
+    *shown.HABITS,
+    *runs.HABITS,
+    *schemas.HABITS,
+)
