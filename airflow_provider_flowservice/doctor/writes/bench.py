@@ -8,9 +8,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_flowservice.client import http
+from airflow_provider_flowservice.client import http, specs
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, member, objects
 from airflow_provider_flowservice.client.streaming import Inlet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client import clock, http
-from airflow_provider_flowservice.client.model import Frozen, Operation, member
+from airflow_provider_flowservice.client.model import Frozen, Operation, is_number, member
 from airflow_provider_flowservice.doctor.aep import Answer
 from airflow_provider_flowservice.doctor.writes.objects import FLOWS, ListRefusedError, Shown
 from airflow_provider_flowservice.doctor.writes.workshop import DESCRIPTION, Made, NotMadeError, Workshop
@@ -75,7 +75,9 @@ def _watch(
             visible = last = elapsed
             version = etag if version is None else version
         if visible is not None and etag != version:
-            version, finalized, last = etag, elapsed, elapsed
+            # Both may show at the same time, and AEP says how long it took.
+            finalized = _told(shown) if elapsed == visible else elapsed
+            version, last = etag, elapsed
         is_ended = _is_ended(shown)
         quiet = _QUIET_UNTOLD if is_ended is None else _QUIET
         if visible is not None and is_ended is not False and elapsed - last >= quiet:
@@ -89,6 +91,13 @@ def _is_ended(shown: Shown) -> bool | None:
     """Return whether AEP says that it has ended the change; None if it does not say."""
     value = member(shown.document, "lastOperation", "status", "value")
     return value == "completed" if isinstance(value, str) else None
+
+
+def _told(shown: Shown) -> int:
+    """Return the seconds between beginning and end of the change, as AEP says; at least 1."""
+    times = [member(shown.document, "lastOperation", name) for name in ("started", "updated")]
+    started, updated = (each if is_number(each) else 0 for each in times)
+    return max(1, int((updated - started) / 1000))
 
 
 def listed_after(workshop: Workshop, made: Made) -> int | None:

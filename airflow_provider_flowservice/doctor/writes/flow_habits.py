@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from airflow_provider_flowservice.client.converge import LOOKS
 from airflow_provider_flowservice.client.model import member, objects
 from airflow_provider_flowservice.doctor.habits.model import Consequence, Habit, Seen
 from airflow_provider_flowservice.doctor.writes.experiments import Experiments
 from airflow_provider_flowservice.doctor.writes.workshop import Attempt
 
 _DRAFT_STATES = ("draft", "initializing")
+#: How long the operators wait until a change shows, in seconds.
+_MAX_DELAY = int(sum(LOOKS))
+_TOO_LATE = Consequence(
+    (
+        "FlowServiceActivateSegmentsOperator",
+        "FlowServicePublishFlowOperator",
+        "FlowServiceSetFlowStateOperator",
+        "FlowServiceUpdateFlowOperator",
+    ),
+    f"They fail if a change does not show within {_MAX_DELAY} seconds: give their tasks retries, with a retry_delay of"
+    " a minute.",
+)
 
 
 def _patch_response(experiments: Experiments) -> Seen:
@@ -77,7 +90,8 @@ def _change_delay_seconds(experiments: Experiments) -> Seen:
     if change.visible_after is None or listed is None:
         return Seen(None, "AEP did not show a change, or a new object in lists, within a minute.")
     text = f"Reads showed a change after {change.visible_after} s, and lists a new object after {listed} s."
-    return Seen(max(change.visible_after, listed), text)
+    seconds = max(change.visible_after, listed)
+    return Seen(seconds, text, _TOO_LATE if seconds > _MAX_DELAY else None)
 
 
 def _fields_in_create(experiments: Experiments) -> Seen:
