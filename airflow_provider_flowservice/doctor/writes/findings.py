@@ -40,20 +40,18 @@ def examine_changes(experiments: Experiments) -> list[Finding]:
 
 def removed(workshop: Workshop) -> Finding:
     """Remove everything that was made, and say what is left."""
-    left = workshop.remove_everything()
-    seen = [_counted(left)] if left else [f"All {workshop.number_made} objects of this run were removed."]
-    if workshop.number_doubtful:
-        seen.append(
-            f"{workshop.number_doubtful} requests had no response, and lists do not show their objects."
+    left, doubtful = workshop.remove_everything(), workshop.number_doubtful
+    if not left and not doubtful:
+        return _finding(
+            "Removal", Outcome.FINE, f"All {workshop.number_made} objects that were made were removed."
         )
-    is_fine = not left and not workshop.number_doubtful
+    seen = [_counted(left)] if left else []
+    seen += [f"Requests without a response, whose objects no list shows: {doubtful}."] if doubtful else []
     return _finding(
         "Removal",
-        Outcome.FINE if is_fine else Outcome.BROKEN,
+        Outcome.BROKEN if left else Outcome.UNKNOWN,
         " ".join(seen),
-        remedy=""
-        if is_fine
-        else "Run the doctor with --with-writes again in an hour; it then removes what is left.",
+        remedy="Run the doctor with --with-writes again in an hour; it then removes what is left.",
     )
 
 

@@ -65,8 +65,9 @@ def _draft_state(experiments: Experiments) -> Seen:
 
 def _silent_patch(experiments: Experiments) -> Seen:
     change = experiments.change()
-    if not change.is_flow or not change.answer.is_success:
-        return Seen(None, f"No flow could be changed ({change.answer.label}).")
+    _ = experiments.bench.flow().needed()
+    if not change.answer.is_success:
+        return Seen(None, f"AEP refused the PATCH ({change.answer.label}).")
     if change.is_silent:
         return Seen(True, "A PATCH of a flow succeeded, and its content stayed as it was.")
     return Seen(False, "A PATCH of a flow changed it.")
