@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_flowservice.client import clock
-from airflow_provider_flowservice.client.http import auth
 from airflow_provider_flowservice.doctor.aep import Aep
 from airflow_provider_flowservice.doctor.findings import Outcome
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit
 from airflow_provider_flowservice.doctor.writes.session import WRITE_HABITS, writing
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.doctor.test_read_habits import IN_AN_EMPTY_SANDBOX
@@ -29,28 +27,6 @@ NUMBERS = {
     "finalization_seconds": (1, 8),
     "inlet_limit_bytes": (700, 1_048_576, 1_500_000),
 }
-
-
-@pytest.fixture
-def empty_sandbox(small_server: EmulatorServer) -> Iterator[Sandbox]:
-    """A sandbox without anything."""
-    auth.forget_all()
-    small_server.control.reset()
-    sandbox = Sandbox(small_server.control)
-    yield sandbox
-    sandbox.api.session.close()
-    auth.forget_all()
-
-
-@pytest.fixture
-def sandbox(empty_sandbox: Sandbox) -> Sandbox:
-    """A sandbox with a flow and two schemas, one of which is enabled for Profile."""
-    api = empty_sandbox.api
-    api.flow()
-    assert api.enable(api.schema("Enabled")).status_code == 200
-    api.schema()
-    empty_sandbox.control.clear_requests()
-    return empty_sandbox
 
 
 def other_values() -> Iterator[tuple[str, object]]:
@@ -111,9 +87,11 @@ def test_an_empty_sandbox_shows_all_but_what_needs_a_schema(empty_sandbox: Sandb
     assert not any(empty_sandbox.held().values())
 
 
+@pytest.mark.parametrize("delay", [0, 8])
 def test_lists_of_an_empty_sandbox_show_habits_meanwhile(
-    empty_sandbox: Sandbox, connect: Callable[[EmulatorControl], Aep]
+    empty_sandbox: Sandbox, connect: Callable[[EmulatorControl], Aep], delay: int
 ) -> None:
+    empty_sandbox.control.set_switches(change_delay_seconds=delay)
     aep = connect(empty_sandbox.control)
     with clock.installed(VirtualClock.in_step_with(empty_sandbox.control)):
         for habit in READ_HABITS:
@@ -298,7 +276,7 @@ def test_an_inlet_on_another_host_gets_nothing(sandbox: Sandbox) -> None:
         (
             "draft_state",
             "initializing",
-            ("FlowServicePublishFlowOperator", "FlowServiceFlowStateSensor(state='draft')"),
+            ("FlowServicePublishFlowOperator", "FlowServiceFindFlowOperator(state='draft')"),
         ),
         ("sync_validation", "unsupported", ("FlowServicePostToInletOperator(sync_validation=True)",)),
         ("inlet_limit_bytes", 900_000, ("FlowServicePostToInletOperator",)),

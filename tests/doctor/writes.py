@@ -32,6 +32,8 @@ class Sandbox:
 
     def held(self) -> dict[str, Any]:
         """Everything that it holds, of every kind that the doctor makes."""
+        # The clock may have gone on for longer than a token lives.
+        self.api.log_in()
         datasets = self.api.get(f"{CATALOG}/dataSets", limit="100").json()
         return {**self.control.state(), "datasets": datasets}
 

@@ -215,7 +215,7 @@ HABITS: tuple[Habit[Experiments], ...] = (
         look=_draft_state,
         consequences={
             "initializing": Consequence(
-                ("FlowServicePublishFlowOperator", "FlowServiceFlowStateSensor(state='draft')"),
+                ("FlowServicePublishFlowOperator", "FlowServiceFindFlowOperator(state='draft')"),
                 "Publish drafts in AEP's user interface, or create flows without draft=True.",
             )
         },
@@ -223,7 +223,7 @@ HABITS: tuple[Habit[Experiments], ...] = (
     Habit(
         switch="fields_in_create",
         documented="The API reference says to leave mandatory and primary fields and the mapping set empty in the"
-        " create, and to patch them; the tutorials patch them too.",
+        " create, and to patch them afterwards.",
         look=_fields_in_create,
     ),
     Habit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -62,14 +62,15 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
     progress("Leftovers of earlier runs")
     written.findings.append(remove_leftovers(aep))
     workshop = Workshop(aep)
-    try:
-        with _termination_raises():
+    with _termination_raises() as is_over:
+        try:
             _examine(Experiments(workshop), written, progress)
             aep.forget()
             yield written
-    finally:
-        progress("Removing what was made")
-        written.findings.append(removed(workshop))
+        finally:
+            is_over()
+            progress("Removing what was made")
+            written.findings.append(removed(workshop))
 
 
 def check_sandbox(aep: Aep) -> Finding:
@@ -120,20 +121,20 @@ def _explained(habit: Habit[Experiments]) -> Habit[Experiments]:
 
 
 @contextmanager
-def _termination_raises() -> Iterator[None]:
-    """Turn SIGTERM into the end of the process by an exception, so that what was made is removed."""
+def _termination_raises() -> Iterator[Callable[[], object]]:
+    """Turn SIGTERM into the end of the process by an exception, so that what was made is removed.
+
+    :returns: a function after which SIGTERM is ignored, so that the removal is not interrupted.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
 
     def end(number: int, _: FrameType | None) -> None:
-        # Whoever asks again must not interrupt the removal.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.exit(128 + number)
 
     previous = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        yield lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
     finally:
-        if signal.getsignal(signal.SIGTERM) is end:
-            signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGTERM, previous)

@@ -30,7 +30,14 @@ def is_doctors_name(name: object) -> bool:
 
 
 class NotMadeError(Exception):
-    """What a check needs was not made. The message says why, without ids and names."""
+    """What a check needs was not made. The message says why, without ids and names.
+
+    :param status: of AEP's response to the attempt to make it, if that is why.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Made(Frozen, frozen=True):
@@ -72,7 +79,8 @@ class Attempt(Frozen, frozen=True):
         :raises NotMadeError: if it was not made.
         """
         if self.made is None:
-            raise NotMadeError(f"It needs {self.label}, which AEP did not make ({self.outcome}).")
+            message = f"It needs {self.label}, which AEP did not make ({self.outcome})."
+            raise NotMadeError(message, self.answer.status if self.answer else None)
         return self.made
 
 
