@@ -23,7 +23,7 @@ _SHARED_WITH_AIRFLOW = {"deferrable"}
 #: Airflow gives triggers a few attributes of its own; these must not be an argument of ours.
 _RESERVED_FOR_TRIGGERS = {"task_id", "trigger_id", "template_fields", "task_instance"}
 #: Arguments that mean the same wherever they occur.
-_SAME_EVERYWHERE = ("flowservice_conn_id", "sandbox", "description", "if_exists", "draft")
+_SAME_EVERYWHERE = ("flowservice_conn_id", "sandbox", "description", "if_exists", "adopt_id", "draft")
 #: Arguments of triggers that are checked when the trigger is created.
 _VALID = {
     "flow_id": "8256cfb4-17e6-432c-a469-6aedafb16cd5",

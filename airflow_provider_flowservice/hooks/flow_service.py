@@ -177,23 +177,25 @@ class FlowServiceHook(FlowServiceStreamingHook):
         desired: Desired[R],
         if_exists: IfExists | str = IfExists.REUSE,
         saved: SavedState = NOTHING_SAVED,
+        adopt_id: str | None = None,
     ) -> EnsureResult[R]:
         """Make sure that an object exists exactly once, no matter how often this runs.
 
         :param desired: the object, for example a ``DesiredFlow``.
         :param if_exists: what to do if the object already exists: ``reuse``, ``update``, ``fail`` or ``create``.
         :param saved: state of an earlier, interrupted attempt.
-        :raises InvalidInputError: if ``if_exists`` is something else.
+        :param adopt_id: id of the object, which is then neither searched for nor created; its name may differ, too.
+        :raises InvalidInputError: if ``if_exists`` is something else, or contradicts ``adopt_id``.
+        :raises NotFoundError: if no object has the id ``adopt_id``.
         :raises DriftError: if the object exists with other settings, or several different ones exist.
         """
-        return ensure.ensure(self, desired, enum_member("if_exists", if_exists, IfExists), saved)
+        return ensure.ensure(self, desired, enum_member("if_exists", if_exists, IfExists), saved, adopt_id)
 
-    def plan(self, desired: Desired[R], if_exists: IfExists | str = IfExists.REUSE) -> PlannedCreate[R]:
-        """Return what :meth:`ensure` would send, without sending it.
-
-        :raises DriftError: if :meth:`ensure` would raise it.
-        """
-        return ensure.plan_create(self, desired, enum_member("if_exists", if_exists, IfExists))
+    def plan(
+        self, desired: Desired[R], if_exists: IfExists | str = IfExists.REUSE, adopt_id: str | None = None
+    ) -> PlannedCreate[R]:
+        """Return what :meth:`ensure` would send, without sending it; it raises the same errors."""
+        return ensure.plan_create(self, desired, enum_member("if_exists", if_exists, IfExists), adopt_id)
 
     def set_flow_state(self, flow_id: str, state: FlowState | str) -> Flow:
         """Enable or disable a flow (``POST /flows/{id}/action``). Nothing is sent if it already has the state.

@@ -52,6 +52,8 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     :param description: description for users; not compared with an existing one.
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
+        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -73,6 +75,7 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
         auth: Mapping[str, Any] | None = None,
         description: str | None = None,
         if_exists: str = "reuse",
+        adopt_id: str | None = None,
         draft: bool | str = False,
         plan_only: bool | str = False,
         flowservice_conn_id: str = "flowservice_default",
@@ -160,6 +163,8 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     :param description: description for users; not compared with an existing one.
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
+        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -184,6 +189,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
         compression_type: str | None = None,
         description: str | None = None,
         if_exists: str = "reuse",
+        adopt_id: str | None = None,
         draft: bool | str = False,
         plan_only: bool | str = False,
         flowservice_conn_id: str = "flowservice_default",
@@ -194,7 +200,8 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Reject a compression that is given twice."""
+        """Reject a compression that is given twice, too."""
+        super().check_arguments()
         if (
             self.compression_type is not None
             and isinstance(self.data_properties, Mapping)
@@ -237,6 +244,8 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
     :param description: description for users; not compared with an existing one.
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
+        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -259,6 +268,7 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
         schema_id: str | None = None,
         description: str | None = None,
         if_exists: str = "reuse",
+        adopt_id: str | None = None,
         draft: bool | str = False,
         plan_only: bool | str = False,
         flowservice_conn_id: str = "flowservice_default",

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_flowservice.client import IfExists
-from airflow_provider_flowservice.client.ensure import EnsureResult, reject_planned
+from airflow_provider_flowservice.client.ensure import EnsureResult, check_adoption, reject_planned
 from airflow_provider_flowservice.client.errors import InvalidInputError
 from airflow_provider_flowservice.client.model import is_uuid
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator, push
-from airflow_provider_flowservice.operators.kinds import choice, flag, string, text
+from airflow_provider_flowservice.operators.kinds import choice, flag, resource_id, string, text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,10 +31,16 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
     name = required(string)
     description = optional(text)
     if_exists = required(choice(IfExists))
+    adopt_id = optional(resource_id)
     #: What is created.
     _shown: ClassVar[Shown]
     #: Id of the object, or its placeholder, as soon as it is known.
     _object_id: str | None = None
+
+    def check_arguments(self) -> None:
+        """Reject an id to adopt if an existing object would never be used."""
+        if self.is_given("adopt_id"):
+            check_adoption(self.if_exists)
 
     def change(self, context: Context) -> str:
         """Create the object if it does not exist, and push the other XComs.
@@ -46,8 +52,10 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
             reject_planned("a parent", parent)
         # The representation of the desired object does not contain secrets.
         work = f"{self.hook.settings.sandbox} {self.if_exists.value} {desired!r}"
+        if self.adopt_id is not None:
+            work += f" adopt {self.adopt_id}"
         task_state = self.task_state(context, work)
-        result = self.hook.ensure(desired, self.if_exists, task_state)
+        result = self.hook.ensure(desired, self.if_exists, task_state, self.adopt_id)
         self._object_id = result.id
         push(context, etag=result.etag, created=result.created, **self.extra_xcoms(desired, result))
         task_state.clear()
@@ -59,7 +67,7 @@ class FlowServiceCreateOperator(FlowServiceChangeOperator):
         :returns: the id of the existing object, or the placeholder ``plan:<kind>:<name>``.
         """
         desired = self.desired()
-        planned = self.hook.plan(desired, self.if_exists)
+        planned = self.hook.plan(desired, self.if_exists, self.adopt_id)
         self._object_id = planned.id
         found = planned.found
         title = desired.title(planned.id)

@@ -32,9 +32,9 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     """Create a mapping set, or reuse an existing one, and return its id (``POST /mappingSets``).
 
     It maps to an XDM schema, as a source of raw records needs it, or to the columns of a destination, which
-    ``profile_mapping`` of a flow to a file destination refers to. The mappings are validated first
-    (``POST /mappingSets/validate``), and an error names each field that AEP rejects. The version of the mapping set is
-    pushed to the XCom key ``mapping_version``.
+    ``profile_mapping`` of a flow to a file destination refers to. Unless ``adopt_id`` is given, the mappings are
+    validated first (``POST /mappingSets/validate``), and an error names each field that AEP rejects. The version of the
+    mapping set is pushed to the XCom key ``mapping_version``.
 
     :param name: name of the mapping set. Without a name, it is found by its target and mappings.
     :param schema_id: ``$id`` of the target schema. Give either this or ``columns``.
@@ -48,6 +48,8 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     :param description: description for users; not compared with an existing one.
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
+        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
@@ -71,6 +73,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         body_form: str = "new",
         description: str | None = None,
         if_exists: str = "reuse",
+        adopt_id: str | None = None,
         plan_only: bool | str = False,
         flowservice_conn_id: str = "flowservice_default",
         sandbox: str | None = None,
@@ -80,7 +83,8 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Reject two targets or none, and what the old format does not support."""
+        """Reject two targets or none, and what the old format does not support, too."""
+        super().check_arguments()
         self.require_one_of("schema_id", "columns")
         if self.body_form == BodyForm.OLD and self.name:
             raise InvalidInputError(
@@ -90,7 +94,10 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
             raise InvalidInputError("columns", "are not supported by body_form 'old'", "Leave out body_form.")
 
     def desired(self) -> DesiredMappingSet:
-        """Return the mapping set, validated by AEP unless this is a dry run, which must not send a POST."""
+        """Return the mapping set, validated by AEP if it may be created.
+
+        A dry run must not send a POST, and a mapping set to adopt is only compared or changed.
+        """
         mappings = read_mappings(self.mappings)
         if self.columns is not None:
             check_destinations(mappings, self.columns)
@@ -101,7 +108,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
             mappings=mappings,
             form=self.body_form,
         )
-        if not self.plan_only:
+        if not self.plan_only and self.adopt_id is None:
             self.hook.send(desired.validate())
         return desired
 

@@ -21,6 +21,8 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
     :param description: description for users; not compared with an existing one.
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
+        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
@@ -39,6 +41,7 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
         enable_for_profile: bool | str = False,
         description: str | None = None,
         if_exists: str = "reuse",
+        adopt_id: str | None = None,
         plan_only: bool | str = False,
         flowservice_conn_id: str = "flowservice_default",
         sandbox: str | None = None,

@@ -52,7 +52,7 @@ def add_identified_schemas(api: Api) -> None:
     assert api.call("POST", f"{REGISTRY}/tenant/descriptors", json=descriptor).status_code == 201
     body = {
         "type": "object",
-        "title": "Identity map",
+        "title": "A map",
         "description": "",
         "allOf": [{"$ref": each} for each in (PROFILE_CLASS, IDENTITY_MAP)],
     }

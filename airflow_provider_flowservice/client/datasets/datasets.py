@@ -9,7 +9,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.datasets import schemas
-from airflow_provider_flowservice.client.ensure.desired import Desired, Difference
+from airflow_provider_flowservice.client.ensure.desired import Desired, Difference, compare
 from airflow_provider_flowservice.client.errors import DriftError, InvalidResponseError, NotFoundError
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import (
@@ -115,6 +115,7 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
     enable_for_profile: bool = False
 
     label: ClassVar = "dataset"
+    is_renamed: ClassVar = False
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -142,9 +143,9 @@ class DesiredDataset(Desired[Dataset], frozen=True, kw_only=True):
         name = self.name if is_plain(self.name) else None
         return iterate(sender, name=name, needed=could_be(self.name))
 
-    def matches(self, found: Dataset) -> bool:
-        """Whether name and schema are the same."""
-        return found.name == self.name and found.schema_id == self.schema_id
+    def fixed_differences(self, found: Dataset) -> tuple[Difference, ...]:
+        """Return the schema if it differs."""
+        return compare("schemaRef.id", self.schema_id, found.schema_id)
 
     def differences(self, found: Dataset) -> tuple[Difference, ...]:
         """Return the profile tag if it should be set and is not."""

@@ -277,9 +277,17 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     def matches(self, found: MappingSet) -> bool:
         """Whether target and name or, without a name, target and fields are the same."""
-        if (found.schema_id or None) != self.schema_id:
-            return False
-        return found.name == self.name if self.name else not self.differences(found)
+        if self.name:
+            return super().matches(found)
+        return not self.fixed_differences(found) and not self.differences(found)
+
+    def name_differences(self, found: MappingSet) -> tuple[Difference, ...]:
+        """Return the name if it differs; without a name, any is as desired."""
+        return super().name_differences(found) if self.name else ()
+
+    def fixed_differences(self, found: MappingSet) -> tuple[Difference, ...]:
+        """Return the target schema if it differs."""
+        return compare("outputSchema.schemaRef.id", self.schema_id, found.schema_id or None)
 
     def differences(self, found: MappingSet) -> tuple[Difference, ...]:
         """Return the fields and columns that differ."""
@@ -307,7 +315,7 @@ class DesiredMappingSet(Desired[MappingSet], frozen=True, kw_only=True):
 
     def update(self, found: MappingSet) -> Request[Any] | None:
         """Return the request ``PUT /mappingSets/{id}``; None if there is nothing to change."""
-        if not self.differences(found):
+        if not self.not_applied(found):
             return None
         body = {**self.body, "id": found.id, "version": found.version}
         return Request("PUT", _path(found.id), response.nothing, json=body, idempotent=False)

@@ -53,6 +53,11 @@ class Schema(model.Record, frozen=True, kw_only=True):
     registry: _Registry = msgspec.field(name="meta:registryMetadata", default=_Registry())
 
     @property
+    def name(self) -> str:
+        """Its title."""
+        return self.title
+
+    @property
     def created_at(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
         return self.registry.created
@@ -120,6 +125,7 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
     enable_for_profile: bool = False
 
     label: ClassVar = "schema"
+    is_renamed: ClassVar = False
 
     def candidates(self, sender: Sender) -> Iterator[Schema]:
         """Return all schemas of the tenant (``GET /tenant/schemas``)."""
@@ -127,8 +133,14 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
         return iterate(sender, needed=could_be(self.name))
 
     def matches(self, found: Schema) -> bool:
-        """Whether the title is the same."""
+        """Whether the title is the same; a schema with another class is rejected."""
         return found.title == self.name
+
+    def fixed_differences(self, found: Schema) -> tuple[Difference, ...]:
+        """Return the class if it differs."""
+        if any(reference.ref == self.schema_class for reference in found.references):
+            return ()
+        return (Difference("class", found.schema_class, self.schema_class),)
 
     def differences(self, found: Schema) -> tuple[Difference, ...]:
         """Return another class, missing field groups, and the tag if it should be set and is not."""
@@ -161,10 +173,9 @@ class DesiredSchema(Desired[Schema], frozen=True, kw_only=True):
 
         :raises DriftError: if the class differs.
         """
+        if fixed := self.fixed_differences(found):
+            raise self.cannot_change(found, fixed, "Choose another title.")
         existing = {reference.ref for reference in found.references}
-        if self.schema_class not in existing:
-            differing = Difference("class", found.schema_class, self.schema_class)
-            raise self.cannot_change(found, (differing,), "Choose another title.")
         groups = [group for group in dict.fromkeys(self.field_groups) if group not in existing]
         operations = [model.Operation(op="add", path="/allOf/-", value={"$ref": group}) for group in groups]
         if self._is_enabled_with_the_rest and self._tag_missing(found):

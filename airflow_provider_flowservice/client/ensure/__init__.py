@@ -7,6 +7,7 @@ from airflow_provider_flowservice.client.ensure.create import (
     EnsureResult,
     IfExists,
     SavedState,
+    check_adoption,
     ensure,
 )
 from airflow_provider_flowservice.client.ensure.desired import (

@@ -18,11 +18,14 @@ from airflow_provider_flowservice.client.errors import (
     BadRequestError,
     DriftError,
     FlowServiceError,
+    InvalidInputError,
     NotFoundError,
     is_ambiguous,
+    retyped,
 )
 from airflow_provider_flowservice.client.http.request import Sender
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.client.text import titled
 
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=ExistingResource)
@@ -73,19 +76,29 @@ def ensure(
     desired: Desired[R],
     if_exists: IfExists = IfExists.REUSE,
     saved: SavedState = NOTHING_SAVED,
+    adopt_id: str | None = None,
 ) -> EnsureResult[R]:
     """Make sure that an object exists exactly once, and return it.
 
     :param if_exists: what to do if the object already exists.
     :param saved: lets an attempt use the object that an interrupted one created, regardless of ``if_exists``.
+    :param adopt_id: id of the object, which is then neither searched for nor created.
+    :raises InvalidInputError: if ``adopt_id`` contradicts ``if_exists``, or is not an id.
+    :raises NotFoundError: if no object has the id ``adopt_id``.
     :raises DriftError: if the object exists with other settings, or several different ones exist.
     :raises FlowServiceError: if a request fails.
     """
-    desired.check(sender)
-    ensured = _ensure_itself(sender, desired, if_exists, saved)
+    if adopt_id is None:
+        desired.check(sender)
+        ensured = _ensure_itself(sender, desired, if_exists, saved)
+    else:
+        check_adoption(if_exists)
+        desired.check(sender)
+        ensured = _use(sender, desired, _read_adopted(sender, desired, adopt_id, if_exists), if_exists)
     may_change = ensured.created or if_exists is IfExists.UPDATE
     changed = [
-        _ensure_part(sender, desired, ensured.id, part, may_change) for part in desired.parts(ensured.id)
+        _ensure_part(sender, desired, ensured.id, part, may_change, instead_of_update(adopt_id))
+        for part in desired.parts(ensured.id)
     ]
     # A change of a part may have changed the object.
     return msgspec.structs.replace(ensured, resource=None) if any(changed) else ensured
@@ -99,7 +112,7 @@ def _ensure_itself(
         return _confirm(sender, desired, resumed)
     known = _matching(sender, desired)
     if known and if_exists is not IfExists.CREATE:
-        return _take_existing(sender, desired, known, if_exists)
+        return _use(sender, desired, _choose(desired, known, if_exists), if_exists)
     desired = desired.completed(sender)
     known_ids = sorted(found.id for found in known)
     saved.save({"known": known_ids})
@@ -129,19 +142,20 @@ def _confirm(sender: Sender, desired: Desired[R], created: EnsureResult[R]) -> E
 
 
 def _ensure_part(
-    sender: Sender, desired: Desired[R], found_id: str, part: Part[Any], may_change: bool
+    sender: Sender, desired: Desired[R], found_id: str, part: Part[Any], may_change: bool, instead: str
 ) -> bool:
     """Bring a part of an object to its desired state.
 
     :param may_change: whether it may be changed: the object was created by this task or is to be updated. Otherwise, it
         is waited for, because the task that has created the object may not have completed it yet.
+    :param instead: what to do about differences, unless it is to be changed.
     :returns: whether it was changed.
     """
     title = desired.title(found_id)
     if may_change:
         return converge(sender, part.read, part.update, part.differences, what=title).changed
     if left := look(lambda: part.differences(sender.send(part.read)), until=lambda left: not left):
-        raise desired.differs(found_id, left)
+        raise desired.differs(found_id, left, instead)
     return False
 
 
@@ -176,11 +190,17 @@ def _age(resource: ExistingResource) -> tuple[int, str]:
     return resource.created_at, resource.id
 
 
-def find_existing(sender: Sender, desired: Desired[R], if_exists: IfExists) -> R | None:
+def find_existing(
+    sender: Sender, desired: Desired[R], if_exists: IfExists, adopt_id: str | None = None
+) -> R | None:
     """Return the existing object to use; None if there is none or ``if_exists`` requests another one.
 
+    :param adopt_id: id of the object, if it is known.
+    :raises NotFoundError: if no object has the id ``adopt_id``.
     :raises DriftError: if it exists with other settings or although it must not, or several different ones exist.
     """
+    if adopt_id is not None:
+        return _read_adopted(sender, desired, adopt_id, if_exists)
     known = _matching(sender, desired)
     if not known or if_exists is IfExists.CREATE:
         return None
@@ -197,26 +217,69 @@ def _choose(desired: Desired[R], known: list[R], if_exists: IfExists) -> R:
     _reject_ambiguity(desired, known)
     differences = desired.differences(oldest)
     if differences and if_exists is IfExists.REUSE:
-        raise desired.differs(oldest.id, differences)
+        raise desired.differs(oldest.id, differences, instead_of_update(None))
     return oldest
 
 
-def _take_existing(
-    sender: Sender, desired: Desired[R], known: list[R], if_exists: IfExists
-) -> EnsureResult[R]:
-    oldest = _choose(desired, known, if_exists)
-    title = desired.title(oldest.id)
+def check_adoption(if_exists: IfExists | str) -> None:
+    """Check that an object with a given id may be used.
+
+    :param if_exists: as it is given; a template is not checked.
+    :raises InvalidInputError: if it rules out that an existing object is used.
+    """
+    if if_exists in (IfExists.FAIL, IfExists.CREATE):
+        raise InvalidInputError(
+            "adopt_id",
+            f"is given together with if_exists={str(if_exists)!r}, which never uses an existing resource",
+            "Remove one of them, or set if_exists to 'reuse' or 'update'.",
+        )
+
+
+def instead_of_update(adopt_id: str | None) -> str:
+    """Return what to do about an object that differs, unless it is to be changed; the end of a sentence."""
+    return "choose another name" if adopt_id is None else "change the arguments to what AEP has"
+
+
+def _read_adopted(sender: Sender, desired: Desired[R], adopt_id: str, if_exists: IfExists) -> R:
+    """Read the object to adopt, and reject it if it cannot be brought to the desired state."""
+    try:
+        found = sender.send(desired.read(adopt_id))
+    except NotFoundError as error:
+        problem = f"adopt_id: AEP has no {desired.label} {adopt_id!r} in this sandbox"
+        remedy = "Correct the id or the sandbox, or remove adopt_id to create a new one."
+        raise retyped(error, NotFoundError, f"{problem}. {remedy}") from None
+    renamed = desired.name_differences(found)
+    if fixed := (*desired.fixed_differences(found), *(() if desired.is_renamed else renamed)):
+        raise DriftError(
+            f"adopt_id: {titled(desired.label, found.name, found.id)} has other settings, which cannot be changed:"
+            f" {'; '.join(map(str, fixed))}. Correct adopt_id, or {instead_of_update(adopt_id)}, or remove adopt_id"
+            " to create a new one."
+        )
+    differing = (*renamed, *desired.differences(found))
+    if differing and if_exists is IfExists.REUSE:
+        raise desired.differs(found.id, differing, instead_of_update(adopt_id))
     if if_exists is IfExists.UPDATE:
-        read = desired.read(oldest.id)
-        updated = converge(sender, read, desired.update, desired.not_applied, what=title, found=oldest)
-        oldest = updated.resource
+        try:
+            desired.update(found)
+        except DriftError as error:
+            raise DriftError(f"{error.message} For a new one, remove adopt_id.") from None
+    return found
+
+
+def _use(sender: Sender, desired: Desired[R], found: R, if_exists: IfExists) -> EnsureResult[R]:
+    """Bring an existing object to the desired state if it is to be updated, and return it."""
+    title = desired.title(found.id)
+    if if_exists is IfExists.UPDATE:
+        read = desired.read(found.id)
+        updated = converge(sender, read, desired.update, desired.not_applied, what=title, found=found)
+        found = updated.resource
         if not updated.changed:
             log.info("Reusing %s, which has the desired settings already", title)
     elif desired.secrets:
         log.info("Reusing %s; AEP does not show whether its credentials are the same", title)
     else:
         log.info("Reusing %s", title)
-    return EnsureResult(oldest.id, oldest.etag, created=False, resource=oldest)
+    return EnsureResult(found.id, found.etag, created=False, resource=found)
 
 
 def _reject_ambiguity(desired: Desired[R], known: list[R]) -> None:

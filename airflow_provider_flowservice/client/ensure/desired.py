@@ -15,13 +15,15 @@ from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.converge import Versioned
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request, Sender
-from airflow_provider_flowservice.client.model import Frozen, looks_secret, without_secrets
+from airflow_provider_flowservice.client.model import Frozen, is_uuid, looks_secret, without_secrets
 from airflow_provider_flowservice.client.text import plain_text, titled
 
 R = TypeVar("R", bound="ExistingResource")
 P = TypeVar("P", bound=Versioned)
 #: The names in a path such as ``auth.params[0].password``.
 _NAMES = re.compile(r"[^.\[\]]+")
+#: The end of a path to an id or an element of a list of ids, such as ``flowSpec.id`` or ``sourceConnectionIds[0]``.
+_ID = re.compile(r"(\bid|Id|Ids\[\d+\])$")
 
 
 class ExistingResource(Versioned, Protocol):
@@ -30,6 +32,10 @@ class ExistingResource(Versioned, Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+
+    @property
+    def name(self) -> str | None:
+        """Its name; None if AEP does not show it."""
 
     @property
     def created_at(self) -> int:
@@ -81,6 +87,8 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
 
     #: Name of the type of object in messages, for example ``flow``.
     label: ClassVar[str]
+    #: Whether an update changes the name, too.
+    is_renamed: ClassVar[bool] = True
 
     name: str
     description: str | None = None
@@ -93,17 +101,25 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
     def candidates(self, sender: Sender) -> Iterable[R]:
         """Return existing objects that include this one, if it exists."""
 
-    @abstractmethod
     def matches(self, found: R) -> bool:
         """Whether an existing object is this one: its name, spec and parents are the same."""
+        return found.name == self.name and not self.fixed_differences(found)
+
+    def name_differences(self, found: R) -> tuple[Difference, ...]:
+        """Return the name of an object if it differs from the desired one."""
+        return () if found.name == self.name else (Difference("name", found.name, self.name),)
+
+    @abstractmethod
+    def fixed_differences(self, found: R) -> tuple[Difference, ...]:
+        """Return spec and parents of an object where they differ from the desired ones: no update changes them."""
 
     @abstractmethod
     def differences(self, found: R) -> tuple[Difference, ...]:
         """Return the settings of a matching object that differ from the desired ones."""
 
     def not_applied(self, found: R) -> tuple[Difference, ...]:
-        """Return the changes of an update that an object does not show; by default, its differences."""
-        return self.differences(found)
+        """Return the changes of an update that an object does not show; by default, name and other differences."""
+        return (*self.name_differences(found), *self.differences(found))
 
     def is_as_created(self, found: R) -> bool:
         """Whether a matching object is what the create leads to, even if AEP has left out settings of it."""
@@ -162,11 +178,14 @@ class Desired(Frozen, Generic[R], frozen=True, kw_only=True):
         """Ids of the objects that this one refers to."""
         return ()
 
-    def differs(self, found_id: str, differing: Sequence[Difference]) -> DriftError:
-        """Return the error for differences that an update can change."""
+    def differs(self, found_id: str, differing: Sequence[Difference], instead: str) -> DriftError:
+        """Return the error for differences that an update can change.
+
+        :param instead: the end of the sentence that says what to do, unless it is to be changed.
+        """
         return DriftError(
             f"{self.label} {found_id} ({self.name!r}) exists with other settings:"
-            f" {'; '.join(map(str, differing))}. Set if_exists='update' to change it, or choose another name."
+            f" {'; '.join(map(str, differing))}. Set if_exists='update' to change it, or {instead}."
         )
 
     def cannot_change(self, found: R, differing: Sequence[Difference], remedy: str) -> DriftError:
@@ -182,7 +201,8 @@ def compare(path: str, desired: Any, held: Any, *, exact: bool = False) -> tuple
 
     Only the keys of the desired object are compared, because the server adds others. Lists must have the same length
     and are compared element by element. Scalars are compared as in Python, except that a bool is not a number. Scalars
-    of different types are compared as strings, because AEP returns numbers and booleans as strings.
+    of different types are compared as strings, because AEP returns numbers and booleans as strings. AEP's ids are the
+    same in upper and lower case.
 
     :param path: path of the value, for the differences; empty for a whole document.
     :param exact: whether additional keys in AEP are differences as well.
@@ -195,7 +215,8 @@ def compare(path: str, desired: Any, held: Any, *, exact: bool = False) -> tuple
     elif _is_list(desired) and _is_list(held) and len(desired) == len(held):
         parts = ((f"{path}[{index}]", *pair) for index, pair in enumerate(zip(desired, held, strict=True)))
     else:
-        return () if _is_same(desired, held) else (Difference(path, held, desired),)
+        same = _is_same(desired, held) or (_ID.search(path) and _is_same_uuid(desired, held))
+        return () if same else (Difference(path, held, desired),)
     return tuple(difference for part in parts for difference in compare(*part, exact=exact))
 
 
@@ -208,3 +229,8 @@ def _is_same(desired: Any, held: Any) -> bool:
         return True
     scalars = isinstance(desired, (str, int, float)) and isinstance(held, (str, int, float))
     return scalars and type(desired) is not type(held) and str(desired).lower() == str(held).lower()
+
+
+def _is_same_uuid(desired: Any, held: Any) -> bool:
+    are_texts = isinstance(desired, str) and isinstance(held, str)
+    return are_texts and desired.lower() == held.lower() and is_uuid(desired)

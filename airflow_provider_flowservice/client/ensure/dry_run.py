@@ -13,7 +13,12 @@ from collections.abc import Collection, Iterable
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_flowservice.client import model
-from airflow_provider_flowservice.client.ensure.create import IfExists, find_existing
+from airflow_provider_flowservice.client.ensure.create import (
+    IfExists,
+    check_adoption,
+    find_existing,
+    instead_of_update,
+)
 from airflow_provider_flowservice.client.ensure.desired import Desired, ExistingResource
 from airflow_provider_flowservice.client.errors import DriftError
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -49,16 +54,27 @@ def is_planned(resource_id: Any) -> bool:
     return isinstance(resource_id, str) and resource_id.startswith(_PREFIX)
 
 
-def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> PlannedCreate[R]:
+def plan_create(
+    sender: Sender, desired: Desired[R], if_exists: IfExists, adopt_id: str | None = None
+) -> PlannedCreate[R]:
     """Search for the object as a create does, and return what it would send.
 
+    :param adopt_id: id of the object, or its placeholder.
+    :raises InvalidInputError: if the create would raise it.
+    :raises NotFoundError: if no object has the id ``adopt_id``.
     :raises DriftError: if the create would raise it.
     """
     found = None
-    # An object whose parent does not exist does not exist either.
-    if not any(map(is_planned, desired.parents)):
+    if adopt_id is not None:
+        check_adoption(if_exists)
+        if is_planned(adopt_id):
+            return PlannedCreate(adopt_id, None)
+    has_planned_parent = any(map(is_planned, desired.parents))
+    if not has_planned_parent:
         _warn_about_parents(sender, desired)
-        found = find_existing(sender, desired, if_exists)
+    # An object whose parent does not exist does not exist either.
+    if adopt_id is not None or not has_planned_parent:
+        found = find_existing(sender, desired, if_exists, adopt_id)
     if found is None:
         planned = planned_id(desired.label, desired.planned_name)
         requests = [
@@ -71,7 +87,7 @@ def plan_create(sender: Sender, desired: Desired[R], if_exists: IfExists) -> Pla
         requests = [desired.update(found), *(part.update(shown) for part, shown in parts)]
         return PlannedCreate(found.id, _shown(requests, desired), found)
     if differing := tuple(each for part, shown in parts for each in part.differences(shown)):
-        raise desired.differs(found.id, differing)
+        raise desired.differs(found.id, differing, instead_of_update(adopt_id))
     return PlannedCreate(found.id, None, found)
 
 

@@ -15,8 +15,10 @@ from airflow_provider_flowservice.client.errors import InvalidInputError, NotFou
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.fields import (
     PROFILE_MAPPING,
+    mapping_params,
     named,
     patch_settings,
+    profile_mapping_id,
     settings_differences,
     settings_held,
 )
@@ -90,8 +92,8 @@ class DesiredResource(Desired[F], frozen=True, kw_only=True):
         return request.patch(self.kind, found.id, found.etag or "", operations, secrets=self.secrets)
 
     def not_applied(self, found: F) -> tuple[Difference, ...]:
-        """Return the differences, including the description, which only an update changes."""
-        return (*self.differences(found), *text_differences(found, None, self.description))
+        """Return the differences, including name and description, which only an update changes."""
+        return (*self.differences(found), *text_differences(found, self.name, self.description))
 
     def delete(self, found_id: str) -> Request[None]:
         """Return the request ``DELETE /{kind}/{id}``."""
@@ -132,9 +134,9 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
         """The values of the parameters that are credentials."""
         return tuple(str(v) for k, v in self.auth_params.items() if self._is_secret(k))
 
-    def matches(self, found: model.BaseConnection) -> bool:
-        """Whether name and spec are the same."""
-        return found.name == self.name and found.connection_spec.id == self.spec_id
+    def fixed_differences(self, found: model.BaseConnection) -> tuple[Difference, ...]:
+        """Return the spec if it differs."""
+        return compare("connectionSpec.id", self.spec_id, found.connection_spec.id)
 
     def differences(self, found: model.BaseConnection) -> tuple[Difference, ...]:
         """Return the differences in the settings that AEP returns."""
@@ -153,7 +155,7 @@ class DesiredBaseConnection(DesiredResource[model.BaseConnection], frozen=True, 
             raise self.cannot_change(
                 found, differing, "Create a new connection and its dependent objects under other names."
             )
-        operations = text_changes(found, None, self.description)
+        operations = text_changes(found, self.name, self.description)
         # AEP does not show credentials, so it is unknown whether they differ: an update always sends all parameters.
         if differing or self.secrets:
             operations += (Operation(op="replace", path="/auth/params", value=dict(self.auth_params)),)
@@ -198,10 +200,13 @@ class _DesiredSourceOrTarget(DesiredResource[E], frozen=True, kw_only=True):
         found = (self.base_connection_id, schema.get("id"), dataset)
         return tuple(parent for parent in found if isinstance(parent, str))
 
-    def matches(self, found: E) -> bool:
-        """Whether name, spec and base connection are the same."""
-        same_parent = (found.base_connection_id or None) == (self.base_connection_id or None)
-        return found.name == self.name and found.connection_spec.id == self.spec_id and same_parent
+    def fixed_differences(self, found: E) -> tuple[Difference, ...]:
+        """Return spec and base connection if they differ."""
+        base, base_held = self.base_connection_id or None, found.base_connection_id or None
+        return (
+            *compare("connectionSpec.id", self.spec_id, found.connection_spec.id),
+            *compare("baseConnectionId", base, base_held),
+        )
 
     def differences(self, found: E) -> tuple[Difference, ...]:
         """Return the differences in the settings that AEP returns."""
@@ -228,7 +233,7 @@ class DesiredSourceConnection(_DesiredSourceOrTarget[model.SourceConnection], fr
             raise self.cannot_change(
                 found, differing, "Create a new source connection and a new flow under other names."
             )
-        return text_changes(found, None, self.description)
+        return text_changes(found, self.name, self.description)
 
 
 class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], frozen=True, kw_only=True):
@@ -244,7 +249,7 @@ class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], fr
         if fixed:
             remedy = "Create a new target connection and a new flow under other names."
             raise self.cannot_change(found, fixed, remedy)
-        operations = text_changes(found, None, self.description)
+        operations = text_changes(found, self.name, self.description)
         if differing:
             operations += (_replace("/params", found.params, self.params),)
         return operations
@@ -286,8 +291,8 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         """Ids of connections and mapping set."""
         transformations = self.transformations or ()
         mapping = (
-            _mapping(transformations).get("mappingId")
-            or _profile_mapping(transformations)
+            mapping_params(transformations).get("mappingId")
+            or profile_mapping_id(transformations)
             or member(self.settings, PROFILE_MAPPING, "mappingId")
         )
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
@@ -362,26 +367,29 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
             "Remove it, and give profile_attributes to FlowServiceActivateSegmentsOperator.",
         )
 
-    def matches(self, found: model.Flow) -> bool:
-        """Whether name, spec and connections are the same."""
+    def fixed_differences(self, found: model.Flow) -> tuple[Difference, ...]:
+        """Return spec and connections if they differ; the order of the connections does not matter."""
+        sources, sources_held = self.source_connection_ids, found.source_connection_ids
+        targets, targets_held = self.target_connection_ids, found.target_connection_ids
         return (
-            found.name == self.name
-            and found.flow_spec.id == self.spec_id
-            and sorted(found.source_connection_ids) == sorted(self.source_connection_ids)
-            and sorted(found.target_connection_ids) == sorted(self.target_connection_ids)
+            *compare("flowSpec.id", self.spec_id, found.flow_spec.id),
+            *compare("sourceConnectionIds", _in_order(sources), _in_order(sources_held)),
+            *compare("targetConnectionIds", _in_order(targets), _in_order(targets_held)),
         )
 
     def differences(self, found: model.Flow) -> tuple[Difference, ...]:
         """Return the differences in the settings that AEP returns."""
         return (
             *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
-            *compare("mapping", _mapping(self.transformations or ()), _mapping(found.transformations)),
+            *compare(
+                "mapping", mapping_params(self.transformations or ()), mapping_params(found.transformations)
+            ),
             *settings_differences(found, self.settings),
         )
 
     def updates(self, found: model.Flow) -> tuple[Operation, ...]:
         """Return the patch; differences that AEP cannot change raise :class:`DriftError`."""
-        operations = text_changes(found, None, self.description)
+        operations = text_changes(found, self.name, self.description)
         differing = {difference.setting.partition(".")[0] for difference in self.differences(found)}
         if "scheduleParams" in differing:
             if FlowSource.of(*found.source_spec_ids) is FlowSource.DATASETS:
@@ -400,19 +408,10 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         raise self.cannot_change(found, self.differences(found), remedy)
 
 
+def _in_order(ids: Sequence[str]) -> list[str]:
+    return sorted(ids, key=str.lower)
+
+
 def _replace(path: str, held: JsonObject | None, desired: Mapping[str, Any] | None) -> Operation:
     """Return the operation that sets an object; a JSON Patch can only replace one that exists."""
     return Operation(op="add" if held is None else "replace", path=path, value=dict(desired or {}))
-
-
-def _mapping(transformations: Sequence[Any]) -> Mapping[str, Any]:
-    """Return the parameters of the ``Mapping`` transformation, which refers to a mapping set."""
-    named = (each for each in transformations if member(each, "name") == "Mapping")
-    params = member(next(named, None), "params")
-    return params if isinstance(params, Mapping) else {}
-
-
-def _profile_mapping(transformations: Sequence[Any]) -> str | None:
-    """Return the id of the mapping set that defines the attributes of a flow to a file destination."""
-    found = (member(each, "params", "profileMapping", "mappingId") for each in transformations)
-    return next((str(mapping_id) for mapping_id in found if mapping_id), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,12 +12,24 @@ from airflow_provider_flowservice.client.model.documents import JsonObject, item
 from airflow_provider_flowservice.client.model.records import Record, Resource
 from airflow_provider_flowservice.client.model.specs import SpecRef
 
+if TYPE_CHECKING:
+    _Params = JsonObject
+    _Transformations = tuple[Any, ...]
+else:
+    # AEP may show null, which counts as empty.
+    _Params = JsonObject | None
+    _Transformations = tuple[Any, ...] | None
+
 
 class Auth(Record, frozen=True, kw_only=True):
     """The part of a base connection's authentication that AEP returns; credentials are masked or missing."""
 
     spec_name: str = ""
-    params: JsonObject = msgspec.field(default_factory=dict)
+    params: _Params = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.params is None:
+            msgspec.structs.force_setattr(self, "params", {})
 
 
 class BaseConnection(Resource, frozen=True, kw_only=True):
@@ -98,7 +110,7 @@ class Selector(Record, frozen=True, kw_only=True):
 
 
 class _NotShown(tuple[Any, ...]):
-    """The transformations of a flow of which AEP shows none, not even an empty list."""
+    """The transformations of a flow of which AEP shows none: it leaves them out, or has null in their place."""
 
     __slots__ = ()
 
@@ -115,10 +127,14 @@ class Flow(Resource, frozen=True, kw_only=True):
     flow_spec: SpecRef
     source_connection_ids: tuple[str, ...] = ()
     target_connection_ids: tuple[str, ...] = ()
-    transformations: tuple[Any, ...] = msgspec.field(default_factory=_NotShown)
+    transformations: _Transformations = msgspec.field(default_factory=_NotShown)
     schedule_params: JsonObject | None = None
     inherited_attributes: Any = None
     last_operation: Any = None
+
+    def __post_init__(self) -> None:
+        if self.transformations is None:
+            msgspec.structs.force_setattr(self, "transformations", _NotShown())
 
     @property
     def shows_transformations(self) -> bool:

@@ -58,6 +58,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param description: description for users; not compared with an existing one.
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
+    :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
+        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -89,6 +91,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         schedule_params: Mapping[str, Any] | None = None,
         description: str | None = None,
         if_exists: str = "reuse",
+        adopt_id: str | None = None,
         draft: bool | str = False,
         plan_only: bool | str = False,
         flowservice_conn_id: str = "flowservice_default",
@@ -99,7 +102,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Reject fields of a file destination that are given besides the whole transformations."""
+        """Reject fields of a file destination that are given besides the whole transformations, too."""
+        super().check_arguments()
         given = [name for name in FIELD_ARGUMENTS if self.is_given(name)]
         if given and self.is_given("transformations"):
             problem = f"is given besides {' and '.join(given)}, which are part of a transformation"

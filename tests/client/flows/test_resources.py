@@ -180,7 +180,7 @@ def test_an_update_of_a_connection_sends_the_credentials_as_a_whole() -> None:
             value={"accessKeyId": "AKIA", "secretKey": KINESIS_SECRET, "region": "us-east-1"},
         ),
     )
-    assert profile_store().updates(found_kinesis(auth=None)) == ()
+    assert profile_store("kinesis").updates(found_kinesis(auth=None)) == ()
 
 
 def test_an_update_of_a_target_replaces_its_params() -> None:
