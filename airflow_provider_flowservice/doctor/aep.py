@@ -85,6 +85,10 @@ class Aep:
             self._answers[question] = self.send(request, without=without)
         return self._answers[question]
 
+    def forget(self) -> None:
+        """Forget all responses, because something else exists now."""
+        self._answers.clear()
+
     def get_flow_service(self, path: str, *params: tuple[str, str]) -> Answer:
         """Send a ``GET`` to Flow Service.
 

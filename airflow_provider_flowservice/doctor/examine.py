@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.doctor.access import examine_access
-from airflow_provider_flowservice.doctor.findings import Outcome, Report
+from airflow_provider_flowservice.doctor.findings import HabitFinding, Outcome, Report
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit, not_examined
-from airflow_provider_flowservice.doctor.writes import WRITE_HABITS, examine_writes
+from airflow_provider_flowservice.doctor.writes.session import WRITE_HABITS, writing
 
 if TYPE_CHECKING:
+    from airflow_provider_flowservice.doctor.aep import Aep
     from airflow_provider_flowservice.doctor.progress import Progress
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 
@@ -24,17 +25,24 @@ def examine(hook: FlowServiceHook, progress: Progress, *, with_writes: bool = Fa
     findings, aep = examine_access(hook, progress)
     if aep is None:
         blocked = "Nothing could be asked."
-        habits = [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in (*READ_HABITS, *WRITE_HABITS)]
+        habits = [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in READ_HABITS]
+        habits += [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in WRITE_HABITS]
         return Report(findings=tuple(findings), habits=tuple(habits), calls=0)
+    if with_writes:
+        with writing(aep, progress) as written:
+            habits = _examine_reads(aep, progress)
+        findings += written.findings
+        habits += written.habits
+    else:
+        habits = _examine_reads(aep, progress)
+        needs = "Only writes show it: add --with-writes."
+        habits += [not_examined(habit, Outcome.SKIPPED, needs) for habit in WRITE_HABITS]
+    return Report(findings=tuple(findings), habits=tuple(habits), calls=aep.calls)
+
+
+def _examine_reads(aep: Aep, progress: Progress) -> list[HabitFinding]:
     habits = []
     for habit in READ_HABITS:
         progress(f"Habit {habit.switch}")
         habits.append(examine_habit(habit, aep))
-    if with_writes:
-        more_findings, more_habits = examine_writes(aep, progress)
-        findings += more_findings
-        habits += more_habits
-    else:
-        needs = "Only writes show it: add --with-writes."
-        habits += [not_examined(habit, Outcome.SKIPPED, needs) for habit in WRITE_HABITS]
-    return Report(findings=tuple(findings), habits=tuple(habits), calls=aep.calls)
+    return habits
