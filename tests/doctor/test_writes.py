@@ -312,6 +312,12 @@ def test_an_aep_that_never_shows_a_change_leaves_it_open(sandbox: Sandbox) -> No
     assert found == {**DEFAULTS, "finalization_seconds": None}
 
 
+def test_a_read_that_fails_once_is_not_taken_for_a_change(sandbox: Sandbox) -> None:
+    sandbox.control.inject(fault("status", "GET", "flows/*", after=3, status=404))
+    assert values_of(run(sandbox)) == DEFAULTS
+    assert sandbox.control.faults_left() == []
+
+
 def test_nothing_of_the_customer_is_said(sandbox: Sandbox) -> None:
     written = run(sandbox)
     said = " ".join(f"{each.seen} {each.remedy}" for each in (*written.findings, *written.habits))

@@ -62,10 +62,11 @@ def _watch(
     start = clock.current().monotonic()
     version = member(answer.document, "etag")
     visible: int | None = None
-    is_silent, finalized, last = True, 0, 0
+    shown, is_silent, finalized, last = before, True, 0, 0
     while True:
         elapsed = int(clock.current().monotonic() - start)
-        shown = made.shelf.item(made.shelf.read(workshop.aep, made.id)) or before
+        # A read that fails says nothing.
+        shown = made.shelf.item(made.shelf.read(workshop.aep, made.id)) or shown
         etag = shown.document.get("etag")
         is_silent = shown.document.get("description") != _CHANGED
         if visible is None and (etag != before.document.get("etag") or not is_silent):

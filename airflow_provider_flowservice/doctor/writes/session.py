@@ -79,7 +79,7 @@ def check_sandbox(aep: Aep) -> Finding:
     :returns: a finding that is only fine if objects may be made.
     """
     path = f"{_SANDBOXES}/{quote(aep.settings.sandbox, safe='')}"
-    remedy = "Use --with-writes in a development sandbox that the role of the credential may view."
+    remedy = "Add View Sandboxes, and the sandbox, to the role of the credential in AEP's Permissions."
     outcome = Outcome.UNKNOWN
     try:
         answer = aep.send(Request("GET", path, lambda response: response))
@@ -94,6 +94,7 @@ def check_sandbox(aep: Aep) -> Finding:
         elif found.lower() != "development":
             outcome = Outcome.BROKEN
             seen = "Nothing was written: AEP does not say that its type is development."
+            remedy = "Use --with-writes in a development sandbox."
         else:
             outcome, seen, remedy = Outcome.FINE, "AEP says that it is a development sandbox.", ""
     return Finding(area=Area.WRITES, subject="Type of the sandbox", outcome=outcome, seen=seen, remedy=remedy)
