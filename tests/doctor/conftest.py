@@ -18,6 +18,7 @@ from airflow_provider_flowservice.emulator.flow.seeding import seed_streaming_fl
 from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.emulator.world import World
+from tests.doctor.writes import Sandbox
 from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api
 from tests.support.clients import emulator_settings
 
@@ -51,7 +52,7 @@ def add_identified_schemas(api: Api) -> None:
     assert api.call("POST", f"{REGISTRY}/tenant/descriptors", json=descriptor).status_code == 201
     body = {
         "type": "object",
-        "title": "Identity map",
+        "title": "A map",
         "description": "",
         "allOf": [{"$ref": each} for each in (PROFILE_CLASS, IDENTITY_MAP)],
     }
@@ -151,6 +152,28 @@ def empty_server() -> Iterator[EmulatorServer]:
 def empty(empty_server: EmulatorServer) -> EmulatorControl:
     """An emulator with an empty sandbox."""
     return ready(empty_server)
+
+
+@pytest.fixture
+def empty_sandbox(small_server: EmulatorServer) -> Iterator[Sandbox]:
+    """A sandbox without anything."""
+    auth.forget_all()
+    small_server.control.reset()
+    sandbox = Sandbox(small_server.control)
+    yield sandbox
+    sandbox.api.session.close()
+    auth.forget_all()
+
+
+@pytest.fixture
+def sandbox(empty_sandbox: Sandbox) -> Sandbox:
+    """A sandbox with a flow and two schemas, one of which is enabled for Profile."""
+    api = empty_sandbox.api
+    api.flow()
+    assert api.enable(api.schema("Enabled")).status_code == 200
+    api.schema()
+    empty_sandbox.control.clear_requests()
+    return empty_sandbox
 
 
 def ready(server: EmulatorServer) -> EmulatorControl:

@@ -8,17 +8,24 @@ from dataclasses import fields
 import pytest
 
 from airflow_provider_flowservice.doctor.aep import Aep
-from airflow_provider_flowservice.doctor.findings import Outcome
+from airflow_provider_flowservice.doctor.findings import Outcome, SwitchValue
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from tests.doctor.conftest import values_found
+from tests.doctor.conftest import fill, values_found
+from tests.emulator.conftest import Streaming
 from tests.support.faults import fault
 
 Connect = Callable[[EmulatorControl], Aep]
 DEFAULTS = {habit.switch: getattr(Switches, habit.switch) for habit in READ_HABITS}
+
+
+def look(switch: str, aep: Aep) -> SwitchValue | None:
+    """What the check of one switch finds."""
+    (habit,) = (each for each in READ_HABITS if each.switch == switch)
+    return examine_habit(habit, aep).value
 
 
 def other_values() -> Iterator[tuple[str, object]]:
@@ -149,11 +156,69 @@ def test_one_object_is_enough_for_a_comma(
         assert values_found(connect(one))[switch] == each
 
 
+@pytest.mark.parametrize("with_filter", [{"status": 400}, {"status": 200, "body": {"items": []}}])
+@pytest.mark.parametrize(("switch", "path"), [("lists_comma", "flows"), ("runs_comma", "runs")])
+def test_a_filter_that_does_not_work_says_nothing_of_a_comma(
+    populated: EmulatorControl, connect: Connect, switch: str, path: str, with_filter: dict[str, object]
+) -> None:
+    populated.inject(fault("status", "GET", path, after=1, times=100, **with_filter))
+    assert look(switch, connect(populated)) is None
+
+
 def test_a_filter_that_is_ignored_says_nothing_of_a_comma(one: EmulatorControl, connect: Connect) -> None:
     (only,) = one.state()["connections"]
     listed = {"items": [{"id": only["id"]}], "_links": {}}
     one.inject(fault("status", "GET", "connections", times=100, status=200, body=listed))
-    assert values_found(connect(one))["lists_comma"] is None
+    assert look("lists_comma", connect(one)) is None
+
+
+def test_a_filter_that_is_ignored_says_nothing_of_a_comma_in_runs(
+    populated: EmulatorControl, connect: Connect
+) -> None:
+    newest = max(populated.state()["runs"], key=lambda run: run["createdAt"])
+    populated.inject(fault("status", "GET", "runs", after=1, times=100, status=200, body={"items": [newest]}))
+    assert look("runs_comma", connect(populated)) is None
+
+
+def test_a_filter_that_is_ignored_says_nothing_of_quotes(empty: EmulatorControl, connect: Connect) -> None:
+    specs = {"items": [{"name": "Amazon Kinesis"}, {"name": "Amazon S3"}]}
+    empty.inject(fault("status", "GET", "connectionSpecs", times=100, status=200, body=specs))
+    assert look("filter_quotes", connect(empty)) is None
+
+
+def test_another_order_is_neither_that_which_was_asked_for_nor_the_default(
+    populated: EmulatorControl, connect: Connect
+) -> None:
+    flows = sorted(populated.state()["flows"], key=lambda flow: flow["createdAt"])
+    body = {"items": [flows[len(flows) // 2]]}
+    populated.inject(fault("status", "GET", "flows", after=1, status=200, body=body))
+    assert look("list_order", connect(populated)) is None
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_credentials_that_a_list_leaves_out_are_read_by_id(
+    one: EmulatorControl, connect: Connect, masks: bool
+) -> None:
+    (connection,) = one.state()["connections"]
+    del connection["auth"]
+    one.set_switches(mask_secrets=masks)
+    one.inject(fault("status", "GET", "connections", status=200, body={"items": [connection]}))
+    assert look("mask_secrets", connect(one)) is masks
+
+
+def test_a_connection_with_a_credential_is_looked_at_first(few: EmulatorControl, connect: Connect) -> None:
+    fill(few, lambda api: Streaming(api).base_id)
+    few.clear_requests()
+    assert look("mask_secrets", connect(few))
+    assert len(few.requests("GET", "/connectionSpecs/")) == 1
+
+
+def test_a_schema_with_descriptors_is_looked_at(with_identity: EmulatorControl, connect: Connect) -> None:
+    aep = connect(with_identity)
+    assert look("schema_desc_form", aep) == "descriptors"
+    (read,) = with_identity.requests("GET", "/tenant/schemas/")
+    looked_at = aep.get(read["path"], (), (("Accept", "application/vnd.adobe.xed+json; version=1"),))
+    assert looked_at.document["title"] == "Customers"
 
 
 def test_lists_of_many_pages(many: EmulatorControl, connect: Connect) -> None:
@@ -203,6 +268,7 @@ HOSTILE = {
     "no list": _everything("status", status=200, body={"items": None, "results": None, "count": None}),
     "nothing": _everything("status", status=200, body=""),
     "forbidden": _everything("status", status=403),
+    "bad request": _everything("status", status=400),
     "not found": _everything("status", status=404, body={"error_code": []}),
 }
 
@@ -259,6 +325,13 @@ def test_odd_items_are_no_evidence_of_what_they_do_not_have(
     )
     needed += ("runs_comma", "run_status_names", "list_selectors", "schema_desc_form", "filter_quotes")
     assert {found[switch] for switch in needed} == {None}
+
+
+def test_a_weak_etag_is_of_neither_form(one: EmulatorControl, connect: Connect) -> None:
+    (connection,) = one.state()["connections"]
+    connection["etag"] = f"W/{connection['etag']}"
+    one.inject(fault("status", "GET", "connections", status=200, body={"items": [connection]}))
+    assert look("etag_quotes", connect(one)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Mapping set, mandatory and primary fields of a flow to a file destination: how they are given, and where they are.
+"""Mapping set of a flow, and its mandatory and primary fields for files: how they are given, and where they are.
 
-A flow has them in the parameters of its transformation ``GeneralTransform``. Older flows have mandatory and primary
-fields next to their attribute selectors instead.
+A flow from a source refers to its mapping set in the transformation ``Mapping``. One to files has its settings in the
+parameters of its transformation ``GeneralTransform``; older ones have mandatory and primary fields next to their
+attribute selectors instead.
 """
 
 from __future__ import annotations
@@ -59,6 +60,19 @@ def named(settings: Iterable[str]) -> str:
     """Return the arguments that settings are given with, for an error message."""
     arguments = dict(zip(_SETTINGS, FIELD_ARGUMENTS, strict=True))
     return ", ".join(arguments.get(name, name) for name in settings)
+
+
+def mapping_params(transformations: Sequence[Any]) -> Mapping[str, Any]:
+    """Return the parameters of the ``Mapping`` transformation, which refers to a mapping set."""
+    named = (each for each in transformations if member(each, "name") == "Mapping")
+    params = member(next(named, None), "params")
+    return params if isinstance(params, Mapping) else {}
+
+
+def profile_mapping_id(transformations: Sequence[Any]) -> str | None:
+    """Return the id of the mapping set that defines the attributes of a flow to a file destination."""
+    found = (member(each, "params", "profileMapping", "mappingId") for each in transformations)
+    return next((str(mapping_id) for mapping_id in found if mapping_id), None)
 
 
 def settings_differences(flow: Flow, settings: Mapping[str, Any]) -> tuple[Difference, ...]:

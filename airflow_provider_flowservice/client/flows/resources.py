@@ -15,8 +15,10 @@ from airflow_provider_flowservice.client.errors import InvalidInputError, NotFou
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.fields import (
     PROFILE_MAPPING,
+    mapping_params,
     named,
     patch_settings,
+    profile_mapping_id,
     settings_differences,
     settings_held,
 )
@@ -292,8 +294,8 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         """Ids of connections and mapping set."""
         transformations = self.transformations or ()
         mapping = (
-            _mapping(transformations).get("mappingId")
-            or _profile_mapping(transformations)
+            mapping_params(transformations).get("mappingId")
+            or profile_mapping_id(transformations)
             or member(self.settings, PROFILE_MAPPING, "mappingId")
         )
         return (*self.source_connection_ids, *self.target_connection_ids, *((mapping,) if mapping else ()))
@@ -382,7 +384,9 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         """Return the differences in the settings that AEP returns."""
         return (
             *compare("scheduleParams", self.schedule_params or {}, found.schedule_params or {}),
-            *compare("mapping", _mapping(self.transformations or ()), _mapping(found.transformations)),
+            *compare(
+                "mapping", mapping_params(self.transformations or ()), mapping_params(found.transformations)
+            ),
             *settings_differences(found, self.settings),
         )
 
@@ -414,16 +418,3 @@ def _in_order(ids: Sequence[str]) -> list[str]:
 def _replace(path: str, held: JsonObject | None, desired: Mapping[str, Any] | None) -> Operation:
     """Return the operation that sets an object; a JSON Patch can only replace one that exists."""
     return Operation(op="add" if held is None else "replace", path=path, value=dict(desired or {}))
-
-
-def _mapping(transformations: Sequence[Any]) -> Mapping[str, Any]:
-    """Return the parameters of the ``Mapping`` transformation, which refers to a mapping set."""
-    named = (each for each in transformations if member(each, "name") == "Mapping")
-    params = member(next(named, None), "params")
-    return params if isinstance(params, Mapping) else {}
-
-
-def _profile_mapping(transformations: Sequence[Any]) -> str | None:
-    """Return the id of the mapping set that defines the attributes of a flow to a file destination."""
-    found = (member(each, "params", "profileMapping", "mappingId") for each in transformations)
-    return next((str(mapping_id) for mapping_id in found if mapping_id), None)

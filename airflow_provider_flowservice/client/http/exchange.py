@@ -364,9 +364,9 @@ _BY_CODE = {
 
 #: Remedies for errors without a known code.
 _BY_STATUS = {
-    409: "If another object has this name, choose another name, or use or delete that object.",
     403: _ROLE,
     404: "Check the id, and that it belongs to sandbox {sandbox!r}.",
+    409: "If another object has the name, choose another name, or delete that object.",
 }
 
 

@@ -13,9 +13,11 @@ from airflow_provider_flowservice.client.model.records import Record, Resource
 from airflow_provider_flowservice.client.model.specs import SpecRef
 
 if TYPE_CHECKING:
+    _Params = JsonObject
     _Transformations = tuple[Any, ...]
 else:
     # AEP may show null, which counts as empty.
+    _Params = JsonObject | None
     _Transformations = tuple[Any, ...] | None
 
 
@@ -23,7 +25,11 @@ class Auth(Record, frozen=True, kw_only=True):
     """The part of a base connection's authentication that AEP returns; credentials are masked or missing."""
 
     spec_name: str = ""
-    params: JsonObject = msgspec.field(default_factory=dict)
+    params: _Params = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.params is None:
+            msgspec.structs.force_setattr(self, "params", {})
 
 
 class BaseConnection(Resource, frozen=True, kw_only=True):
@@ -104,7 +110,7 @@ class Selector(Record, frozen=True, kw_only=True):
 
 
 class _NotShown(tuple[Any, ...]):
-    """The transformations of a flow of which AEP shows none, not even an empty list."""
+    """The transformations of a flow of which AEP shows none: it leaves them out, or has null in their place."""
 
     __slots__ = ()
 
@@ -128,7 +134,7 @@ class Flow(Resource, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.transformations is None:
-            msgspec.structs.force_setattr(self, "transformations", ())
+            msgspec.structs.force_setattr(self, "transformations", _NotShown())
 
     @property
     def shows_transformations(self) -> bool:

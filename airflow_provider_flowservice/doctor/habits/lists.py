@@ -59,10 +59,10 @@ def _continuation_token(aep: Aep) -> Seen:
             None,
             "The first of several pages has no link with a token; report this to the provider's project.",
         )
-    if tokens[0].endswith("="):
-        return Seen("padded", "The token of the next page ends in =.")
     if quote(tokens[0], safe="") != tokens[0]:
-        return Seen("padded", "The token of the next page needs percent-encoding, as one with = does.")
+        return Seen(
+            "padded", "The token of the next page needs percent-encoding, as one that ends in = does."
+        )
     return Seen("plain", "The token of the next page needs no percent-encoding.")
 
 
@@ -135,8 +135,7 @@ def _lists_comma(aep: Aep) -> Seen:
     if found is None:
         return lacking(aep, "Nothing can be looked for: make a connection, or add --with-writes.")
     kind, objects = found
-    # If AEP ignored the filter, others would be found too, the newest first.
-    wanted = objects[-1]["id"]
+    wanted = objects[0]["id"]
     seen = seen_of_comma(_filtered(aep, kind, f"{wanted},{MISSING_ID}"), "id", wanted)
     if seen and seen.value == "or" and len(objects) == 1 and _filtered(aep, kind, MISSING_ID).items:
         seen = None
@@ -209,6 +208,11 @@ def _etag_quotes(aep: Aep) -> Seen:
         return lacking(aep, "Nothing has an etag: make a connection, or add --with-writes.")
     if len(etag) > 1 and etag.startswith('"') and etag.endswith('"'):
         return Seen("inside", "The etag of an object has double quotes inside.")
+    if '"' in etag:
+        return Seen(
+            None,
+            "The etag of an object has double quotes in other places; report this to the provider's project.",
+        )
     return Seen("none", "The etag of an object has no double quotes inside.")
 
 

@@ -16,18 +16,6 @@ from airflow_provider_flowservice.emulator.settings import Switches
 P = TypeVar("P")
 
 
-class Seen(Frozen, frozen=True):
-    """What a check has seen.
-
-    :param value: the value of the emulator's switch; None if it could not be determined.
-    :param text: what was seen, or why it could not be determined and how it can be; in one sentence, without ids,
-        names or secrets.
-    """
-
-    value: SwitchValue | None
-    text: str
-
-
 class Consequence(Frozen, frozen=True):
     """What does not work with an AEP that has a certain habit.
 
@@ -37,6 +25,20 @@ class Consequence(Frozen, frozen=True):
 
     operators: tuple[str, ...]
     remedy: str
+
+
+class Seen(Frozen, frozen=True):
+    """What a check has seen.
+
+    :param value: the value of the emulator's switch; None if it could not be determined.
+    :param text: what was seen, or why it could not be determined and how it can be; in one sentence, without ids,
+        names or secrets.
+    :param consequence: what does not work because of it, if that is not decided by single values.
+    """
+
+    value: SwitchValue | None
+    text: str
+    consequence: Consequence | None = None
 
 
 class Habit(Frozen, Generic[P], frozen=True, kw_only=True):
@@ -63,7 +65,7 @@ def examine_habit(habit: Habit[P], place: P) -> HabitFinding:
         seen = Seen(None, f"There was no response ({type(error).__name__}).")
     if seen.value is None:
         return not_examined(habit, Outcome.UNKNOWN, seen.text)
-    consequence = habit.consequences.get(seen.value)
+    consequence = seen.consequence or habit.consequences.get(seen.value)
     return msgspec.structs.replace(
         not_examined(habit, Outcome.BROKEN if consequence else Outcome.FINE, seen.text),
         value=seen.value,

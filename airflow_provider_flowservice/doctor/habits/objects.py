@@ -65,7 +65,7 @@ def remedy(answer: Answer) -> str:
     """Return what to do about a failure, as the end of a sentence."""
     if answer.status in (401, 403, 404):
         return "see what the report says of permissions"
-    return "run the doctor again"
+    return "run the doctor again, and report it to the provider's project if it stays so"
 
 
 def read(aep: Aep, kind: Kind[Any], found: JsonObject) -> JsonObject:

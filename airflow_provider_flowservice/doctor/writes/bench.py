@@ -8,9 +8,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_flowservice.client import http
+from airflow_provider_flowservice.client import http, specs
 from airflow_provider_flowservice.client.errors import InvalidInputError
-from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, member, objects
 from airflow_provider_flowservice.client.streaming import Inlet
@@ -24,8 +23,8 @@ from airflow_provider_flowservice.doctor.writes.objects import (
 )
 from airflow_provider_flowservice.doctor.writes.workshop import Attempt, Made, NotMadeError, Workshop
 
-#: Nothing of the doctor's runs before: 2099-01-01.
-FAR_DATE, FAR_TIME = "2099-01-01", 4070908800
+#: When the flows would first run: 2099-01-01, as a date and in seconds since 1970-01-01 UTC.
+_FAR_DATE, _FAR_TIME = "2099-01-01", 4070908800
 _FILE_NAME = "%DESTINATION_NAME%_%SEGMENT_ID%_%DATETIME(YYYYMMdd_HHmmss)%"
 #: Keys that Amazon prints in its documents. They open nothing.
 _KINESIS_KEYS = {
@@ -33,6 +32,7 @@ _KINESIS_KEYS = {
     "secretKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "region": "us-east-1",
 }
+#: Id of a dataset that does not exist.
 _NO_DATASET = "0" * 24
 _SCHEMAS = "/data/foundation/schemaregistry/tenant/schemas"
 _FIELDS: JsonObject = {
@@ -42,7 +42,7 @@ _FIELDS: JsonObject = {
 
 
 class Bench:
-    """Makes what the checks need, when they first need it.
+    """Makes what the checks need, when they first need it; a check that needs it again gets the same.
 
     Files would go to AEP's own Data Landing Zone. Nothing does: the flows have no audience, or one that does not exist
     and is not due for decades.
@@ -133,7 +133,7 @@ class Bench:
         schedule = {
             "frequency": "DAILY",
             "triggerType": "SCHEDULED",
-            "startDate": FAR_DATE,
+            "startDate": _FAR_DATE,
             "startTime": "00:00",
         }
         value = {
@@ -166,7 +166,7 @@ class Bench:
             "sourceConnectionIds": [source.id],
             "targetConnectionIds": [self.landing_zone().id],
             "transformations": [],
-            "scheduleParams": {"interval": hours, "timeUnit": "hour", "startTime": FAR_TIME},
+            "scheduleParams": {"interval": hours, "timeUnit": "hour", "startTime": _FAR_TIME},
         }
         what = "daily" if hours == 24 else "twice-daily"
         return self.workshop.make(FLOWS, what, f"an export of a dataset every {hours} hours", body)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_flowservice.client import clock, http
-from airflow_provider_flowservice.client.model import Frozen, Operation, member
+from airflow_provider_flowservice.client.model import Frozen, Operation, is_number, member
 from airflow_provider_flowservice.doctor.aep import Answer
-from airflow_provider_flowservice.doctor.writes.objects import FLOWS, ListRefusedError, Shown
+from airflow_provider_flowservice.doctor.writes.objects import ListRefusedError, Shown
 from airflow_provider_flowservice.doctor.writes.workshop import DESCRIPTION, Made, NotMadeError, Workshop
 
 #: How long AEP is watched, in seconds.
@@ -22,7 +22,6 @@ class Change(Frozen, frozen=True):
     """What came of a change.
 
     :param answer: AEP's response to the PATCH.
-    :param is_flow: whether a flow was changed.
     :param stale: AEP's response to another PATCH, with the version from before.
     :param visible_after: seconds until reads showed the change, or at least its version; None if they did not.
     :param is_silent: whether the content stayed as it was.
@@ -31,7 +30,6 @@ class Change(Frozen, frozen=True):
     """
 
     answer: Answer
-    is_flow: bool
     stale: Answer | None = None
     visible_after: int | None = None
     is_silent: bool = False
@@ -50,12 +48,11 @@ def change(workshop: Workshop, made: Made) -> Change:
         if answer.status != 412:
             break
         clock.current().sleep(_PAUSE)
-    is_flow = made.shelf == FLOWS
     if not answer.is_success:
-        return Change(answer, is_flow)
+        return Change(answer)
     watched = _watch(workshop, made, before, answer)
     stale = _patch(workshop, made, before, DESCRIPTION)
-    return Change(answer, is_flow, stale, *watched)
+    return Change(answer, stale, *watched)
 
 
 def _watch(
@@ -65,16 +62,20 @@ def _watch(
     start = clock.current().monotonic()
     version = member(answer.document, "etag")
     visible: int | None = None
-    is_silent, finalized, last = True, 0, 0
+    shown, is_silent, finalized, last = before, True, 0, 0
     while True:
         elapsed = int(clock.current().monotonic() - start)
-        shown = made.shelf.item(made.shelf.read(workshop.aep, made.id)) or before
+        # A read that fails says nothing.
+        shown = made.shelf.item(made.shelf.read(workshop.aep, made.id)) or shown
         etag = shown.document.get("etag")
         is_silent = shown.document.get("description") != _CHANGED
         if visible is None and (etag != before.document.get("etag") or not is_silent):
             visible = last = elapsed
-            version = etag if version is None else version
-        if visible is not None and etag != version:
+            if etag != version:
+                # All may show at once. AEP says how long it took, and the response what is not the end yet.
+                finalized = max(_told(shown), 0 if version is None else 1)
+                version = etag
+        elif visible is not None and etag != version:
             version, finalized, last = etag, elapsed, elapsed
         is_ended = _is_ended(shown)
         quiet = _QUIET_UNTOLD if is_ended is None else _QUIET
@@ -89,6 +90,13 @@ def _is_ended(shown: Shown) -> bool | None:
     """Return whether AEP says that it has ended the change; None if it does not say."""
     value = member(shown.document, "lastOperation", "status", "value")
     return value == "completed" if isinstance(value, str) else None
+
+
+def _told(shown: Shown) -> int:
+    """Return the seconds between beginning and end of a change, as AEP says."""
+    times = [member(shown.document, "lastOperation", name) for name in ("started", "updated")]
+    started, updated = (each if is_number(each) else 0 for each in times)
+    return int((updated - started) / 1000)
 
 
 def listed_after(workshop: Workshop, made: Made) -> int | None:

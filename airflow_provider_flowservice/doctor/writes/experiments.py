@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from airflow_provider_flowservice.client import clock
+from airflow_provider_flowservice.client import clock, specs
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.doctor.aep import Answer
 from airflow_provider_flowservice.doctor.writes import changes

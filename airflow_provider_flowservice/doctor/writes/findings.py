@@ -8,7 +8,7 @@ from collections.abc import Callable
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
 from airflow_provider_flowservice.doctor.writes.experiments import Experiments
-from airflow_provider_flowservice.doctor.writes.workshop import Attempt, NotMadeError, Workshop
+from airflow_provider_flowservice.doctor.writes.workshop import NotMadeError, Workshop
 
 _PERMISSIONS = (
     "Add the credential to a role in AEP's Permissions that has Manage Sources, View Sources, Manage Destinations and"
@@ -40,20 +40,18 @@ def examine_changes(experiments: Experiments) -> list[Finding]:
 
 def removed(workshop: Workshop) -> Finding:
     """Remove everything that was made, and say what is left."""
-    left = workshop.remove_everything()
-    seen = [_counted(left)] if left else [f"All {workshop.number_made} objects of this run were removed."]
-    if workshop.number_doubtful:
-        seen.append(
-            f"{workshop.number_doubtful} requests had no response, and lists do not show their objects."
+    left, doubtful = workshop.remove_everything(), workshop.number_doubtful
+    if not left and not doubtful:
+        return _finding(
+            "Removal", Outcome.FINE, f"All {workshop.number_made} objects that were made were removed."
         )
-    is_fine = not left and not workshop.number_doubtful
+    seen = [_counted(left)] if left else []
+    seen += [f"Requests without a response, whose objects no list shows: {doubtful}."] if doubtful else []
     return _finding(
         "Removal",
-        Outcome.FINE if is_fine else Outcome.BROKEN,
+        Outcome.BROKEN if left else Outcome.UNKNOWN,
         " ".join(seen),
-        remedy=""
-        if is_fine
-        else "Run the doctor with --with-writes again in an hour; it then removes what is left.",
+        remedy="Run the doctor with --with-writes again in an hour; it then removes what is left.",
     )
 
 
@@ -71,28 +69,16 @@ def _examined(subject: str, check: Callable[[Experiments], Finding], experiments
 
 
 def _create(experiments: Experiments) -> Finding:
-    bench = experiments.bench
-    attempts: list[Attempt] = [bench.connection()]
     try:
-        attempts.append(bench.flow())
+        for make in (experiments.bench.connection, experiments.bench.flow):
+            _ = make().needed()
     except NotMadeError as error:
-        return _not_created(attempts, str(error))
-    if any(attempt.made is None for attempt in attempts):
-        return _not_created(attempts, "")
+        if error.status != 403:
+            raise
+        return _finding(
+            "Create", Outcome.BROKEN, str(error), remedy=_PERMISSIONS, operators=_CREATE_OPERATORS
+        )
     return _finding("Create", Outcome.FINE, "Connections and a flow were made.")
-
-
-def _not_created(attempts: list[Attempt], why: str) -> Finding:
-    refused = [attempt for attempt in attempts if attempt.made is None]
-    seen = [f"AEP did not make {attempt.label} ({attempt.outcome})." for attempt in refused]
-    is_forbidden = "(403" in " ".join((*seen, why))
-    return _finding(
-        "Create",
-        Outcome.BROKEN if is_forbidden else Outcome.UNKNOWN,
-        " ".join((*seen, why)).strip(),
-        remedy=_PERMISSIONS if is_forbidden else "",
-        operators=_CREATE_OPERATORS if is_forbidden else (),
-    )
 
 
 def _duplicate(experiments: Experiments) -> Finding:

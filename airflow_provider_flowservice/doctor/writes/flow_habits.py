@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from airflow_provider_flowservice.client.converge import LOOKS
 from airflow_provider_flowservice.client.model import member, objects
 from airflow_provider_flowservice.doctor.habits.model import Consequence, Habit, Seen
 from airflow_provider_flowservice.doctor.writes.experiments import Experiments
 from airflow_provider_flowservice.doctor.writes.workshop import Attempt
 
 _DRAFT_STATES = ("draft", "initializing")
+#: How long the operators wait until a change shows, in seconds.
+_MAX_DELAY = int(sum(LOOKS))
+_TOO_LATE = Consequence(
+    (
+        "FlowServiceActivateSegmentsOperator",
+        "FlowServicePublishFlowOperator",
+        "FlowServiceSetFlowStateOperator",
+        "FlowServiceUpdateFlowOperator",
+    ),
+    f"They fail if a change does not show within {_MAX_DELAY} seconds: give their tasks retries, with a retry_delay of"
+    " a minute.",
+)
 
 
 def _patch_response(experiments: Experiments) -> Seen:
@@ -52,8 +65,9 @@ def _draft_state(experiments: Experiments) -> Seen:
 
 def _silent_patch(experiments: Experiments) -> Seen:
     change = experiments.change()
-    if not change.is_flow or not change.answer.is_success:
-        return Seen(None, f"No flow could be changed ({change.answer.label}).")
+    _ = experiments.bench.flow().needed()
+    if not change.answer.is_success:
+        return Seen(None, f"AEP refused the PATCH ({change.answer.label}).")
     if change.is_silent:
         return Seen(True, "A PATCH of a flow succeeded, and its content stayed as it was.")
     return Seen(False, "A PATCH of a flow changed it.")
@@ -77,7 +91,8 @@ def _change_delay_seconds(experiments: Experiments) -> Seen:
     if change.visible_after is None or listed is None:
         return Seen(None, "AEP did not show a change, or a new object in lists, within a minute.")
     text = f"Reads showed a change after {change.visible_after} s, and lists a new object after {listed} s."
-    return Seen(max(change.visible_after, listed), text)
+    seconds = max(change.visible_after, listed)
+    return Seen(seconds, text, _TOO_LATE if seconds > _MAX_DELAY else None)
 
 
 def _fields_in_create(experiments: Experiments) -> Seen:
@@ -200,7 +215,7 @@ HABITS: tuple[Habit[Experiments], ...] = (
         look=_draft_state,
         consequences={
             "initializing": Consequence(
-                ("FlowServicePublishFlowOperator", "FlowServiceFlowStateSensor(state='draft')"),
+                ("FlowServicePublishFlowOperator", "FlowServiceFindFlowOperator(state='draft')"),
                 "Publish drafts in AEP's user interface, or create flows without draft=True.",
             )
         },
@@ -208,7 +223,7 @@ HABITS: tuple[Habit[Experiments], ...] = (
     Habit(
         switch="fields_in_create",
         documented="The API reference says to leave mandatory and primary fields and the mapping set empty in the"
-        " create, and to patch them; the tutorials patch them too.",
+        " create, and to patch them afterwards.",
         look=_fields_in_create,
     ),
     Habit(

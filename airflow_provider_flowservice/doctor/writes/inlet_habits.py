@@ -103,7 +103,16 @@ def _inlet_limit_bytes(experiments: Experiments) -> Seen:
     largest = _largest(is_too_large)
     if largest is None:
         return Seen(None, f"A body of {_MAX_BYTES:,} bytes does not get 413, or one of a single byte does.")
-    return Seen(largest, f"A body of {largest:,} bytes is read, and one of {largest + 1:,} bytes gets 413.")
+    is_small = largest < MAX_REQUEST_BYTES
+    return Seen(
+        largest,
+        f"A body of {largest:,} bytes is read, and one of {largest + 1:,} bytes gets 413.",
+        Consequence(
+            ("FlowServicePostToInletOperator",), f"Set its argument batch_bytes to {largest} or less."
+        )
+        if is_small
+        else None,
+    )
 
 
 def _largest(is_too_large: Callable[[int], bool]) -> int | None:

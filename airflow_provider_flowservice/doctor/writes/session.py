@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -62,14 +62,15 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
     progress("Leftovers of earlier runs")
     written.findings.append(remove_leftovers(aep))
     workshop = Workshop(aep)
-    try:
-        with _termination_raises():
+    with _termination_raises() as is_over:
+        try:
             _examine(Experiments(workshop), written, progress)
             aep.forget()
             yield written
-    finally:
-        progress("Removing what was made")
-        written.findings.append(removed(workshop))
+        finally:
+            is_over()
+            progress("Removing what was made")
+            written.findings.append(removed(workshop))
 
 
 def check_sandbox(aep: Aep) -> Finding:
@@ -78,7 +79,7 @@ def check_sandbox(aep: Aep) -> Finding:
     :returns: a finding that is only fine if objects may be made.
     """
     path = f"{_SANDBOXES}/{quote(aep.settings.sandbox, safe='')}"
-    remedy = "Use --with-writes in a development sandbox that the role of the credential may view."
+    remedy = "Add View Sandboxes, and the sandbox, to the role of the credential in AEP's Permissions."
     outcome = Outcome.UNKNOWN
     try:
         answer = aep.send(Request("GET", path, lambda response: response))
@@ -93,6 +94,7 @@ def check_sandbox(aep: Aep) -> Finding:
         elif found.lower() != "development":
             outcome = Outcome.BROKEN
             seen = "Nothing was written: AEP does not say that its type is development."
+            remedy = "Use --with-writes in a development sandbox."
         else:
             outcome, seen, remedy = Outcome.FINE, "AEP says that it is a development sandbox.", ""
     return Finding(area=Area.WRITES, subject="Type of the sandbox", outcome=outcome, seen=seen, remedy=remedy)
@@ -120,20 +122,20 @@ def _explained(habit: Habit[Experiments]) -> Habit[Experiments]:
 
 
 @contextmanager
-def _termination_raises() -> Iterator[None]:
-    """Turn SIGTERM into the end of the process by an exception, so that what was made is removed."""
+def _termination_raises() -> Iterator[Callable[[], object]]:
+    """Turn SIGTERM into the end of the process by an exception, so that what was made is removed.
+
+    :returns: a function after which SIGTERM is ignored, so that the removal is not interrupted.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
 
     def end(number: int, _: FrameType | None) -> None:
-        # Whoever asks again must not interrupt the removal.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.exit(128 + number)
 
     previous = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        yield lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
     finally:
-        if signal.getsignal(signal.SIGTERM) is end:
-            signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGTERM, previous)

@@ -18,7 +18,8 @@ PREFIX = "airflow-flowservice-doctor"
 _NAME = re.compile(rf"{PREFIX}-[0-9a-f]{{16}}-[a-z]+(-[a-z]+)*")
 DESCRIPTION = "Made by the doctor of the Flow Service provider for Apache Airflow, which removes it again."
 
-#: AEP is reported to show a change, and so that nothing refers to an object any more, up to 8 s late.
+#: Pauses in seconds before each further attempt to remove what is left. AEP is reported to show a change, and so that
+#: nothing refers to an object any more, up to 8 s late.
 _REMOVAL_PAUSES = (1.0, 2.0, 3.0, 4.0, 5.0)
 #: Pauses in seconds before each further read of an object that AEP has just made.
 _READ_PAUSES = (1.0, 2.0, 3.0, 4.0)
@@ -30,18 +31,21 @@ def is_doctors_name(name: object) -> bool:
 
 
 class NotMadeError(Exception):
-    """What a check needs was not made. The message says why, without ids and names."""
+    """What a check needs was not made. The message says why, without ids and names.
+
+    :param status: of AEP's response to the attempt to make it, if that is why.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Made(Frozen, frozen=True):
-    """An object that the doctor has made.
-
-    :param etag: its version when it was made; None if AEP does not return one.
-    """
+    """An object that the doctor has made."""
 
     shelf: Shelf
     id: str
-    etag: str | None = None
 
 
 class Attempt(Frozen, frozen=True):
@@ -72,7 +76,8 @@ class Attempt(Frozen, frozen=True):
         :raises NotMadeError: if it was not made.
         """
         if self.made is None:
-            raise NotMadeError(f"It needs {self.label}, which AEP did not make ({self.outcome}).")
+            message = f"It needs {self.label}, which AEP did not make ({self.outcome})."
+            raise NotMadeError(message, self.answer.status if self.answer else None)
         return self.made
 
 
@@ -130,26 +135,23 @@ class Workshop:
         return self._attempts[what]
 
     def _send(self, shelf: Shelf, name: str, label: str, request: Request[Any]) -> Attempt:
+        # Until a response says that there is none, even if this process is asked to end meanwhile.
         self._doubtful[name] = shelf
         try:
             answer = self.aep.send(request)
         except FlowServiceError:
             return Attempt(label, None, None)
         if 400 <= answer.status < 500:
-            self._settle(name)
+            del self._doubtful[name]
             return Attempt(label, answer, None)
         made_id = shelf.created_id(answer) if answer.is_success else None
         if made_id is None:
             return Attempt(label, answer, None)
-        etag = answer.document.get("etag") if isinstance(answer.document, dict) else None
-        made = Made(shelf, made_id, etag if isinstance(etag, str) else None)
+        made = Made(shelf, made_id)
         self._made.append(made)
         self.number_made += 1
-        self._settle(name)
+        del self._doubtful[name]
         return Attempt(label, answer, made)
-
-    def _settle(self, name: str) -> None:
-        self._doubtful.pop(name, None)
 
     def read(self, made: Made) -> Shown:
         """Read an object, again for a while if AEP does not show it yet.
