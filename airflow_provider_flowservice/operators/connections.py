@@ -23,7 +23,7 @@ from airflow_provider_flowservice.client.streaming import inlet_of
 from airflow_provider_flowservice.operators.arguments import optional, required
 from airflow_provider_flowservice.operators.base import FlowServiceChangeOperator
 from airflow_provider_flowservice.operators.create import FlowServiceCreateResourceOperator
-from airflow_provider_flowservice.operators.kinds import choice, mapping, resource_id, string
+from airflow_provider_flowservice.operators.kinds import choice, mapping, resource_id, string, text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -113,7 +113,8 @@ class _CreateSourceOrTargetOperator(FlowServiceCreateResourceOperator):
 
     connection_spec = required(string)
     base_connection_id = optional(resource_id)
-    data_format = optional(string)
+    # Unlike None, an empty string can be given in a mapped task.
+    data_format = optional(text)
     _found_spec_id = ""
 
     def settings(self) -> dict[str, Any]:
@@ -153,7 +154,8 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     :param name: name of the resource.
     :param connection_spec: name or id of the connection spec.
     :param base_connection_id: id of its base connection, if it has one.
-    :param data_format: format of the data, for example ``json``; None sends no ``data`` object.
+    :param data_format: format of the data, for example ``json``; None sends no ``data`` object, nor does an empty
+        string, which a mapped task can be given.
     :param source_params: parameters of the connection spec.
     :param data_properties: properties of files, for example ``{"columnDelimiter": ";", "encoding": "ISO-8859-1"}``.
     :param compression_type: compression of files, for example ``gzip``.
@@ -234,7 +236,8 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
     :param name: name of the resource.
     :param connection_spec: name or id of the connection spec.
     :param base_connection_id: id of its base connection, if it has one.
-    :param data_format: format of the data, for example ``json``; None sends no ``data`` object.
+    :param data_format: format of the data, for example ``json``; None sends no ``data`` object, nor does an empty
+        string, which a mapped task can be given.
     :param target_params: parameters of the connection spec, for example ``{"stream": ..., "region": ...}`` for Amazon
         Kinesis or ``{"eventHubName": ...}`` for Azure Event Hubs.
     :param schema_id: ``$id`` of the schema, for connections to the data lake; overrides ``data_format``.

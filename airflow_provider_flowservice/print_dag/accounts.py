@@ -29,7 +29,9 @@ _PLACEHOLDER = "placeholder"
 def is_shown(name: str, value: Any) -> bool:
     """Whether AEP shows a value in full and it may be printed: it is no credential, nor a mask in place of one."""
     text = json.dumps(value, default=str)
-    return without_secrets({name: value}) == {name: value} and "***" not in text and not _SECRET_URL.search(text)
+    return (
+        without_secrets({name: value}) == {name: value} and "***" not in text and not _SECRET_URL.search(text)
+    )
 
 
 def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Account | str:
@@ -39,11 +41,11 @@ def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Accoun
     """
     if base.auth is None:
         if any(each.required for each in spec.auth_spec):
-            return "AEP does not show how it authenticates"
+            return "AEP does not show how it authenticates."
         return Account(title)
     chosen = next((each for each in spec.auth_spec if each.name == base.auth.spec_name), None)
     if chosen is None:
-        return f"its authentication {base.auth.spec_name!r} is none of those of its connection spec"
+        return f"Its authentication {base.auth.spec_name!r} is not among those of its connection spec."
     shown = base.auth.params
     auth = {
         name: value
@@ -60,7 +62,7 @@ def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Accoun
         connection_types(spec) if needed else (),
         tuple((field_of(name), name) for name in needed),
         auth,
-        tuple(_notes(needed, shown, chosen)),
+        tuple(_notes(needed)),
     )
     return _problem(base, spec, account) or account
 
@@ -79,14 +81,14 @@ def _needed(chosen: AuthSpec, shown: Mapping[str, Any], auth: Mapping[str, Any])
     return needed + (alternatives[:1] if len(alternatives) > 1 and not has_alternative else [])
 
 
-def _notes(needed: list[str], shown: Mapping[str, Any], chosen: AuthSpec) -> list[str]:
+def _notes(needed: list[str]) -> list[str]:
     if not needed:
         return []
-    listed = ", ".join(needed)
-    return [
-        f"AEP does not show {listed}: if_exists='update' sends what the Airflow connection has, each time. To rotate"
-        " the credentials, change that connection and set it for one run."
-    ]
+    note = (
+        f"AEP does not show {', '.join(needed)}: if_exists='update' sends what the Airflow connection has, each time."
+        " To rotate the credentials, change that connection and set it for one run."
+    )
+    return [note]
 
 
 def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> str:
@@ -108,9 +110,9 @@ def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> st
     try:
         found = auth_params(spec, connection, account.auth or None)
     except InvalidInputError as error:
-        return error.message
+        return f"The operator would reject it: {error.message}"
     if base.auth and (found.spec is None or found.spec.name != base.auth.spec_name):
-        return f"the parameters that AEP shows do not lead to its authentication {base.auth.spec_name!r}"
+        return f"The parameters that AEP shows do not lead to its authentication {base.auth.spec_name!r}."
     desired = DesiredBaseConnection(
         name=base.name, spec_id=spec.id, auth_spec=found.spec, auth_params=found.params
     )
@@ -118,4 +120,4 @@ def _problem(base: BaseConnection, spec: ConnectionSpec, account: Account) -> st
     # A value that AEP shows and the user has to give, such as one that could be a credential, is the user's business.
     given = {name for _, name in account.fields}
     changed = [each.setting for each in differing if each.setting.rpartition(".")[2] not in given]
-    return f"the operator would give {', '.join(changed)} another form" if changed else ""
+    return f"The operator would give {', '.join(changed)} another form." if changed else ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DESCRIPTION = (
@@ -51,26 +54,47 @@ def run(options: argparse.Namespace) -> int:
     if problem := _contradiction(options):
         _tell(problem)
         return 2
-    from airflow_provider_flowservice.hooks.connection import look_into_airflows_database
-    from airflow_provider_flowservice.print_dag.printing import PrintError, print_dags
+    with _output_on_stderr():
+        from airflow_provider_flowservice.hooks.connection import look_into_airflows_database
+        from airflow_provider_flowservice.print_dag.printing import PrintError, print_dags
 
-    try:
-        with look_into_airflows_database():
-            print_dags(
-                conn_id=options.conn_id,
-                sandbox=options.sandbox,
-                flow_ids=None if options.all else options.flow_ids,
-                kind=options.kind,
-                folder=options.output_dir,
-                mapped=options.mapped,
-                force=options.force,
-                tell=_tell,
-            )
-    except PrintError as error:
-        for each in error.problems:
-            _tell(each)
-        return 1
+        try:
+            with look_into_airflows_database():
+                text = print_dags(
+                    conn_id=options.conn_id,
+                    sandbox=options.sandbox,
+                    flow_ids=None if options.all else options.flow_ids,
+                    kind=options.kind,
+                    folder=options.output_dir,
+                    mapped=options.mapped,
+                    force=options.force,
+                    tell=_tell,
+                )
+        except PrintError as error:
+            for each in error.problems:
+                _tell(each)
+            return 1
+    sys.stdout.write(text)
     return 0
+
+
+@contextmanager
+def _output_on_stderr() -> Iterator[None]:
+    """Let what anything else writes to standard output go to standard error: Airflow's log goes there."""
+    sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+    except OSError:
+        # Standard output is closed.
+        yield
+        return
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _contradiction(options: argparse.Namespace) -> str:

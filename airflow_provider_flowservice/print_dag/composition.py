@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from airflow_provider_flowservice.client import CONNECTION_SPECS, FLOW_SPECS
+import msgspec
+
 from airflow_provider_flowservice.client.http import Kind
-from airflow_provider_flowservice.client.model import SpecRef
+from airflow_provider_flowservice.client.model import Frozen, SpecRef
 from airflow_provider_flowservice.client.text import plain_text
 from airflow_provider_flowservice.print_dag.model import Account, Argument, Operator, Reference, Task
 from airflow_provider_flowservice.print_dag.naming import comment_text
 from airflow_provider_flowservice.print_dag.reading import Reader
 
-__all__ = ["CONNECTION_SPECS", "FLOW_SPECS", "Composition"]
+
+class Subject(Frozen, frozen=True):
+    """An object that a task is about.
+
+    :param title: what it is called in comments and messages.
+    """
+
+    operator: Operator
+    object_id: str
+    title: str
 
 
 class Composition:
@@ -26,17 +37,40 @@ class Composition:
         self.reader = reader
         self.tasks: list[Task] = []
         self.accounts: list[Account] = []
-        self.notes: list[str] = []
+        self.remarks: list[str] = []
         self.losses: list[str] = []
+        self._lost: dict[Subject, list[str]] = {}
 
-    def lost(self, title: str, text: str) -> str:
-        """Return the note about something that the DAG does not have, and keep it for the user to be told.
+    def lost(self, subject: Subject, text: str) -> None:
+        """Note something that the DAG does not have, for a comment at the task and for the user to be told.
 
-        :param title: what it belongs to.
         :param text: a sentence.
         """
-        self.losses.append(plain_text(f"{title}: {text}"))
-        return comment_text(text)
+        self.losses.append(plain_text(f"{subject.title}: {text}"))
+        self._lost.setdefault(subject, []).append(comment_text(text))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is noted about objects without a task."""
+        return tuple(
+            f"{subject.title}: {note}"
+            for subject, notes in self._lost.items()
+            if self.made(subject.operator, subject.object_id) is None
+            for note in notes
+        )
+
+    @property
+    def finished_tasks(self) -> tuple[Task, ...]:
+        """The tasks, with what is noted about them."""
+        return tuple(
+            msgspec.structs.replace(task, notes=tuple(self._notes_about(task))) for task in self.tasks
+        )
+
+    def _notes_about(self, task: Task) -> Iterator[str]:
+        about = (task.operator, task.object_id.lower())
+        for subject, notes in self._lost.items():
+            if (subject.operator, subject.object_id.lower()) == about:
+                yield from notes
 
     def made(self, operator: Operator, object_id: str) -> Reference | None:
         """Return the id of an object that a task of this DAG has already, as a reference to it."""
@@ -51,7 +85,6 @@ class Composition:
         variable: str,
         task_id: str,
         arguments: Iterable[Argument],
-        notes: Iterable[str] = (),
         after: str = "",
     ) -> Reference:
         """Add a task, and return a reference to what it returns.
@@ -67,13 +100,12 @@ class Composition:
             variable=variable + suffix,
             task_id=task_id + suffix,
             arguments=tuple(arguments),
-            notes=tuple(notes),
             after=after,
         )
         self.tasks.append(task)
         return Reference(task.variable, object_id)
 
-    def spec(self, kind: Kind[object], field: str, reference: SpecRef) -> Argument:
+    def spec(self, kind: Kind[Any], field: str, reference: SpecRef) -> Argument:
         """Return the argument that names a spec."""
         value, note = self.reader.name_of_spec(kind, reference)
         return Argument(field, value, (comment_text(note),) if note else ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from airflow_provider_flowservice.print_dag.model import (
     Account,
@@ -11,6 +12,7 @@ from airflow_provider_flowservice.print_dag.model import (
     Operator,
     PrintedFlow,
     Task,
+    Template,
     constants,
 )
 from airflow_provider_flowservice.print_dag.naming import comment_text, dag_id_of, shown_name
@@ -19,17 +21,18 @@ from airflow_provider_flowservice.print_dag.source import (
     LINE_LENGTH,
     call,
     comments,
+    entry,
     quoted,
     uses_literal,
 )
 
 _OPERATORS = "airflow_provider_flowservice.operators"
-_PLAN_ONLY = '''\
+PLAN_ONLY = """\
     params={
         "plan_only": Param(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
-'''
+"""
 _ABOUT = (
     "Printed from what AEP had. As long as file and AEP agree, a run changes nothing; after that, a run changes in AEP"
     " what has been changed here. Set the param plan_only to see what a run would change. Each object is found by its"
@@ -53,7 +56,7 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
         f"    dag_id={quoted(dag_id_of(flow.flow_id))},",
         *_display_name(flow.name),
         *settings(conn_id, sandbox),
-        *_PLAN_ONLY.splitlines(),
+        *PLAN_ONLY.splitlines(),
         "    },",
         ") as dag:",
     ]
@@ -62,13 +65,19 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
         lines += comments(task.notes, INDENT)
         lines += _task(task, is_used=_is_used(task, flow.tasks[position + 1 :]))
     lines += [f"    {task.after} >> {task.variable}" for task in flow.tasks if task.after]
+    lines += comments(flow.remarks, INDENT)
     if not flow.tasks:
         lines += ["    # The operators take over nothing of this flow.", "    pass"]
     return "\n".join(lines) + "\n"
 
 
 def docstring(
-    summary: str, paragraphs: Iterable[str], accounts: Sequence[Account], conn_id: str, *, more: Iterable[str] = ()
+    summary: str,
+    paragraphs: Iterable[str],
+    accounts: Sequence[Account],
+    conn_id: str,
+    *,
+    more: Iterable[str] = (),
 ) -> list[str]:
     """Return the lines of a module's docstring, which is the DAG's documentation, too.
 
@@ -86,21 +95,23 @@ def docstring(
     return [*lines, *more, '"""']
 
 
-def settings(conn_id: str, sandbox: str | None) -> list[str]:
-    """Return the arguments of the DAG that all printed DAGs have."""
-    arguments = {"plan_only": "{{ params.plan_only }}"}
+def settings(conn_id: str, sandbox: str | None, **more: str) -> list[str]:
+    """Return the arguments of the DAG that all printed DAGs have.
+
+    :param more: further arguments for all tasks.
+    """
+    arguments: dict[str, Any] = {"plan_only": Template("{{ params.plan_only }}"), **more}
     if conn_id != "flowservice_default":
         arguments["flowservice_conn_id"] = conn_id
     if sandbox is not None:
         arguments["sandbox"] = sandbox
-    shown = ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in arguments.items())
     return [
         "    schedule=None,",
         "    catchup=False,",
         "    max_active_runs=1,",
         "    doc_md=__doc__,",
         '    tags=["flowservice", "taken over"],',
-        f"    default_args={{{shown}}},",
+        *entry("default_args=", arguments, INDENT),
     ]
 
 
@@ -133,7 +144,6 @@ def _imports(tasks: Sequence[Task]) -> list[str]:
     has_constants = any(True for value in values for _ in constants(value))
     return [
         f"from airflow.sdk import {', '.join(from_airflow)}",
-        "",
         *([from_client] if has_constants else []),
         *operator_imports(task.operator for task in tasks),
     ]

@@ -31,16 +31,17 @@ from airflow_provider_flowservice.client.flows import (
 from airflow_provider_flowservice.client.model import JsonObject, SelectorKind, member
 from airflow_provider_flowservice.print_dag.accounts import is_shown
 from airflow_provider_flowservice.print_dag.activation import activation
-from airflow_provider_flowservice.print_dag.composition import Composition
+from airflow_provider_flowservice.print_dag.composition import Composition, Subject
 from airflow_provider_flowservice.print_dag.connections import (
+    SCHEMA_NOTE,
     UPDATE,
     common_arguments,
     has_name,
     source_connection,
+    subject_of,
     target_connection,
-    title_of,
 )
-from airflow_provider_flowservice.print_dag.model import Argument, Noted, Operator, PrintedFlow, Reference
+from airflow_provider_flowservice.print_dag.model import Argument, Operator, PrintedFlow, Reference
 from airflow_provider_flowservice.print_dag.reading import Reader
 
 #: The parameters of a flow from the profile store that activation or arguments of the operator set.
@@ -54,13 +55,12 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
     :param with_mapping: whether its mapping set is a task, too; otherwise the flow refers to it by its id.
     """
     composition = Composition(flow.id, reader)
-    title = title_of("Flow", flow)
+    subject = subject_of(Operator.FLOW, "Flow", flow)
     source = _source_of(flow, reader)
     is_destination = source is not FlowSource.SYSTEM
     ends = {
         "source_connection_ids": [
-            source_connection(composition, each, is_destination=is_destination)
-            for each in flow.source_connection_ids
+            source_connection(composition, each) for each in flow.source_connection_ids
         ],
         "target_connection_ids": [
             target_connection(composition, each, is_destination=is_destination)
@@ -70,23 +70,26 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
     flow_id: Any = flow.id
     if not has_name(flow):
         text = f"The operator needs a name, and the flow is named {flow.name!r}. It is referred to by its id."
-        composition.notes.append(composition.lost(title, text))
+        composition.lost(subject, text)
     else:
-        flow_id = _flow(composition, flow, ends, source, title, with_mapping)
+        flow_id = _flow(composition, flow, ends, source, subject, with_mapping)
     variable = ""
     if source is FlowSource.PROFILES:
-        variable = activation(composition, flow, flow_id, title)
+        variable = activation(
+            composition, flow, flow_id, Subject(Operator.ACTIVATION, flow.id, subject.title)
+        )
     if flow.state == FlowState.DISABLED:
         arguments = [Argument("flow_id", flow_id), Argument("state", FlowState.DISABLED.value)]
         composition.add(Operator.STATE, flow.id, "state", "disable_flow", arguments, after=variable)
     elif flow.state not in (FlowState.ENABLED, FlowState.DRAFT, None):
-        composition.notes.append(composition.lost(title, f"Its state is {flow.state!r}, which the DAG does not set."))
+        composition.lost(subject, f"Its state is {flow.state!r}, which the DAG does not set.")
     return PrintedFlow(
         flow_id=flow.id,
         name=flow.name,
-        tasks=tuple(composition.tasks),
+        tasks=composition.finished_tasks,
         accounts=tuple(composition.accounts),
-        notes=tuple(dict.fromkeys(composition.notes)),
+        notes=composition.notes,
+        remarks=tuple(composition.remarks),
         losses=tuple(dict.fromkeys(composition.losses)),
     )
 
@@ -104,17 +107,17 @@ def _flow(
     flow: Flow,
     ends: Mapping[str, Any],
     source: FlowSource,
-    title: str,
+    subject: Subject,
     with_mapping: bool,
 ) -> Any:
     spec = composition.reader.flow_spec(flow.flow_spec)
     if source is FlowSource.PROFILES:
-        settings, extra = _settings(composition, flow, title, with_mapping)
+        settings, extra = _settings(composition, flow, subject, with_mapping)
         transformations = None
     else:
         settings = {}
-        transformations, extra = _transformations(composition, flow, title, with_mapping)
-    schedule = _schedule(composition, flow, title)
+        transformations, extra = _transformations(composition, flow, subject, with_mapping)
+    schedule = _schedule(composition, flow, subject)
     desired = DesiredFlow(
         name=flow.name,
         spec_id=flow.flow_spec.id,
@@ -126,9 +129,9 @@ def _flow(
     )
     if problem := _problem(desired, flow):
         text = f"{problem} It is referred to by its id, and a run neither compares nor changes it."
-        composition.notes.append(composition.lost(title, text))
+        composition.lost(subject, text)
         return flow.id
-    arguments = common_arguments(composition, flow, spec, title)
+    arguments = common_arguments(composition, flow, spec, subject)
     arguments.append(composition.spec(FLOW_SPECS, "flow_spec", flow.flow_spec))
     arguments += [Argument(name, value) for name, value in ends.items()]
     arguments += extra
@@ -149,7 +152,7 @@ def _problem(desired: DesiredFlow, flow: Flow) -> str:
         return error.message
 
 
-def _schedule(composition: Composition, flow: Flow, title: str) -> JsonObject | None:
+def _schedule(composition: Composition, flow: Flow, subject: Subject) -> JsonObject | None:
     schedule = flow.schedule_params
     if not schedule:
         return None
@@ -158,24 +161,24 @@ def _schedule(composition: Composition, flow: Flow, title: str) -> JsonObject | 
             check_dataset_schedule(schedule)
     except InvalidInputError as error:
         text = f"The operator does not take its schedule, which stays as it is: {error.message}"
-        composition.notes.append(composition.lost(title, text))
+        composition.lost(subject, text)
         return None
     if not is_shown("schedule", schedule):
         text = "Its schedule has a value that looks like a credential, so it is not in the file and stays as it is."
-        composition.notes.append(composition.lost(title, text))
+        composition.lost(subject, text)
         return None
     return schedule
 
 
 def _settings(
-    composition: Composition, flow: Flow, title: str, with_mapping: bool
+    composition: Composition, flow: Flow, subject: Subject, with_mapping: bool
 ) -> tuple[JsonObject, list[Argument]]:
     """Return the settings of a flow from the profile store that the operator takes, and the arguments for them."""
     held = settings_of(flow)
-    _tell_rest(composition, flow, title)
+    _tell_rest(composition, flow, subject)
     if held and flow.flow_spec.id.lower() == specs.PROFILE_DESTINATION_FLOW:
         text = f"The operator does not take {', '.join(held)} for its flow spec, and leaves them as they are."
-        composition.notes.append(composition.lost(title, text))
+        composition.lost(subject, text)
         return {}, []
     values = dict(zip(("profileMapping", "mandatoryFields", "primaryFields"), FIELD_ARGUMENTS, strict=True))
     settings: JsonObject = {}
@@ -188,15 +191,15 @@ def _settings(
         except (InvalidInputError, TypeError, AttributeError):
             settings.pop(name, None)
             text = f"The operator does not take its {name}, and leaves them as they are."
-            composition.notes.append(composition.lost(title, text))
+            composition.lost(subject, text)
             continue
         if name == "profileMapping":
-            value = _reference(composition, value, title, with_mapping)
+            value = _reference(composition, value, subject, with_mapping)
         arguments.append(Argument(values[name], value))
     return settings, arguments
 
 
-def _tell_rest(composition: Composition, flow: Flow, title: str) -> None:
+def _tell_rest(composition: Composition, flow: Flow, subject: Subject) -> None:
     """Tell which parts of the transformations neither the operator nor activation sets."""
     names = [str(member(each, "name")) for each in flow.transformations]
     others = [name for name in names if name != specs.TRANSFORM]
@@ -209,19 +212,21 @@ def _tell_rest(composition: Composition, flow: Flow, title: str) -> None:
     rest = [*others, *sorted(params - _KNOWN_PARAMS)]
     if rest:
         text = f"Its transformations have {', '.join(rest)}, which the operator leaves as it is."
-        composition.notes.append(composition.lost(title, text))
+        composition.lost(subject, text)
 
 
 def _transformations(
-    composition: Composition, flow: Flow, title: str, with_mapping: bool
+    composition: Composition, flow: Flow, subject: Subject, with_mapping: bool
 ) -> tuple[list[JsonObject] | None, list[Argument]]:
     """Return the transformations of a flow that reads from elsewhere, and the argument for them."""
     held = list(flow.transformations)
     if not held:
         return None, []
     if not all(isinstance(each, Mapping) and is_shown("transformation", each) for each in held):
-        text = "Its transformations are not in the file, and stay as they are: one is none, or has a credential."
-        composition.notes.append(composition.lost(title, text))
+        text = (
+            "Its transformations are not in the file, and stay as they are: one is none, or has a credential."
+        )
+        composition.lost(subject, text)
         return None, []
     printed: list[Any] = []
     first = True
@@ -231,13 +236,17 @@ def _transformations(
             first = False
             params = each["params"]
             if isinstance(params.get("mappingId"), str):
-                shown = {**each, "params": _reference(composition, params, title, with_mapping)}
+                shown = {**each, "params": _reference(composition, params, subject, with_mapping)}
         printed.append(shown)
-    note = () if len(held) == 1 else ("Of these, only the first Mapping is compared with AEP's, and changed.",)
+    note = (
+        () if len(held) == 1 else ("Of these, only the first Mapping is compared with AEP's, and changed.",)
+    )
     return held, [Argument("transformations", printed, note)]
 
 
-def _reference(composition: Composition, held: Mapping[str, Any], title: str, with_mapping: bool) -> JsonObject:
+def _reference(
+    composition: Composition, held: Mapping[str, Any], subject: Subject, with_mapping: bool
+) -> JsonObject:
     """Return what refers to a mapping set: the output of its task if there can be one, otherwise its id."""
     mapping_id, version = held.get("mappingId"), held.get("mappingVersion")
     if not with_mapping or not isinstance(mapping_id, str) or version is None:
@@ -255,7 +264,7 @@ def _reference(composition: Composition, held: Mapping[str, Any], title: str, wi
             return {**held, "mappingId": Reference(task.variable, mapping_id), "mappingVersion": version_of}
         problem = task
     text = f"The mapping set {mapping_id} is only referred to by its id: {problem}."
-    composition.notes.append(composition.lost(title, text))
+    composition.lost(subject, text)
     return dict(held)
 
 
@@ -296,8 +305,7 @@ def _mapping_set(composition: Composition, found: MappingSet) -> Reference | str
     if columns is not None:
         arguments.append(Argument("columns", shown_columns))
     else:
-        note = "The schema belongs to whoever made it; it is only referred to."
-        arguments.append(Argument("schema_id", found.schema_id, (note,)))
+        arguments.append(Argument("schema_id", found.schema_id, (SCHEMA_NOTE,)))
     note = "A change makes a new version of the mapping set, which the flow then refers to."
     arguments.append(Argument("mappings", mappings, (note,)))
     if found.form is BodyForm.OLD:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
-from airflow_provider_flowservice.print_dag.dag_file import docstring, operator_imports, settings
+from airflow_provider_flowservice.print_dag.dag_file import PLAN_ONLY, docstring, operator_imports, settings
 from airflow_provider_flowservice.print_dag.model import (
     Constant,
     Noted,
@@ -16,6 +16,7 @@ from airflow_provider_flowservice.print_dag.model import (
     Reference,
     Task,
 )
+from airflow_provider_flowservice.print_dag.naming import shown_name
 from airflow_provider_flowservice.print_dag.source import comments, quoted
 
 #: The lists of the YAML file: each has the arguments of one operator.
@@ -28,23 +29,31 @@ _LISTS = {
     Operator.STATE: "states",
 }
 _ABOUT = (
-    "The YAML file beside this one has what AEP had when it was printed. As long as file and AEP agree, a run changes"
-    " nothing; after that, a run changes in AEP what has been changed in the file. Set the param plan_only to see what a"
-    " run would change. Each object is found by its id (adopt_id), so a new name in the file renames it. What is wrong"
-    " with one entry does not keep the others from being looked at; the run fails in the end."
+    "The YAML file beside this one has what AEP had when it was printed. As long as file and AEP agree, a run"
+    " changes nothing; after that, a run changes in AEP what has been changed in the file. Set the param plan_only to"
+    " see what a run would change. Each object is found by its id (adopt_id), so a new name in the file renames it."
+    " What is wrong with one entry does not keep the others from being looked at; the run fails in the end."
 )
-_READ = '''
+_TASKS = '''
     @task
     def read_entries(kind, params):
         """Return the entries of one list of the file; none if it does not have that list."""
         with ObjectStoragePath(params["file"]).open("r", encoding="utf-8") as file:
             document = yaml.safe_load(file)
         return document.get(kind) or []
-'''
-_CHECK = '''
+
     @task(trigger_rule="none_failed")
     def check_all():
         """Do nothing: this task only runs if no entry has failed."""
+
+    def unrendered(entry):
+        """Return the arguments in an entry so that Airflow takes none of them for a template."""
+        return {name: literal(value) for name, value in entry.items()}
+
+    def mapped(operator, kind):
+        """Return the tasks of an operator, one for each entry of a list of the file."""
+        entries = read_entries.override(task_id=f"read_{kind}")(kind)
+        return operator.partial(task_id=kind).expand_kwargs(entries.map(unrendered))
 
 '''
 
@@ -56,7 +65,9 @@ def mapped_source(
 
     :param what: the flows, for the documentation.
     """
-    operators = [each for each in _LISTS if any(task.operator is each for flow in flows for task in flow.tasks)]
+    operators = [
+        each for each in _LISTS if any(task.operator is each for flow in flows for task in flow.tasks)
+    ]
     accounts = [account for flow in flows for account in flow.accounts]
     lines = [
         *docstring(f"Take over {what} of Adobe Experience Platform.", [_ABOUT], accounts, conn_id),
@@ -64,36 +75,22 @@ def mapped_source(
         "from pathlib import Path",
         "",
         "import yaml",
-        "from airflow.sdk import DAG, ObjectStoragePath, Param, task",
-        "",
+        "from airflow.sdk import DAG, ObjectStoragePath, Param, literal, task",
         *operator_imports(operators),
         "",
         "with DAG(",
         f"    dag_id={quoted(dag_id)},",
-        *settings(conn_id, sandbox),
-        "    params={",
-        '        "plan_only": Param(',
-        '            False, type="boolean", title="Plan only", description="Only log the changes, without sending them"',
-        "        ),",
+        *settings(conn_id, sandbox, trigger_rule="all_done_min_one_success"),
+        *PLAN_ONLY.splitlines(),
         '        "file": Param(Path(__file__).with_suffix(".yaml").as_uri(), type="string", title="File"),',
         "    },",
         ") as dag:",
-        *_READ.splitlines(),
-        "",
+        *_TASKS.splitlines(),
     ]
-    variables = []
-    for each in operators:
-        name = _LISTS[each]
-        rule = ', trigger_rule="all_done_min_one_success"' if variables else ""
-        lines += [
-            f"    {name} = {each.value}.partial(task_id={quoted(name)}{rule}).expand_kwargs(",
-            f"        read_entries.override(task_id={quoted(f'read_{name}')})({quoted(name)})",
-            "    )",
-        ]
-        variables.append(name)
-    lines += _CHECK.splitlines()
-    lines.append(f"    {' >> '.join(variables)}")
-    lines.append(f"    [{', '.join(variables)}] >> check_all()")
+    names = [_LISTS[each] for each in operators]
+    lines += [f"    {_LISTS[each]} = mapped({each.value}, {quoted(_LISTS[each])})" for each in operators]
+    lines.append(f"    {' >> '.join(names)}")
+    lines.append(f"    [{', '.join(names)}] >> check_all()")
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +106,8 @@ def mapped_entries(flows: Sequence[PrintedFlow]) -> str:
         }
         if not tasks:
             continue
-        lines += ["", f"{name}:"]
+        notes = (note for _, task in tasks.values() for each in task.arguments for note in each.notes)
+        lines += ["", *comments(dict.fromkeys(notes), 0), f"{name}:"]
         for flow, task in tasks.values():
             lines += _entry(flow, task)
     return "\n".join(lines) + "\n"
@@ -117,11 +115,20 @@ def mapped_entries(flows: Sequence[PrintedFlow]) -> str:
 
 def _entry(flow: PrintedFlow, task: Task) -> list[str]:
     notes = [*(flow.notes if task.operator is Operator.FLOW else ()), *task.notes]
+    if task.operator in (Operator.ACTIVATION, Operator.STATE):
+        notes.insert(0, f"The flow {shown_name(flow.name)}.")
+    segments = next((each.value for each in task.arguments if each.name == "segments"), ())
+    notes += [f"{_id_of(each.value)}: {each.note}" for each in segments if isinstance(each, Noted)]
     arguments = {each.name: _plain(each.value) for each in task.arguments}
     # A mapped task must not be given None. An empty string means the same here.
-    arguments = {name: "" if name == "data_format" and value is None else value for name, value in arguments.items()}
+    if arguments.get("data_format", "") is None:
+        arguments["data_format"] = ""
     dumped = yaml.safe_dump([arguments], sort_keys=False, allow_unicode=True, width=100)
     return [*comments(notes, 2), *(f"  {line}" for line in dumped.splitlines())]
+
+
+def _id_of(segment: Any) -> str:
+    return str(segment["id"] if isinstance(segment, dict) else segment)
 
 
 def _plain(value: Any) -> Any:

@@ -32,6 +32,12 @@ class Constant(Frozen, frozen=True):
     value: str
 
 
+class Template(Frozen, frozen=True):
+    """A string that Airflow is meant to render."""
+
+    text: str
+
+
 class Noted(Frozen, frozen=True):
     """An element of a list, with a note about it."""
 
@@ -113,6 +119,7 @@ class PrintedFlow(Frozen, frozen=True, kw_only=True):
     :param tasks: its tasks, each after those that it refers to.
     :param accounts: the Airflow connections that the tasks need.
     :param notes: what the DAG does not have, although AEP has it.
+    :param remarks: what could be added to it.
     :param losses: what the user must be told while the DAG is printed.
     """
 
@@ -121,6 +128,7 @@ class PrintedFlow(Frozen, frozen=True, kw_only=True):
     tasks: tuple[Task, ...]
     accounts: tuple[Account, ...] = ()
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 
 

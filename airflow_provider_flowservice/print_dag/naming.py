@@ -12,7 +12,7 @@ _LETTERS = ((0xC0, 0x17F), (0x3041, 0x3096), (0x30A1, 0x30FE), (0x4E00, 0x9FFF),
 #: Those among them that look like another character, as ruff's rule RUF001 has them.
 _AMBIGUOUS = frozenset("\u00d7\u0131\u017f\u30ce\u4e36\u4e3f")
 _MAX_SLUG = 40
-_MAX_NAME = 60
+_MAX_NAME = 50
 
 
 def is_plain(character: str) -> bool:

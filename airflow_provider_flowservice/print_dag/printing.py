@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,28 +43,33 @@ def print_dags(
     mapped: bool,
     force: bool,
     tell: Tell,
-) -> None:
+) -> str:
     """Print DAG files for flows. Files are only written once all of them can be.
 
     :param conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
     :param flow_ids: ids of the flows; None for all.
     :param kind: ``destination`` or ``source``, for all flows of that kind.
-    :param folder: folder for the files; None to print the one flow to standard output.
+    :param folder: folder for the files; None to return the one file.
     :param mapped: whether to write one DAG that is mapped over a YAML file.
     :param force: whether to overwrite existing files.
     :param tell: is called with each line for the user.
+    :returns: the file, or an empty string if files were written.
     :raises PrintError: if a flow cannot be read, or a file exists.
     """
     stem = f"take_over_{kind}s" if kind else "take_over_flows"
-    ids = None if flow_ids is None else list({each.lower(): each for each in flow_ids}.values())
+    ids = (
+        None if flow_ids is None else list({each.lower(): each for each in reversed(flow_ids)}.values())[::-1]
+    )
     if mapped and folder is not None:
         _check(folder, [f"{stem}.py", f"{stem}.yaml"], force)
     elif ids is not None and folder is not None:
         _check(folder, [f"{dag_id_of(each)}.py" for each in ids], force)
     hook = FlowServiceHook(conn_id, sandbox)
     try:
-        flows = _flows(Reader(hook), ids, kind, None if mapped else folder, force, with_mapping=not mapped, tell=tell)
+        flows = _flows(
+            Reader(hook), ids, kind, None if mapped else folder, force, with_mapping=not mapped, tell=tell
+        )
     except FlowServiceError as error:
         raise PrintError([str(error)]) from error
     finally:
@@ -84,9 +88,9 @@ def print_dags(
     else:
         files = {f"{dag_id_of(each.flow_id)}.py": dag_source(each, conn_id, sandbox) for each in flows}
     if folder is None:
-        sys.stdout.write("".join(files.values()))
-    else:
-        _write(folder, files, tell)
+        return "".join(files.values())
+    _write(folder, files, tell)
+    return ""
 
 
 def _flows(
@@ -103,23 +107,23 @@ def _flows(
 
     :raises PrintError: with the problem of each flow that cannot be read.
     """
-    listed: Sequence[Flow | str]
+    listed: list[tuple[str, Flow | None]]
     if ids is None:
-        listed = reader.flows(FlowKind(kind) if kind else None)
+        listed = [(flow.id, flow) for flow in reader.flows(FlowKind(kind) if kind else None)]
         if folder is not None:
-            _check(folder, [f"{dag_id_of(each.id)}.py" for each in listed if isinstance(each, Flow)], force)
+            _check(folder, [f"{dag_id_of(flow_id)}.py" for flow_id, _ in listed], force)
     else:
-        listed = ids
+        listed = [(flow_id, None) for flow_id in ids]
     if ids is None or len(listed) >= _MANY:
         reader.read_lists()
     printed: list[PrintedFlow] = []
     problems: list[str] = []
-    for number, each in enumerate(listed, start=1):
+    for number, (flow_id, found) in enumerate(listed, start=1):
         try:
-            flow = reader.flow(each) if isinstance(each, str) else reader.completed(each)
+            flow = reader.completed(found) if found else reader.flow(flow_id)
             printed.append(print_flow(flow, reader, with_mapping=with_mapping))
         except FlowServiceError as error:
-            problems.append(f"flow {each if isinstance(each, str) else each.id}: {error}")
+            problems.append(f"flow {flow_id}: {error}")
             continue
         if len(listed) > 1:
             tell(f"{number} of {len(listed)}: {shown_name(flow.name)}")
@@ -131,7 +135,9 @@ def _flows(
 def _check(folder: Path, names: Sequence[str], force: bool) -> None:
     existing = [str(folder / name) for name in names if (folder / name).exists()]
     if existing and not force:
-        raise PrintError([f"{each} exists: move it away, or give --force to overwrite it." for each in existing])
+        raise PrintError(
+            [f"{each} exists: move it away, or give --force to overwrite it." for each in existing]
+        )
 
 
 def _write(folder: Path, files: dict[str, str], tell: Tell) -> None:

@@ -70,7 +70,8 @@ class Reader:
 
     def read_lists(self) -> None:
         """Read all connections from lists (one call per 100 of them), so that no flow needs a call for its own."""
-        for kind in (CONNECTIONS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS):
+        kinds: tuple[Kind[Any], ...] = (CONNECTIONS, SOURCE_CONNECTIONS, TARGET_CONNECTIONS)
+        for kind in kinds:
             for each in self._hook.iterate(kind):
                 if _is_complete(each):
                     self._held[kind.path, each.id.lower()] = each

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_flowservice.print_dag.model import Argument, Constant, Noted, Reference
+from airflow_provider_flowservice.print_dag.model import Argument, Constant, Noted, Reference, Template
 from airflow_provider_flowservice.print_dag.naming import is_plain
 
 LINE_LENGTH = 110
@@ -67,7 +67,7 @@ def call(head: str, arguments: Sequence[Argument], indent: int) -> list[str]:
     lines = [f"{margin}{head}("]
     for each in arguments:
         lines += comments(each.notes, indent + INDENT)
-        lines += _entry(f"{each.name}=", each.value, indent + INDENT)
+        lines += entry(f"{each.name}=", each.value, indent + INDENT)
     return [*lines, f"{margin})"]
 
 
@@ -87,7 +87,9 @@ def _escaped(text: str, quote: str) -> Iterator[str]:
         elif is_plain(character):
             yield character
         else:
-            yield f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+            yield (
+                f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+            )
 
 
 def _width(text: str) -> int:
@@ -103,6 +105,8 @@ def _flat(value: Any) -> str | None:
         return f"{value.variable}.output" + (f"[{quoted(value.key)}]" if value.key else "")
     if isinstance(value, Constant):
         return f"specs.{value.name}"
+    if isinstance(value, Template):
+        return quoted(value.text)
     if isinstance(value, Noted):
         return None
     if isinstance(value, Mapping):
@@ -116,14 +120,19 @@ def _flat(value: Any) -> str | None:
     return repr(value).replace("e+", "e")
 
 
-def _entry(prefix: str, value: Any, indent: int) -> list[str]:
-    """Return the lines of an argument or element, with a comma after it."""
+def entry(prefix: str, value: Any, indent: int) -> list[str]:
+    """Return the lines of an argument or element, with a comma after it.
+
+    :param prefix: what precedes the value, for example ``name=``.
+    """
     margin = " " * indent
     flat = _flat(value)
     if flat is not None and _width(line := f"{margin}{prefix}{flat},") <= LINE_LENGTH:
         return [line]
     if isinstance(value, Mapping) and value:
-        inside = [line for key, each in value.items() for line in _element(f"{quoted(str(key))}: ", each, indent)]
+        inside = [
+            line for key, each in value.items() for line in _element(f"{quoted(str(key))}: ", each, indent)
+        ]
         return [f"{margin}{prefix}{{", *inside, f"{margin}}},"]
     if isinstance(value, (list, tuple)) and value:
         inside = [line for each in value for line in _element("", each, indent)]
@@ -137,7 +146,7 @@ def _entry(prefix: str, value: Any, indent: int) -> list[str]:
 
 def _element(prefix: str, value: Any, indent: int) -> list[str]:
     notes, plain = ((value.note,), value.value) if isinstance(value, Noted) else ((), value)
-    return [*comments(notes, indent + INDENT), *_entry(prefix, plain, indent + INDENT)]
+    return [*comments(notes, indent + INDENT), *entry(prefix, plain, indent + INDENT)]
 
 
 def _parts(text: str, room: int) -> list[str]:

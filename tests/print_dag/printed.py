@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from tests.support.dags import errors_of_tasks
 
 #: An Airflow connection in the docstring of a printed file.
 _CONNECTION = re.compile(r"\* ``(\w+)`` of type ``(\w+)``[^:]*:\s((?:.|\n(?! *\n|\* |\"))*)")
-_FIELD = re.compile(r"(?:^|,\s)(login|password|host|port|extra '(\w+)')\s=\s")
+_FIELD = re.compile(r"(?:^|,\s+)(login|password|host|port|extra\s+'(\w+)')\s+=\s")
 
 
 @dataclass
@@ -72,9 +71,8 @@ class Printed:
         self.control.clear_requests()
         with errors_of_tasks() as errors:
             dag_run = dag.test(run_conf=conf or None)
-        journal = [each for each in self.control.requests() if each["path"] != "/ims/token/v3"]
-        sent = [(each["method"], each["path"]) for each in journal if each["method"] != "GET"]
-        return Ran(task_states(dag_run), errors, sent, len(journal))
+        calls = calls_of(self.control)
+        return Ran(task_states(dag_run), errors, [each for each in calls if each[0] != "GET"], len(calls))
 
     def run_flow(self, flow_id: str, **conf: Any) -> Ran:
         return self.run(self.path(flow_id), **conf)
@@ -99,12 +97,24 @@ class Printed:
             self._monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", value)
 
 
-Change = Callable[[], None]
+def calls_of(control: EmulatorControl) -> list[tuple[str, str]]:
+    """Return method and path of each request, without those for tokens."""
+    journal = [each for each in control.requests() if each["path"] != "/ims/token/v3"]
+    return [(each["method"], each["path"]) for each in journal]
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return what is other in the emulator's state, as paths; not what AEP itself adds to a change."""
-    added = ("updatedAt", "updatedBy", "etag", "version", "lastOperation", "inheritedAttributes", "modifiedDate")
+    added = (
+        "updatedAt",
+        "updatedBy",
+        "updateTime",
+        "etag",
+        "version",
+        "lastOperation",
+        "inheritedAttributes",
+        "modifiedDate",
+    )
 
     def compare(path: str, one: Any, other: Any) -> list[str]:
         if isinstance(one, dict) and isinstance(other, dict):
