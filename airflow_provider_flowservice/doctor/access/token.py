@@ -9,13 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client import http
-from airflow_provider_flowservice.client.errors import (
-    ApiError,
-    FlowServiceError,
-    NotSentError,
-    RateLimitError,
-    ServerError,
-)
+from airflow_provider_flowservice.client.errors import ApiError, FlowServiceError, is_permanent
 from airflow_provider_flowservice.client.settings import DEFAULT_SCOPES
 from airflow_provider_flowservice.connection_fields import field_name
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
@@ -92,7 +86,7 @@ def examine_token(
 
 
 def _finding(subject: str, seen: str, remedy: str = "", outcome: Outcome = Outcome.FINE) -> Finding:
-    operators = EVERYTHING if outcome is Outcome.BROKEN else ()
+    operators = () if outcome is Outcome.FINE else EVERYTHING
     return Finding(
         area=Area.TOKEN, subject=subject, outcome=outcome, seen=seen, remedy=remedy, operators=operators
     )
@@ -100,9 +94,9 @@ def _finding(subject: str, seen: str, remedy: str = "", outcome: Outcome = Outco
 
 def _refused(error: FlowServiceError) -> Finding:
     subject = "IMS"
-    if isinstance(error, (NotSentError, ServerError, RateLimitError)):
+    if not is_permanent(error):
         seen = f"IMS does not issue a token now ({_label(error)})."
-        return _finding(subject, seen, "Try again later.", Outcome.BROKEN)
+        return _finding(subject, seen, "Run this again later.", Outcome.UNKNOWN)
     if error.code in _REJECTIONS:
         meaning, remedy = _REJECTIONS[error.code]
         return _finding(subject, f"IMS refuses a token ({_label(error)}): {meaning}.", remedy, Outcome.BROKEN)

@@ -79,9 +79,24 @@ def test_a_page_of_a_proxy_instead_of_ims(customer: Customer) -> None:
     assert "IMS host (extra ims_host)" in found.remedy
 
 
-def test_ims_fails(customer: Customer) -> None:
-    customer.control.inject(fault("status", "POST", IMS, times=9, status=503))
-    assert "does not issue a token now (status 503)" in customer.broken().seen
+@pytest.mark.parametrize(
+    ("kind", "details", "label"),
+    [
+        ("status", {"status": 503}, "status 503"),
+        ("rate_limit", {}, "status 429"),
+        ("reset", {}, "ResponseLostError"),
+        ("status", {"status": 200, "body": "Acme plan"}, "InvalidResponseError"),
+    ],
+)
+def test_an_ims_that_fails_is_not_called_broken(
+    customer: Customer, kind: str, details: dict[str, Any], label: str
+) -> None:
+    customer.control.inject(fault(kind, "POST", IMS, times=9, **details))
+    access = customer.access()
+    (found,) = in_area(access.findings, Area.TOKEN).values()
+    assert (found.outcome, found.operators) == (Outcome.UNKNOWN, EVERYTHING)
+    assert found.seen == f"IMS does not issue a token now ({label})."
+    assert access.aep is None
 
 
 def jwt(**claims: Any) -> str:
