@@ -56,6 +56,8 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [f"{package}.links.FlowServiceLink"],
+        # Airflow 3.2 and newer read it; older versions pass over it.
+        "cli": [f"{package}.cli.get_cli_commands"],
         "config": {
             "flowservice": {
                 "description": "Adobe Experience Platform Flow Service.",

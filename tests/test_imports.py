@@ -16,6 +16,7 @@ import pytest
 import airflow_provider_flowservice
 from tests.docs.pages import blocks, pages
 from tests.support.airflow import EXAMPLE_DAGS
+from tests.support.features import needs
 
 PACKAGE = Path(airflow_provider_flowservice.__file__).parent
 NAME = PACKAGE.name
@@ -82,6 +83,14 @@ def test_asking_for_the_provider_info_loads_nothing() -> None:
     before = loaded_by("")
     after = loaded_by(f"from {NAME}.get_provider_info import get_provider_info; get_provider_info()")
     assert after - before - sys.stdlib_module_names == {NAME}
+
+
+@needs("provider_commands")
+def test_the_commands_load_nothing_that_airflows_do_not() -> None:
+    before = loaded_by("import airflow.cli.cli_parser")
+    after = loaded_by(f"import airflow.cli.cli_parser; from {NAME} import cli; cli.get_cli_commands()")
+    assert (after - before) & (HEAVY | {"rich"}) == set()
+    assert offenders([PACKAGE / "cli.py"], f"{NAME}.hooks", f"{NAME}.client") == []
 
 
 def test_the_pytest_plugin_loads_nothing_heavy() -> None:

@@ -101,7 +101,24 @@ class NameNotFoundError(InvalidInputError):
 
 
 class NotSentError(FlowServiceError):
-    """No connection could be established (DNS, connection refused, proxy): the request had no effect."""
+    """No connection could be established (DNS, connection refused, proxy): the request had no effect.
+
+    :param problem: what happened, without the name of a host.
+    :param remedy: what to do, without the name of a host.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        problem: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message, method=method, path=path)
+        self.problem = problem
+        self.remedy = remedy
 
 
 class UntrustedServerError(NotSentError):

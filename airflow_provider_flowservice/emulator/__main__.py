@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from airflow_provider_flowservice.emulator.server import EmulatorServer
+from airflow_provider_flowservice.emulator.settings import read_switches
 from airflow_provider_flowservice.emulator.world import World
 
 _LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kinesis_endpoint=options.kinesis_endpoint,
             event_hubs_endpoint=options.event_hubs_endpoint,
             export_dir=options.export_dir,
+            switches=read_switches(Path(options.switches)) if options.switches else None,
         ) as server:
             # To look for garbage in a busy sandbox takes a tenth of a second, in which no request is served.
             gc.freeze()
@@ -114,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
         "--state-file",
         metavar="FILE",
         help="keep the state in this file until the next start; once it exists, a scenario is not used again",
+    )
+    parser.add_argument(
+        "--switches",
+        metavar="FILE",
+        help="start with the switches of this JSON file, and return to them with each reset; they take precedence over"
+        " those of a scenario or a state file",
     )
     parser.add_argument(
         "--specs",

@@ -65,7 +65,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         exchange = self._exchange(scope)
-        notes = RequestNotes(exchange.header("x-request-id") or str(uuid.uuid4()))
+        is_echoed = self._world.switches.request_id == "echoed"
+        notes = RequestNotes((is_echoed and exchange.header("x-request-id")) or str(uuid.uuid4()))
         # Adobe prints some paths with a slash at the end and some without.
         scope["path"] = scope["path"].rstrip("/") or "/"
         scope[NOTES_KEY] = notes

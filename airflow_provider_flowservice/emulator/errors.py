@@ -46,11 +46,14 @@ class GatewayFault(Enum):
 
 
 class GatewayError(ApiError):
-    """An error of the gateway: ``error_code`` and ``message``."""
+    """An error of the gateway: ``error_code`` and ``message``.
 
-    def __init__(self, fault: GatewayFault) -> None:
-        status, self.code, message = fault.value
-        super().__init__(status, message)
+    :param status: another HTTP status than the documented one.
+    """
+
+    def __init__(self, fault: GatewayFault, status: int | None = None) -> None:
+        documented, self.code, message = fault.value
+        super().__init__(documented if status is None else status, message)
 
     def body(self, switches: Switches, request_id: str) -> Any:
         """Return the gateway's body; the switch decides whether ``error_code`` is a string or a number."""

@@ -26,7 +26,7 @@ BODY_BUDGET = 64 * 1024 * 1024
 class RequestNotes:
     """Notes on a request, for the handler that serves it.
 
-    :param request_id: value of ``x-request-id``, the caller's or a new one.
+    :param request_id: value of ``x-request-id`` of the response, the caller's or a new one.
     :param patch_changes_nothing: whether a PATCH succeeds and leaves the resource as it is.
     """
 

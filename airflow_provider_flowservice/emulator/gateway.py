@@ -96,7 +96,7 @@ def admit(request: Request, world: World) -> Call:
 def _check_caller(request: Request, world: World) -> None:
     value = bearer(request)
     if value is None:
-        raise GatewayError(GatewayFault.TOKEN_MISSING)
+        raise GatewayError(GatewayFault.TOKEN_MISSING, int(world.switches.missing_token))
     key = request.headers.get("x-api-key")
     if not key:
         raise GatewayError(GatewayFault.KEY_MISSING)

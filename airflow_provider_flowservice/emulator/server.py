@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -54,9 +54,11 @@ class EmulatorServer:
     :param kinesis_endpoint: URL to which flows to Amazon Kinesis really send what they export; needs boto3.
     :param event_hubs_endpoint: the same for Azure Event Hubs.
     :param export_dir: folder into which flows to file destinations really write what they export.
+    :param switches: values by name, for example ``{"list_order": "ignored"}``, with which it starts, and which a reset
+        restores. They take precedence over those of ``prepare`` and ``state_file``.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or ``tls`` and
-        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator, or an endpoint is not a
-        URL, or boto3 is missing.
+        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator, or a switch or its value
+        is unknown, or an endpoint is not a URL, or boto3 is missing.
     :raises OSError: if ``tls`` or ``state_file`` cannot be read or written, or ``export_dir`` cannot be made.
     """
 
@@ -76,6 +78,7 @@ class EmulatorServer:
         kinesis_endpoint: str | None = None,
         event_hubs_endpoint: str | None = None,
         export_dir: str | PathLike[str] | None = None,
+        switches: Mapping[str, object] | None = None,
     ) -> None:
         if not allow_remote and not is_loopback(host):
             raise ValueError(
@@ -101,6 +104,7 @@ class EmulatorServer:
             kinesis_endpoint=kinesis_endpoint,
             event_hubs_endpoint=event_hubs_endpoint,
             export_dir=export_dir,
+            switches=switches or {},
         )
         config = uvicorn.Config(
             self._app(settings, prepare),

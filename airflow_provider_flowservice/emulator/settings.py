@@ -9,7 +9,10 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 #: More than the value of any switch can mean.
 _MAX_NUMBER = 1_000_000_000
@@ -43,6 +46,7 @@ class Settings:
     :param kinesis_endpoint: URL to which flows to Amazon Kinesis really send what they export; None to send nothing.
     :param event_hubs_endpoint: the same for Azure Event Hubs.
     :param export_dir: folder into which flows to file destinations really write; None to write nothing.
+    :param switches: values by name of the switches that differ from the defaults, at the start and after a reset.
     """
 
     sandbox: str = "dev"
@@ -51,23 +55,33 @@ class Settings:
     kinesis_endpoint: str | None = None
     event_hubs_endpoint: str | None = None
     export_dir: str | os.PathLike[str] | None = None
+    switches: Mapping[str, object] = field(default_factory=dict)
 
 
-def _choice(default: str, *others: str, doc: str) -> Any:
-    return field(default=default, metadata={"choices": (default, *others), "doc": doc})
+def _choice(default: str, *others: str, doc: str, decided_by_test: bool = False) -> Any:
+    choices = (default, *others)
+    return field(
+        default=default, metadata={"choices": choices, "doc": doc, "decided_by_test": decided_by_test}
+    )
 
 
-def _flag(default: bool, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
+def _flag(default: bool, doc: str, *, decided_by_test: bool = False) -> Any:
+    return field(default=default, metadata={"doc": doc, "decided_by_test": decided_by_test})
 
 
-def _number(default: int, doc: str, minimum: int = 0) -> Any:
-    return field(default=default, metadata={"doc": doc, "minimum": minimum})
+def _number(default: int, doc: str, minimum: int = 0, *, decided_by_test: bool = False) -> Any:
+    return field(
+        default=default, metadata={"doc": doc, "minimum": minimum, "decided_by_test": decided_by_test}
+    )
 
 
 @dataclass(frozen=True)
 class Switches:
-    """How the emulator behaves where AEP's behavior is not certain; the metadata documents each switch."""
+    """How the emulator behaves where AEP's behavior is not certain; the metadata documents each switch.
+
+    Most switches are habits of AEP: an AEP has one of the values, whichever it is. The others have the metadata
+    ``decided_by_test``: a test decides them, because they differ from flow to flow, or cannot be seen from outside.
+    """
 
     patch_response: str = _choice(
         "200", "202", doc="PATCH returns 200 with id and etag, or 202 without a body"
@@ -82,11 +96,25 @@ class Switches:
         "new", "old", doc="Flow Service errors have type and report, or errorMessage alone"
     )
     error_code_type: str = _choice("string", "integer", doc="type of error_code in the gateway's errors")
+    missing_token: str = _choice(
+        "403",
+        "401",
+        doc="status for a request without a token: 403, as in the guides, or 401, as for a token that is not valid",
+    )
     missing_sandbox: str = _choice(
         "prod", "refuse", doc="without x-sandbox-name: prod is used, or 400 FLOW-2105-400"
     )
     unknown_sandbox: str = _choice(
         "refuse", "open", doc="a sandbox that does not exist: 404, or it is opened"
+    )
+    request_id: str = _choice(
+        "echoed", "own", doc="the request id in responses: the caller's x-request-id, or one of AEP's own"
+    )
+    etag_quotes: str = _choice(
+        "inside",
+        "none",
+        doc="etag and version have double quotes inside, or not, as in a sample of the tutorials; If-Match must be"
+        " sent in double quotes either way",
     )
     mask_secrets: bool = _flag(True, "GET of a connection masks the credentials")
     last_page_links: str = _choice("empty", "absent", doc="the last page has an empty _links, or none")
@@ -96,8 +124,47 @@ class Switches:
         doc="the token of the next page needs no percent-encoding, or ends in =, at which Adobe's own client cuts it"
         " off",
     )
+    list_order: str = _choice(
+        "honored",
+        "ignored",
+        doc="orderby of a list decides the order, or the newest come first, whatever is asked",
+    )
+    list_selectors: str = _choice(
+        "shown",
+        "omitted",
+        doc="flows in lists have their transformations, with the selectors, or not; a read by id always shows them",
+    )
+    count_response: str = _choice(
+        "count", "items", doc="count=true returns the count alone, or beside the items of the first page"
+    )
+    filter_quotes: str = _choice(
+        "removed",
+        "literal",
+        doc="double quotes around a value in a filter: removed, as one guide needs it, or a part of the value",
+    )
+    lists_comma: str = _choice(
+        "or",
+        "refuse",
+        "literal",
+        doc="a comma in a filter of a list other than runs: means OR, as documented, or 400, or is a part of the"
+        " value",
+    )
     default_page_size: int = _number(20, "items per page if the caller sends no limit", minimum=1)
     token_lifetime: int = _number(86399, "seconds until a new access token expires", minimum=1)
+    duplicate_names: str = _choice(
+        "accept",
+        "refuse",
+        doc="a second connection or flow with the name of another one: created, as nothing says that names are unique,"
+        " or 409",
+    )
+    draft_state: str = _choice(
+        "draft",
+        "initializing",
+        doc="state of a draft, which Adobe does not show: draft, or a name from the list of errors",
+    )
+    inherited_attributes: str = _choice(
+        "shown", "omitted", doc="flows have inheritedAttributes, as in the API reference, or not"
+    )
     silent_patch: bool = _flag(False, "PATCH of a flow succeeds, but its content stays as it is")
     fields_in_create: str = _choice(
         "kept",
@@ -126,15 +193,20 @@ class Switches:
         " not",
     )
 
-    scheduled_runs: bool = _flag(True, "flows run by themselves, according to their schedules")
+    scheduled_runs: bool = _flag(
+        True, "flows run by themselves, according to their schedules", decided_by_test=True
+    )
     run_outcome: str = _choice(
         "success",
         "failed",
         "partialSuccess",
         "success-with-errors",
         doc="how runs end that start from now on",
+        decided_by_test=True,
     )
-    run_seconds: int = _number(60, "duration of runs, and of segment jobs, that start from now on")
+    run_seconds: int = _number(
+        60, "duration of runs, and of segment jobs, that start from now on", decided_by_test=True
+    )
     runs_comma: str = _choice(
         "or",
         "refuse",
@@ -155,7 +227,9 @@ class Switches:
         " need about 8)",
     )
     settling_seconds: int = _number(
-        300, "messages within this time of a flow's last change are accepted and dropped"
+        300,
+        "messages within this time of a flow's last change are accepted and dropped",
+        decided_by_test=True,
     )
     batch_style: str = _choice(
         "statusCode",
@@ -206,6 +280,11 @@ class Switches:
         1_000_000, "a larger body gets 413 (1 MB, in its smaller meaning)", minimum=1
     )
 
+    @classmethod
+    def habits(cls) -> dict[str, object]:
+        """Return the defaults, by name, of the switches for what AEP does, and not of those that a test decides."""
+        return {item.name: item.default for item in fields(cls) if not item.metadata["decided_by_test"]}
+
     def changed(self, changes: Mapping[str, object]) -> Switches:
         """Return a copy with some switches set.
 
@@ -235,3 +314,25 @@ def _check(name: str, value: object, kind: type, metadata: Mapping[str, Any]) ->
     minimum = metadata.get("minimum")
     if minimum is not None and isinstance(value, int) and value < minimum:
         raise ValueError(f"switch {name!r} must be at least {minimum}, not {value}")
+
+
+class _SwitchesFile(msgspec.Struct, frozen=True):
+    switches: dict[str, Any]
+
+
+def read_switches(path: Path) -> dict[str, object]:
+    """Read the switches of a JSON file: ``{"switches": {"list_order": "ignored"}}``. Other keys are ignored.
+
+    :raises OSError: if it cannot be read.
+    :raises ValueError: if it is not such a file, or a name or a value is wrong; it names the file and the remedy.
+    """
+    try:
+        switches = msgspec.json.decode(path.read_bytes(), type=_SwitchesFile).switches
+        Switches().changed(switches)
+    except msgspec.MsgspecError as error:
+        raise ValueError(
+            f'switches file {path}: {error}; it must be JSON such as {{"switches": {{"list_order": "ignored"}}}}'
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"switches file {path}: {error}; correct or remove the entry") from error
+    return switches

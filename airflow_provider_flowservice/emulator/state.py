@@ -153,7 +153,7 @@ def _dumped(owner: World | Sandbox) -> dict[str, dict[str, Any]]:
 
 def _load(state: _State, world: World) -> None:
     world.clock.advance(state.ahead)
-    world.switches = world.switches.changed(state.switches)
+    world.take_over(state.switches)
     _fill(world, state.organization)
     for name, stores in state.sandboxes.items():
         _fill(world.open_sandbox(name), stores)

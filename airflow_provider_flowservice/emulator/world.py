@@ -6,7 +6,7 @@ The services import this module, so it names none of them. Each has a class of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, ClassVar, Self, cast
 
 import msgspec
@@ -87,21 +87,29 @@ class World:
         self.watchers: list[Callable[[Any, Any, Any], None]] = []
         self.clock = EmulatorClock()
         self.timers = Timers(self.clock)
-        self.switches = Switches()
+        self.switches = Switches().changed(settings.switches)
         self.stores: dict[type[Store], Store] = {}
         self.sandboxes: dict[str, Sandbox] = {}
         self._hidden_until: dict[str, float] = {}
         self._open_built_in_sandboxes()
 
     def reset(self) -> None:
-        """Forget every resource, token and timer, and set the clock and the switches back."""
+        """Forget every resource, token and timer, and set the clock and the switches back to those of the start."""
         self.clock.reset()
         self.timers.clear()
-        self.switches = Switches()
+        self.switches = Switches().changed(self.settings.switches)
         self.stores.clear()
         self.sandboxes.clear()
         self._hidden_until.clear()
         self._open_built_in_sandboxes()
+
+    def take_over(self, switches: Mapping[str, object]) -> None:
+        """Set the switches of a scenario or a saved state, except for those that the settings have.
+
+        :param switches: new values by name.
+        :raises ValueError: if a name or a value is wrong.
+        """
+        self.switches = self.switches.changed(switches).changed(self.settings.switches)
 
     def open_sandbox(self, name: str) -> Sandbox:
         """Return the sandbox of that name, which is created if it does not exist."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 CONN_TYPE = "flowservice"
+#: Says what kind of process this is: Airflow's ``connections`` command sets it, too.
+_PROCESS_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
+
+
+@contextmanager
+def look_into_airflows_database() -> Iterator[None]:
+    """Let Airflow find connections in its database, too, while the ``with`` block runs.
+
+    It looks there only in processes that say that they are a server, as its own commands for connections do. A task
+    asks its supervisor instead.
+    """
+    before = os.environ.get(_PROCESS_CONTEXT)
+    os.environ[_PROCESS_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PROCESS_CONTEXT]
+        else:
+            os.environ[_PROCESS_CONTEXT] = before
 
 
 @contextmanager
@@ -107,7 +128,7 @@ def check_host(field: str, url: str, conn_id: str) -> None:
         problem = (
             f"the host {host!r} is not permitted by allowed_hosts in section flowservice of Airflow's options"
         )
-        remedy = "Use a host that it names, or have it added there."
+        remedy = "Use a host that allowed_hosts names, or have it added there."
         raise InvalidInputError(f"{field} of connection {conn_id!r}", problem, remedy)
 
 

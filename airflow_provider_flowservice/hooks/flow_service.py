@@ -66,7 +66,8 @@ class FlowServiceHook(FlowServiceStreamingHook):
     ) -> Iterator[Flow]:
         """Yield the flows that have a name, a state and a kind (``GET /flows``, one call per 100 flows).
 
-        Flows that AEP returns in a shape that is not documented are skipped with a warning.
+        Flows that AEP returns in a shape that is not documented are skipped with a warning. AEP may leave
+        transformations out of lists: unless ``flow.shows_transformations``, ``get(FLOWS, flow.id)`` reads them.
 
         :param name: exact name; None for any.
         :param state: ``enabled``, ``disabled`` or ``draft``; None for any.
@@ -107,7 +108,8 @@ class FlowServiceHook(FlowServiceStreamingHook):
     def active_segments(self, flow: Flow | str) -> tuple[ActiveSegment, ...]:
         """Return the segments that are active on a flow, with their names, in the order of the flow.
 
-        No call is made if AEP keeps all names in the flow. Otherwise all of them are looked up together
+        No call is made if AEP keeps all names in the flow, unless it left the segments out of the list that the flow is
+        from (``GET /flows/{id}``). Otherwise all of them are looked up together
         (``GET /audiences``, one call per 100 audiences, until all are found).
 
         :param flow: a flow, or the id of one, which is read first (``GET /flows/{id}``).

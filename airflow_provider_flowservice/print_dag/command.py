@@ -55,19 +55,21 @@ def run(options: argparse.Namespace) -> int:
         _tell(problem)
         return 2
     with _output_on_stderr():
+        from airflow_provider_flowservice.hooks.connection import look_into_airflows_database
         from airflow_provider_flowservice.print_dag.printing import PrintError, print_dags
 
         try:
-            text = print_dags(
-                conn_id=options.conn_id,
-                sandbox=options.sandbox,
-                flow_ids=None if options.all else options.flow_ids,
-                kind=options.kind,
-                folder=options.output_dir,
-                mapped=options.mapped,
-                force=options.force,
-                tell=_tell,
-            )
+            with look_into_airflows_database():
+                text = print_dags(
+                    conn_id=options.conn_id,
+                    sandbox=options.sandbox,
+                    flow_ids=None if options.all else options.flow_ids,
+                    kind=options.kind,
+                    folder=options.output_dir,
+                    mapped=options.mapped,
+                    force=options.force,
+                    tell=_tell,
+                )
         except PrintError as error:
             for each in error.problems:
                 _tell(each)

@@ -17,12 +17,26 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.testing.emulator import FlowServiceEmulator
 
 
-@pytest.fixture(scope="session")
-def flowservice_emulator_server() -> Iterator[EmulatorServer]:
-    """One emulator for the whole test session. No connection leads to it."""
-    from airflow_provider_flowservice.emulator.server import EmulatorServer
+_SWITCHES = "flowservice_switches"
 
-    with EmulatorServer() as server:
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting of the emulator's switches."""
+    parser.addini(_SWITCHES, "JSON file of switches, as for flowservice-emulator --switches", default="")
+
+
+@pytest.fixture(scope="session")
+def flowservice_emulator_server(pytestconfig: pytest.Config) -> Iterator[EmulatorServer]:
+    """One emulator for the whole test session. No connection leads to it.
+
+    It has the switches of the JSON file that pytest's setting ``flowservice_switches`` names, if any, relative to
+    pytest's root folder.
+    """
+    from airflow_provider_flowservice.emulator.server import EmulatorServer
+    from airflow_provider_flowservice.emulator.settings import read_switches
+
+    path = pytestconfig.getini(_SWITCHES)
+    with EmulatorServer(switches=read_switches(pytestconfig.rootpath / path) if path else None) as server:
         yield server
 
 

@@ -30,7 +30,7 @@ from airflow_provider_flowservice.client.errors import (
 )
 from airflow_provider_flowservice.client.flows import NEWEST_FIRST
 from airflow_provider_flowservice.client.http import Reading, any_of, is_plain, page
-from airflow_provider_flowservice.client.model import Page
+from airflow_provider_flowservice.client.model import Flow, Page
 from airflow_provider_flowservice.client.waits import JITTER
 
 if TYPE_CHECKING:
@@ -318,7 +318,9 @@ class _List:
         field, kind = members[0].field, members[0].kind
         values = [member.value for member in members]
         if field == "id":
-            return {item.id: item async for item in self._items(kind, field, values, caller)}
+            return {
+                item.id: item async for item in self._items(kind, field, values, caller) if _is_whole(item)
+            }
         if not self._is_proven and not await self._prove(kind, field, values):
             return {}
         runs: dict[str, list[Any]] = {value: [] for value in values}
@@ -370,6 +372,11 @@ class _List:
         while asked := reading.next():
             for item in reading.take(await self._call(asked, caller)):
                 yield item
+
+
+def _is_whole(item: Any) -> bool:
+    """Whether a list shows all that a read by id would; AEP may leave the transformations of flows out of lists."""
+    return not isinstance(item, Flow) or item.shows_transformations
 
 
 def _common(one: Caller | None, other: Caller | None) -> Caller | None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.emulator.conftest import Api, add_audience, add_segment
+from tests.emulator.conftest import CATALOG, DATA_PREP, REGISTRY, Api, add_audience, add_segment
 
 FLOWS = "/data/foundation/flowservice/flows"
+FORBIDDEN = "You do not have sufficient permissions to perform the operation."
 
 
 def rule(
@@ -33,6 +34,28 @@ def test_a_status_is_returned_and_nothing_is_applied(api: Api) -> None:
     (entry,) = api.control.requests()
     assert (entry["status"], entry["fault"]) == (503, "status")
     assert api.call("POST", "/connections", json=body).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (FLOWS, {"type": "https://ns.adobe.com/aep/errors/FLOW-2120-403", "title": "Forbidden"}),
+        (f"{REGISTRY}/tenant/schemas", {"type": "http://ns.adobe.com/aep/errors/XDM-1403-403"}),
+        (f"{CATALOG}/dataSets", {"title": "ForbiddenError"}),
+        (f"{DATA_PREP}/mappingSets", {"title": "ForbiddenError"}),
+        ("/data/core/ups/segment/definitions", {"type": "https://ns.adobe.com/aep/errors/UPAPI-113403-403"}),
+        ("/data/core/activation/disflowprovider/adhocrun", {"message": FORBIDDEN}),
+        ("/data/foundation/sandbox-management/sandboxes/dev", {"detail": FORBIDDEN}),
+    ],
+)
+def test_a_service_can_be_forbidden_and_the_others_not(api: Api, path: str, shown: dict[str, str]) -> None:
+    prefix = "/".join(path.split("/")[:4])
+    api.control.inject(rule("forbidden", path=f"{prefix}*", times=10**9))
+    for method in ("GET", "GET", "POST", "DELETE"):
+        refused = api.call(method, path, json={})
+        assert refused.status_code == 403
+        assert refused.json().items() >= shown.items()
+    assert api.get("/data/core/ups/audiences" if path == FLOWS else "/flows").status_code == 200
 
 
 def test_a_rule_skips_and_repeats_and_says_what_is_left(api: Api) -> None:

@@ -131,6 +131,11 @@ class Busy:
                 {"change_delay_seconds": 20},
                 {"change_delay_seconds": 0},
                 {"finalization_seconds": 10},
+                {"inherited_attributes": self.random.choice(("omitted", "shown"))},
+                {"count_response": self.random.choice(("items", "count"))},
+                {"list_order": self.random.choice(("ignored", "honored"))},
+                {"lists_comma": self.random.choice(("literal", "or"))},
+                {"etag_quotes": self.random.choice(("none", "inside"))},
             )
         )
         self.world.switches = self.world.switches.changed(changed)
@@ -214,7 +219,7 @@ class Busy:
             reverse=True,
         )
         items = [renderer.item(each) for each in newest_first]
-        selection = Selection.parse(query)
+        selection = Selection.parse(query, self.world.switches, of_runs=kind is Kind.RUNS)
         return msgspec.json.decode(
             msgspec.json.encode(list_response(f"/{kind}", items, query, selection, self.world.switches))
         )

@@ -10,6 +10,7 @@ import requests
 
 from airflow_provider_flowservice.emulator.control_api import shelves
 from airflow_provider_flowservice.emulator.exchange import BufferedResponse, Exchange, Journal
+from airflow_provider_flowservice.emulator.settings import Switches
 from tests.emulator.conftest import DATA_PREP, SECRET, SETTLED, Api, Streaming, add_segment
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -261,6 +262,9 @@ def test_the_forms_know_every_switch_and_fault(api: Api) -> None:
     assert {name: each["value"] for name, each in switches.items()} == api.control.switches()
     assert switches["run_outcome"]["choices"][0] == switches["run_outcome"]["default"]
     assert all(each["doc"] for each in switches.values())
+    assert {
+        name for name, each in switches.items() if not each["decided_by_test"]
+    } == Switches.habits().keys()
     kinds = {each["kind"]: each for each in load(api, "faults")["kinds"]}
     assert {"name": "seconds", "required": True} in kinds["delay"]["parameters"]
     assert {"name": "retry_after", "required": False} in kinds["rate_limit"]["parameters"]

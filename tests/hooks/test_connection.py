@@ -229,7 +229,7 @@ def test_a_host_that_is_not_allowed_is_refused_before_anything_is_sent(
     name = host.removeprefix("https://").partition(":")[0]
     assert problem() == (
         f"{field_name(field)} of connection 'aep': the host {name!r} is not permitted by allowed_hosts in section"
-        " flowservice of Airflow's options. Use a host that it names, or have it added there."
+        " flowservice of Airflow's options. Use a host that allowed_hosts names, or have it added there."
     )
     assert emulator.control.requests() == []
 

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from inspect import signature
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ class Features:
     :param shared_streams: event triggers share one poll loop (``BaseEventTrigger.shared_stream_key``).
     :param conn_fields: provider info describes the connection form (``conn-fields``).
     :param retry_policies: a task's retry policy sees its exception (``retry_policy``).
+    :param provider_commands: the command ``airflow`` has the commands of providers (``cli``).
     """
 
     task_state_store: bool
@@ -30,6 +32,7 @@ class Features:
     shared_streams: bool
     conn_fields: bool
     retry_policies: bool
+    provider_commands: bool
 
 
 @cache
@@ -45,8 +48,9 @@ def features() -> Features:
         trigger_on_kill=hasattr(BaseTrigger, "on_kill"),
         shared_streams=find_spec("airflow.triggers.shared_stream") is not None
         and hasattr(BaseEventTrigger, "shared_stream_key"),
-        conn_fields="conn-fields" in _connection_type_keys(),
+        conn_fields="conn-fields" in _provider_keys()["connection-types"]["items"]["properties"],
         retry_policies="retry_policy" in signature(BaseOperator.__init__).parameters,
+        provider_commands="cli" in _provider_keys(),
     )
 
 
@@ -59,6 +63,6 @@ def needs(feature: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not getattr(features(), feature), reason=f"this Airflow has no {feature}")
 
 
-def _connection_type_keys() -> set[str]:
+def _provider_keys() -> dict[str, Any]:
     schema = json.loads((files("airflow") / "provider.yaml.schema.json").read_text(encoding="utf-8"))
-    return set(schema["properties"]["connection-types"]["items"]["properties"])
+    return dict(schema["properties"])

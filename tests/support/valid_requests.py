@@ -385,6 +385,7 @@ def control(_api: Api) -> list[Valid]:
         {"kind": "delay", "seconds": 0.5},
         {"kind": "rate_limit", "retry_after": 1, "as_date": True},
         {"kind": "html", "status": 502},
+        {"kind": "forbidden"},
         {"kind": "foreign", "client": "other"},
         {"kind": "stale_etag", "seconds": 0},
     ]

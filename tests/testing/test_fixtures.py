@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -47,6 +48,23 @@ def test_each_test_finds_the_emulator_empty(flowservice_emulator: FlowServiceEmu
     assert flowservice_emulator.control.switches()["patch_response"] == "200"
     flowservice_emulator.control.set_switches(patch_response="202")
     make_flow(FlowServiceHook())
+
+
+@pytest.mark.parametrize(("value", "code"), [("ignored", 0), ("nonsense", 1)])
+def test_the_emulator_has_the_switches_of_a_file(project: Run, tmp_path: Path, value: str, code: int) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "pytest.ini").write_text("[pytest]\nflowservice_switches = habits.json\n")
+    (folder / "habits.json").write_text(json.dumps({"switches": {"list_order": value}}))
+    test = """
+        def test_it(flowservice_emulator_server):
+            control = flowservice_emulator_server.control
+            control.reset()
+            assert control.switches()["list_order"] == "ignored"
+    """
+    done = project(textwrap.dedent(test))
+    assert done.returncode == code, done.stdout
+    assert ("habits.json: switch 'list_order' must be one of" in done.stdout) == bool(code)
 
 
 @needs_database

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from airflow_provider_flowservice.client import model
+from airflow_provider_flowservice.client.flows import with_transformations
 from airflow_provider_flowservice.client.http import response
 from airflow_provider_flowservice.client.http.pages import CouldBe, could_be_none, pages
 from airflow_provider_flowservice.client.http.request import Request, Sender
@@ -135,10 +136,12 @@ def iterate_audiences(
 def active_segments(sender: Sender, flow: model.Flow) -> tuple[ActiveSegment, ...]:
     """Return the segments that are active on a flow, in its order and each of them once.
 
+    A flow from a list that does not show its selectors is read by its id (``GET /flows/{id}``).
     Names that the flow does not contain are looked up in one pass over all audiences, which ends as soon as all of them
     are found (``GET /audiences``, one call per 100 audiences; no call if the flow contains all names).
     """
     kind = model.SelectorKind.SEGMENT
+    flow = with_transformations(sender, flow)
     active = {selector.folded: selector for selector in flow.selectors(kind)}.values()
     named = ((each, member(each.document, "value", "name")) for each in active)
     names = {kind.fold(each.uuid): name for each, name in named if isinstance(name, str)}

@@ -36,6 +36,7 @@ from airflow_provider_flowservice.client.flows.lookup import (
     iterate_flows,
     iterate_runs,
     last_run,
+    with_transformations,
 )
 from airflow_provider_flowservice.client.flows.outcomes import (
     MaxFailedRecords,

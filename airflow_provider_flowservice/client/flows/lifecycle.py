@@ -21,6 +21,19 @@ F = TypeVar("F", bound=Resource)
 
 #: AEP's error code for the deletion of a base connection that is in use.
 IN_USE = "FLOW-1418"
+#: The states that Adobe names for what is not a draft. What the state of a draft is called, it does not say.
+_NO_DRAFT = frozenset(
+    {
+        FlowState.ENABLED,
+        FlowState.DISABLED,
+        "inProgress",
+        "updating",
+        "enabling",
+        "disabling",
+        "enabled-finalizing",
+        "delete-finalizing",
+    }
+)
 _ACTIONS: dict[str, str] = {FlowState.ENABLED: "enable", FlowState.DISABLED: "disable"}
 
 
@@ -48,15 +61,18 @@ def set_state(sender: Sender, flow_id: str, state: FlowState | str) -> Flow:
 
 
 def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
-    """Publish a draft (``POST /{kind}/{id}/action?op=publish``).
+    """Publish a draft (``POST /{kind}/{id}/action?op=publish``): what is in none of the states of other resources.
 
     :returns: whether it was a draft.
     :raises DriftError: if AEP confirms the change but does not show it.
     """
-    still = (Difference("state", FlowState.DRAFT.value, "published"),)
-    acted = _act(
-        sender, kind, resource_id, "publish", lambda found: still if found.state == FlowState.DRAFT else ()
-    )
+
+    def still(found: F) -> tuple[Difference, ...]:
+        if found.state is None or found.state in _NO_DRAFT:
+            return ()
+        return (Difference("state", found.state, "published"),)
+
+    acted = _act(sender, kind, resource_id, "publish", still)
     title = titled(kind.label, acted.resource.name, resource_id)
     log.info("Published %s" if acted.changed else "Nothing to publish: %s is not a draft", title)
     return acted.changed

@@ -27,6 +27,16 @@ from airflow_provider_flowservice.client.values import enum_member, listed, opti
 Time = datetime | str | float
 
 
+def with_transformations(sender: Sender, flow: Flow) -> Flow:
+    """Return a flow from a list as a read by its id shows it.
+
+    Calls: ``GET /flows/{id}`` if the list has left out its transformations, and with them the selectors.
+
+    :raises NotFoundError: if it was deleted since.
+    """
+    return flow if flow.shows_transformations else sender.send(request.get(request.FLOWS, flow.id))
+
+
 def iterate_flows(
     sender: Sender,
     name: str | None = None,
@@ -76,8 +86,8 @@ def find_flow(
 
     AEP may list a new flow only some seconds after it was created. This does not wait for it.
 
-    Calls: one ``GET /flows``; ``GET /flowSpecs`` if ``flow_spec`` is a name; and, if no flow has the name,
-    ``GET /flows`` for each 100 flows to find similar names.
+    Calls: one ``GET /flows``; ``GET /flowSpecs`` if ``flow_spec`` is a name; ``GET /flows/{id}`` if the list does not
+    show the transformations; and, if no flow has the name, ``GET /flows`` for each 100 flows to find similar names.
 
     :param flow_spec: name or id of the flow spec that it must have.
     :param state: state that it must have.
@@ -100,7 +110,7 @@ def find_flow(
         and wanted_state in (None, flow.state)
     ]
     if len(found) == 1:
-        return found[0]
+        return with_transformations(sender, found[0])
     if found:
         problem = f"{len(found)} flows are named {name!r}: {_listed(found)}"
         remedy = "Use the id of one of them, or give flow_spec or state if that tells them apart."

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
-from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.errors import InvalidInputError, NotFoundError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.fields import (
     PROFILE_MAPPING,
@@ -23,6 +23,7 @@ from airflow_provider_flowservice.client.flows.fields import (
     settings_held,
 )
 from airflow_provider_flowservice.client.flows.lifecycle import text_changes, text_differences
+from airflow_provider_flowservice.client.flows.lookup import with_transformations
 from airflow_provider_flowservice.client.flows.schedules import check_dataset_schedule
 from airflow_provider_flowservice.client.flows.specs import FlowSource
 from airflow_provider_flowservice.client.http import request
@@ -303,6 +304,19 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
     def needs_confirmation(self) -> bool:
         """Whether settings are given: Adobe's API reference adds them after the create, which may ignore them."""
         return bool(self.settings)
+
+    def candidates(self, sender: Sender) -> Iterator[model.Flow]:
+        """Return the flows with this name or, if it cannot be used in a filter, this spec (``GET /flows``).
+
+        Calls: ``GET /flows/{id}`` for each that matches, if the list does not show its transformations.
+        """
+        for found in super().candidates(sender):
+            try:
+                whole = with_transformations(sender, found) if self.matches(found) else found
+            except NotFoundError:
+                log.info("%s was deleted since it was listed", self.title(found.id))
+            else:
+                yield whole
 
     def is_as_created(self, found: model.Flow) -> bool:
         """Whether a matching flow has the desired settings, or none where AEP may have left them out."""

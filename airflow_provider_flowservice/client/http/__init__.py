@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_flowservice.client.http.auth import TokenStore
 from airflow_provider_flowservice.client.http.auth import forget_all as forget_tokens
 from airflow_provider_flowservice.client.http.caller import Caller
 from airflow_provider_flowservice.client.http.pages import Reading, iterate
@@ -16,6 +17,7 @@ from airflow_provider_flowservice.client.http.request import (
     RUNS,
     SOURCE_CONNECTIONS,
     TARGET_CONNECTIONS,
+    Host,
     Kind,
     Member,
     Request,
@@ -30,18 +32,25 @@ from airflow_provider_flowservice.client.http.request import (
     page,
     patch,
 )
-from airflow_provider_flowservice.client.http.response import Token
+from airflow_provider_flowservice.client.http.response import Response, Token, error, lenient_json
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport
     from airflow_provider_flowservice.client.http.blocking import RequestsTransport
+    from airflow_provider_flowservice.client.http.network import ca_file, proxy_for
 
 
-#: Imported on first use: they load aiohttp and requests, which takes longer than importing the rest of the client.
-_TRANSPORTS = {"AiohttpTransport": "asynchronous", "RequestsTransport": "blocking"}
+#: Imported on first use. The transports load aiohttp and requests, which takes longer than importing the rest of the
+#: client, and the network is looked at by them alone.
+_ON_FIRST_USE = {
+    "AiohttpTransport": "asynchronous",
+    "RequestsTransport": "blocking",
+    "ca_file": "network",
+    "proxy_for": "network",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _TRANSPORTS:
+    if name not in _ON_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_TRANSPORTS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_ON_FIRST_USE[name]}"), name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.cookiejar import DefaultCookiePolicy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -19,7 +19,16 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.client.http import auth, deadline, network
 from airflow_provider_flowservice.client.http.body import Body
 from airflow_provider_flowservice.client.http.caller import UNKNOWN_CALLER, Caller
-from airflow_provider_flowservice.client.http.exchange import NeedToken, Pause, Result, Send, Turn, exchange
+from airflow_provider_flowservice.client.http.exchange import (
+    Exchange,
+    NeedToken,
+    Pause,
+    Result,
+    Send,
+    Turn,
+    exchange,
+    probe,
+)
 from airflow_provider_flowservice.client.http.request import Request
 from airflow_provider_flowservice.client.http.response import Response, Token
 from airflow_provider_flowservice.client.settings import Settings
@@ -67,7 +76,18 @@ class RequestsTransport:
         :returns: the response, parsed by the request's ``parse``.
         :raises FlowServiceError: if the last attempt fails.
         """
-        steps = exchange(request, self._settings, self._caller)
+        return self._perform(exchange(request, self._settings, self._caller))
+
+    def probe(self, request: Request[Any], *, without: Iterable[str] = ()) -> Response:
+        """Send a request and return the response, whatever its status, to find out how AEP responds.
+
+        :param request: the request; its ``parse`` is not called.
+        :param without: names of headers to leave out although every request has them, such as ``x-sandbox-name``.
+        :raises FlowServiceError: if there is no response.
+        """
+        return self._perform(probe(request, self._settings, self._caller, frozenset(without)))
+
+    def _perform(self, steps: Exchange[T]) -> T:
         result: Result = None
         while True:
             try:

@@ -157,6 +157,53 @@ def exchange(request: Request[T], settings: Settings, caller: Caller = UNKNOWN_C
             yield Pause(decision.delay)
 
 
+def probe(
+    request: Request[Any],
+    settings: Settings,
+    caller: Caller = UNKNOWN_CALLER,
+    without: frozenset[str] = frozenset(),
+) -> Exchange[Response]:
+    """Send a request and return the response, whatever its status, to find out how AEP responds.
+
+    It is only sent again if AEP is busy, or has failed for a moment and the request is idempotent.
+
+    :param without: names of headers to leave out although every request has them.
+    :raises FlowServiceError: if there is no response.
+    """
+    start = clock.current().monotonic()
+    given = _checked(request.headers)
+    token = cast(str, (yield NeedToken())) if request.authorized else None
+    common = _common(request.host, settings, token, caller)
+    secrets = common.secrets + request.secrets
+    attempt = 1
+    while True:
+        yield Turn()
+        headers = {**common.headers, "x-request-id": _new_request_id(), **given}
+        sent = {name: value for name, value in headers.items() if name not in without}
+        result = yield _prepare(request, settings, sent, settings.retry_budget, secrets)
+        if isinstance(result, Response):
+            if result.is_success:
+                return result
+            error: FlowServiceError = response.error(result)
+        else:
+            error = cast(FlowServiceError, result)
+        decision = retry.decide(
+            error,
+            idempotent=request.idempotent,
+            attempt=attempt,
+            elapsed=clock.current().monotonic() - start,
+            refreshed=True,
+            policy=retry.Policy(settings.retries, settings.retry_budget),
+            jitter=random.random(),  # noqa: S311
+        )
+        if not isinstance(decision, retry.Retry):
+            if isinstance(result, Response):
+                return result
+            raise _explained(error, "", secrets)
+        attempt += 1
+        yield Pause(decision.delay)
+
+
 class _Failure(Frozen, frozen=True):
     error: FlowServiceError
 
@@ -316,7 +363,11 @@ _BY_CODE = {
 
 
 #: Remedies for errors without a known code.
-_BY_STATUS = {403: _ROLE, 404: "Check the id, and that it belongs to sandbox {sandbox!r}."}
+_BY_STATUS = {
+    403: _ROLE,
+    404: "Check the id, and that it belongs to sandbox {sandbox!r}.",
+    409: "If another object has the name, choose another name, or delete that object.",
+}
 
 
 def _advise(error: FlowServiceError, settings: Settings) -> str:

@@ -60,27 +60,34 @@ def not_reached(
     """
     proxy = proxy_for(step.origin, settings)
     target = _host_and_port(proxy or step.origin)
-    place = f"the proxy {target}" if proxy else target
+    whose = "the proxy " if proxy else ""
     where = (
         f"{field_name('proxy')} of the connection or HTTPS_PROXY" if proxy else _host_field(step, settings)
     )
     remedy = f"Check {where}, and the network of this machine."
+    refused = ""
     if proxy_status == 407:
-        what = f"{place} responds 407: it wants another user and password"
+        what = "responds 407: it wants another user and password"
         remedy = (
             f"Set them in the URL of the proxy, in {field_name('proxy')} of the connection or in HTTPS_PROXY."
         )
     elif proxy_status is not None:
-        what = f"{place} responds {proxy_status} and does not connect to {_host_and_port(step.origin)}"
+        what = f"responds {proxy_status} and does not connect"
+        refused = f" to {_host_and_port(step.origin)}"
         remedy = (
             "Try again later, or ask those who run the proxy."
             if proxy_status >= 500
             else "Ask those who run the proxy to permit this host."
         )
     else:
-        what = f"{place} {_failure(problem, settings.connect_timeout)}"
-    message = f"{step.method} {step.path}: no connection: {what}. {remedy}"
-    return NotSentError(message, method=step.method, path=step.path)
+        what = _failure(problem, settings.connect_timeout)
+    return NotSentError(
+        f"{step.method} {step.path}: no connection: {whose}{target} {what}{refused}. {remedy}",
+        method=step.method,
+        path=step.path,
+        problem=f"{whose or 'it '}{what}",
+        remedy=remedy,
+    )
 
 
 def _host_field(step: Send, settings: Settings) -> str:

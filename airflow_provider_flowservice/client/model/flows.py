@@ -109,11 +109,17 @@ class Selector(Record, frozen=True, kw_only=True):
         return str(member(self.document, "value", "systemSegmentId") or self.key)
 
 
+class _NotShown(tuple[Any, ...]):
+    """The transformations of a flow of which AEP shows none: it leaves them out, or has null in their place."""
+
+    __slots__ = ()
+
+
 class Flow(Resource, frozen=True, kw_only=True):
     """A dataflow (``/flows``).
 
     :param transformations: as returned by AEP. Patches are computed against this document; malformed parts of it are
-        ignored.
+        ignored. AEP may leave them out of lists; see :attr:`shows_transformations`.
     :param inherited_attributes: what AEP shows of the flow's connections; malformed parts of it are ignored.
     :param last_operation: the last change; malformed parts of it are ignored.
     """
@@ -121,14 +127,19 @@ class Flow(Resource, frozen=True, kw_only=True):
     flow_spec: SpecRef
     source_connection_ids: tuple[str, ...] = ()
     target_connection_ids: tuple[str, ...] = ()
-    transformations: _Transformations = ()
+    transformations: _Transformations = msgspec.field(default_factory=_NotShown)
     schedule_params: JsonObject | None = None
     inherited_attributes: Any = None
     last_operation: Any = None
 
     def __post_init__(self) -> None:
         if self.transformations is None:
-            msgspec.structs.force_setattr(self, "transformations", ())
+            msgspec.structs.force_setattr(self, "transformations", _NotShown())
+
+    @property
+    def shows_transformations(self) -> bool:
+        """Whether AEP has returned the transformations, be they empty. Otherwise, a read by id tells what they are."""
+        return not isinstance(self.transformations, _NotShown)
 
     @property
     def has_completed_change(self) -> bool:

@@ -8,9 +8,17 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from airflow_provider_flowservice.emulator.clock import http_date, pause
-from airflow_provider_flowservice.emulator.errors import GatewayError, GatewayFault
+from airflow_provider_flowservice.emulator.errors import (
+    ApiError,
+    FlowServiceError,
+    GatewayError,
+    GatewayFault,
+    PlatformError,
+)
 from airflow_provider_flowservice.emulator.exchange import BufferedResponse
 from airflow_provider_flowservice.emulator.faults.base import Fault, InterceptedRequest
+from airflow_provider_flowservice.emulator.schemas.errors import SchemaError
+from airflow_provider_flowservice.emulator.segmentation.errors import SegmentationError
 
 _MAX_SECONDS = 1_000_000_000
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -156,6 +164,35 @@ class RateLimitFault(Fault):
             return {}
         date = http_date(request.world.clock.now() + self.retry_after)
         return {"Retry-After": date if self.as_date else str(self.retry_after)}
+
+
+@dataclass(frozen=True)
+class ForbiddenFault(Fault):
+    """Responds with 403 in the service's own format, as to a caller without the permission; nothing is applied.
+
+    Flow Service's error is documented. For the other services, only their formats are, and the rest is a guess.
+    """
+
+    kind: ClassVar[str] = "forbidden"
+
+    async def handle(self, request: InterceptedRequest) -> BufferedResponse | None:
+        """Respond at once."""
+        error = _forbidden(request.exchange.path)
+        body = error.body(request.world.switches, request.notes.request_id)
+        return BufferedResponse.of(error.status, body)
+
+
+def _forbidden(path: str) -> ApiError:
+    message = "You do not have sufficient permissions to perform the operation."
+    if path.startswith("/data/foundation/flowservice"):
+        return FlowServiceError("2120", 403, "Forbidden", message)
+    if path.startswith("/data/foundation/schemaregistry"):
+        return SchemaError(403, "1403", "Forbidden", message)
+    if path.startswith("/data/core/ups"):
+        return SegmentationError(403, "113403", message)
+    if path.startswith("/data/core/activation"):
+        return ApiError(403, message)
+    return PlatformError(403, "ForbiddenError", message)
 
 
 def _check_status(status: int) -> None:

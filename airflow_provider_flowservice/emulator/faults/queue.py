@@ -24,6 +24,7 @@ FAULTS: dict[str, type[Fault]] = {
         connection.SlowBodyFault,
         connection.HtmlFault,
         connection.RateLimitFault,
+        connection.ForbiddenFault,
         drift.ConflictFault,
         drift.NoopFault,
         drift.ExpireTokenFault,

@@ -31,10 +31,18 @@ def create(sandbox: Sandbox, kind: Kind, body: dict[str, Any], *, draft: bool = 
         body = without_fields(body)
     stamp({}, body, sandbox)
     store = FlowStore.of(sandbox)
+    if sandbox.world.switches.duplicate_names == "refuse":
+        _check_name_free(store, kind, body["name"])
     resource = store.create(kind, body, State.DRAFT if draft else State.ENABLED)
     if kind is Kind.CONNECTIONS and body["connectionSpec"]["id"] == HTTP_API:
         store.open_inlet(resource)
     return resource
+
+
+def _check_name_free(store: FlowStore, kind: Kind, name: str) -> None:
+    holder = next((each for each in store.all(kind) if each.body["name"] == name), None)
+    if holder:
+        raise _error(FlowCode.NAME_TAKEN, holder, f"already has the name {name!r}")
 
 
 def check_if_match(supplied: str | None, resource: Resource, *, required: bool) -> None:

@@ -38,31 +38,39 @@ def list_resources(
     :raises FlowError: if a filter or the order is invalid.
     """
     switches = renderer.sandbox.world.switches
-    comma = switches.runs_comma if kind is Kind.RUNS and switches.runs_comma != "or" else None
-    selection = Selection.parse(query, comma)
+    selection = Selection.parse(query, switches, of_runs=kind is Kind.RUNS)
     groups, rest = _narrowed(renderer, kind, within + selection.filters)
     hidden = renderer.sandbox.world.hidden_from_lists()
-    if query.count and len(groups) == 1 and not rest and not hidden:
+    counts_alone = query.counts_alone(switches)
+    if counts_alone and len(groups) == 1 and not rest and not hidden:
         return {"count": len(groups[0])}
     found: Iterator[Resource] = (
         each
         for each in newest_first(groups)
         if each.id not in hidden and all(one.matches(renderer.part(each, one.field)) for one in rest)
     )
-    if query.count:
+    if counts_alone:
         return {"count": sum(1 for _ in found)}
-    if not selection.is_newest_first:
+    total = {}
+    if query.count or not selection.is_newest_first:
         everything = list(found)
         selection.sort(everything, renderer.part)
         found = iter(everything)
+        total = {"count": len(everything)} if query.count else {}
     page = list(islice(found, query.offset, query.offset + query.limit + 1))
-    shown = page[: query.limit]
-    items: Sequence[object] = (
-        [only(fields, renderer.item(each)) for each in shown]
-        if fields
-        else [renderer.text(each) for each in shown]
-    )
-    return page_response(path, items, len(page) > query.limit, query, switches)
+    items = _shown(renderer, kind, page[: query.limit], fields)
+    return {**page_response(path, items, len(page) > query.limit, query, switches), **total}
+
+
+def _shown(
+    renderer: Renderer, kind: Kind, page: Sequence[Resource], fields: frozenset[str]
+) -> Sequence[object]:
+    switches = renderer.sandbox.world.switches
+    hidden = {"transformations"} if kind is Kind.FLOWS and switches.list_selectors == "omitted" else set()
+    if not fields and not hidden:
+        return [renderer.text(each) for each in page]
+    items = map(renderer.item, page)
+    return [only((fields or item.keys()) - hidden, item) for item in items]
 
 
 def _narrowed(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -64,16 +64,16 @@ class Selection:
     orders: tuple[Order, ...]
 
     @classmethod
-    def parse(cls, query: ListQuery, one_value: str | None = None) -> Selection:
+    def parse(cls, query: ListQuery, switches: Switches, *, of_runs: bool = False) -> Selection:
         """Read the filters and the order of a query.
 
-        :param one_value: what a comma in a filter means, if not OR: see :meth:`Filter.with_one_value`.
+        :param of_runs: whether it is that of the list of runs, in which a comma may have a meaning of its own.
         :raises FlowError: if a filter or the order is invalid.
         """
-        filters = tuple(map(Filter.parse, query.filters))
-        if one_value:
-            filters = tuple(each.with_one_value(one_value) for each in filters)
-        return cls(filters, Order.parse(query.orderby, _FIELDS) if query.orderby else ())
+        comma = switches.runs_comma if of_runs else switches.lists_comma
+        filters = tuple(Filter.parse(each, comma, switches.filter_quotes) for each in query.filters)
+        orders = Order.parse(query.orderby, _FIELDS) if query.orderby else ()
+        return cls(filters, orders if switches.list_order == "honored" else ())
 
     @property
     def is_newest_first(self) -> bool:
@@ -105,10 +105,11 @@ def list_response(
     """
     found = [item for item in items if all(each.matches(item) for each in selection.filters)]
     selection.sort(found, lambda item, _field: item)
-    if query.count:
+    if query.counts_alone(switches):
         return {"count": len(found)}
     end = query.offset + query.limit
-    return page_response(path, found[query.offset : end], end < len(found), query, switches)
+    page = page_response(path, found[query.offset : end], end < len(found), query, switches)
+    return {**page, "count": len(found)} if query.count else page
 
 
 def page_response(
@@ -129,7 +130,7 @@ def page_response(
     return page
 
 
-def only(fields: frozenset[str], item: dict[str, Any]) -> dict[str, Any]:
+def only(fields: Set[str], item: dict[str, Any]) -> dict[str, Any]:
     """Return an item with some of its top-level fields alone."""
     return {name: value for name, value in item.items() if name in fields}
 
@@ -147,9 +148,11 @@ class Filter:
     values: tuple[str, ...]
 
     @classmethod
-    def parse(cls, expression: str) -> Filter:
+    def parse(cls, expression: str, comma: str, quotes: str) -> Filter:
         """Read an expression such as ``name==a,b`` or ``createdAt>1600000000000``.
 
+        :param comma: what a comma in the value is: ``or``, ``refuse``, or ``literal``, a part of the value.
+        :param quotes: what double quotes around a value are: ``removed``, or ``literal``.
         :raises FlowError: if it does not follow the grammar.
         """
         found = _EXPRESSION.fullmatch(expression)
@@ -161,24 +164,17 @@ class Filter:
             raise FlowError(
                 FlowCode.OPERATOR_NOT_IMPLEMENTED, f"The operator {found['operator']} is not implemented."
             )
-        values = tuple(_unquoted(value) for value in found["value"].split(","))
+        texts = [found["value"]] if comma == "literal" else found["value"].split(",")
+        values = tuple(map(_unquoted, texts) if quotes == "removed" else texts)
         if not all(values):
             raise FlowError(FlowCode.EMPTY_FILTER_VALUE, f"The filter {expression!r} has an empty value.")
+        if comma == "refuse" and len(values) > 1:
+            raise FlowError(FlowCode.FILTER_INVALID, f"The filter {expression!r} has several values.")
         if found["operator"] != "==" and len(values) > 1:
             raise FlowError(
                 FlowCode.MANY_VALUES_COMPARED, f"The filter {expression!r} compares with several values."
             )
         return cls(found["path"], found["operator"], values)
-
-    def with_one_value(self, comma: str) -> Filter:
-        """Return the filter where a comma does not mean OR.
-
-        :param comma: what it means instead: ``literal`` or ``refuse``.
-        :raises FlowError: if it is refused.
-        """
-        if len(self.values) > 1 and comma == "refuse":
-            raise FlowError(FlowCode.FILTER_INVALID, f"The filter of {self.path} has several values.")
-        return replace(self, values=(",".join(self.values),))
 
     def matches(self, item: dict[str, Any]) -> bool:
         """Return whether an item matches."""

@@ -98,6 +98,10 @@ class ListQuery:
             0,
         )
 
+    def counts_alone(self, switches: Switches) -> bool:
+        """Return whether the response is a count without items."""
+        return self.count and switches.count_response == "count"
+
     def with_limit(self, limit: int) -> ListQuery:
         """Return the same query with another page size."""
         return replace(self, limit=limit)

@@ -68,7 +68,7 @@ def list_items(call: Call, collection: str) -> Response:
     items = [spec.as_json() for spec in CATALOGUES[collection].values()]
     if "limit" not in call.request.query_params:
         query = query.with_limit(max(len(items), MAX_LIMIT))
-    return json_response(list_response(path, items, query, Selection.parse(query), switches))
+    return json_response(list_response(path, items, query, Selection.parse(query, switches), switches))
 
 
 def get_item(call: Call, collection: str, item_id: str) -> Response:

@@ -12,7 +12,7 @@ from airflow_provider_flowservice.emulator.clock import iso
 from airflow_provider_flowservice.emulator.flow.catalogue import CONNECTION_SPECS, UNIFIED_PROFILE
 from airflow_provider_flowservice.emulator.flow.origin import is_destination_flow
 from airflow_provider_flowservice.emulator.flow.runs import has_ended, run_fields
-from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource
+from airflow_provider_flowservice.emulator.flow.store import FlowStore, Kind, Resource, State
 from airflow_provider_flowservice.emulator.gateway import Call
 from airflow_provider_flowservice.emulator.masking import MASK, is_secret_key
 from airflow_provider_flowservice.emulator.world import Sandbox
@@ -60,7 +60,8 @@ class Renderer:
         if resource.kind is Kind.RUNS:
             return self._run(resource)
         item = self._common(resource) | resource.body
-        item |= {"state": resource.state.value, "version": resource.etag, "etag": resource.etag}
+        etag = resource.shown_etag(self.sandbox.world.switches)
+        item |= {"state": self._state(resource), "version": etag, "etag": etag}
         if resource.kind is Kind.CONNECTIONS:
             self._finish_connection(item, resource.inlet_id)
         elif resource.kind is Kind.FLOWS:
@@ -79,7 +80,7 @@ class Renderer:
         if self.follows_clock(resource.kind, field):
             return self._run_fields(resource, field)
         if field == "state":
-            return {"state": resource.state.value}
+            return {"state": self._state(resource)}
         common = self._common(resource)
         return common if field in common else self.item(resource)
 
@@ -111,6 +112,10 @@ class Renderer:
     def _version(self, resource: Resource) -> Resource:
         return resource if self.current else FlowStore.of(self.sandbox).visible(resource)
 
+    def _state(self, resource: Resource) -> str:
+        is_draft = resource.state is State.DRAFT
+        return self.sandbox.world.switches.draft_state if is_draft else resource.state.value
+
     def _common(self, resource: Resource) -> dict[str, Any]:
         credential = self.sandbox.world.settings.credential
         account, client = credential.technical_account, credential.client_id
@@ -128,7 +133,11 @@ class Renderer:
         }
 
     def _run(self, run: Resource) -> dict[str, Any]:
-        return {**self._common(run), **self._run_fields(run), "etag": run.etag}
+        return {
+            **self._common(run),
+            **self._run_fields(run),
+            "etag": run.shown_etag(self.sandbox.world.switches),
+        }
 
     def _run_fields(self, run: Resource, only: str | None = None) -> dict[str, Any]:
         world = self.sandbox.world
@@ -171,12 +180,13 @@ class Renderer:
     def _finish_flow(self, item: dict[str, Any]) -> None:
         item.setdefault("description", "")
         item.setdefault("transformations", [])
-        side = "isDestinationFlow" if is_destination_flow(item, self.sandbox) else "isSourceFlow"
-        item["inheritedAttributes"] = {
-            "properties": {side: True},
-            "sourceConnections": self._ends(Kind.SOURCE_CONNECTIONS, item["sourceConnectionIds"]),
-            "targetConnections": self._ends(Kind.TARGET_CONNECTIONS, item["targetConnectionIds"]),
-        }
+        if self.sandbox.world.switches.inherited_attributes == "shown":
+            side = "isDestinationFlow" if is_destination_flow(item, self.sandbox) else "isSourceFlow"
+            item["inheritedAttributes"] = {
+                "properties": {side: True},
+                "sourceConnections": self._ends(Kind.SOURCE_CONNECTIONS, item["sourceConnectionIds"]),
+                "targetConnections": self._ends(Kind.TARGET_CONNECTIONS, item["targetConnectionIds"]),
+            }
         item["runs"] = f"/runs?property=flowId=={item['id']}"
 
     def _ends(self, kind: Kind, ids: list[str]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ router = APIRouter(prefix=BASE_PATH)
 async def create_run(call: AuthorizedCall) -> Response:
     """Run a source flow that is scheduled once."""
     run = runs.start_by_request(call.sandbox, await call.json(RUN, invalid))
-    return JSONResponse(run.receipt, 201)
+    return JSONResponse(run.receipt(call.world.switches), 201)
 
 
 @router.put("/runs/{run_id}")
@@ -74,7 +74,7 @@ async def search(collection: str, call: AuthorizedCall) -> Response:
         kind = _editable(collection)
         return json_response(list_resources(renderer_for(call), kind, path, query, fields=fields))
     specs = [spec.as_json() for spec in CATALOGUES[collection].values()]
-    page = list_response(path, specs, query, Selection.parse(query), switches)
+    page = list_response(path, specs, query, Selection.parse(query, switches), switches)
     if fields and "items" in page:
         page["items"] = [only(fields, spec) for spec in page["items"]]
     return json_response(page)
@@ -89,7 +89,7 @@ async def create(collection: str, call: AuthorizedCall) -> Response:
     body = accepted_body(await call.json(), ignore_legacy=ignore_legacy)
     resource = changes.create(call.sandbox, kind, body, draft=draft)
     location = f"{call.base_url}{BASE_PATH}/{collection}/{resource.id}"
-    return JSONResponse(resource.receipt, 201, {"Location": location})
+    return JSONResponse(resource.receipt(call.world.switches), 201, {"Location": location})
 
 
 @router.patch("/{collection}/{item_id}")
@@ -107,7 +107,7 @@ async def patch(collection: str, item_id: str, call: AuthorizedCall) -> Response
         store.patch(resource, resource.body if is_silent else body, operations)
     if switches.patch_response == "202":
         return Response(status_code=202)
-    return JSONResponse(resource.receipt)
+    return JSONResponse(resource.receipt(switches))
 
 
 @router.delete("/{collection}/{item_id}")
@@ -125,7 +125,7 @@ async def act(collection: str, item_id: str, call: AuthorizedCall) -> Response:
     resource = FlowStore.of(call.sandbox).get(_editable(collection), item_id)
     changes.check_if_match(call.request.headers.get("if-match"), resource, required=False)
     changes.perform(call.sandbox, resource, call.request.query_params.get("op", ""))
-    return JSONResponse(resource.receipt)
+    return JSONResponse(resource.receipt(call.world.switches))
 
 
 @router.get("/connections/{item_id}/test")

@@ -15,6 +15,7 @@ from msgspec import Raw
 from airflow_provider_flowservice.emulator.flow.errors import not_found
 from airflow_provider_flowservice.emulator.flow.listing import texts_at
 from airflow_provider_flowservice.emulator.flow.shelf import ByAge, Shelf, newest_first
+from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.emulator.world import Store, World
 
 FINALIZER = "acp_foundation_connectors@AdobeID"
@@ -31,7 +32,7 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """States of a resource. The name of a draft's state is a guess; the others are documented."""
+    """States of a resource. A switch decides what the last one is called; the others are documented."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -99,10 +100,13 @@ class Resource:
     superseded: list[tuple[float, Resource]] = field(default_factory=list)
     shown: tuple[object, Raw] | None = None
 
-    @property
-    def receipt(self) -> dict[str, str]:
-        """The response to a create, a patch and an action."""
-        return {"id": self.id, "etag": self.etag}
+    def shown_etag(self, switches: Switches) -> str:
+        """Return the etag as responses have it, with its quotes or without."""
+        return self.etag if switches.etag_quotes == "inside" else self.etag.strip('"')
+
+    def receipt(self, switches: Switches) -> dict[str, str]:
+        """Return the response to a create, a patch and an action."""
+        return {"id": self.id, "etag": self.shown_etag(switches)}
 
 
 class _SavedResource(msgspec.Struct, frozen=True):

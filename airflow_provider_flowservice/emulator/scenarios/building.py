@@ -39,7 +39,8 @@ def build(scenario: Scenario, world: World) -> None:
     :raises ValueError: if a resource refers to something unknown, or AEP would refuse it; it names the key.
     """
     sandbox = world.open_sandbox(scenario.sandbox or world.settings.sandbox)
-    switches = world.switches.changed(scenario.switches)
+    world.take_over(scenario.switches)
+    switches = world.switches
     # What the scenario begins with, has been there for long.
     world.switches = replace(switches, change_delay_seconds=0)
     for segment in scenario.segments:

@@ -226,7 +226,7 @@ def test_the_flows_that_have_the_name_but_not_the_rest_are_shown(
 
 
 def test_a_flow_that_cannot_be_read_may_be_the_one(plain_client: Client, control: EmulatorControl) -> None:
-    flow = {"id": "f", "name": "mine", "flowSpec": {"id": "s"}}
+    flow = {"id": "f", "name": "mine", "flowSpec": {"id": "s"}, "transformations": []}
     answering(control, FLOWS, flow, {"id": "broken", "name": "mine"})
     with pytest.raises(InvalidResponseError, match=r"^broken"):
         find_flow(plain_client, "mine")

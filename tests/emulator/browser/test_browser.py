@@ -172,7 +172,13 @@ def test_clock_switches_faults_and_reset_have_forms(open_page: Opener, api: Api)
     main.get_by_role("button", name="+ 1 hour").click()
     main.get_by_text("3,600 seconds further").wait_for()
     assert api.control.now() - before >= 3600
-    main.get_by_label("run_outcome").select_option("failed")
+    habits, others = (
+        main.get_by_role("heading", name=title, exact=True).locator("+ div")
+        for title in ("Switches", "Switches that a test decides")
+    )
+    assert habits.get_by_label("list_order").input_value() == "honored"
+    assert others.get_by_role("row").count() == 1 + 4
+    others.get_by_label("run_outcome").select_option("failed")
     main.get_by_text('run_outcome is "failed"').wait_for()
     main.get_by_label("mask_secrets").click()
     main.get_by_text("mask_secrets is false").wait_for()

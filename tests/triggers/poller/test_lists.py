@@ -16,6 +16,7 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError, NotFoundError
 from airflow_provider_flowservice.client.flows.runs import newest_runs
 from airflow_provider_flowservice.client.http import AiohttpTransport, Caller, auth, request
+from airflow_provider_flowservice.client.model import SelectorKind
 from airflow_provider_flowservice.client.waits import JITTER, FlowInState
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
@@ -87,6 +88,25 @@ def test_urls_are_not_too_long(
     flows = made_flows(hook, control, 4)
     assert [each.id for each in asked(hook, *map(flow, flows))] == flows
     assert calls(control) == ["/flows", "/flows"]
+
+
+@pytest.mark.parametrize(
+    "habit", [{"lists_comma": "refuse"}, {"lists_comma": "literal"}, {"list_selectors": "omitted"}]
+)
+def test_each_trigger_gets_the_whole_flow_whatever_a_list_shows(
+    hook: FlowServiceHook, control: EmulatorControl, habit: dict[str, str]
+) -> None:
+    flows, segment = made_flows(hook, control, 3), control.segments[0]
+    for each in flows:
+        hook.activate_segments(each, [segment])
+    control.set_switches(**habit)
+    answers = asked(hook, *map(flow, flows), rounds=3)
+    assert answers == [hook.send(flow(each)) for each in flows]
+    assert all(any(each.selectors(SelectorKind.SEGMENT)) for each in answers)
+    control.clear_requests()
+    asked(hook, *map(flow, flows), rounds=9)
+    # No more lists are asked for than it takes to find out.
+    assert calls(control).count("/flows") <= 3
 
 
 @pytest.mark.parametrize("comma", ["or", "refuse", "literal"])

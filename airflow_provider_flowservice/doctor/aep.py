@@ -1,0 +1,122 @@
+"""The AEP that is examined: single requests, and their responses whatever their status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_flowservice.client import http
+from airflow_provider_flowservice.client.http import Kind, Request, Response
+from airflow_provider_flowservice.client.model import Frozen, JsonObject, objects
+
+if TYPE_CHECKING:
+    from airflow_provider_flowservice.client.http import RequestsTransport
+    from airflow_provider_flowservice.client.settings import Settings
+
+FLOW_SERVICE = "/data/foundation/flowservice"
+#: An id that no object has.
+MISSING_ID = "00000000-0000-4000-8000-000000000000"
+Pairs = Iterable[tuple[str, str]]
+
+
+class Answer(Frozen, frozen=True):
+    """A response of AEP.
+
+    :param headers: by name in lower case.
+    :param document: the decoded JSON; None if the body is empty or something else.
+    :param code: AEP's own error code, such as ``FLOW-1439-404``; None for a success.
+    """
+
+    hidden: ClassVar = frozenset({"headers", "document"})
+
+    status: int
+    headers: Mapping[str, str]
+    document: Any
+    code: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def label(self) -> str:
+        """Status and code for a sentence, such as ``403 FLOW-2120-403``."""
+        return f"{self.status} {self.code}" if self.code else str(self.status)
+
+    @property
+    def items(self) -> list[JsonObject]:
+        """The objects of a Flow Service response, which has them in ``items``."""
+        return objects(self.document, "items")
+
+
+class Aep:
+    """Sends the requests of the doctor, and counts them.
+
+    :param settings: of the connection.
+    :param transport: sends them.
+    :param token_lifetime: seconds for which the access token was issued; None if it is given in the connection.
+    """
+
+    def __init__(
+        self, settings: Settings, transport: RequestsTransport, token_lifetime: float | None = None
+    ) -> None:
+        self.settings = settings
+        self.token_lifetime = token_lifetime
+        self.calls = 0
+        self._transport = transport
+        self._answers: dict[tuple[Any, ...], Answer] = {}
+
+    def get(
+        self, path: str, params: Pairs = (), headers: Pairs = (), *, without: Iterable[str] = ()
+    ) -> Answer:
+        """Send a ``GET`` with a token.
+
+        :param path: absolute path on the gateway, percent-encoded.
+        :param params: query parameters.
+        :param headers: instead of, or in addition to, the usual ones.
+        :param without: names of usual headers to leave out.
+        :returns: the response; that of the first time if the same has been asked before.
+        :raises FlowServiceError: if there is no response.
+        """
+        question = (path, tuple(params), tuple(headers), tuple(without))
+        if question not in self._answers:
+            request = _request("GET", path, params=question[1], headers=question[2])
+            self._answers[question] = self.send(request, without=without)
+        return self._answers[question]
+
+    def forget(self) -> None:
+        """Forget all responses, because something else exists now."""
+        self._answers.clear()
+
+    def get_flow_service(self, path: str, *params: tuple[str, str]) -> Answer:
+        """Send a ``GET`` to Flow Service.
+
+        :param path: below its base path, for example ``/flows``.
+        """
+        return self.get(f"{FLOW_SERVICE}{path}", params)
+
+    def send(self, request: Request[Any], *, without: Iterable[str] = ()) -> Answer:
+        """Send any request, and return the response whatever its status.
+
+        :raises FlowServiceError: if there is no response.
+        """
+        self.calls += 1
+        response = self._transport.probe(request, without=without)
+        code = None if response.is_success else http.error(response).code
+        return Answer(response.status, response.headers, http.lenient_json(response.body), code)
+
+    def newest(self, kind: Kind[Any]) -> Answer:
+        """Ask for up to 100 objects of a kind, the newest first."""
+        return self.get_flow_service(f"/{kind.path}", ("limit", "100"), ("orderby", "-createdAt"))
+
+    def recent(self, kind: Kind[Any]) -> tuple[JsonObject, ...]:
+        """Return up to 100 objects of a kind as AEP lists them, the newest first.
+
+        :returns: none if the list cannot be read.
+        """
+        return tuple(self.newest(kind).items)
+
+
+def _request(method: str, path: str, **details: Any) -> Request[Response]:
+    return Request(method, path, lambda response: response, **details)

@@ -1,0 +1,6 @@
+"""Fixtures of a customer, and of the sandbox that belongs to it."""
+
+from __future__ import annotations
+
+from tests.support.customer import bare_environment, customer  # noqa: F401 (fixtures)
+from tests.support.sandbox import control, sandbox, time  # noqa: F401 (fixtures)
