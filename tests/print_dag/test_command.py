@@ -196,3 +196,20 @@ def test_it_runs_as_a_module(control: EmulatorControl, hook: FlowServiceHook) ->
     command: list[Any] = [sys.executable, "-m", "airflow_provider_flowservice.print_dag", flow_id]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert finished.stdout.startswith('"""Take over the flow')
+
+
+@pytest.mark.parametrize(
+    "switches", [{}, {"list_selectors": "omitted"}, {"inherited_attributes": "omitted"}], ids=str
+)
+def test_files_are_the_same_whatever_lists_leave_out(
+    control: EmulatorControl, hook: FlowServiceHook, tmp_path: Path, switches: dict[str, str]
+) -> None:
+    flow_ids = [build(hook, control) for build in MADE]
+    one, two = tmp_path / "one", tmp_path / "two"
+    for flow_id in flow_ids:
+        assert main([flow_id, "--output-dir", str(one)]) == 0
+    control.set_switches(**switches)
+    assert main(["--all", "--output-dir", str(two)]) == 0
+    assert {file.name: file.read_text() for file in one.iterdir()} == {
+        file.name: file.read_text() for file in two.iterdir()
+    }
