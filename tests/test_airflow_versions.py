@@ -21,6 +21,7 @@ SINCE = {
     "shared_streams": "3.3",
     "conn_fields": "3.2",
     "retry_policies": "3.3",
+    "provider_commands": "3.2",
 }
 
 
@@ -56,6 +57,7 @@ def test_the_page_names_the_versions_that_the_tests_run_on() -> None:
         ("Airflow keeps state for a task", "task_state_store"),
         ("the connection form has a field for each extra", "conn_fields"),
         ("a retry can wait for as long as AEP asks", "retry_policies"),
+        ("`airflow flowservice doctor` and `print-dag`", "provider_commands"),
     ],
 )
 def test_the_page_says_what_this_airflow_offers(row: str, feature: str) -> None:

@@ -149,7 +149,8 @@ class World:
         is_over = time.perf_counter() >= self._over
         item: dict[str, Any] = {"id": of_id, "etag": '"1"', "createdAt": 1_700_000_000_000}
         if kind == "flows":
-            return {**item, "name": of_id, "flowSpec": SPEC, "state": "enabled" if is_over else "disabled"}
+            state = "enabled" if is_over else "disabled"
+            return {**item, "name": of_id, "flowSpec": SPEC, "state": state, "transformations": []}
         status = "success" if is_over else "inProgress"
         return {**item, "flowId": self._runs[of_id], "metrics": {"statusSummary": {"status": status}}}
 
