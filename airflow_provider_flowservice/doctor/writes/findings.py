@@ -42,11 +42,15 @@ def removed(workshop: Workshop) -> Finding:
     """Remove everything that was made, and say what is left."""
     left, doubtful = workshop.remove_everything(), workshop.number_doubtful
     if not left and not doubtful:
-        return _finding(
-            "Removal", Outcome.FINE, f"All {workshop.number_made} objects that were made were removed."
-        )
+        number = workshop.number_made
+        seen = f"All {number} objects that were made were removed." if number else "Nothing was made."
+        return _finding("Removal", Outcome.FINE, seen)
     seen = [_counted(left)] if left else []
-    seen += [f"Requests without a response, whose objects no list shows: {doubtful}."] if doubtful else []
+    seen += (
+        [f"Requests without a response, which may have made objects that no list shows: {doubtful}."]
+        if doubtful
+        else []
+    )
     return _finding(
         "Removal",
         Outcome.BROKEN if left else Outcome.UNKNOWN,
@@ -75,9 +79,8 @@ def _create(experiments: Experiments) -> Finding:
     except NotMadeError as error:
         if error.status != 403:
             raise
-        return _finding(
-            "Create", Outcome.BROKEN, str(error), remedy=_PERMISSIONS, operators=_CREATE_OPERATORS
-        )
+        seen = f"AEP did not permit it ({error.status})."
+        return _finding("Create", Outcome.BROKEN, seen, remedy=_PERMISSIONS, operators=_CREATE_OPERATORS)
     return _finding("Create", Outcome.FINE, "Connections and a flow were made.")
 
 
