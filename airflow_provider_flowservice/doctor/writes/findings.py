@@ -40,17 +40,14 @@ def examine_changes(experiments: Experiments) -> list[Finding]:
 
 def removed(workshop: Workshop) -> Finding:
     """Remove everything that was made, and say what is left."""
-    left, doubtful = workshop.remove_everything(), workshop.number_doubtful
+    left, doubtful, number = workshop.remove_everything(), workshop.number_doubtful, workshop.number_made
     if not left and not doubtful:
-        number = workshop.number_made
-        seen = f"All {number} objects that were made were removed." if number else "Nothing was made."
-        return _finding("Removal", Outcome.FINE, seen)
+        done = f"All {number} objects that were made were removed." if number else "Nothing was made."
+        return _finding("Removal", Outcome.FINE, done)
     seen = [_counted(left)] if left else []
-    seen += (
-        [f"Requests without a response, which may have made objects that no list shows: {doubtful}."]
-        if doubtful
-        else []
-    )
+    if doubtful:
+        what = "Requests without a response, which may have made objects that no list shows"
+        seen.append(f"{what}: {doubtful}.")
     return _finding(
         "Removal",
         Outcome.BROKEN if left else Outcome.UNKNOWN,
