@@ -13,6 +13,7 @@ from airflow_provider_flowservice.doctor.aep import Aep
 from airflow_provider_flowservice.doctor.findings import Outcome
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit
+from airflow_provider_flowservice.doctor.writes import inlet_habits
 from airflow_provider_flowservice.doctor.writes.session import WRITE_HABITS, writing
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.settings import Switches
@@ -222,6 +223,13 @@ def test_what_is_not_removed_is_counted(sandbox: Sandbox) -> None:
     assert removal.outcome is Outcome.BROKEN
     assert removal.seen == "Not removed: base connection: 1, target connection: 1."
     assert "again in an hour" in removal.remedy
+
+
+def test_an_inlet_that_does_not_respond_is_asked_once(sandbox: Sandbox) -> None:
+    sandbox.control.inject(fault("reset", "POST", "/collection/*", times=100))
+    unknown = {switch for switch, value in values_of(run(sandbox)).items() if value is None}
+    assert unknown == {habit.switch for habit in inlet_habits.HABITS}
+    assert sum(path.startswith("/collection/") for _, path in sandbox.written()) == 1
 
 
 def test_the_removal_ends_although_aep_does_not(sandbox: Sandbox) -> None:
