@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+import msgspec
 
 from airflow_provider_flowservice.client import http
+from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.http import Kind, Request, Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, objects
 
@@ -14,9 +18,15 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.settings import Settings
 
 FLOW_SERVICE = "/data/foundation/flowservice"
+#: At most so many seconds for a question, and so many more attempts: a task may wait for AEP for minutes, but who runs
+#: the doctor waits for the sum of a hundred questions.
+_PATIENCE, _RETRIES = 30.0, 2
+#: Statuses with which AEP, or a server before it, says that it cannot respond now.
+_OUT_OF_SERVICE = frozenset({429, 502, 503, 504})
 #: An id that no object has.
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 Pairs = Iterable[tuple[str, str]]
+_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 
 
 class Answer(Frozen, frozen=True):
@@ -50,6 +60,17 @@ class Answer(Frozen, frozen=True):
         return objects(self.document, "items")
 
 
+def impatient(settings: Settings) -> Settings:
+    """Return settings with which a server that does not respond is given up soon."""
+    return msgspec.structs.replace(
+        settings,
+        connect_timeout=min(settings.connect_timeout, _PATIENCE),
+        read_timeout=min(settings.read_timeout, _PATIENCE),
+        retries=min(settings.retries, _RETRIES),
+        retry_budget=min(settings.retry_budget, _PATIENCE),
+    )
+
+
 class Aep:
     """Sends the requests of the doctor, and counts them.
 
@@ -66,6 +87,8 @@ class Aep:
         self.calls = 0
         self._transport = transport
         self._answers: dict[tuple[Any, ...], Answer] = {}
+        #: By the collection that is out of service: what came of the first question to it.
+        self._failures: dict[str, Answer | FlowServiceError] = {}
 
     def get(
         self, path: str, params: Pairs = (), headers: Pairs = (), *, without: Iterable[str] = ()
@@ -76,18 +99,37 @@ class Aep:
         :param params: query parameters.
         :param headers: instead of, or in addition to, the usual ones.
         :param without: names of usual headers to leave out.
-        :returns: the response; that of the first time if the same has been asked before.
+        :returns: the response; that of the first time if the same has been asked before, or if the collection is out of
+            service.
         :raises FlowServiceError: if there is no response.
         """
         question = (path, tuple(params), tuple(headers), tuple(without))
-        if question not in self._answers:
+        # For example "/data/foundation/flowservice/flows".
+        collection = "/".join(path.split("/")[:5])
+        found = self._answers.get(question) or self._failures.get(collection)
+        if found is None:
             request = _request("GET", path, params=question[1], headers=question[2])
-            self._answers[question] = self.send(request, without=without)
-        return self._answers[question]
+            try:
+                found = self._answers[question] = self.send(request, without=without)
+            except FlowServiceError as error:
+                found = error
+            if isinstance(found, FlowServiceError) or found.status in _OUT_OF_SERVICE:
+                self._failures[collection] = found
+        if isinstance(found, FlowServiceError):
+            raise found
+        return found
 
     def forget(self) -> None:
         """Forget all responses, because something else exists now."""
         self._answers.clear()
+        self._failures.clear()
+
+    def get_sandbox(self) -> Answer:
+        """Ask for the sandbox, of which AEP then says the type; never from a cache.
+
+        :raises FlowServiceError: if there is no response.
+        """
+        return self.send(_request("GET", f"{_SANDBOXES}/{quote(self.settings.sandbox, safe='')}"))
 
     def get_flow_service(self, path: str, *params: tuple[str, str]) -> Answer:
         """Send a ``GET`` to Flow Service.

@@ -18,6 +18,8 @@ DESCRIPTION = (
     " determined, or an option is wrong. The output has no secrets, ids or names, so that it can be shown to anyone."
 )
 _STDOUT = "-"
+#: Exit code of a process that Ctrl-C ends, in shells.
+_INTERRUPTED = 130
 
 
 def add_arguments(parser: Any) -> None:
@@ -56,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         found = _examine(options)
         _write(found, options)
+    except KeyboardInterrupt as error:
+        sys.stderr.write(" ".join(["Interrupted.", *getattr(error, "__notes__", ())]) + "\n")
+        return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 (it is shown, without its message, which can have ids and names)
         sys.stderr.write(f"The doctor has failed: {_place_of(error)}. Please report it as a bug.\n")
         return 1

@@ -64,6 +64,7 @@ class HabitFinding(Frozen, frozen=True, kw_only=True):
     :param documented: what Adobe's documents say.
     :param seen: what was seen, or why nothing was.
     :param operators: the operators and sensors that do not work with an AEP that behaves like this.
+    :param partly: those of which this is true of some uses.
     :param remedy: what to do about it.
     """
 
@@ -75,6 +76,7 @@ class HabitFinding(Frozen, frozen=True, kw_only=True):
     documented: str
     seen: str
     operators: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
     remedy: str = ""
 
 

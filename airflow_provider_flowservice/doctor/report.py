@@ -95,7 +95,7 @@ def _verdict(report: Report, operator: str) -> Verdict:
     broken, partly, unknown = [], [], []
     for each in report.checks:
         concerned = operator in each.operators
-        partly_concerned = isinstance(each, Finding) and operator in each.partly
+        partly_concerned = operator in each.partly
         if each.outcome is Outcome.BROKEN and concerned:
             broken.append(_subject(each))
         elif each.outcome is Outcome.BROKEN and partly_concerned:
@@ -172,7 +172,7 @@ def _sign(outcome: Outcome) -> Text:
 
 
 def _subject(finding: Finding | HabitFinding) -> str:
-    return finding.subject if isinstance(finding, Finding) else finding.switch
+    return f"{finding.area}: {finding.subject}" if isinstance(finding, Finding) else finding.switch
 
 
 def _sentences(finding: Finding | HabitFinding) -> str:

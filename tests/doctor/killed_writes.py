@@ -1,4 +1,4 @@
-"""A process that runs the doctor with writes, and gets a signal at one of its exchanges: URL, exchange, signal."""
+"""A process that runs the doctor with writes, and gets a signal at each exchange from one on: URL, exchange, signal."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.doctor.writes import Sandbox, run
 
 
 def main(url: str, exchange: str, number: str) -> None:
-    """Run it, and send this process the signal when the exchange has had its effect."""
+    """Run it, and send this process the signal when the exchange, or one after it, has had its effect."""
     send, left = RequestsTransport._exchange, int(exchange)
 
     def counted(transport: RequestsTransport, step: Any) -> Any:
         nonlocal left
         answer = send(transport, step)
         left -= 1
-        if not left:
+        if left <= 0:
             os.kill(os.getpid(), int(number))
         return answer
 

@@ -13,6 +13,7 @@ from airflow_provider_flowservice.doctor.aep import Aep
 from airflow_provider_flowservice.doctor.findings import Outcome
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit
+from airflow_provider_flowservice.doctor.writes import inlet_habits
 from airflow_provider_flowservice.doctor.writes.session import WRITE_HABITS, writing
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.emulator.settings import Switches
@@ -224,6 +225,21 @@ def test_what_is_not_removed_is_counted(sandbox: Sandbox) -> None:
     assert "again in an hour" in removal.remedy
 
 
+def test_an_inlet_that_does_not_respond_is_asked_once(sandbox: Sandbox) -> None:
+    sandbox.control.inject(fault("reset", "POST", "/collection/*", times=100))
+    unknown = {switch for switch, value in values_of(run(sandbox)).items() if value is None}
+    assert unknown == {habit.switch for habit in inlet_habits.HABITS}
+    assert sum(path.startswith("/collection/") for _, path in sandbox.written()) == 1
+
+
+def test_the_removal_ends_although_aep_does_not(sandbox: Sandbox) -> None:
+    sandbox.control.inject(fault("rate_limit", "DELETE", "*", times=1000, retry_after=50))
+    removal = finding(run(sandbox, retries=1), "Removal")
+    assert removal.outcome is Outcome.BROKEN
+    assert removal.seen.startswith("Not removed: ")
+    assert sum(method == "DELETE" for method, _ in sandbox.written()) < 15
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_everything_is_removed_if_the_run_ends_early(sandbox: Sandbox, error: type[BaseException]) -> None:
     before = sandbox.held()
@@ -273,12 +289,8 @@ def test_an_inlet_on_another_host_gets_nothing(sandbox: Sandbox) -> None:
     ("switch", "value", "operators"),
     [
         ("silent_patch", True, ("FlowServiceActivateSegmentsOperator", "FlowServiceUpdateFlowOperator")),
-        (
-            "draft_state",
-            "initializing",
-            ("FlowServicePublishFlowOperator", "FlowServiceFindFlowOperator(state='draft')"),
-        ),
-        ("sync_validation", "unsupported", ("FlowServicePostToInletOperator(sync_validation=True)",)),
+        ("draft_state", "initializing", ("FlowServicePublishFlowOperator",)),
+        ("sync_validation", "unsupported", ()),
         ("inlet_limit_bytes", 900_000, ("FlowServicePostToInletOperator",)),
         ("inlet_limit_bytes", 1_100_000, ()),
         ("change_delay_seconds", 8, ()),

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.doctor.access.network import examine_network
 from airflow_provider_flowservice.doctor.access.permissions import examine_permissions
 from airflow_provider_flowservice.doctor.access.settings import examine_settings
 from airflow_provider_flowservice.doctor.access.token import FreshToken, examine_token
-from airflow_provider_flowservice.doctor.aep import Aep
+from airflow_provider_flowservice.doctor.aep import Aep, impatient
 from airflow_provider_flowservice.doctor.findings import Finding
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def examine_access(hook: FlowServiceHook, progress: Progress, veil: Veil) -> Acc
     findings, settings = examine_settings(hook, veil)
     if settings is None:
         return Access(tuple(findings))
+    settings = impatient(settings)
     progress("Network")
     reached = examine_network(settings, hook.caller)
     findings += reached.findings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.model import Frozen, member
@@ -14,9 +13,7 @@ from airflow_provider_flowservice.doctor.services import EVERYTHING
 if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.aep import Aep, Answer
 
-_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 _CREDENTIAL = "In Adobe's Developer Console, open Projects > your project > OAuth Server-to-Server"
-_ROLE = "In AEP, open Permissions > Roles > your role"
 
 
 class _Meaning(Frozen, frozen=True):
@@ -53,8 +50,8 @@ _SANDBOX = _Meaning(
     "existence",
     "The sandbox does not exist for this credential",
     f"In AEP, open Sandboxes, and set {field_name('sandbox')} of the connection, or --sandbox, to what is in the column"
-    f" Name (not Title). If it is right: {_ROLE} > Edit, add the sandbox under Sandboxes, and under API credentials add"
-    " the credential.",
+    f" Name (not Title). If it is right, open Permissions > Roles > your role > Edit, add the sandbox under Sandboxes,"
+    " and under API credentials add the credential.",
 )
 _NO_SANDBOX = _Meaning(Area.SANDBOX, "existence", "No sandbox was named, or in a wrong way", _SANDBOX.remedy)
 #: By AEP's error code, without the HTTP status at the end of some codes.
@@ -144,9 +141,8 @@ def _broken(meaning: _Meaning, answer: Answer) -> Finding:
 
 def _type_of_sandbox(aep: Aep) -> Finding:
     """Say whether AEP calls the sandbox production, which only those need who let the doctor write."""
-    name = quote(aep.settings.sandbox, safe="")
     try:
-        found = member(aep.get(f"{_SANDBOXES}/{name}").document, "type")
+        found = member(aep.get_sandbox().document, "type")
     except FlowServiceError:
         found = None
     if found in ("production", "development"):

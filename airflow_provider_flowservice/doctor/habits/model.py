@@ -21,10 +21,12 @@ class Consequence(Frozen, frozen=True):
 
     :param operators: names of the operators and sensors.
     :param remedy: what to do.
+    :param partly: names of those of which only some uses do not work.
     """
 
     operators: tuple[str, ...]
     remedy: str
+    partly: tuple[str, ...] = ()
 
 
 class Seen(Frozen, frozen=True):
@@ -70,6 +72,7 @@ def examine_habit(habit: Habit[P], place: P) -> HabitFinding:
         not_examined(habit, Outcome.BROKEN if consequence else Outcome.FINE, seen.text),
         value=seen.value,
         operators=consequence.operators if consequence else (),
+        partly=consequence.partly if consequence else (),
         remedy=consequence.remedy if consequence else "",
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_flowservice.client import http, specs
-from airflow_provider_flowservice.client.errors import InvalidInputError
+from airflow_provider_flowservice.client.errors import FlowServiceError, InvalidInputError
 from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, member, objects
 from airflow_provider_flowservice.client.streaming import Inlet
@@ -51,6 +51,8 @@ class Bench:
     def __init__(self, workshop: Workshop) -> None:
         self.workshop = workshop
         self.aep = workshop.aep
+        #: Why there was no response from an inlet, as where a firewall drops what goes to their host.
+        self._silence: FlowServiceError | None = None
 
     def connection(self, what: str = "base", *, name: str | None = None) -> Attempt:
         """Make a base connection of the profile store, which has no credential."""
@@ -214,6 +216,19 @@ class Bench:
             ) from None
         return BenchInlet(self, inlet.id, authenticated)
 
+    def post(self, request: Request[Any], without: Iterable[str]) -> Answer:
+        """Post to an inlet, unless there was no response from one before.
+
+        :raises FlowServiceError: if there is no response.
+        """
+        if self._silence:
+            raise self._silence
+        try:
+            return self.aep.send(request, without=without)
+        except FlowServiceError as error:
+            self._silence = error
+            raise
+
     def _profile_flow(
         self, what: str, label: str, selectors: Iterable[JsonObject], fields: JsonObject | None = None
     ) -> Attempt:
@@ -286,7 +301,7 @@ class BenchInlet(Frozen, frozen=True):
             idempotent=False,
             authorized=self.authenticated,
         )
-        return self.bench.aep.send(request, without=without)
+        return self.bench.post(request, without)
 
 
 def spec(spec_id: str) -> JsonObject:

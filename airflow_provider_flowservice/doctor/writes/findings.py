@@ -40,13 +40,14 @@ def examine_changes(experiments: Experiments) -> list[Finding]:
 
 def removed(workshop: Workshop) -> Finding:
     """Remove everything that was made, and say what is left."""
-    left, doubtful = workshop.remove_everything(), workshop.number_doubtful
+    left, doubtful, number = workshop.remove_everything(), workshop.number_doubtful, workshop.number_made
     if not left and not doubtful:
-        return _finding(
-            "Removal", Outcome.FINE, f"All {workshop.number_made} objects that were made were removed."
-        )
+        done = f"All {number} objects that were made were removed." if number else "Nothing was made."
+        return _finding("Removal", Outcome.FINE, done)
     seen = [_counted(left)] if left else []
-    seen += [f"Requests without a response, whose objects no list shows: {doubtful}."] if doubtful else []
+    if doubtful:
+        what = "Requests without a response, which may have made objects that no list shows"
+        seen.append(f"{what}: {doubtful}.")
     return _finding(
         "Removal",
         Outcome.BROKEN if left else Outcome.UNKNOWN,
@@ -75,9 +76,8 @@ def _create(experiments: Experiments) -> Finding:
     except NotMadeError as error:
         if error.status != 403:
             raise
-        return _finding(
-            "Create", Outcome.BROKEN, str(error), remedy=_PERMISSIONS, operators=_CREATE_OPERATORS
-        )
+        seen = f"AEP did not permit it ({error.status})."
+        return _finding("Create", Outcome.BROKEN, seen, remedy=_PERMISSIONS, operators=_CREATE_OPERATORS)
     return _finding("Create", Outcome.FINE, "Connections and a flow were made.")
 
 

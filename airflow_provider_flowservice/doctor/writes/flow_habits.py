@@ -215,8 +215,9 @@ HABITS: tuple[Habit[Experiments], ...] = (
         look=_draft_state,
         consequences={
             "initializing": Consequence(
-                ("FlowServicePublishFlowOperator", "FlowServiceFindFlowOperator(state='draft')"),
+                ("FlowServicePublishFlowOperator",),
                 "Publish drafts in AEP's user interface, or create flows without draft=True.",
+                partly=("FlowServiceFindFlowOperator",),
             )
         },
     ),

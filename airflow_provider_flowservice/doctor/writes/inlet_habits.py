@@ -33,7 +33,10 @@ def _batch_style(experiments: Experiments) -> Seen:
 def _sync_validation(experiments: Experiments) -> Seen:
     answer = experiments.bench.inlet().post(b"{}", (("syncValidation", "true"),))
     if answer.status == 501:
-        return Seen("unsupported", "A message with syncValidation=true gets 501.")
+        return Seen(
+            "unsupported",
+            "A message with syncValidation=true gets 501: leave out sync_validation of FlowServicePostToInletOperator.",
+        )
     if answer.status == 400:
         return Seen("supported", "A malformed message with syncValidation=true gets 400.")
     return _unexpected("A malformed message with syncValidation=true", answer)
@@ -151,12 +154,6 @@ HABITS: tuple[Habit[Experiments], ...] = (
         switch="sync_validation",
         documented="Only the region VA7 has synchronous validation; the others respond 501.",
         look=_sync_validation,
-        consequences={
-            "unsupported": Consequence(
-                ("FlowServicePostToInletOperator(sync_validation=True)",),
-                "Leave out sync_validation; AEP validates the records when it ingests them.",
-            )
-        },
     ),
     Habit(switch="gzip", documented="Nothing about compressed requests.", look=_gzip),
     Habit(

@@ -8,12 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import member
 from airflow_provider_flowservice.doctor.findings import Area, Finding, HabitFinding, Outcome
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen, examine_habit, not_examined
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 #: The habits that only writes can show.
 WRITE_HABITS: tuple[Habit[Experiments], ...] = (*flow_habits.HABITS, *inlet_habits.HABITS)
-
-_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 
 
 class Written:
@@ -62,15 +58,22 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
     progress("Leftovers of earlier runs")
     written.findings.append(remove_leftovers(aep))
     workshop = Workshop(aep)
-    with _termination_raises() as is_over:
+    interruption: BaseException | None = None
+    with _one_interruption() as is_over:
         try:
             _examine(Experiments(workshop), written, progress)
             aep.forget()
             yield written
+        except (KeyboardInterrupt, SystemExit) as error:
+            interruption = error
+            raise
         finally:
             is_over()
             progress("Removing what was made")
-            written.findings.append(removed(workshop))
+            removal = removed(workshop)
+            written.findings.append(removal)
+            if interruption:
+                interruption.add_note(f"{removal.seen} {removal.remedy}".rstrip())
 
 
 def check_sandbox(aep: Aep) -> Finding:
@@ -78,11 +81,10 @@ def check_sandbox(aep: Aep) -> Finding:
 
     :returns: a finding that is only fine if objects may be made.
     """
-    path = f"{_SANDBOXES}/{quote(aep.settings.sandbox, safe='')}"
     remedy = "Add View Sandboxes, and the sandbox, to the role of the credential in AEP's Permissions."
     outcome = Outcome.UNKNOWN
     try:
-        answer = aep.send(Request("GET", path, lambda response: response))
+        answer = aep.get_sandbox()
     except FlowServiceError as error:
         seen = f"Nothing was written: AEP did not say of which type it is ({type(error).__name__})."
     else:
@@ -122,20 +124,30 @@ def _explained(habit: Habit[Experiments]) -> Habit[Experiments]:
 
 
 @contextmanager
-def _termination_raises() -> Iterator[Callable[[], object]]:
-    """Turn SIGTERM into the end of the process by an exception, so that what was made is removed.
+def _one_interruption() -> Iterator[Callable[[], None]]:
+    """Turn the first SIGINT or SIGTERM into an exception, so that what was made is removed, and ignore the others.
 
-    :returns: a function after which SIGTERM is ignored, so that the removal is not interrupted.
+    Who presses Ctrl-C twice would otherwise interrupt the removal.
+
+    :returns: a function after which the first is ignored, too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
 
+    def ignore() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def end(number: int, _: FrameType | None) -> None:
+        ignore()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         sys.exit(128 + number)
 
-    previous = signal.signal(signal.SIGTERM, end)
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        yield ignore
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

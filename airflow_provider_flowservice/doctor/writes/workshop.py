@@ -21,6 +21,8 @@ DESCRIPTION = "Made by the doctor of the Flow Service provider for Apache Airflo
 #: Pauses in seconds before each further attempt to remove what is left. AEP is reported to show a change, and so that
 #: nothing refers to an object any more, up to 8 s late.
 _REMOVAL_PAUSES = (1.0, 2.0, 3.0, 4.0, 5.0)
+#: After so many seconds, no further attempt is made: AEP is out of service.
+_REMOVAL_SECONDS = 120.0
 #: Pauses in seconds before each further read of an object that AEP has just made.
 _READ_PAUSES = (1.0, 2.0, 3.0, 4.0)
 
@@ -182,14 +184,19 @@ class Workshop:
 
         :returns: how many objects of each kind are left.
         """
+        end = clock.current().monotonic() + _REMOVAL_SECONDS
+
+        def is_time_left() -> bool:
+            return clock.current().monotonic() < end
+
         for pause in (0.0, *_REMOVAL_PAUSES):
             if pause:
                 clock.current().sleep(pause)
             self._find_doubtful()
             # What refers to others comes first.
             self._made.sort(key=lambda made: SHELVES.index(made.shelf))
-            self._made = [made for made in self._made if not is_removed(self.aep, made)]
-            if not self._made and not self._doubtful:
+            self._made = [made for made in self._made if not (is_time_left() and is_removed(self.aep, made))]
+            if not (self._made or self._doubtful) or not is_time_left():
                 break
         return Counter(made.shelf.label for made in self._made)
 

@@ -16,6 +16,7 @@ import pytest
 
 from airflow_provider_flowservice.doctor import examine as examining
 from airflow_provider_flowservice.doctor.command import add_arguments, run
+from airflow_provider_flowservice.doctor.writes import session
 from airflow_provider_flowservice.emulator.settings import Switches
 from tests.support.airflow import flowservice_connection
 from tests.support.customer import CONN_ID, OBJECT, SANDBOX, VARIABLE, Customer
@@ -147,6 +148,18 @@ def test_a_failure_of_the_doctor_itself_is_told_without_values(
         r" Please report it as a bug\.\n",
         ran.err,
     )
+
+
+def test_ctrl_c_tells_what_was_removed(
+    doctor: Doctor, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "examine_changes", interrupt)
+    ran = doctor("--with-writes")
+    assert (ran.code, ran.out) == (130, "")
+    assert re.fullmatch(r"Interrupted\. All \d+ objects that were made were removed\.\n", ran.err)
 
 
 def test_what_is_logged_has_no_values_either(

@@ -5,6 +5,7 @@ import pytest
 from airflow_provider_flowservice.doctor.findings import Area, Outcome
 from airflow_provider_flowservice.doctor.report import Works, operators_that_do_not_work, verdicts
 from airflow_provider_flowservice.doctor.services import NEEDS, Service
+from airflow_provider_flowservice.testing.clock import VirtualClock
 from tests.support.customer import Customer, in_area
 from tests.support.faults import fault
 
@@ -41,7 +42,9 @@ def test_a_permission_that_is_missing_is_named_with_what_it_affects(
     assert {name for name, verdict in because.items() if verdict.result is Works.NO} == needing
     assert set(operators_that_do_not_work(report)) == needing
     partly = {name for name, needs in NEEDS.items() if service in needs.sometimes}
-    affected = {name for name, verdict in because.items() if service.title in verdict.because}
+    affected = {
+        name for name, verdict in because.items() if f"{found.area}: {service.title}" in verdict.because
+    }
     assert affected == needing | partly
 
 
@@ -68,6 +71,26 @@ def test_what_is_not_known_is_not_called_broken(
     assert found.operators == ("FlowServiceCreateSchemaOperator",)
     assert found.partly == ("FlowServiceCreateDatasetOperator",)
     assert customer.leaks(found.seen) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"), [("status", {"status": 503}), ("rate_limit", {"retry_after": 20}), ("reset", {})]
+)
+def test_a_service_that_is_out_of_order_is_given_up_after_the_first_question(
+    customer: Customer, time: VirtualClock, kind: str, details: dict[str, int]
+) -> None:
+    for collection in ("connections", "runs"):
+        customer.control.inject(
+            *(fault(kind, "GET", path, times=99, **details) for path in (collection, f"{collection}/*"))
+        )
+    start = time.monotonic()
+    report = customer.report()
+    assert time.monotonic() - start <= 2 * 30
+    unknown = [each.subject for each in report.findings if each.outcome is Outcome.UNKNOWN]
+    assert unknown == [Service.CONNECTIONS.title, Service.RUNS.title]
+    assert customer.control.faults_left()
+    sent = [entry["path"] for entry in customer.control.requests()]
+    assert sum(path.endswith("/runs") for path in sent) <= 3
 
 
 def test_an_object_of_this_credential_shows_that_it_may_change_things(customer: Customer) -> None:
