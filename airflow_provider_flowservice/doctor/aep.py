@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.http import Kind, Request, Response
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.settings import Settings
 
 FLOW_SERVICE = "/data/foundation/flowservice"
+_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 #: An id that no object has.
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 Pairs = Iterable[tuple[str, str]]
@@ -76,14 +78,19 @@ class Aep:
         :param params: query parameters.
         :param headers: instead of, or in addition to, the usual ones.
         :param without: names of usual headers to leave out.
-        :returns: the response; that of the first time if the same has been asked before.
+        :returns: the response; that of the first time if the same was asked before.
         :raises FlowServiceError: if there is no response.
         """
         question = (path, tuple(params), tuple(headers), tuple(without))
         if question not in self._answers:
-            request = _request("GET", path, params=question[1], headers=question[2])
+            request = raw_request("GET", path, params=question[1], headers=question[2])
             self._answers[question] = self.send(request, without=without)
         return self._answers[question]
+
+    @property
+    def sandbox_path(self) -> str:
+        """Path of the sandbox of the connection, whose response has its type (``GET /sandboxes/{name}``)."""
+        return f"{_SANDBOXES}/{quote(self.settings.sandbox, safe='')}"
 
     def forget(self) -> None:
         """Forget all responses, because something else exists now."""
@@ -113,10 +120,11 @@ class Aep:
     def recent(self, kind: Kind[Any]) -> tuple[JsonObject, ...]:
         """Return up to 100 objects of a kind as AEP lists them, the newest first.
 
-        :returns: none if the list cannot be read.
+        :returns: the objects; empty if the list cannot be read.
         """
         return tuple(self.newest(kind).items)
 
 
-def _request(method: str, path: str, **details: Any) -> Request[Response]:
+def raw_request(method: str, path: str, **details: Any) -> Request[Response]:
+    """Return a request whose response is not parsed."""
     return Request(method, path, lambda response: response, **details)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 from airflow_provider_flowservice.client.model import Frozen
+from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE
 
-_FLOW_SERVICE = "/data/foundation/flowservice"
 _ONE = (("limit", "1"),)
 #: The question to Flow Service whose response other checks use, too.
 _RECENT = (("limit", "100"), ("orderby", "-createdAt"))
@@ -36,7 +36,7 @@ class _Service(Frozen, frozen=True):
 
 def _of_flow_service(title: str, collection: str, permissions: str) -> _Service:
     probe = Probe("", _RECENT)
-    return _Service(title, f"{_FLOW_SERVICE}/{collection}", permissions, probe, shows_creator=True)
+    return _Service(title, f"{FLOW_SERVICE}/{collection}", permissions, probe, shows_creator=True)
 
 
 _BOTH = "View Sources and Manage Sources, and View Destinations and Manage Destinations"
@@ -47,14 +47,14 @@ class Service(Enum):
 
     CONNECTION_SPECS = _Service(
         "connection specs",
-        f"{_FLOW_SERVICE}/connectionSpecs",
+        f"{FLOW_SERVICE}/connectionSpecs",
         "View Sources and View Destinations",
         Probe("", ()),
         changes=False,
     )
     FLOW_SPECS = _Service(
         "flow specs",
-        f"{_FLOW_SERVICE}/flowSpecs",
+        f"{FLOW_SERVICE}/flowSpecs",
         "View Sources and View Destinations",
         Probe("", ()),
         changes=False,
@@ -64,7 +64,7 @@ class Service(Enum):
     TARGET_CONNECTIONS = _of_flow_service("target connections", "targetConnections", _BOTH)
     FLOWS = _of_flow_service("flows", "flows", f"{_BOTH} and Activate Destinations")
     RUNS = _Service(
-        "flow runs", f"{_FLOW_SERVICE}/runs", "View Sources and View Destinations", Probe("", _RECENT)
+        "flow runs", f"{FLOW_SERVICE}/runs", "View Sources and View Destinations", Probe("", _RECENT)
     )
     AUDIENCES = _Service(
         "Segmentation (audiences)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.model import Frozen, member
@@ -14,7 +13,6 @@ from airflow_provider_flowservice.doctor.services import EVERYTHING
 if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.aep import Aep, Answer
 
-_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 _CREDENTIAL = "In Adobe's Developer Console, open Projects > your project > OAuth Server-to-Server"
 _ROLE = "In AEP, open Permissions > Roles > your role"
 
@@ -56,7 +54,12 @@ _SANDBOX = _Meaning(
     f" Name (not Title). If it is right: {_ROLE} > Edit, add the sandbox under Sandboxes, and under API credentials add"
     " the credential.",
 )
-_NO_SANDBOX = _Meaning(Area.SANDBOX, "existence", "No sandbox was named, or in a wrong way", _SANDBOX.remedy)
+_NO_SANDBOX = _Meaning(
+    Area.SANDBOX,
+    "existence",
+    "The request does not name a sandbox in the form that AEP expects",
+    _SANDBOX.remedy,
+)
 #: By AEP's error code, without the HTTP status at the end of some codes.
 _BY_CODE = {
     "401013": _TOKEN,
@@ -126,7 +129,7 @@ def _unknown(seen: str) -> Finding:
         subject="headers",
         outcome=Outcome.UNKNOWN,
         seen=seen,
-        remedy="Run this again later; status.adobe.com shows what Adobe knows of.",
+        remedy="Run this again later; status.adobe.com shows the outages that Adobe knows of.",
         operators=EVERYTHING,
     )
 
@@ -143,10 +146,9 @@ def _broken(meaning: _Meaning, answer: Answer) -> Finding:
 
 
 def _type_of_sandbox(aep: Aep) -> Finding:
-    """Say whether AEP calls the sandbox production, which only those need who let the doctor write."""
-    name = quote(aep.settings.sandbox, safe="")
+    """Say whether AEP calls the sandbox production. Only ``--with-writes`` depends on it."""
     try:
-        found = member(aep.get(f"{_SANDBOXES}/{name}").document, "type")
+        found = member(aep.get(aep.sandbox_path).document, "type")
     except FlowServiceError:
         found = None
     if found in ("production", "development"):

@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import member
+from airflow_provider_flowservice.doctor.aep import raw_request
 from airflow_provider_flowservice.doctor.findings import Area, Finding, HabitFinding, Outcome
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen, examine_habit, not_examined
 from airflow_provider_flowservice.doctor.writes import flow_habits, inlet_habits
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 #: The habits that only writes can show.
 WRITE_HABITS: tuple[Habit[Experiments], ...] = (*flow_habits.HABITS, *inlet_habits.HABITS)
 
-_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
-
 
 class Written:
     """What the writes have shown; complete when the context is left."""
@@ -45,7 +42,7 @@ class Written:
 
 @contextmanager
 def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
-    """Make a few objects, look how AEP treats them, and remove them when the context is left.
+    """Make a few objects, see how AEP treats them, and remove them when the context is left.
 
     Inside it, the objects exist, so that habits of lists show in an empty sandbox too. Nothing is written unless AEP
     says that the sandbox is one for development.
@@ -74,15 +71,14 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
 
 
 def check_sandbox(aep: Aep) -> Finding:
-    """Find out whether AEP says that the sandbox is one for development; its name says nothing.
+    """Check whether AEP says that the sandbox is one for development; its name says nothing.
 
     :returns: a finding that is only fine if objects may be made.
     """
-    path = f"{_SANDBOXES}/{quote(aep.settings.sandbox, safe='')}"
     remedy = "Add View Sandboxes, and the sandbox, to the role of the credential in AEP's Permissions."
     outcome = Outcome.UNKNOWN
     try:
-        answer = aep.send(Request("GET", path, lambda response: response))
+        answer = aep.send(raw_request("GET", aep.sandbox_path))
     except FlowServiceError as error:
         seen = f"Nothing was written: AEP did not say of which type it is ({type(error).__name__})."
     else:
