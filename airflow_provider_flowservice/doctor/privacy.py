@@ -59,7 +59,7 @@ class Veil:
         )
 
     def over_text(self, text: str) -> str:
-        """Return a text without the values. Short ones are looked for as whole words: they may be parts of others."""
+        """Return a text without the values. Short ones are only removed as whole words: they may be parts of others."""
         for value in sorted(self._values, key=len, reverse=True):
             if len(value) >= _UNIQUE:
                 text = text.replace(value, HIDDEN)

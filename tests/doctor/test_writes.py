@@ -1,4 +1,4 @@
-"""What the doctor finds out by writing, and that it leaves nothing behind."""
+"""What the doctor learns by writing, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ def test_a_read_that_fails_once_is_not_taken_for_a_change(sandbox: Sandbox) -> N
     assert sandbox.control.faults_left() == []
 
 
-def test_nothing_of_the_customer_is_said(sandbox: Sandbox) -> None:
+def test_no_value_of_a_user_is_shown(sandbox: Sandbox) -> None:
     written = run(sandbox)
     said = " ".join(f"{each.seen} {each.remedy}" for each in (*written.findings, *written.habits))
     credential, held = sandbox.control.credential, sandbox.held()

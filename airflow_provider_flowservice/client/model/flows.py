@@ -138,7 +138,7 @@ class Flow(Resource, frozen=True, kw_only=True):
 
     @property
     def shows_transformations(self) -> bool:
-        """Whether AEP has returned the transformations, be they empty. Otherwise, a read by id tells what they are."""
+        """Whether AEP has returned the transformations, even if empty. Otherwise, a read by id shows them."""
         return not isinstance(self.transformations, _NotShown)
 
     @property

@@ -37,8 +37,8 @@ def _union_without_identity(aep: Aep) -> Seen:
         return Seen("accept", "A schema is enabled for Profile that has no primary identity.")
     return Seen(
         None,
-        "No schema without a primary identity is enabled for Profile. To try it would leave a schema behind that"
-        " cannot be removed; enable one in a sandbox that can be reset.",
+        "No schema without a primary identity is enabled for Profile. Trying it would leave a schema that cannot be"
+        " removed; enable one in a sandbox that can be reset.",
     )
 
 

@@ -11,8 +11,8 @@ from airflow_provider_flowservice.doctor.writes.experiments import Experiments
 from airflow_provider_flowservice.doctor.writes.workshop import NotMadeError, Workshop
 
 _PERMISSIONS = (
-    "Add the credential to a role in AEP's Permissions that has Manage Sources, View Sources, Manage Destinations and"
-    " View Destinations, and the sandbox."
+    "In AEP, open Permissions > Roles, and add the credential to a role that has the sandbox and View Sources, Manage"
+    " Sources, View Destinations and Manage Destinations."
 )
 _CREATE_OPERATORS = (
     "FlowServiceCreateConnectionOperator",
@@ -107,7 +107,7 @@ def _patch(experiments: Experiments) -> Finding:
 def _stale_patch(experiments: Experiments) -> Finding:
     subject, answer = "PATCH with an outdated etag", experiments.change().stale
     if answer is None:
-        return _finding(subject, Outcome.UNKNOWN, "There is no change from which the etag is outdated.")
+        return _finding(subject, Outcome.UNKNOWN, "No change was accepted that would make an etag outdated.")
     if answer.status == 412:
         return _finding(subject, Outcome.FINE, f"It was refused ({answer.label}).")
     return _finding(
