@@ -118,7 +118,7 @@ IN_AN_EMPTY_SANDBOX = {
     "continuation_token": "make a second connection",
     "list_order": "make a second connection",
     "lists_comma": "make a connection",
-    "default_page_size": "look again when there are more",
+    "default_page_size": "run the doctor again when there are more",
     "list_selectors": "make a flow",
     "inherited_attributes": "make one, or add --with-writes",
     "mask_secrets": "make one to a destination",

@@ -305,8 +305,11 @@ def test_operators_that_do_not_work_are_named(
 
 def test_an_aep_that_never_shows_a_change_leaves_it_open(sandbox: Sandbox) -> None:
     sandbox.control.set_switches(change_delay_seconds=100_000)
-    found = values_of(run(sandbox))
-    assert found["change_delay_seconds"] is None
+    written = run(sandbox)
+    assert values_of(written)["change_delay_seconds"] is None
+    broken = {each.subject: each.remedy for each in written.findings if each.outcome is Outcome.BROKEN}
+    assert {"Time until a change shows", "Time until a new object is in lists"} <= broken.keys()
+    assert all(broken.values())
     sandbox.control.set_switches(change_delay_seconds=0, finalization_seconds=1000)
     found = values_of(run(sandbox))
     assert found == {**DEFAULTS, "finalization_seconds": None}

@@ -146,8 +146,8 @@ def test_whatever_exchange_kills_a_run_the_next_removes_everything(
     removed = len(left) - len(doctors(before))
     assert leftovers.outcome is Outcome.FINE
     assert leftovers.seen == (
-        f"{removed} removed. 1 left alone: made by another credential."
-        " 1 left alone: AEP does not show who made it, or when."
+        f"{removed} removed. 1 left alone: AEP does not show who made it, or when."
+        " 1 left alone: made by another credential."
     )
 
 
@@ -234,8 +234,8 @@ def test_a_leftover_of_another_credential_or_name_or_age_stays(sandbox: Sandbox)
     seen = finding(run(sandbox), LEFTOVERS).seen
     assert sandbox.held() == before
     assert seen == (
-        "2 left alone: made by another credential. 1 left alone: not over an hour old."
-        " 1 left alone: AEP does not show who made it, or when."
+        "1 left alone: AEP does not show who made it, or when. 2 left alone: made by another credential."
+        " 1 left alone: not over an hour old."
     )
 
 

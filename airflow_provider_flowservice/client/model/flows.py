@@ -110,7 +110,7 @@ class Selector(Record, frozen=True, kw_only=True):
 
 
 class _NotShown(tuple[Any, ...]):
-    """The transformations of a flow of which AEP shows none: it leaves them out, or has null in their place."""
+    """The transformations of a flow that AEP does not show: it leaves them out, or has null in their place."""
 
     __slots__ = ()
 

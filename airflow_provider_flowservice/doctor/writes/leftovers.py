@@ -1,4 +1,4 @@
-"""What an earlier run of the doctor, which was killed, has left behind."""
+"""What a run of the doctor that was killed has left behind."""
 
 from __future__ import annotations
 

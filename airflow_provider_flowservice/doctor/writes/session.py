@@ -1,4 +1,4 @@
-"""A run of the doctor with writes, from the question whether it may write to the removal of what it has made."""
+"""A run of the doctor with writes, from the check whether it may write to the removal of what it has made."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
     guard = check_sandbox(aep)
     written.findings.append(guard)
     if guard.outcome is not Outcome.FINE:
-        why = "Nothing was written, because AEP does not say that the sandbox is one for development."
+        why = "Nothing was written, because AEP does not say that the sandbox is for development."
         written.habits += [not_examined(habit, Outcome.UNKNOWN, why) for habit in WRITE_HABITS]
         yield written
         return
@@ -71,7 +71,7 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
 
 
 def check_sandbox(aep: Aep) -> Finding:
-    """Check whether AEP says that the sandbox is one for development; its name says nothing.
+    """Check whether AEP says that the sandbox is for development; its name says nothing.
 
     :returns: a finding that is only fine if objects may be made.
     """
