@@ -35,7 +35,7 @@ def get_cli_commands() -> list[GroupCommand]:
     return [
         GroupCommand(
             name="flowservice",
-            help="Look after dataflows in Adobe Experience Platform",
+            help="Commands for dataflows in Adobe Experience Platform",
             subcommands=(
                 ActionCommand(
                     name="doctor",
@@ -46,7 +46,7 @@ def get_cli_commands() -> list[GroupCommand]:
                 ),
                 ActionCommand(
                     name="print-dag",
-                    help="Write DAG files for flows that AEP has already",
+                    help="Write DAG files for existing flows",
                     description=print_dag.DESCRIPTION,
                     func=_run_print_dag,
                     args=_Arguments(print_dag.add_arguments).collected,

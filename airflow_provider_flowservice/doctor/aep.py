@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.settings import Settings
 
 FLOW_SERVICE = "/data/foundation/flowservice"
+_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 #: At most so many seconds for a question, and so many more attempts: a task may wait for AEP for minutes, but who runs
 #: the doctor waits for the sum of a hundred questions.
 _PATIENCE, _RETRIES = 30.0, 2
@@ -26,7 +27,6 @@ _OUT_OF_SERVICE = frozenset({429, 502, 503, 504})
 #: An id that no object has.
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 Pairs = Iterable[tuple[str, str]]
-_SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 
 
 class Answer(Frozen, frozen=True):
@@ -99,7 +99,7 @@ class Aep:
         :param params: query parameters.
         :param headers: instead of, or in addition to, the usual ones.
         :param without: names of usual headers to leave out.
-        :returns: the response; that of the first time if the same has been asked before, or if the collection is out of
+        :returns: the response; that of the first time if the same was asked before, or if the collection is out of
             service.
         :raises FlowServiceError: if there is no response.
         """
@@ -108,7 +108,7 @@ class Aep:
         collection = "/".join(path.split("/")[:5])
         found = self._answers.get(question) or self._failures.get(collection)
         if found is None:
-            request = _request("GET", path, params=question[1], headers=question[2])
+            request = raw_request("GET", path, params=question[1], headers=question[2])
             try:
                 found = self._answers[question] = self.send(request, without=without)
             except FlowServiceError as error:
@@ -129,7 +129,7 @@ class Aep:
 
         :raises FlowServiceError: if there is no response.
         """
-        return self.send(_request("GET", f"{_SANDBOXES}/{quote(self.settings.sandbox, safe='')}"))
+        return self.send(raw_request("GET", f"{_SANDBOXES}/{quote(self.settings.sandbox, safe='')}"))
 
     def get_flow_service(self, path: str, *params: tuple[str, str]) -> Answer:
         """Send a ``GET`` to Flow Service.
@@ -155,10 +155,11 @@ class Aep:
     def recent(self, kind: Kind[Any]) -> tuple[JsonObject, ...]:
         """Return up to 100 objects of a kind as AEP lists them, the newest first.
 
-        :returns: none if the list cannot be read.
+        :returns: the objects; empty if the list cannot be read.
         """
         return tuple(self.newest(kind).items)
 
 
-def _request(method: str, path: str, **details: Any) -> Request[Response]:
+def raw_request(method: str, path: str, **details: Any) -> Request[Response]:
+    """Return a request whose response is not parsed."""
     return Request(method, path, lambda response: response, **details)

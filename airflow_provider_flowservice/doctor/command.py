@@ -15,7 +15,7 @@ HELP = "Examine a connection and the AEP behind it"
 DESCRIPTION = (
     "Examine a connection: what the credential may do in the sandbox, and how this AEP behaves where Adobe's documents"
     " leave it open. Exits with 0 if everything is fine, 1 if something is broken, and 2 if something could not be"
-    " determined, or an option is wrong. The output has no secrets, ids or names, so that it can be shown to anyone."
+    " determined, or an option is wrong. The output contains no secrets, ids or names, so it can be shown to anyone."
 )
 _STDOUT = "-"
 #: Exit code of a process that Ctrl-C ends, in shells.
@@ -33,7 +33,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         "--json",
         metavar="FILE",
-        help="write the report to this file too; - for standard output, and the table on standard error",
+        help="also write the report to this file as JSON; - for standard output, with the table on standard error",
     )
     parser.add_argument(
         "--switches",
@@ -62,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
         sys.stderr.write(" ".join(["Interrupted.", *getattr(error, "__notes__", ())]) + "\n")
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 (it is shown, without its message, which can have ids and names)
-        sys.stderr.write(f"The doctor has failed: {_place_of(error)}. Please report it as a bug.\n")
+        sys.stderr.write(
+            f"The doctor itself has failed: {_place_of(error)}. Report this line to the provider's project.\n"
+        )
         return 1
     return found.exit_code
 
@@ -105,7 +107,7 @@ def _unwritable(options: argparse.Namespace) -> str | None:
             try:
                 Path(path).open("ab").close()
             except OSError as problem:
-                return f"{name}: the file cannot be written ({problem.strerror}). Name another one."
+                return f"{name}: the file cannot be written ({problem.strerror}). Choose another path."
     return None
 
 

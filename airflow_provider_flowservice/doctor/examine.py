@@ -30,7 +30,7 @@ def examine(
     access = examine_access(hook, progress, veil)
     findings, aep = list(access.findings), access.aep
     if aep is None:
-        blocked = "Nothing could be asked."
+        blocked = "It was not examined, because of what is broken or unknown above."
         habits = [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in READ_HABITS]
         habits += [not_examined(habit, Outcome.UNKNOWN, blocked) for habit in WRITE_HABITS]
         return veil.over(Report(findings=access.findings, habits=tuple(habits), calls=access.calls))

@@ -1,4 +1,4 @@
-"""What the doctor finds out."""
+"""The results of the doctor's checks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class HabitFinding(Frozen, frozen=True, kw_only=True):
 
 
 class Report(Frozen, frozen=True, kw_only=True):
-    """Everything that a run of the doctor has found out.
+    """The results of a run of the doctor.
 
     :param calls: number of HTTP requests that were sent, without retries.
     """

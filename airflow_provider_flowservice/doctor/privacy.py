@@ -59,7 +59,7 @@ class Veil:
         )
 
     def over_text(self, text: str) -> str:
-        """Return a text without the values. Short ones are looked for as whole words: they may be parts of others."""
+        """Return a text without the values. Short ones are only removed as whole words: they may be parts of others."""
         for value in sorted(self._values, key=len, reverse=True):
             if len(value) >= _UNIQUE:
                 text = text.replace(value, HIDDEN)
@@ -104,7 +104,7 @@ class _Sieve(logging.Filter):
         self._veil = veil
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take what tells of a problem, with a message without values, and the type of an exception in its place."""
+        """Pass warnings and errors: their message without values, and of an exception only its type."""
         # Airflow warns of secrets that are too short to be masked in its logs; a report does not show them either.
         is_about_masking = record.name.endswith("secrets_masker") and record.levelno == logging.WARNING
         if record.levelno < logging.WARNING or is_about_masking:

@@ -73,7 +73,7 @@ def as_json(report: Report) -> bytes:
 
 def switches_file(report: Report) -> bytes:
     """Return the file with which an emulator behaves like the AEP that was examined."""
-    about = "What airflow flowservice doctor has found out; for flowservice-emulator --switches."
+    about = "Written by airflow flowservice doctor; for flowservice-emulator --switches."
     return msgspec.json.format(msgspec.json.encode({"about": about, "switches": report.switches}), indent=2)
 
 

@@ -57,8 +57,8 @@ class EmulatorServer:
     :param switches: values by name, for example ``{"list_order": "ignored"}``, with which it starts, and which a reset
         restores. They take precedence over those of ``prepare`` and ``state_file``.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or ``tls`` and
-        ``allowed_hosts`` cannot be served, or ``state_file`` is no state of such an emulator, or a switch or its value
-        is unknown, or an endpoint is not a URL, or boto3 is missing.
+        ``allowed_hosts`` cannot be served, or ``state_file`` is not the state of such an emulator, or a switch or its
+        value is unknown, or an endpoint is not a URL, or boto3 is missing.
     :raises OSError: if ``tls`` or ``state_file`` cannot be read or written, or ``export_dir`` cannot be made.
     """
 

@@ -50,7 +50,8 @@ class FlowServiceCreateConnectionOperator(FlowServiceCreateResourceOperator):
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
     :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
-        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
+        and parents and, as a schema or dataset, the same name. If anything else differs, ``if_exists="update"`` changes
+        it, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -163,7 +164,8 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
     :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
-        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
+        and parents and, as a schema or dataset, the same name. If anything else differs, ``if_exists="update"`` changes
+        it, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -199,7 +201,7 @@ class FlowServiceCreateSourceConnectionOperator(_CreateSourceOrTargetOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Reject a compression that is given twice, too."""
+        """Also reject a compression that is given twice."""
         super().check_arguments()
         if (
             self.compression_type is not None
@@ -245,7 +247,8 @@ class FlowServiceCreateTargetConnectionOperator(_CreateSourceOrTargetOperator):
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
     :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
-        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
+        and parents and, as a schema or dataset, the same name. If anything else differs, ``if_exists="update"`` changes
+        it, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.

@@ -49,7 +49,8 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
     :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
-        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
+        and parents and, as a schema or dataset, the same name. If anything else differs, ``if_exists="update"`` changes
+        it, and ``"reuse"`` fails.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.
@@ -83,7 +84,7 @@ class FlowServiceCreateMappingSetOperator(FlowServiceCreateOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Reject two targets or none, and what the old format does not support, too."""
+        """Also reject two targets, no target, and what the old format does not support."""
         super().check_arguments()
         self.require_one_of("schema_id", "columns")
         if self.body_form == BodyForm.OLD and self.name:

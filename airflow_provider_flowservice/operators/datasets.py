@@ -22,7 +22,8 @@ class FlowServiceCreateDatasetOperator(FlowServiceCreateOperator):
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
     :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
-        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
+        and parents and, as a schema or dataset, the same name. If anything else differs, ``if_exists="update"`` changes
+        it, and ``"reuse"`` fails.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
     :param sandbox: overrides the sandbox of the connection.

@@ -1,1 +1,1 @@
-"""The command ``print-dag``, which writes DAG files for flows that AEP has already."""
+"""The command ``print-dag``, which writes DAG files for existing flows."""

@@ -1,4 +1,4 @@
-"""The command ``python -m airflow_provider_flowservice.print_dag``."""
+"""``python -m airflow_provider_flowservice.print_dag``, for an Airflow that does not show the commands of providers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: command line; the process's own by default.
     :returns: exit status; see :func:`~airflow_provider_flowservice.print_dag.command.run`.
     """
-    parser = argparse.ArgumentParser(prog="print-dag", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(
+        "python -m airflow_provider_flowservice.print_dag", description=DESCRIPTION
+    )
     add_arguments(parser)
     return run(parser.parse_args(arguments))
 

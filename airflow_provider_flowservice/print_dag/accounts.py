@@ -1,4 +1,4 @@
-"""What a base connection needs of Airflow: a connection with the credentials, which AEP does not show."""
+"""The Airflow connection that a base connection needs: it has the credentials, which AEP does not show."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACEHOLDER = "placeholder"
 
 
 def is_shown(name: str, value: Any) -> bool:
-    """Whether AEP shows a value in full and it may be printed: it is no credential, nor a mask in place of one."""
+    """Whether AEP shows a value in full and it may be printed: it is neither a credential nor a mask."""
     text = json.dumps(value, default=str)
     return (
         without_secrets({name: value}) == {name: value} and "***" not in text and not _SECRET_URL.search(text)

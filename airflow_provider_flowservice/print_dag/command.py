@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DESCRIPTION = (
-    "Write DAG files for flows that AEP has already. The operators in them adopt the objects by their ids, so a run"
+    "Write DAG files for existing flows. The operators in them adopt the objects by their ids, so a run"
     " changes nothing until a file is changed. Only reads are sent."
 )
 

@@ -27,7 +27,7 @@ class Subject(Frozen, frozen=True):
 
 
 class Composition:
-    """What has been found out about a flow."""
+    """What is known about a flow: its tasks, accounts and losses."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -88,7 +88,7 @@ class Composition:
         """Add a task, and return a reference to what it returns.
 
         :param variable: its variable; a second one of that name gets a number.
-        :param task_id: its id, likewise.
+        :param task_id: its id; a second one gets a number, too.
         """
         number = sum(each.variable.rstrip("0123456789_") == variable for each in self.tasks) + 1
         suffix = f"_{number}" if number > 1 else ""

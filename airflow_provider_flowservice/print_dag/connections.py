@@ -254,7 +254,7 @@ def _tell_rest(composition: Composition, subject: Subject, data: JsonObject, sen
 
 
 class _End(Frozen, frozen=True, kw_only=True):
-    """What is other for source and for target connections.
+    """What differs between source and target connections.
 
     :param data: returns the ``data`` object as the operator sends it, and the arguments for it.
     :param params: the argument for the parameters.

@@ -34,9 +34,9 @@ PLAN_ONLY = """\
         ),
 """
 _ABOUT = (
-    "Printed from what AEP had. As long as file and AEP agree, a run changes nothing; after that, a run changes in AEP"
-    " what has been changed here. Set the param plan_only to see what a run would change. Each object is found by its"
-    " id (adopt_id), so a new name here renames it."
+    "Written from what AEP showed. While this file and AEP agree, a run changes nothing. What you change here, the next"
+    " run changes in AEP; set the param plan_only to see it first. Each object is found by its id (adopt_id), so a new"
+    " name here renames it."
 )
 
 

@@ -234,9 +234,7 @@ def _transformations(
     if not held:
         return None, []
     if not all(isinstance(each, Mapping) and is_shown("transformation", each) for each in held):
-        text = (
-            "Its transformations are not in the file, and stay as they are: one is none, or has a credential."
-        )
+        text = "Its transformations stay as they are and are not in the file: one is not an object, or has a secret."
         composition.lost(subject, text)
         return None, []
     printed: list[Any] = []

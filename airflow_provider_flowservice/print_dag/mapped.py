@@ -29,10 +29,10 @@ _LISTS = {
     Operator.STATE: "states",
 }
 _ABOUT = (
-    "The YAML file beside this one has what AEP had when it was printed. As long as file and AEP agree, a run"
-    " changes nothing; after that, a run changes in AEP what has been changed in the file. Set the param plan_only to"
-    " see what a run would change. Each object is found by its id (adopt_id), so a new name in the file renames it."
-    " What is wrong with one entry does not keep the others from being looked at; the run fails in the end."
+    "The YAML file beside this one was written from what AEP showed. While it and AEP agree, a run changes nothing."
+    " What you change in it, the next run changes in AEP; set the param plan_only to see it first. Each object is found"
+    " by its id (adopt_id), so a new name renames it. If an entry is wrong, the others are still processed, and the run"
+    " fails at the end."
 )
 _TASKS = '''
     @task

@@ -100,7 +100,7 @@ class Account(Frozen, frozen=True):
     :param conn_id: the Airflow connection that the user has to create; empty if no credentials are required.
     :param types: the types that this connection may have.
     :param fields: what it needs: the field or extra, and the parameter of AEP that it stands for.
-    :param auth: the parameters that are no credentials.
+    :param auth: the parameters that are not credentials.
     :param notes: what the reader has to know about them.
     """
 

@@ -1,4 +1,4 @@
-"""What the command does: read flows, make files of them, and write these."""
+"""The work of the command: reads flows, and writes DAG files for them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.settings import Switches
 from airflow_provider_flowservice.emulator.world import World
 from tests.doctor.writes import Sandbox
-from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api
+from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api, identity
 from tests.support.clients import emulator_settings
 
 #: More flows than are on a page unless a limit is given, and runs of some of them.
@@ -40,16 +40,7 @@ def add_schema(api: Api) -> None:
 def add_identified_schemas(api: Api) -> None:
     """Add a schema with a primary identity, and one with an identity map; both are enabled for Profile."""
     schema_id = api.schema()
-    descriptor = {
-        "@type": "xdm:descriptorIdentity",
-        "xdm:sourceSchema": schema_id,
-        "xdm:sourceVersion": 1,
-        "xdm:sourceProperty": "/workEmail/address",
-        "xdm:namespace": "Email",
-        "xdm:property": "xdm:code",
-        "xdm:isPrimary": True,
-    }
-    assert api.call("POST", f"{REGISTRY}/tenant/descriptors", json=descriptor).status_code == 201
+    assert api.call("POST", f"{REGISTRY}/tenant/descriptors", json=identity(schema_id)).status_code == 201
     body = {
         "type": "object",
         "title": "A map",

@@ -59,7 +59,7 @@ def test_exactly_the_switch_that_was_changed_is_found(
 
 
 @pytest.mark.parametrize("form", ["descriptors", "descriptions"])
-def test_a_schema_with_a_primary_identity_is_no_evidence(
+def test_a_schema_with_a_primary_identity_is_not_evidence(
     with_identity: EmulatorControl, connect: Connect, form: str
 ) -> None:
     with_identity.set_switches(schema_desc_form=form)
@@ -67,7 +67,7 @@ def test_a_schema_with_a_primary_identity_is_no_evidence(
     assert (found["union_without_identity"], found["schema_desc_form"]) == (None, form)
 
 
-def test_descriptors_on_several_pages_are_no_evidence(populated: EmulatorControl, connect: Connect) -> None:
+def test_descriptors_on_several_pages_are_not_evidence(populated: EmulatorControl, connect: Connect) -> None:
     path = "/data/foundation/schemaregistry/tenant/descriptors"
     populated.inject(fault("status", path=path, status=200, body={"_page": {"next": "x"}}))
     assert values_found(connect(populated))["union_without_identity"] is None
@@ -94,9 +94,7 @@ def test_only_reads_are_sent(populated: EmulatorControl, connect: Connect) -> No
 
 
 @pytest.mark.parametrize("refuses", [False, True])
-def test_what_is_said_names_nothing_of_the_customer(
-    populated: EmulatorControl, connect: Connect, refuses: bool
-) -> None:
+def test_no_value_of_a_user_is_shown(populated: EmulatorControl, connect: Connect, refuses: bool) -> None:
     if refuses:
         populated.inject(
             _everything("status", status=403, body={"errorMessage": populated.credential.org_id})
@@ -120,7 +118,7 @@ IN_AN_EMPTY_SANDBOX = {
     "continuation_token": "make a second connection",
     "list_order": "make a second connection",
     "lists_comma": "make a connection",
-    "default_page_size": "look again when there are more",
+    "default_page_size": "run the doctor again when there are more",
     "list_selectors": "make a flow",
     "inherited_attributes": "make one, or add --with-writes",
     "mask_secrets": "make one to a destination",
@@ -274,7 +272,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("rule", HOSTILE.values(), ids=HOSTILE)
-def test_an_answer_of_another_kind_is_no_evidence(
+def test_an_answer_of_another_kind_is_not_evidence(
     populated: EmulatorControl, connect: Connect, virtual_clock: VirtualClock, rule: dict[str, object]
 ) -> None:
     aep = connect(populated)
@@ -284,7 +282,7 @@ def test_an_answer_of_another_kind_is_no_evidence(
     assert found == {"token_lifetime": 86399, "request_id": "echoed"}
 
 
-def test_a_connection_that_breaks_is_no_evidence(
+def test_a_connection_that_breaks_is_not_evidence(
     populated: EmulatorControl, connect: Connect, virtual_clock: VirtualClock
 ) -> None:
     aep = connect(populated)
@@ -308,7 +306,7 @@ ODD_ITEMS = {
 
 @pytest.mark.parametrize("links", [1, {"next": {"href": 1}}, {"next": {"href": "//[?continuationToken"}}])
 @pytest.mark.parametrize("items", ODD_ITEMS.values(), ids=ODD_ITEMS)
-def test_odd_items_are_no_evidence_of_what_they_do_not_have(
+def test_odd_items_are_not_evidence_of_what_they_do_not_have(
     populated: EmulatorControl, connect: Connect, items: list[object], links: object
 ) -> None:
     aep = connect(populated)

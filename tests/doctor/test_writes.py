@@ -1,4 +1,4 @@
-"""What the doctor finds out by writing, and that it leaves nothing behind."""
+"""What the doctor learns by writing, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -317,8 +317,11 @@ def test_operators_that_do_not_work_are_named(
 
 def test_an_aep_that_never_shows_a_change_leaves_it_open(sandbox: Sandbox) -> None:
     sandbox.control.set_switches(change_delay_seconds=100_000)
-    found = values_of(run(sandbox))
-    assert found["change_delay_seconds"] is None
+    written = run(sandbox)
+    assert values_of(written)["change_delay_seconds"] is None
+    broken = {each.subject: each.remedy for each in written.findings if each.outcome is Outcome.BROKEN}
+    assert {"Time until a change shows", "Time until a new object is in lists"} <= broken.keys()
+    assert all(broken.values())
     sandbox.control.set_switches(change_delay_seconds=0, finalization_seconds=1000)
     found = values_of(run(sandbox))
     assert found == {**DEFAULTS, "finalization_seconds": None}
@@ -330,7 +333,7 @@ def test_a_read_that_fails_once_is_not_taken_for_a_change(sandbox: Sandbox) -> N
     assert sandbox.control.faults_left() == []
 
 
-def test_nothing_of_the_customer_is_said(sandbox: Sandbox) -> None:
+def test_no_value_of_a_user_is_shown(sandbox: Sandbox) -> None:
     written = run(sandbox)
     said = " ".join(f"{each.seen} {each.remedy}" for each in (*written.findings, *written.habits))
     credential, held = sandbox.control.credential, sandbox.held()

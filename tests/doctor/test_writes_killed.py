@@ -146,12 +146,12 @@ def test_whatever_exchange_kills_a_run_the_next_removes_everything(
     removed = len(left) - len(doctors(before))
     assert leftovers.outcome is Outcome.FINE
     assert leftovers.seen == (
-        f"{removed} removed. 1 left alone: made by another credential."
-        " 1 left alone: of a creator or age that AEP does not show."
+        f"{removed} removed. 1 left alone: AEP does not show who made it, or when."
+        " 1 left alone: made by another credential."
     )
 
 
-def test_a_run_that_is_killed_while_it_removes_leftovers_is_no_exception(
+def test_a_run_that_is_killed_while_it_removes_leftovers_is_not_an_exception(
     bystanders: Sandbox, deaths: Deaths
 ) -> None:
     before = bystanders.held()
@@ -235,8 +235,8 @@ def test_a_leftover_of_another_credential_or_name_or_age_stays(sandbox: Sandbox)
     seen = finding(run(sandbox), LEFTOVERS).seen
     assert sandbox.held() == before
     assert seen == (
-        "2 left alone: made by another credential. 1 left alone: not over an hour old."
-        " 1 left alone: of a creator or age that AEP does not show."
+        "1 left alone: AEP does not show who made it, or when. 2 left alone: made by another credential."
+        " 1 left alone: not over an hour old."
     )
 
 
@@ -266,7 +266,7 @@ def test_a_leftover_that_changes_between_list_and_deletion_stays(
     assert sandbox.held() == before
 
 
-def test_a_leftover_that_someone_else_deletes_meanwhile_is_no_problem(sandbox: Sandbox) -> None:
+def test_a_leftover_that_someone_else_deletes_meanwhile_is_not_a_problem(sandbox: Sandbox) -> None:
     leftover = base(sandbox.api, NAME)
     sandbox.control.advance(HOUR + 1)
     sandbox.control.inject(fault("status", "GET", f"connections/{leftover}", status=404))

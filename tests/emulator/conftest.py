@@ -231,6 +231,20 @@ def add_attribute(path: str) -> dict[str, Any]:
     return {"op": "add", "path": f"{ATTRIBUTE_PATH}/-", "value": value}
 
 
+def identity(schema_id: str, **changes: Any) -> dict[str, Any]:
+    """The descriptor that makes the work email address the primary identity of a schema."""
+    return {
+        "@type": "xdm:descriptorIdentity",
+        "xdm:sourceSchema": schema_id,
+        "xdm:sourceVersion": 1,
+        "xdm:sourceProperty": "/workEmail/address",
+        "xdm:namespace": "Email",
+        "xdm:property": "xdm:code",
+        "xdm:isPrimary": True,
+        **changes,
+    }
+
+
 def code_of(response: requests.Response) -> str:
     """The FLOW code of an error in its current shape."""
     return str(response.json()["type"].rpartition("/")[2])

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api
-from tests.emulator.test_schemas import DESCRIPTORS, get, identity
+from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, Api, identity
+from tests.emulator.test_schemas import DESCRIPTORS, get
 
 LIST = "application/vnd.adobe.xdm+json"
 PAGED_IDS = "application/vnd.adobe.xdm-v2-id+json"

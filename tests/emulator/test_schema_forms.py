@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, XDM_FULL, Api
-from tests.emulator.test_schemas import DESCRIPTORS, RECORD, WORK, get, identity
+from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, XDM_FULL, Api, identity
+from tests.emulator.test_schemas import DESCRIPTORS, RECORD, WORK, get
 
 FIELDS = {
     "title": {"type": "string", "title": "Title", "description": "A field with this name."},

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, XDM_FULL, Api
+from tests.emulator.conftest import PROFILE_CLASS, REGISTRY, XDM_FULL, Api, identity
 
 LIST_ID = "application/vnd.adobe.xed-id+json"
 LIST = "application/vnd.adobe.xed+json"
@@ -19,19 +19,6 @@ def get(api: Api, path: str, accept: str, **params: Any) -> Any:
 DESCRIPTORS = f"{REGISTRY}/tenant/descriptors"
 WORK = "https://ns.adobe.com/xdm/context/profile-work-details"
 RECORD = "https://ns.adobe.com/xdm/data/record"
-
-
-def identity(schema_id: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "@type": "xdm:descriptorIdentity",
-        "xdm:sourceSchema": schema_id,
-        "xdm:sourceVersion": 1,
-        "xdm:sourceProperty": "/workEmail/address",
-        "xdm:namespace": "Email",
-        "xdm:property": "xdm:code",
-        "xdm:isPrimary": True,
-        **changes,
-    }
 
 
 @pytest.fixture

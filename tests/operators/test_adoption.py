@@ -1,4 +1,4 @@
-"""Create operators over what somebody has made by hand, which they are told by its id."""
+"""Create operators that adopt, by its id, an object that was made by hand."""
 
 from __future__ import annotations
 

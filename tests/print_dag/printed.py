@@ -104,7 +104,7 @@ def calls_of(control: EmulatorControl) -> list[tuple[str, str]]:
 
 
 def changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return what is other in the emulator's state, as paths; not what AEP itself adds to a change."""
+    """Return what differs in the emulator's state, as paths; not what AEP itself adds to a change."""
     added = (
         "updatedAt",
         "updatedBy",

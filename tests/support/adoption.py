@@ -1,4 +1,4 @@
-"""What each create operator can adopt: an object that somebody has made by hand."""
+"""What each create operator can adopt: an object that was made by hand."""
 
 from __future__ import annotations
 

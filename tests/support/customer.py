@@ -1,4 +1,4 @@
-"""Somebody who runs the doctor on a connection whose values tell where they come from."""
+"""A user who runs the doctor on a connection whose values show where they leak."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Customer:
-    """Somebody with a connection, who runs the doctor."""
+    """A user with a connection, who runs the doctor."""
 
     def __init__(self, control: EmulatorControl, monkeypatch: pytest.MonkeyPatch) -> None:
         self.control = control
@@ -89,7 +89,7 @@ class Customer:
 
 @pytest.fixture
 def customer(control: EmulatorControl, time: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Customer:
-    """Somebody whose sandbox has a flow, and all that belongs to it."""
+    """A user whose sandbox has a flow, and all that belongs to it."""
     control.open_sandbox(SANDBOX)
     customer = Customer(control, monkeypatch)
     with monkeypatch.context() as patched:

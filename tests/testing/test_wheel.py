@@ -127,6 +127,18 @@ def rows(known: dict[str, Any], command: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.wheel
+@pytest.mark.parametrize(
+    ("module", "arguments"), [("doctor", []), ("print_dag", ["--all", "--output-dir", "dags"])]
+)
+def test_the_commands_run_and_name_a_missing_connection(
+    installed: Path, tmp_path: Path, module: str, arguments: list[str]
+) -> None:
+    done = run(installed, ["-m", f"{PACKAGE}.{module}", *arguments], tmp_path)
+    assert done.returncode == 1
+    assert "Airflow has found no connection" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.wheel
 def test_airflow_lists_the_provider_with_its_version_and_documentation(known: dict[str, Any]) -> None:
     (listed,) = rows(known, "providers list")
     assert listed["version"] == airflow_provider_flowservice.__version__

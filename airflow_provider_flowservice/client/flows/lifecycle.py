@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Resource)
 
 #: AEP's error code for the deletion of a base connection that is in use.
 IN_USE = "FLOW-1418"
-#: The states that Adobe names for what is not a draft. What the state of a draft is called, it does not say.
+#: The states that Adobe names for what is not a draft. Adobe does not name the state of a draft.
 _NO_DRAFT = frozenset(
     {
         FlowState.ENABLED,
@@ -61,7 +61,7 @@ def set_state(sender: Sender, flow_id: str, state: FlowState | str) -> Flow:
 
 
 def publish(sender: Sender, kind: Kind[F], resource_id: str) -> bool:
-    """Publish a draft (``POST /{kind}/{id}/action?op=publish``): what is in none of the states of other resources.
+    """Publish a draft (``POST /{kind}/{id}/action?op=publish``): a resource in a state that no other resource has.
 
     :returns: whether it was a draft.
     :raises DriftError: if AEP confirms the change but does not show it.

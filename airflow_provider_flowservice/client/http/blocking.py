@@ -79,7 +79,7 @@ class RequestsTransport:
         return self._perform(exchange(request, self._settings, self._caller))
 
     def probe(self, request: Request[Any], *, without: Iterable[str] = ()) -> Response:
-        """Send a request and return the response, whatever its status, to find out how AEP responds.
+        """Send a request and return the response, whatever its status, to see how AEP responds.
 
         :param request: the request; its ``parse`` is not called.
         :param without: names of headers to leave out although every request has them, such as ``x-sandbox-name``.

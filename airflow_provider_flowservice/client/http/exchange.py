@@ -163,7 +163,7 @@ def probe(
     caller: Caller = UNKNOWN_CALLER,
     without: frozenset[str] = frozenset(),
 ) -> Exchange[Response]:
-    """Send a request and return the response, whatever its status, to find out how AEP responds.
+    """Send a request and return the response, whatever its status, to see how AEP responds.
 
     It is only sent again if AEP is busy, or has failed for a moment and the request is idempotent.
 

@@ -110,7 +110,7 @@ class Selector(Record, frozen=True, kw_only=True):
 
 
 class _NotShown(tuple[Any, ...]):
-    """The transformations of a flow of which AEP shows none: it leaves them out, or has null in their place."""
+    """The transformations of a flow that AEP does not show: it leaves them out, or has null in their place."""
 
     __slots__ = ()
 
@@ -138,7 +138,7 @@ class Flow(Resource, frozen=True, kw_only=True):
 
     @property
     def shows_transformations(self) -> bool:
-        """Whether AEP has returned the transformations, be they empty. Otherwise, a read by id tells what they are."""
+        """Whether AEP has returned the transformations, even if empty. Otherwise, a read by id shows them."""
         return not isinstance(self.transformations, _NotShown)
 
     @property

@@ -53,7 +53,12 @@ _SANDBOX = _Meaning(
     f" Name (not Title). If it is right, open Permissions > Roles > your role > Edit, add the sandbox under Sandboxes,"
     " and under API credentials add the credential.",
 )
-_NO_SANDBOX = _Meaning(Area.SANDBOX, "existence", "No sandbox was named, or in a wrong way", _SANDBOX.remedy)
+_NO_SANDBOX = _Meaning(
+    Area.SANDBOX,
+    "existence",
+    "The request does not name a sandbox in the form that AEP expects",
+    _SANDBOX.remedy,
+)
 #: By AEP's error code, without the HTTP status at the end of some codes.
 _BY_CODE = {
     "401013": _TOKEN,
@@ -123,7 +128,7 @@ def _unknown(seen: str) -> Finding:
         subject="headers",
         outcome=Outcome.UNKNOWN,
         seen=seen,
-        remedy="Run this again later; status.adobe.com shows what Adobe knows of.",
+        remedy="Run this again later; status.adobe.com shows the outages that Adobe knows of.",
         operators=EVERYTHING,
     )
 
@@ -140,7 +145,7 @@ def _broken(meaning: _Meaning, answer: Answer) -> Finding:
 
 
 def _type_of_sandbox(aep: Aep) -> Finding:
-    """Say whether AEP calls the sandbox production, which only those need who let the doctor write."""
+    """Say whether AEP calls the sandbox production. Only ``--with-writes`` depends on it."""
     try:
         found = member(aep.get_sandbox().document, "type")
     except FlowServiceError:

@@ -62,9 +62,7 @@ def _examine(transport: http.RequestsTransport, settings: Settings, name: str) -
     except FlowServiceError as error:
         return _broken(name, *_reason(error))
     if name == "host" and not _is_json(received):
-        seen = (
-            f"What comes (status {received.status}) is not the JSON of AEP, but for example a page in HTML."
-        )
+        seen = f"The response (status {received.status}) is not AEP's JSON, but for example a page in HTML."
         return _broken(name, seen, _ANOTHER_SERVER.format(field=field_name(name)))
     origin = settings.gateway if name == "host" else getattr(settings, name)
     way = "through the proxy" if http.proxy_for(origin, settings) else "directly"

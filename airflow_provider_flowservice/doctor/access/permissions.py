@@ -28,8 +28,8 @@ def examine_permissions(aep: Aep, progress: Progress) -> list[Finding]:
 
 def _examine(aep: Aep, service: Service) -> Finding:
     if service.probe is None:
-        seen = f"It has nothing to read: the first run of {' or '.join(service.operators)} shows it."
-        return _finding(service, Outcome.SKIPPED, seen, f"It takes {service.permissions}.")
+        seen = f"It has nothing to read: the first run of {' or '.join(service.operators)} shows whether it works."
+        return _finding(service, Outcome.SKIPPED, seen, f"It requires {service.permissions}.")
     path = f"{service.base}{service.probe.path}"
     try:
         answer = aep.get(path, service.probe.params, service.probe.headers)
@@ -38,7 +38,7 @@ def _examine(aep: Aep, service: Service) -> Finding:
     if answer.status == 403:
         return _forbidden(service, answer)
     if answer.status in (404, 501):
-        return _unknown(service, f"It is not there (status {answer.label}).", _NOT_THERE)
+        return _unknown(service, f"It does not exist here (status {answer.label}).", _NOT_THERE)
     if not answer.is_success:
         return _unknown(service, f"AEP responds with status {answer.label}.")
     if answer.document is None:
@@ -61,8 +61,8 @@ def _finding(service: Service, outcome: Outcome, seen: str, remedy: str = "") ->
 
 def _forbidden(service: Service, answer: Answer) -> Finding:
     remedy = (
-        f"In AEP, open Permissions > Roles > your role: it takes {service.permissions} under Permissions, the sandbox"
-        " under Sandboxes, and the credential under API credentials. A product profile alone is not enough."
+        f"In AEP, open Permissions > Roles > your role: it must have {service.permissions} under Permissions, the"
+        " sandbox under Sandboxes, and the credential under API credentials. A product profile alone is not enough."
     )
     return _finding(service, Outcome.BROKEN, f"It may not be read (status {answer.label}).", remedy)
 

@@ -1,4 +1,4 @@
-"""The settings of a connection, each with its origin. No value of the customer's is shown."""
+"""The settings of a connection, each with its origin. No value of a user is shown."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _environment() -> Iterator[str | None]:
 
 
 def _values_of(connection: Connection) -> list[Any]:
-    """Return what a connection contains, whether it can be used or not, but for numbers."""
+    """Return the values of a connection except numbers, whether it can be used or not."""
     found: list[Any] = [connection.host, connection.login, connection.password]
     try:
         extras = extras_of(connection)
@@ -184,7 +184,7 @@ def _proxy(settings: Settings, proxy: str | None) -> str:
     if proxy is not None:
         return f"Set in the environment variable {variables[0] if variables else 'http_proxy'}."
     if variables:
-        return f"The environment variable {variables[0]} has one, which is not used for this gateway."
+        return f"The environment variable {variables[0]} names one, which is not used for this gateway."
     return "Not set; requests go out directly."
 
 

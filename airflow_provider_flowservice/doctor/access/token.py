@@ -105,10 +105,10 @@ def _refused(error: FlowServiceError) -> Finding:
             f"A proxy on the way, or another server than Adobe's, may have responded: check {field_name('ims_host')} of"
             " the connection, and ask those who run the network."
         )
-        seen = f"What refuses a token ({_label(error)}) does not respond as IMS does."
+        seen = f"The server that refuses a token ({_label(error)}) does not respond as IMS does."
         return _finding(subject, seen, remedy, Outcome.BROKEN)
     remedy = f"{_CREDENTIAL}, and compare it with the connection."
-    return _finding(subject, f"There is no token ({_label(error)}).", remedy, Outcome.BROKEN)
+    return _finding(subject, f"IMS has not issued a token ({_label(error)}).", remedy, Outcome.BROKEN)
 
 
 def _label(error: FlowServiceError) -> str:
@@ -159,7 +159,7 @@ def _organization(settings: Settings, claims: dict[str, Any]) -> Finding:
     client = claims.get("client_id")
     if isinstance(client, str) and client != settings.client_id:
         remedy = f"Set {field_name('login')} of the connection to the client id that it was issued for."
-        return _finding("organization", "The token is another client's.", remedy, Outcome.BROKEN)
+        return _finding("organization", "The token was issued for another client id.", remedy, Outcome.BROKEN)
     if not named:
         return _finding("organization", "The token does not show it; the gateway decides.")
     if settings.org_id in named:

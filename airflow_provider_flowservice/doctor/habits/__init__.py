@@ -1,4 +1,4 @@
-"""How this AEP behaves where Adobe's documents leave it open: one check for each switch of the emulator."""
+"""How this AEP behaves where Adobe's documents leave it open: one check for each switch about it."""
 
 from __future__ import annotations
 

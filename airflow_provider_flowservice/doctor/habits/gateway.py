@@ -54,7 +54,7 @@ def _missing_sandbox(aep: Aep) -> Seen:
     return Seen(
         None,
         f"A request without x-sandbox-name gets {answer.label}, perhaps because this credential must not read the"
-        " default sandbox: look again with one that may.",
+        " default sandbox: run the doctor again with one that may.",
     )
 
 
@@ -67,7 +67,9 @@ def _unknown_sandbox(aep: Aep) -> Seen:
         return Seen("open", "A request for a sandbox that does not exist gets an answer.")
     if answer.status in (400, 403, 404):
         return Seen("refuse", f"A request for a sandbox that does not exist is refused ({answer.label}).")
-    return Seen(None, f"A request for a sandbox that does not exist gets {answer.label}; look once more.")
+    return Seen(
+        None, f"A request for a sandbox that does not exist gets {answer.label}; run the doctor again."
+    )
 
 
 def _one_flow(aep: Aep, headers: Pairs = (), without: tuple[str, ...] = ()) -> Answer:
@@ -93,7 +95,8 @@ def _request_id(aep: Aep) -> Seen:
     ids = [each for each in shown if isinstance(each, str) and each]
     if not ids:
         return Seen(
-            None, "No response has a request id: look again where no proxy removes the header x-request-id."
+            None,
+            "No response has a request id: run the doctor again where no proxy removes the header x-request-id.",
         )
     if _REQUEST_ID in ids:
         return Seen("echoed", "The response has the request id that was sent.")
@@ -112,7 +115,7 @@ def _token_lifetime(aep: Aep) -> Seen:
         )
     if not 1 <= seconds <= _LONGEST:
         return Seen(
-            None, "The lifetime of a new token is not a possible number of seconds; ask for one again."
+            None, "The lifetime of a new token is not a possible number of seconds; run the doctor again."
         )
     return Seen(int(seconds), f"A new token expires after {int(seconds)} seconds.")
 

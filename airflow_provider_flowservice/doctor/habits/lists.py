@@ -32,7 +32,7 @@ def _last_page_links(aep: Aep) -> Seen:
             return _seen_of_links(answer)
     found = _one(aep)
     if found is None:
-        return lacking(aep, "Every list has more than one page; look again in another sandbox.")
+        return lacking(aep, "Every list has more than one page; run the doctor again in another sandbox.")
     kind, objects = found
     answer = _filtered(aep, kind, objects[-1]["id"])
     if why := problem(answer, "list for an id"):
@@ -93,7 +93,8 @@ def _list_order(aep: Aep) -> Seen:
     if found and found[0] >= max(times):
         return Seen("ignored", "With orderby=createdAt, the newest object comes first.")
     return Seen(
-        None, "With orderby=createdAt, neither the oldest nor the newest object comes first; look once more."
+        None,
+        "With orderby=createdAt, neither the oldest nor the newest object comes first; run the doctor again.",
     )
 
 
@@ -166,7 +167,7 @@ def _default_page_size(aep: Aep) -> Seen:
     most = max(len(answer.items) for _, answer in answers)
     return Seen(
         None,
-        f"No list has a second page, and the longest has {most} objects: look again when there are more.",
+        f"No list has a second page, and the longest has {most} objects: run the doctor again when there are more.",
     )
 
 

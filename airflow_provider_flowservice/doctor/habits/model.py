@@ -1,4 +1,4 @@
-"""A habit of AEP: how it behaves where Adobe's documents leave it open, and the check that finds it out."""
+"""A habit of AEP: how it behaves where Adobe's documents leave it open, and the check for it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Habit(Frozen, Generic[P], frozen=True, kw_only=True):
 
     :param switch: name of the emulator's switch for it.
     :param documented: what Adobe's documents say.
-    :param look: finds out the value of the switch.
+    :param look: determines the value of the switch.
     :param consequences: by the values with which the provider cannot deal; usually none.
     """
 
@@ -59,7 +59,7 @@ class Habit(Frozen, Generic[P], frozen=True, kw_only=True):
 
 
 def examine_habit(habit: Habit[P], place: P) -> HabitFinding:
-    """Find out a habit."""
+    """Determine a habit."""
     try:
         seen = habit.look(place)
     except FlowServiceError as error:
@@ -78,7 +78,7 @@ def examine_habit(habit: Habit[P], place: P) -> HabitFinding:
 
 
 def not_examined(habit: Habit[P], outcome: Outcome, why: str) -> HabitFinding:
-    """Return the finding for a habit that was not found out."""
+    """Return the finding for a habit that was not determined."""
     switch = Switches.__dataclass_fields__[habit.switch]
     default: SwitchValue = getattr(Switches, habit.switch)
     return HabitFinding(

@@ -10,7 +10,7 @@ from airflow_provider_flowservice.doctor.aep import MISSING_ID, Aep, Answer
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
 from airflow_provider_flowservice.doctor.habits.objects import is_usable, lacking, seen_of_comma
 
-_RUN_A_FLOW = "No flow has run: look again after the first run."
+_RUN_A_FLOW = "No flow has run: run the doctor again after the first run."
 #: As in Adobe's samples of responses, and as in the API reference.
 _NAMES = {"payload": re.compile(r"[a-z]+([A-Z][a-z]+)*"), "openapi": re.compile(r"([A-Z][a-z]+)+")}
 

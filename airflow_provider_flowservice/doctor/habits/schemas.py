@@ -27,7 +27,8 @@ def _union_without_identity(aep: Aep) -> Seen:
         )
     if any(member(descriptors.document, *path) for path in (("_page", "next"), ("_links", "next"))):
         return Seen(
-            None, "The list of descriptors has several pages; look again in a sandbox with fewer schemas."
+            None,
+            "The list of descriptors has several pages; run the doctor again in a sandbox with fewer schemas.",
         )
     identities = [
         each for each in objects(descriptors.document, _IDENTITY) if each.get("xdm:isPrimary") is True
@@ -37,8 +38,8 @@ def _union_without_identity(aep: Aep) -> Seen:
         return Seen("accept", "A schema is enabled for Profile that has no primary identity.")
     return Seen(
         None,
-        "No schema without a primary identity is enabled for Profile. To try it would leave a schema behind that"
-        " cannot be removed; enable one in a sandbox that can be reset.",
+        "No schema without a primary identity is enabled for Profile. Trying it would leave a schema that cannot be"
+        " removed; enable one in a sandbox that can be reset.",
     )
 
 

@@ -40,13 +40,15 @@ def _list_selectors(aep: Aep) -> Seen:
 def _inherited_attributes(aep: Aep) -> Seen:
     flows = identified(aep, http.FLOWS)
     if not flows:
-        return lacking(aep, "There are no flows: make one, or add --with-writes.", (http.FLOWS,))
+        return lacking(
+            aep, "The sandbox does not have any flows: make one, or add --with-writes.", (http.FLOWS,)
+        )
     if any(flow.get("inheritedAttributes") for flow in flows):
         return Seen("shown", "The list of flows has their inheritedAttributes.")
     if read(aep, http.FLOWS, flows[0]).get("inheritedAttributes"):
         return Seen(
             None,
-            "A read by id has inheritedAttributes and the list of flows does not, which no value of the switch does.",
+            "A read by id has inheritedAttributes and the list of flows does not, for which the switch has no value.",
         )
     return Seen("omitted", "Flows have no inheritedAttributes.")
 

@@ -13,7 +13,7 @@ from airflow_provider_flowservice.client.errors import FlowServiceError, Invalid
 from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, member, objects
 from airflow_provider_flowservice.client.streaming import Inlet
-from airflow_provider_flowservice.doctor.aep import MISSING_ID, Answer, Pairs
+from airflow_provider_flowservice.doctor.aep import MISSING_ID, Answer, Pairs, raw_request
 from airflow_provider_flowservice.doctor.writes.objects import (
     CONNECTIONS,
     DATASETS,
@@ -32,6 +32,8 @@ _KINESIS_KEYS = {
     "secretKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "region": "us-east-1",
 }
+#: A batch of one message that is not XDM.
+MALFORMED_BATCH = b'{"messages":[{}]}'
 #: Id of a dataset that does not exist.
 _NO_DATASET = "0" * 24
 _SCHEMAS = "/data/foundation/schemaregistry/tenant/schemas"
@@ -150,7 +152,7 @@ class Bench:
         return self._profile_flow(what, "a flow with an audience that does not exist", (selector,))
 
     def dataset_flow(self, hours: int) -> Attempt:
-        """Make a flow that would export a dataset of the doctor's, which is empty; else one that does not exist.
+        """Make a flow that would export the doctor's empty dataset or, failing that, one that does not exist.
 
         :param hours: its interval.
         :raises NotMadeError: if AEP does not make its connections.
@@ -174,7 +176,7 @@ class Bench:
         return self.workshop.make(FLOWS, what, f"an export of a dataset every {hours} hours", body)
 
     def dataset(self) -> Attempt:
-        """Make an empty dataset that is enabled for Profile although its schema is not; else one that is not enabled.
+        """Make an empty dataset that is enabled for Profile although its schema is not; failing that, a plain one.
 
         :raises NotMadeError: if there is no such schema.
         """
@@ -191,7 +193,7 @@ class Bench:
         return self._dataset("dataset", "a dataset for Profile", {"unifiedProfile": ["enabled:true"]})
 
     def inlet(self, *, authenticated: bool = False) -> BenchInlet:
-        """Make an inlet for XDM, of which no flow reads.
+        """Make an inlet for XDM, from which no flow reads.
 
         :raises NotMadeError: if AEP does not make it, or on another host than the connection names.
         """
@@ -212,7 +214,7 @@ class Bench:
             host = urlsplit(str(url)).netloc or "no host"
             shown = host if re.fullmatch(r"[a-z0-9.:-]+", host) else "another host"
             raise NotMadeError(
-                f"The inlet is on {shown}, which collection_host of the connection does not name."
+                f"The inlet is on {shown}: set collection_host of the connection to that host."
             ) from None
         return BenchInlet(self, inlet.id, authenticated)
 
@@ -265,14 +267,14 @@ class Bench:
 
 
 class BenchInlet(Frozen, frozen=True):
-    """An inlet of the doctor's."""
+    """An inlet that the doctor has made."""
 
     bench: Bench
     id: str
     authenticated: bool
 
     def post_batch(
-        self, content: bytes = b'{"messages":[{}]}', headers: Pairs = (), *, without: Iterable[str] = ()
+        self, content: bytes = MALFORMED_BATCH, headers: Pairs = (), *, without: Iterable[str] = ()
     ) -> Answer:
         """Post a batch, by default of one message that is not XDM.
 
@@ -290,10 +292,9 @@ class BenchInlet(Frozen, frozen=True):
     def _post(
         self, path: str, content: bytes, params: Pairs, headers: Pairs, without: Iterable[str]
     ) -> Answer:
-        request = Request(
+        request = raw_request(
             "POST",
             path,
-            lambda response: response,
             params=tuple(params),
             content=content,
             headers=tuple(headers),

@@ -100,7 +100,7 @@ class Experiments:
         return made or self.bench.connection().needed()
 
     def _once(self, name: str, experiment: Callable[[], R]) -> R:
-        """Return the result of an experiment, or raise its error, also when it is asked for again."""
+        """Return the result of an experiment, or raise its error, also when it is requested again."""
         if name not in self._results:
             try:
                 self._results[name] = experiment()

@@ -11,8 +11,8 @@ from airflow_provider_flowservice.doctor.writes.experiments import Experiments
 from airflow_provider_flowservice.doctor.writes.workshop import NotMadeError, Workshop
 
 _PERMISSIONS = (
-    "Add the credential to a role in AEP's Permissions that has Manage Sources, View Sources, Manage Destinations and"
-    " View Destinations, and the sandbox."
+    "In AEP, open Permissions > Roles, and add the credential to a role that has the sandbox and View Sources, Manage"
+    " Sources, View Destinations and Manage Destinations."
 )
 _CREATE_OPERATORS = (
     "FlowServiceCreateConnectionOperator",
@@ -99,7 +99,7 @@ def _patch(experiments: Experiments) -> Finding:
         f"It was refused ({answer.label}).",
         remedy=_PERMISSIONS
         if answer.status == 403
-        else "Ask Adobe's support why the current etag does not match.",
+        else "Ask Adobe's support why AEP refuses a PATCH with the current etag.",
         operators=_CHANGE_OPERATORS,
     )
 
@@ -107,7 +107,7 @@ def _patch(experiments: Experiments) -> Finding:
 def _stale_patch(experiments: Experiments) -> Finding:
     subject, answer = "PATCH with an outdated etag", experiments.change().stale
     if answer is None:
-        return _finding(subject, Outcome.UNKNOWN, "There is no change from which the etag is outdated.")
+        return _finding(subject, Outcome.UNKNOWN, "No change was accepted that would make an etag outdated.")
     if answer.status == 412:
         return _finding(subject, Outcome.FINE, f"It was refused ({answer.label}).")
     return _finding(
@@ -124,11 +124,16 @@ def _visible(experiments: Experiments) -> Finding:
         return _finding(subject, Outcome.UNKNOWN, f"The PATCH was refused ({change.answer.label}).")
     if change.visible_after is None:
         return _finding(
-            subject, Outcome.BROKEN, "Reads did not show it within a minute.", operators=_CHANGE_OPERATORS
+            subject,
+            Outcome.BROKEN,
+            "Reads did not show it within a minute.",
+            remedy="Run the doctor again later; if it stays so, ask Adobe's support why reads do not show changes.",
+            operators=_CHANGE_OPERATORS,
         )
     if change.is_silent:
         seen = f"Reads showed a new version after {change.visible_after} s, but not the change."
-        return _finding(subject, Outcome.BROKEN, seen, operators=_CHANGE_OPERATORS)
+        remedy = "Ask Adobe's support why a PATCH succeeds without changing the object."
+        return _finding(subject, Outcome.BROKEN, seen, remedy=remedy, operators=_CHANGE_OPERATORS)
     return _finding(subject, Outcome.FINE, f"{change.visible_after} s.")
 
 
@@ -136,7 +141,11 @@ def _listed(experiments: Experiments) -> Finding:
     subject, listed = "Time until a new object is in lists", experiments.listed_after()
     if listed is None:
         return _finding(
-            subject, Outcome.BROKEN, "Lists did not show it within a minute.", operators=_CREATE_OPERATORS
+            subject,
+            Outcome.BROKEN,
+            "Lists did not show it within a minute.",
+            remedy="Run the doctor again later; if it stays so, ask Adobe's support why lists do not show new objects.",
+            operators=_CREATE_OPERATORS,
         )
     return _finding(subject, Outcome.FINE, f"{listed} s.")
 
@@ -162,7 +171,11 @@ def _delete(experiments: Experiments) -> Finding:
         if deletion.gone_after is None:
             seen = "A read of a deleted object is not a 404 within a minute."
             return _finding(
-                "Delete", Outcome.BROKEN, seen, operators=("FlowServiceDeleteConnectionOperator",)
+                "Delete",
+                Outcome.BROKEN,
+                seen,
+                remedy="Run the doctor again later; if it stays so, ask Adobe's support why deleted objects remain.",
+                operators=("FlowServiceDeleteConnectionOperator",),
             )
     return _finding("Delete", Outcome.FINE, "A read of a deleted object is a 404.")
 

@@ -9,10 +9,9 @@ from airflow_provider_flowservice.client.model import member, objects
 from airflow_provider_flowservice.client.streaming import MAX_REQUEST_BYTES
 from airflow_provider_flowservice.doctor.aep import MISSING_ID, Answer
 from airflow_provider_flowservice.doctor.habits.model import Consequence, Habit, Seen
-from airflow_provider_flowservice.doctor.writes.bench import BenchInlet
+from airflow_provider_flowservice.doctor.writes.bench import MALFORMED_BATCH, BenchInlet
 from airflow_provider_flowservice.doctor.writes.experiments import Experiments
 
-_BATCH = b'{"messages":[{}]}'
 #: What one megabyte means, and the largest body that is tried.
 _MEGABYTES = (1_000_000, 1_048_576)
 _MAX_BYTES = 4 * 1_048_576
@@ -46,7 +45,7 @@ def _gzip(experiments: Experiments) -> Seen:
     inlet = experiments.bench.inlet()
     if (plain := inlet.post_batch()).status != 207:
         return _unexpected("A batch of one malformed message", plain)
-    answer = inlet.post_batch(gzip.compress(_BATCH), (("Content-Encoding", "gzip"),))
+    answer = inlet.post_batch(gzip.compress(MALFORMED_BATCH), (("Content-Encoding", "gzip"),))
     if answer.status == 207:
         return Seen("accept", "A batch with Content-Encoding gzip was read.")
     if answer.status in (400, 415):
@@ -56,7 +55,7 @@ def _gzip(experiments: Experiments) -> Seen:
 
 def _inlet_bad_token(experiments: Experiments) -> Seen:
     inlet = experiments.bench.inlet(authenticated=True)
-    answer = inlet.post_batch(_BATCH, (("Authorization", "Bearer not-a-token"),))
+    answer = inlet.post_batch(headers=(("Authorization", "Bearer not-a-token"),))
     if answer.status in (401, 403):
         return Seen(str(answer.status), f"A token that is not valid gets {answer.status}.")
     return _unexpected("A token that is not valid", answer)

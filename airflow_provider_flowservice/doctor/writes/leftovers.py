@@ -1,4 +1,4 @@
-"""What an earlier run of the doctor, which was killed, has left behind."""
+"""What a run of the doctor that was killed has left behind."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _everything(aep: Aep) -> tuple[list[tuple[Shelf, Shown]], list[str]]:
 def _obstacle(shown: Shown, aep: Aep) -> str | None:
     """Return why an object with such a name must be left alone; None if it can be deleted."""
     if shown.created_client is None or shown.created_at is None:
-        return "of a creator or age that AEP does not show"
+        return "AEP does not show who made it, or when"
     if shown.created_client != aep.settings.client_id:
         return "made by another credential"
     if clock.current().wall() - shown.created_at / 1000 <= MIN_AGE_SECONDS:
@@ -80,5 +80,5 @@ def _finding(removed: int, left: Counter[str], unlisted: list[str]) -> Finding:
         area=Area.WRITES,
         subject="Leftovers of earlier runs",
         outcome=Outcome.UNKNOWN if unlisted else Outcome.FINE,
-        seen=" ".join(seen) or "There are none.",
+        seen=" ".join(seen) or "None were found.",
     )

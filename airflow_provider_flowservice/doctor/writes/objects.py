@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import msgspec
 
 from airflow_provider_flowservice.client import http
-from airflow_provider_flowservice.client.http import Kind, Request
+from airflow_provider_flowservice.client.http import Kind
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, is_number, member, objects
-from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE, Aep, Answer
+from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE, Aep, Answer, raw_request
 
 _PAGE_LIMIT = 100
 
@@ -34,7 +34,7 @@ class Shown(Frozen, frozen=True):
     document: JsonObject
 
     def refers_to(self, object_id: str) -> bool:
-        """Whether the id of another object is in it, wherever that is."""
+        """Whether the id of another object occurs anywhere in it."""
         return self.id != object_id and object_id.encode() in msgspec.json.encode(self.document)
 
 
@@ -60,14 +60,14 @@ class Shelf(Frozen, frozen=True):
 
     def read(self, aep: Aep, object_id: str) -> Answer:
         """Read an object; never from a cache."""
-        return aep.send(_request("GET", self._path(object_id)))
+        return aep.send(raw_request("GET", self._path(object_id)))
 
     def delete(self, aep: Aep, object_id: str) -> Answer:
         """Delete an object."""
-        return aep.send(_request("DELETE", self._path(object_id)))
+        return aep.send(raw_request("DELETE", self._path(object_id)))
 
     def item(self, answer: Answer) -> Shown | None:
-        """Return the object that was read; None if there is none in the response."""
+        """Return the object that was read; None if the response does not contain one."""
         return next(self._shown(answer.document), None) if answer.is_success else None
 
     def created_id(self, answer: Answer) -> str | None:
@@ -104,7 +104,7 @@ class Shelf(Frozen, frozen=True):
         return list(self._shown(self._page(aep, params).document))
 
     def _page(self, aep: Aep, params: tuple[tuple[str, str], ...]) -> Answer:
-        answer = aep.send(_request("GET", self.path, params=params))
+        answer = aep.send(raw_request("GET", self.path, params=params))
         if not answer.is_success:
             raise ListRefusedError(f"AEP does not list each {self.label} ({answer.label})")
         return answer
@@ -167,7 +167,3 @@ def _shown_as(object_id: str, document: JsonObject, created: str) -> Shown:
         document.get("createdClient"),
         document,
     )
-
-
-def _request(method: str, path: str, **details: Any) -> Request[Any]:
-    return Request(method, path, lambda response: response, **details)

@@ -1,4 +1,4 @@
-"""A run of the doctor with writes, from the question whether it may write to the removal of what it has made."""
+"""A run of the doctor with writes, from the check whether it may write to the removal of what it has made."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Written:
 
 @contextmanager
 def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
-    """Make a few objects, look how AEP treats them, and remove them when the context is left.
+    """Make a few objects, see how AEP treats them, and remove them when the context is left.
 
     Inside it, the objects exist, so that habits of lists show in an empty sandbox too. Nothing is written unless AEP
     says that the sandbox is one for development.
@@ -51,7 +51,7 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
     guard = check_sandbox(aep)
     written.findings.append(guard)
     if guard.outcome is not Outcome.FINE:
-        why = "Nothing was written, because AEP does not say that the sandbox is one for development."
+        why = "Nothing was written, because AEP does not say that the sandbox is for development."
         written.habits += [not_examined(habit, Outcome.UNKNOWN, why) for habit in WRITE_HABITS]
         yield written
         return
@@ -77,7 +77,7 @@ def writing(aep: Aep, progress: Progress) -> Iterator[Written]:
 
 
 def check_sandbox(aep: Aep) -> Finding:
-    """Find out whether AEP says that the sandbox is one for development; its name says nothing.
+    """Check whether AEP says that the sandbox is for development; its name says nothing.
 
     :returns: a finding that is only fine if objects may be made.
     """

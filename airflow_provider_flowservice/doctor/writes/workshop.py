@@ -11,7 +11,7 @@ from airflow_provider_flowservice.client import clock
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import Frozen, JsonObject
-from airflow_provider_flowservice.doctor.aep import Aep, Answer
+from airflow_provider_flowservice.doctor.aep import Aep, Answer, raw_request
 from airflow_provider_flowservice.doctor.writes.objects import SHELVES, ListRefusedError, Shelf, Shown
 
 PREFIX = "airflow-flowservice-doctor"
@@ -54,7 +54,7 @@ class Attempt(Frozen, frozen=True):
     """The attempt to make an object.
 
     :param label: what it was, for a sentence.
-    :param answer: AEP's response; None if there was none.
+    :param answer: AEP's response; None if it did not respond.
     :param made: the object; None if AEP did not make it.
     """
 
@@ -124,10 +124,9 @@ class Workshop:
         """
         if what not in self._attempts:
             wanted = name or self.name(what)
-            request = Request(
+            request = raw_request(
                 "POST",
                 shelf.path,
-                lambda response: response,
                 params=(("mode", "draft"),) if draft else (),
                 json={"name": wanted, "description": DESCRIPTION, **body},
                 idempotent=False,
@@ -137,7 +136,7 @@ class Workshop:
         return self._attempts[what]
 
     def _send(self, shelf: Shelf, name: str, label: str, request: Request[Any]) -> Attempt:
-        # Until a response says that there is none, even if this process is asked to end meanwhile.
+        # Until a response says that it was not made, even if this process is asked to end meanwhile.
         self._doubtful[name] = shelf
         try:
             answer = self.aep.send(request)

@@ -50,7 +50,7 @@ class FlowCode(Enum):
     FIELD_MISSING = ("1455", 400, "Missing field")
     DRAFT_NOT_SUPPORTED = ("1457", 400, "Draft mode is not supported")
     PUBLISH_ORDER = ("1458", 400, "Resource cannot be published")
-    # That there is such an error, and all of it, is a guess.
+    # A guess: Adobe documents neither such an error nor its code.
     NAME_TAKEN = ("1459", 409, "Resource already exists")
 
 

@@ -59,7 +59,8 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
     :param if_exists: what to do if a resource with the same name, spec and parents exists: ``reuse`` it and fail if its
         settings differ, ``update`` its settings, ``fail``, or ``create`` another one.
     :param adopt_id: id of an existing resource to use, instead of searching for one by name. It must have the same spec
-        and parents. If its name or settings differ, ``if_exists="update"`` changes them, and ``"reuse"`` fails.
+        and parents and, as a schema or dataset, the same name. If anything else differs, ``if_exists="update"`` changes
+        it, and ``"reuse"`` fails.
     :param draft: whether to create a draft, which has no effect until ``FlowServicePublishFlowOperator`` publishes it.
     :param plan_only: whether to only log the request, and return the id of the existing resource or a placeholder.
     :param flowservice_conn_id: Airflow connection of type ``flowservice``.
@@ -102,7 +103,7 @@ class FlowServiceCreateFlowOperator(FlowServiceCreateResourceOperator):
         self.set_arguments(locals())
 
     def check_arguments(self) -> None:
-        """Reject fields of a file destination that are given besides the whole transformations, too."""
+        """Also reject fields of a file destination that are given beside the whole transformations."""
         super().check_arguments()
         given = [name for name in FIELD_ARGUMENTS if self.is_given(name)]
         if given and self.is_given("transformations"):

@@ -45,7 +45,7 @@ def held(control: EmulatorControl, kind: str, object_id: str) -> dict[str, Any]:
 
 
 def showing(control: EmulatorControl, kind: str, object_id: str, **changes: Any) -> None:
-    """Let reads of an object show it with changes, as if somebody had made it so."""
+    """Let reads of an object show it with changes, as if it had been made so."""
     found = {**held(control, kind, object_id), **changes}
     control.clear_faults()
     # A read that the client does not understand is sent again.
@@ -216,7 +216,7 @@ def test_ids_are_the_same_in_upper_and_lower_case(plain_client: Client, control:
     assert adopt(plain_client, stream(base), target).id == target
 
 
-def test_what_is_no_id_is_compared_as_it_is(plain_client: Client, control: EmulatorControl) -> None:
+def test_what_is_not_an_id_is_compared_as_it_is(plain_client: Client, control: EmulatorControl) -> None:
     base = make(plain_client, kinesis())
     target = make(plain_client, stream(base, stream="EVENTS"))
     with pytest.raises(DriftError, match=r"params\.stream is 'EVENTS', expected 'events'"):

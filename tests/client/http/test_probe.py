@@ -1,4 +1,4 @@
-"""Requests whose response is wanted whatever its status."""
+"""Requests whose response is returned whatever its status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of a customer, and of the sandbox that belongs to it."""
+"""Fixtures of a user, and of their sandbox."""
 
 from __future__ import annotations
 

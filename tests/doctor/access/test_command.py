@@ -97,7 +97,9 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(
 ) -> None:
     ran = doctor(option, str(tmp_path / "missing" / "file"))
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == f"{option}: the file cannot be written (No such file or directory). Name another one.\n"
+    assert (
+        ran.err == f"{option}: the file cannot be written (No such file or directory). Choose another path.\n"
+    )
     assert customer.control.requests() == []
 
 
@@ -144,8 +146,8 @@ def test_a_failure_of_the_doctor_itself_is_told_without_values(
     ran = doctor()
     assert (ran.code, ran.out) == (1, "")
     assert re.fullmatch(
-        r"The doctor has failed: KeyError at airflow_provider_flowservice/doctor/examine\.py, line \d+\."
-        r" Please report it as a bug\.\n",
+        r"The doctor itself has failed: KeyError at airflow_provider_flowservice/doctor/examine\.py, line \d+\."
+        r" Report this line to the provider's project\.\n",
         ran.err,
     )
 

@@ -98,7 +98,7 @@ def test_an_aep_that_fails_is_not_called_broken(
     ],
 )
 @pytest.mark.parametrize("status", [200, 403, 500])
-def test_the_type_of_the_sandbox_is_no_requirement(
+def test_the_type_of_the_sandbox_is_not_required(
     customer: Customer, body: object, seen: str, status: int
 ) -> None:
     path = "/data/foundation/sandbox-management/*"

@@ -78,7 +78,7 @@ def test_every_server_is_reached(customer: Customer) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_a_name_that_is_not_known(customer: Customer, unknown_names: None, name: str) -> None:
+def test_a_host_that_is_not_found(customer: Customer, unknown_names: None, name: str) -> None:
     customer.connect(**{name: f"https://{HOST}"})
     found = customer.broken()
     assert (found.area, found.subject) == (Area.NETWORK, HOSTS[name])
@@ -103,7 +103,7 @@ def test_a_page_of_a_proxy_instead_of_aep(customer: Customer) -> None:
         customer.connect(host=server.url)
         found = customer.broken()
     assert (found.area, found.subject) == (Area.NETWORK, "API gateway")
-    assert "not the JSON of AEP" in found.seen
+    assert "not AEP's JSON" in found.seen
     # Nothing that has responded like this has got a token.
     assert [entry for entry in customer.control.requests() if entry["path"] == "/ims/token/v3"] == []
 
@@ -144,7 +144,7 @@ def refusal(customer: Customer, secure: EmulatorServer) -> Any:
     return found
 
 
-def test_a_proxy_that_wants_a_password(refusal: Any) -> None:
+def test_a_proxy_that_requires_a_password(refusal: Any) -> None:
     found = refusal(login="acme-user:acme-password")
     assert "the proxy responds 407" in found.seen
     assert "Proxy (extra proxy)" in found.remedy

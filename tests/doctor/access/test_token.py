@@ -137,7 +137,7 @@ def test_the_organization_of_a_token_is_compared(customer: Customer) -> None:
 
 def test_the_client_of_a_token_is_compared(customer: Customer) -> None:
     found = token_findings(customer, client_id="another")["organization"]
-    assert (found.outcome, found.seen) == (Outcome.BROKEN, "The token is another client's.")
+    assert (found.outcome, found.seen) == (Outcome.BROKEN, "The token was issued for another client id.")
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b.c", "a.W10.c", "a.e30.c"])

@@ -105,7 +105,7 @@ def test_each_trigger_gets_the_whole_flow_whatever_a_list_shows(
     assert all(any(each.selectors(SelectorKind.SEGMENT)) for each in answers)
     control.clear_requests()
     asked(hook, *map(flow, flows), rounds=9)
-    # No more lists are asked for than it takes to find out.
+    # No more lists are requested than needed.
     assert calls(control).count("/flows") <= 3
 
 
