@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_flowservice.doctor.access import examine_access
-from airflow_provider_flowservice.doctor.findings import HabitFinding, Outcome, Report
+from airflow_provider_flowservice.doctor.findings import HabitFinding, Outcome, Progress, Report
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.habits.model import examine_habit, not_examined
 from airflow_provider_flowservice.doctor.privacy import Veil
@@ -13,7 +13,6 @@ from airflow_provider_flowservice.doctor.writes.session import WRITE_HABITS, wri
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.aep import Aep
-    from airflow_provider_flowservice.doctor.progress import Progress
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 
 

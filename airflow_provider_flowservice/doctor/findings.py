@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from airflow_provider_flowservice.client.model import Frozen
 
+#: Called with the title of each check before it begins, to show what the doctor is doing.
+Progress = Callable[[str], None]
 #: Value of a switch of the emulator.
 SwitchValue = str | int | bool
 

@@ -328,3 +328,12 @@ def test_what_aep_does_not_list_is_said(sandbox: Sandbox, kind: str) -> None:
     leftovers = finding(run(sandbox), LEFTOVERS)
     assert leftovers.outcome is Outcome.UNKNOWN
     assert leftovers.seen.startswith("AEP does not list ")
+
+
+def test_a_leftover_stays_if_aep_does_not_list_what_may_use_it(sandbox: Sandbox) -> None:
+    base(sandbox.api, NAME)
+    sandbox.control.advance(HOUR + 1)
+    sandbox.control.inject(fault("status", "GET", "sourceConnections", status=403))
+    before = sandbox.held()
+    assert finding(run(sandbox), LEFTOVERS).outcome is Outcome.UNKNOWN
+    assert sandbox.held() == before

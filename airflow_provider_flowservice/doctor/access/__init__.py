@@ -17,8 +17,8 @@ from airflow_provider_flowservice.doctor.aep import Aep, impatient
 from airflow_provider_flowservice.doctor.findings import Finding
 
 if TYPE_CHECKING:
+    from airflow_provider_flowservice.doctor.findings import Progress
     from airflow_provider_flowservice.doctor.privacy import Veil
-    from airflow_provider_flowservice.doctor.progress import Progress
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 
 

@@ -11,7 +11,7 @@ from airflow_provider_flowservice.doctor.services import Service
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.aep import Aep, Answer
-    from airflow_provider_flowservice.doctor.progress import Progress
+    from airflow_provider_flowservice.doctor.findings import Progress
 
 _EMPTY = " AEP may also show an empty list if a permission is missing."
 _NOT_THERE = "If your organization has licensed it, ask Adobe's support, or check that the host is AEP's."

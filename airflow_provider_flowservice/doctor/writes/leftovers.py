@@ -41,16 +41,18 @@ def remove_leftovers(aep: Aep) -> Finding:
     return _finding(removed, left, unlisted)
 
 
-def _everything(aep: Aep) -> tuple[list[tuple[Shelf, Shown]], list[str]]:
-    """Return all objects in the order in which they can be deleted, and what is not listed."""
+def _everything(aep: Aep) -> tuple[list[tuple[Shelf, Shown]], Shelf | None]:
+    """Return all objects in the order in which they can be deleted, and the first kind that AEP does not list.
+
+    Objects of further kinds are not returned then: something that AEP does not list may use them.
+    """
     listed: list[tuple[Shelf, Shown]] = []
-    unlisted: list[str] = []
     for shelf in SHELVES:
         try:
             listed += ((shelf, shown) for shown in shelf.everything(aep))
         except (FlowServiceError, ListRefusedError):
-            unlisted.append(f"{shelf.label}s")
-    return listed, unlisted
+            return listed, shelf
+    return listed, None
 
 
 def _obstacle(shown: Shown, aep: Aep) -> str | None:
@@ -72,10 +74,10 @@ def _is_still_leftover(shelf: Shelf, object_id: str, aep: Aep) -> bool:
     return shown is not None and is_doctors_name(shown.name) and _obstacle(shown, aep) is None
 
 
-def _finding(removed: int, left: Counter[str], unlisted: list[str]) -> Finding:
+def _finding(removed: int, left: Counter[str], unlisted: Shelf | None) -> Finding:
     seen = [f"{removed} removed."] if removed else []
     seen += [f"{count} left alone: {reason}." for reason, count in sorted(left.items())]
-    seen += [f"AEP does not list {', '.join(unlisted)}."] if unlisted else []
+    seen += [f"AEP does not list {unlisted.label}s: what they may use was left alone."] if unlisted else []
     return Finding(
         area=Area.WRITES,
         subject="Leftovers of earlier runs",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from airflow_provider_flowservice.doctor.aep import Aep
-    from airflow_provider_flowservice.doctor.progress import Progress
+    from airflow_provider_flowservice.doctor.findings import Progress
 
 #: The habits that only writes can show.
 WRITE_HABITS: tuple[Habit[Experiments], ...] = (*flow_habits.HABITS, *inlet_habits.HABITS)
