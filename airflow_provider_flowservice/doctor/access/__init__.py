@@ -14,10 +14,9 @@ from airflow_provider_flowservice.doctor.access.permissions import examine_permi
 from airflow_provider_flowservice.doctor.access.settings import examine_settings
 from airflow_provider_flowservice.doctor.access.token import FreshToken, examine_token
 from airflow_provider_flowservice.doctor.aep import Aep, impatient
-from airflow_provider_flowservice.doctor.findings import Finding
+from airflow_provider_flowservice.doctor.findings import Finding, Progress
 
 if TYPE_CHECKING:
-    from airflow_provider_flowservice.doctor.findings import Progress
     from airflow_provider_flowservice.doctor.privacy import Veil
     from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 

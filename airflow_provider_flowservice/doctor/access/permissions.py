@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.model import JsonObject, member, objects
-from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
+from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome, Progress
 from airflow_provider_flowservice.doctor.services import Service
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.aep import Aep, Answer
-    from airflow_provider_flowservice.doctor.findings import Progress
 
 _EMPTY = " AEP may also show an empty list if a permission is missing."
 _NOT_THERE = "If your organization has licensed it, ask Adobe's support, or check that the host is AEP's."

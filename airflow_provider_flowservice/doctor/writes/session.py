@@ -13,7 +13,7 @@ import msgspec
 
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.model import member
-from airflow_provider_flowservice.doctor.findings import Area, Finding, HabitFinding, Outcome
+from airflow_provider_flowservice.doctor.findings import Area, Finding, HabitFinding, Outcome, Progress
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen, examine_habit, not_examined
 from airflow_provider_flowservice.doctor.writes import flow_habits, inlet_habits
 from airflow_provider_flowservice.doctor.writes.experiments import Experiments
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from airflow_provider_flowservice.doctor.aep import Aep
-    from airflow_provider_flowservice.doctor.findings import Progress
 
 #: The habits that only writes can show.
 WRITE_HABITS: tuple[Habit[Experiments], ...] = (*flow_habits.HABITS, *inlet_habits.HABITS)
