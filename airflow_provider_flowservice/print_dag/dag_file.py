@@ -33,10 +33,11 @@ PLAN_ONLY = """\
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
 """
-_ABOUT = (
-    "Printed from what AEP had. As long as file and AEP agree, a run changes nothing; after that, a run changes in AEP"
-    " what has been changed here. Set the param plan_only to see what a run would change. Each object is found by its"
-    " id (adopt_id), so a new name here renames it."
+ABOUT = (
+    "As long as file and AEP agree, a run changes nothing. After that, AEP follows the file: a run changes in AEP what"
+    " has been changed in the file, and changes back what somebody has changed in AEP, or fails and names it. What an"
+    " argument set stays in AEP when the argument is removed. Set the param plan_only to see what a run would change."
+    " Each object is found by its id (adopt_id), so a new name in the file renames it."
 )
 
 
@@ -48,7 +49,7 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
     """
     summary = f"Take over the flow {shown_name(flow.name)} of Adobe Experience Platform."
     lines = [
-        *docstring(summary, [f"The flow is {comment_text(flow.flow_id)}. {_ABOUT}"], flow.accounts, conn_id),
+        *docstring(summary, [f"The flow is {comment_text(flow.flow_id)}. {ABOUT}"], flow.accounts, conn_id),
         "",
         *_imports(flow.tasks),
         "",

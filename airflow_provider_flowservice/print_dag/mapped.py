@@ -7,7 +7,13 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from airflow_provider_flowservice.print_dag.dag_file import PLAN_ONLY, docstring, operator_imports, settings
+from airflow_provider_flowservice.print_dag.dag_file import (
+    ABOUT,
+    PLAN_ONLY,
+    docstring,
+    operator_imports,
+    settings,
+)
 from airflow_provider_flowservice.print_dag.model import (
     Constant,
     Noted,
@@ -29,10 +35,8 @@ _LISTS = {
     Operator.STATE: "states",
 }
 _ABOUT = (
-    "The YAML file beside this one has what AEP had when it was printed. As long as file and AEP agree, a run"
-    " changes nothing; after that, a run changes in AEP what has been changed in the file. Set the param plan_only to"
-    " see what a run would change. Each object is found by its id (adopt_id), so a new name in the file renames it."
-    " What is wrong with one entry does not keep the others from being looked at; the run fails in the end."
+    f"The YAML file beside this one has what AEP had when it was printed. {ABOUT} What is wrong with one entry does not"
+    " keep the others from being looked at; the run fails in the end."
 )
 _TASKS = '''
     @task
