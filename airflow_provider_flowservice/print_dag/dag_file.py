@@ -9,11 +9,13 @@ from typing import Any
 from airflow_provider_flowservice.print_dag.model import (
     Account,
     Argument,
+    Constant,
     Operator,
     PrintedFlow,
+    Reference,
     Task,
     Template,
-    constants,
+    leaves,
 )
 from airflow_provider_flowservice.print_dag.naming import comment_text, dag_id_of, shown_name
 from airflow_provider_flowservice.print_dag.source import (
@@ -73,17 +75,9 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
 
 
 def docstring(
-    summary: str,
-    paragraphs: Iterable[str],
-    accounts: Sequence[Account],
-    conn_id: str,
-    *,
-    more: Iterable[str] = (),
+    summary: str, paragraphs: Iterable[str], accounts: Sequence[Account], conn_id: str
 ) -> list[str]:
-    """Return the lines of a module's docstring, which is the DAG's documentation, too.
-
-    :param more: further lines, as they are.
-    """
+    """Return the lines of a module's docstring, which is the DAG's documentation, too."""
     lines = [f'"""{summary}', ""]
     for paragraph in paragraphs:
         lines += [*textwrap.wrap(paragraph, LINE_LENGTH, break_on_hyphens=False), ""]
@@ -93,7 +87,7 @@ def docstring(
         fields = ", ".join(f"{place} = {comment_text(name)}" for place, name in account.fields)
         types = " or ".join(f"``{each}``" for each in account.types)
         lines += _item(f"``{account.conn_id}`` of type {types}: {fields}. {account.title}.")
-    return [*lines, *more, '"""']
+    return [*lines, '"""']
 
 
 def settings(conn_id: str, sandbox: str | None, **more: str) -> list[str]:
@@ -140,9 +134,9 @@ def _item(text: str) -> list[str]:
 
 def _imports(tasks: Sequence[Task]) -> list[str]:
     values = [argument.value for task in tasks for argument in task.arguments]
-    from_airflow = ["DAG", "Param"] + (["literal"] if any(map(uses_literal, values)) else [])
+    from_airflow = ["DAG", "Param"] + (["literal"] if uses_literal(values) else [])
     from_client = "from airflow_provider_flowservice.client import specs"
-    has_constants = any(True for value in values for _ in constants(value))
+    has_constants = any(isinstance(each, Constant) for each in leaves(values))
     return [
         f"from airflow.sdk import {', '.join(from_airflow)}",
         *([from_client] if has_constants else []),
@@ -163,7 +157,7 @@ def _task(task: Task, *, is_used: bool) -> list[str]:
 
 
 def _is_used(task: Task, later: Sequence[Task]) -> bool:
-    return bool(task.after) or any(
-        each.after == task.variable or f"{task.variable}.output" in "".join(call("", each.arguments, 0))
-        for each in later
-    )
+    """Whether a task is referred to, by another one or for its place in the order."""
+    values = leaves([argument.value for each in later for argument in each.arguments])
+    used = {each.variable for each in values if isinstance(each, Reference)} | {each.after for each in later}
+    return bool(task.after) or task.variable in used

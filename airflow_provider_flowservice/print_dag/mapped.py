@@ -86,7 +86,7 @@ def mapped_source(
         f"    dag_id={quoted(dag_id)},",
         *settings(conn_id, sandbox, trigger_rule="all_done_min_one_success"),
         *PLAN_ONLY.splitlines(),
-        '        "file": Param(Path(__file__).with_suffix(".yaml").as_uri(), type="string", title="File"),',
+        '        "file": Param(Path(__file__).absolute().with_suffix(".yaml").as_uri(), type="string", title="File"),',
         "    },",
         ") as dag:",
         *_TASKS.splitlines(),

@@ -67,9 +67,7 @@ def print_dags(
     :raises PrintError: if a file exists, or a flow cannot be read: of all flows, once those that can be are printed.
     """
     stem = f"take_over_{kind}s" if kind else "take_over_flows"
-    ids = (
-        None if flow_ids is None else list({each.lower(): each for each in reversed(flow_ids)}.values())[::-1]
-    )
+    ids = None if flow_ids is None else _distinct(flow_ids)
     if mapped and folder is not None:
         _check(folder, [f"{stem}.py", f"{stem}.yaml"], force)
     elif ids is not None and folder is not None:
@@ -101,6 +99,14 @@ def print_dags(
     if problems:
         raise PrintError([f"{each} It is left out." for each in problems])
     return ""
+
+
+def _distinct(flow_ids: Sequence[str]) -> list[str]:
+    """Return each id once, as it is given first; ids are the same in upper and lower case."""
+    distinct: dict[str, str] = {}
+    for flow_id in flow_ids:
+        distinct.setdefault(flow_id.lower(), flow_id)
+    return list(distinct.values())
 
 
 def _mapped_files(

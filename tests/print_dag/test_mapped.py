@@ -74,6 +74,18 @@ def test_an_entry_that_is_wrong_fails_alone(
     assert ran.states["check_all"] == "upstream_failed"
 
 
+def test_it_is_parsed_from_a_relative_path(
+    mapped: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.moved import DagBag
+
+    dag, _ = mapped
+    monkeypatch.chdir(dag.parent)
+    bag = DagBag(dag.name)
+    assert not bag.import_errors
+    assert list(bag.dags) == [dag.stem]
+
+
 def test_a_file_that_cannot_be_read_changes_nothing(
     printed: Printed, control: EmulatorControl, mapped: tuple[Path, Path]
 ) -> None:
