@@ -102,19 +102,31 @@ def mapped_entries(flows: Sequence[PrintedFlow]) -> str:
     """Return the YAML file. An object that several flows share is in it once."""
     lines = ["# Each list has the arguments of one operator, each entry those of one object in AEP."]
     for operator, name in _LISTS.items():
-        tasks = {
+        tasks = _tasks_of(operator, flows)
+        if not tasks:
+            continue
+        notes = (note for _, task in tasks for each in task.arguments for note in each.notes)
+        lines += ["", *comments(dict.fromkeys(notes), 0), f"{name}:"]
+        for flow, task in tasks:
+            lines += _entry(flow, task)
+    return "\n".join(lines) + "\n"
+
+
+def longest_list(flows: Sequence[PrintedFlow]) -> int:
+    """Return the number of entries in the longest list of the YAML file."""
+    return max(len(_tasks_of(each, flows)) for each in _LISTS)
+
+
+def _tasks_of(operator: Operator, flows: Sequence[PrintedFlow]) -> list[tuple[PrintedFlow, Task]]:
+    """Return the tasks of an operator, one for each object, with a flow that each belongs to."""
+    return list(
+        {
             task.object_id.lower(): (flow, task)
             for flow in flows
             for task in flow.tasks
             if task.operator is operator
-        }
-        if not tasks:
-            continue
-        notes = (note for _, task in tasks.values() for each in task.arguments for note in each.notes)
-        lines += ["", *comments(dict.fromkeys(notes), 0), f"{name}:"]
-        for flow, task in tasks.values():
-            lines += _entry(flow, task)
-    return "\n".join(lines) + "\n"
+        }.values()
+    )
 
 
 def _entry(flow: PrintedFlow, task: Task) -> list[str]:

@@ -19,14 +19,15 @@ from airflow_provider_flowservice.client.errors import (
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.print_dag.dag_file import dag_source
 from airflow_provider_flowservice.print_dag.flows import print_flow
-from airflow_provider_flowservice.print_dag.mapped import mapped_entries, mapped_source
+from airflow_provider_flowservice.print_dag.mapped import longest_list, mapped_entries, mapped_source
 from airflow_provider_flowservice.print_dag.model import PrintedFlow
 from airflow_provider_flowservice.print_dag.naming import dag_id_of, shown_name
 from airflow_provider_flowservice.print_dag.reading import Reader
 
+#: Airflow's default of ``[core] max_map_length``.
+_MAX_MAP_LENGTH = 1024
 #: From this number of flows on, lists are read instead of each connection.
 _MANY = 10
-_MAX_MAP_LENGTH = 1024
 
 Tell = Callable[[str], None]
 
@@ -112,8 +113,10 @@ def _distinct(flow_ids: Sequence[str]) -> list[str]:
 def _mapped_files(
     stem: str, kind: str | None, flows: Sequence[PrintedFlow], conn_id: str, sandbox: str | None, tell: Tell
 ) -> dict[str, str]:
-    if len(flows) > _MAX_MAP_LENGTH:
-        tell(f"{len(flows)} flows: set [core] max_map_length of Airflow to at least that.")
+    if (longest := longest_list(flows)) > _MAX_MAP_LENGTH:
+        tell(
+            f"A task is mapped over {longest} entries: set [core] max_map_length of Airflow to at least that."
+        )
     what = f"the flows of kind {kind}" if kind else "flows"
     return {
         f"{stem}.py": mapped_source(stem, what, flows, conn_id, sandbox),
