@@ -46,7 +46,7 @@ with DAG(
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
         "file": Param(
-            Path(__file__).with_suffix(".yaml").as_uri(),
+            Path(__file__).absolute().with_suffix(".yaml").as_uri(),
             type="string",
             title="File",
             description="URL or path of the YAML file of destinations",

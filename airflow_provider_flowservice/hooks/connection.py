@@ -64,8 +64,8 @@ def missing_connection(field: str, conn_id: str | None) -> MissingConnectionErro
     It is temporary, because Airflow says the same if its secrets backend or its database has failed for a moment.
     """
     return MissingConnectionError(
-        f"{field}: Airflow has found no connection {conn_id!r}. Either there is none: create it, or use another one."
-        " Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks again."
+        f"{field}: Airflow has found no connection {conn_id!r}. Either it does not exist: create it, or use another"
+        " one. Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks again."
     )
 
 

@@ -23,8 +23,8 @@ from airflow_provider_flowservice.print_dag.naming import comment_text, conn_id_
 _ALTERNATIVES = ("region", "connectionUrl")
 #: A URL with a password or a signature.
 _SECRET_URL = re.compile(r"://[^/?#\s]*@|[?&](sig|signature|token|key)=", re.IGNORECASE)
-#: What AEP adds to the parameters of HTTP API.
-_ADDED = {"inletId", "inletUrl"}
+#: What AEP adds to the parameters: of HTTP API, and of destinations.
+_ADDED = {"inletId", "inletUrl", "authorizedDate"}
 _PLACEHOLDER = "placeholder"
 
 

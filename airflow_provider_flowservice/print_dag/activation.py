@@ -85,9 +85,10 @@ def _mode_argument(mode: ActivationMode) -> Argument:
 
 
 def _distinct(flow: Flow, kind: SelectorKind) -> list[Selector]:
-    return list({selector.folded: selector for selector in reversed(list(flow.selectors(kind)))}.values())[
-        ::-1
-    ]
+    distinct: dict[str, Selector] = {}
+    for selector in flow.selectors(kind):
+        distinct.setdefault(selector.folded, selector)
+    return list(distinct.values())
 
 
 def _entry(composition: Composition, selector: Selector, subject: Subject) -> Any:

@@ -48,8 +48,9 @@ def run(options: argparse.Namespace) -> int:
     """Print the DAGs.
 
     :param options: what a parser with :func:`add_arguments` returns.
-    :returns: exit status: 0 if everything has been printed; 1 if nothing has, because of an error, which is on standard
-        error; 2 if the arguments contradict each other.
+    :returns: exit status: 0 if everything has been printed; 1 if not, because of errors, which are on standard error:
+        nothing has been printed then, or with --all, the flows that could be read; 2 if the arguments contradict each
+        other.
     """
     if problem := _contradiction(options):
         _tell(problem)

@@ -206,11 +206,7 @@ def _source_data(
     """Return the ``data`` object as the operator sends it, and the arguments for it."""
     data = found.data or {}
     properties = data.get("properties")
-    file_format = data.get("format")
-    sent: JsonObject = {}
-    arguments = [_format_argument(file_format)] if file_format != "json" else []
-    if isinstance(file_format, str) and file_format.strip() not in NOTHING:
-        sent["format"] = file_format
+    sent, arguments = _format(data)
     if isinstance(properties, Mapping):
         shown = {name: value for name, value in properties.items() if is_shown(name, value)}
         sent |= {"properties": shown} if shown else {}
@@ -223,25 +219,26 @@ def _target_data(
     composition: Composition, found: SourceConnection, subject: Subject
 ) -> tuple[JsonObject | None, list[Argument]]:
     data = found.data or {}
-    schema, file_format = data.get("schema"), data.get("format")
+    schema = data.get("schema")
     if (
         isinstance(schema, Mapping)
         and isinstance(schema.get("id"), str)
         and schema.get("version") == SCHEMA_VERSION
     ):
         sent: JsonObject = {"schema": {"id": schema["id"], "version": SCHEMA_VERSION}}
-        _tell_rest(composition, subject, data, sent)
-        return sent, [Argument("schema_id", schema["id"], (SCHEMA_NOTE,))]
-    sent = {}
-    if isinstance(file_format, str) and file_format.strip() not in NOTHING:
-        sent["format"] = file_format
+        arguments = [Argument("schema_id", schema["id"], (SCHEMA_NOTE,))]
+    else:
+        sent, arguments = _format(data)
     _tell_rest(composition, subject, data, sent)
-    return sent or None, [_format_argument(file_format)] if file_format != "json" else []
+    return sent or None, arguments
 
 
-def _format_argument(file_format: Any) -> Argument:
-    known = isinstance(file_format, str) and file_format.strip() not in NOTHING
-    return Argument("data_format", file_format if known else None)
+def _format(data: JsonObject) -> tuple[JsonObject, list[Argument]]:
+    """Return the part of a ``data`` object with the format, as an operator sends it, and the argument for it."""
+    held = data.get("format")
+    known = held if isinstance(held, str) and held.strip() not in NOTHING else None
+    arguments = [] if known == "json" else [Argument("data_format", known)]
+    return ({"format": known} if known else {}), arguments
 
 
 def _tell_rest(composition: Composition, subject: Subject, data: JsonObject, sent: JsonObject) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 from airflow_provider_flowservice.print_dag.model import (
     Account,
     Argument,
+    Constant,
     Operator,
     PrintedFlow,
+    Reference,
     Task,
     Template,
-    constants,
+    leaves,
 )
 from airflow_provider_flowservice.print_dag.naming import comment_text, dag_id_of, shown_name
 from airflow_provider_flowservice.print_dag.source import (
@@ -33,10 +35,11 @@ PLAN_ONLY = """\
             False, type="boolean", title="Plan only", description="Only log the changes, without sending them"
         ),
 """
-_ABOUT = (
-    "Written from what AEP showed. While this file and AEP agree, a run changes nothing. What you change here, the next"
-    " run changes in AEP; set the param plan_only to see it first. Each object is found by its id (adopt_id), so a new"
-    " name here renames it."
+ABOUT = (
+    "While file and AEP agree, a run changes nothing. What you change in the file, the next run changes in AEP; what"
+    " somebody else changes in AEP, it changes back, or it fails and names the difference. If you remove an argument,"
+    " AEP keeps what it has set. Set the param plan_only to see first what a run would change. Each object is found by"
+    " its id (adopt_id), so a new name in the file renames it."
 )
 
 
@@ -48,7 +51,7 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
     """
     summary = f"Take over the flow {shown_name(flow.name)} of Adobe Experience Platform."
     lines = [
-        *docstring(summary, [f"The flow is {comment_text(flow.flow_id)}. {_ABOUT}"], flow.accounts, conn_id),
+        *docstring(summary, [f"The flow is {comment_text(flow.flow_id)}. {ABOUT}"], flow.accounts, conn_id),
         "",
         *_imports(flow.tasks),
         "",
@@ -72,17 +75,9 @@ def dag_source(flow: PrintedFlow, conn_id: str, sandbox: str | None) -> str:
 
 
 def docstring(
-    summary: str,
-    paragraphs: Iterable[str],
-    accounts: Sequence[Account],
-    conn_id: str,
-    *,
-    more: Iterable[str] = (),
+    summary: str, paragraphs: Iterable[str], accounts: Sequence[Account], conn_id: str
 ) -> list[str]:
-    """Return the lines of a module's docstring, which is the DAG's documentation, too.
-
-    :param more: further lines, as they are.
-    """
+    """Return the lines of a module's docstring, which is the DAG's documentation, too."""
     lines = [f'"""{summary}', ""]
     for paragraph in paragraphs:
         lines += [*textwrap.wrap(paragraph, LINE_LENGTH, break_on_hyphens=False), ""]
@@ -92,7 +87,7 @@ def docstring(
         fields = ", ".join(f"{place} = {comment_text(name)}" for place, name in account.fields)
         types = " or ".join(f"``{each}``" for each in account.types)
         lines += _item(f"``{account.conn_id}`` of type {types}: {fields}. {account.title}.")
-    return [*lines, *more, '"""']
+    return [*lines, '"""']
 
 
 def settings(conn_id: str, sandbox: str | None, **more: str) -> list[str]:
@@ -139,9 +134,9 @@ def _item(text: str) -> list[str]:
 
 def _imports(tasks: Sequence[Task]) -> list[str]:
     values = [argument.value for task in tasks for argument in task.arguments]
-    from_airflow = ["DAG", "Param"] + (["literal"] if any(map(uses_literal, values)) else [])
+    from_airflow = ["DAG", "Param"] + (["literal"] if uses_literal(values) else [])
     from_client = "from airflow_provider_flowservice.client import specs"
-    has_constants = any(True for value in values for _ in constants(value))
+    has_constants = any(isinstance(each, Constant) for each in leaves(values))
     return [
         f"from airflow.sdk import {', '.join(from_airflow)}",
         *([from_client] if has_constants else []),
@@ -162,7 +157,7 @@ def _task(task: Task, *, is_used: bool) -> list[str]:
 
 
 def _is_used(task: Task, later: Sequence[Task]) -> bool:
-    return bool(task.after) or any(
-        each.after == task.variable or f"{task.variable}.output" in "".join(call("", each.arguments, 0))
-        for each in later
-    )
+    """Whether a task is referred to, by another one or for its place in the order."""
+    values = leaves([argument.value for each in later for argument in each.arguments])
+    used = {each.variable for each in values if isinstance(each, Reference)} | {each.after for each in later}
+    return bool(task.after) or task.variable in used

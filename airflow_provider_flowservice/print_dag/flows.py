@@ -20,7 +20,7 @@ from airflow_provider_flowservice.client.datasets import (
     read_columns,
     read_mappings,
 )
-from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, PermissionDeniedError
 from airflow_provider_flowservice.client.flows import (
     FIELD_ARGUMENTS,
     FlowSource,
@@ -82,7 +82,11 @@ def print_flow(flow: Flow, reader: Reader, *, with_mapping: bool = True) -> Prin
     if flow.state == FlowState.DISABLED:
         arguments = [Argument("flow_id", flow_id), Argument("state", FlowState.DISABLED.value)]
         composition.add(Operator.STATE, flow.id, "state", "disable_flow", arguments, after=variable)
-    elif flow.state not in (FlowState.ENABLED, FlowState.DRAFT, None):
+    elif flow.state == FlowState.DRAFT:
+        composition.remarks.append(
+            "The flow is a draft. To publish it and its connections, add FlowServicePublishFlowOperator with flow_id."
+        )
+    elif flow.state not in (FlowState.ENABLED, None):
         composition.lost(subject, f"Its state is {flow.state!r}, which the DAG does not set.")
     return PrintedFlow(
         flow_id=flow.id,
@@ -260,23 +264,28 @@ def _reference(
     mapping_id, version = held.get("mappingId"), held.get("mappingVersion")
     if not with_mapping or not isinstance(mapping_id, str) or version is None:
         return dict(held)
-    found, rest = composition.reader.mapping_set(mapping_id)
-    if found is None:
-        problem = "AEP does not have it any more"
-    elif str(found.version) != str(version):
-        problem = f"the flow refers to version {version}, and the newest one is {found.version}"
-    elif rest:
-        problem = f"the operator does not set its {', '.join(rest)}, and would drop it with a change"
-    else:
-        made = composition.made(Operator.MAPPING_SET, found.id)
-        task = made or _mapping_set(composition, found)
-        if isinstance(task, Reference):
-            version_of = Reference(task.variable, version, "mapping_version")
-            return {**held, "mappingId": Reference(task.variable, mapping_id), "mappingVersion": version_of}
-        problem = task
-    text = f"The mapping set {mapping_id} is only referred to by its id: {problem}."
+    task = _mapping_task(composition, mapping_id, version)
+    if isinstance(task, Reference):
+        version_of = Reference(task.variable, version, "mapping_version")
+        return {**held, "mappingId": Reference(task.variable, mapping_id), "mappingVersion": version_of}
+    text = f"The mapping set {mapping_id} is only referred to by its id: {task}."
     composition.lost(subject, text)
     return dict(held)
+
+
+def _mapping_task(composition: Composition, mapping_id: str, version: Any) -> Reference | str:
+    """Return the task of a mapping set, which is added unless there is one; or the reason if there cannot be one."""
+    try:
+        found, rest = composition.reader.mapping_set(mapping_id)
+    except PermissionDeniedError:
+        return "this credential may not read it"
+    if found is None:
+        return "AEP does not have it any more"
+    if str(found.version) != str(version):
+        return f"the flow refers to version {version}, and the newest one is {found.version}"
+    if rest:
+        return f"the operator does not set its {', '.join(rest)}, and would drop it with a change"
+    return composition.made(Operator.MAPPING_SET, found.id) or _mapping_set(composition, found)
 
 
 def _mapping_set(composition: Composition, found: MappingSet) -> Reference | str:

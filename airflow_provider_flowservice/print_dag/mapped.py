@@ -7,7 +7,13 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from airflow_provider_flowservice.print_dag.dag_file import PLAN_ONLY, docstring, operator_imports, settings
+from airflow_provider_flowservice.print_dag.dag_file import (
+    ABOUT,
+    PLAN_ONLY,
+    docstring,
+    operator_imports,
+    settings,
+)
 from airflow_provider_flowservice.print_dag.model import (
     Constant,
     Noted,
@@ -29,10 +35,8 @@ _LISTS = {
     Operator.STATE: "states",
 }
 _ABOUT = (
-    "The YAML file beside this one was written from what AEP showed. While it and AEP agree, a run changes nothing."
-    " What you change in it, the next run changes in AEP; set the param plan_only to see it first. Each object is found"
-    " by its id (adopt_id), so a new name renames it. If an entry is wrong, the others are still processed, and the run"
-    " fails at the end."
+    f"The YAML file beside this one was written from what AEP showed. {ABOUT} If an entry is wrong, the others are"
+    " still processed, and the run fails at the end."
 )
 _TASKS = '''
     @task
@@ -82,7 +86,7 @@ def mapped_source(
         f"    dag_id={quoted(dag_id)},",
         *settings(conn_id, sandbox, trigger_rule="all_done_min_one_success"),
         *PLAN_ONLY.splitlines(),
-        '        "file": Param(Path(__file__).with_suffix(".yaml").as_uri(), type="string", title="File"),',
+        '        "file": Param(Path(__file__).absolute().with_suffix(".yaml").as_uri(), type="string", title="File"),',
         "    },",
         ") as dag:",
         *_TASKS.splitlines(),
@@ -98,19 +102,31 @@ def mapped_entries(flows: Sequence[PrintedFlow]) -> str:
     """Return the YAML file. An object that several flows share is in it once."""
     lines = ["# Each list has the arguments of one operator, each entry those of one object in AEP."]
     for operator, name in _LISTS.items():
-        tasks = {
+        tasks = _tasks_of(operator, flows)
+        if not tasks:
+            continue
+        notes = (note for _, task in tasks for each in task.arguments for note in each.notes)
+        lines += ["", *comments(dict.fromkeys(notes), 0), f"{name}:"]
+        for flow, task in tasks:
+            lines += _entry(flow, task)
+    return "\n".join(lines) + "\n"
+
+
+def longest_list(flows: Sequence[PrintedFlow]) -> int:
+    """Return the number of entries in the longest list of the YAML file."""
+    return max(len(_tasks_of(each, flows)) for each in _LISTS)
+
+
+def _tasks_of(operator: Operator, flows: Sequence[PrintedFlow]) -> list[tuple[PrintedFlow, Task]]:
+    """Return the tasks of an operator, one for each object, with a flow that each belongs to."""
+    return list(
+        {
             task.object_id.lower(): (flow, task)
             for flow in flows
             for task in flow.tasks
             if task.operator is operator
-        }
-        if not tasks:
-            continue
-        notes = (note for _, task in tasks.values() for each in task.arguments for note in each.notes)
-        lines += ["", *comments(dict.fromkeys(notes), 0), f"{name}:"]
-        for flow, task in tasks.values():
-            lines += _entry(flow, task)
-    return "\n".join(lines) + "\n"
+        }.values()
+    )
 
 
 def _entry(flow: PrintedFlow, task: Task) -> list[str]:

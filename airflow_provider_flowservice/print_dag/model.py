@@ -70,8 +70,13 @@ class Operator(StrEnum):
     @property
     def module(self) -> str:
         """The module of ``airflow_provider_flowservice.operators`` that has it."""
-        modules = {self.MAPPING_SET: "data_prep", self.FLOW: "flows", self.ACTIVATION: "activation"}
-        return modules.get(self, "flows" if self is self.STATE else "connections")
+        modules = {
+            self.MAPPING_SET: "data_prep",
+            self.FLOW: "flows",
+            self.ACTIVATION: "activation",
+            self.STATE: "flows",
+        }
+        return modules.get(self, "connections")
 
 
 class Task(Frozen, frozen=True, kw_only=True):
@@ -132,13 +137,15 @@ class PrintedFlow(Frozen, frozen=True, kw_only=True):
     losses: tuple[str, ...] = ()
 
 
-def constants(value: Any) -> Iterator[Constant]:
-    """Yield the constants in a value."""
-    if isinstance(value, Constant):
-        yield value
+def leaves(value: Any) -> Iterator[Any]:
+    """Yield what a value consists of: a list or mapping yields what is in it, however deep."""
+    if isinstance(value, Noted):
+        yield from leaves(value.value)
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from constants(each)
+            yield from leaves(each)
     elif isinstance(value, (list, tuple)):
         for each in value:
-            yield from constants(each)
+            yield from leaves(each)
+    else:
+        yield value

@@ -66,6 +66,7 @@ class Reader:
 
     def __init__(self, hook: FlowServiceHook) -> None:
         self._hook = hook
+        self.sandbox = hook.settings.sandbox
         self._held: dict[tuple[str, str], Any] = {}
         self._specs: dict[str, dict[str, Any]] = {}
         self._audiences: Iterator[Audience] | None = None

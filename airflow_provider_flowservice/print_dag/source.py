@@ -10,7 +10,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_flowservice.print_dag.model import Argument, Constant, Noted, Reference, Template
+from airflow_provider_flowservice.print_dag.model import (
+    Argument,
+    Constant,
+    Noted,
+    Reference,
+    Template,
+    leaves,
+)
 from airflow_provider_flowservice.print_dag.naming import is_plain
 
 LINE_LENGTH = 110
@@ -28,13 +35,7 @@ def needs_literal(text: str) -> bool:
 
 def uses_literal(value: Any) -> bool:
     """Whether a value contains a string that Airflow must not render."""
-    if isinstance(value, str):
-        return needs_literal(value)
-    if isinstance(value, Noted):
-        return uses_literal(value.value)
-    if isinstance(value, Mapping):
-        return any(map(uses_literal, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(uses_literal, value))
+    return any(isinstance(each, str) and needs_literal(each) for each in leaves(value))
 
 
 def comments(notes: Iterable[str], indent: int) -> list[str]:

@@ -300,7 +300,8 @@ def test_a_connection_that_airflow_does_not_find_is_named_and_may_be_back_later(
     with pytest.raises(MissingConnectionError) as caught:
         FlowServiceHook("nobody").count(request.FLOWS)
     assert str(caught.value) == (
-        "flowservice_conn_id: Airflow has found no connection 'nobody'. Either there is none: create it, or use another"
-        " one. Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks again."
+        "flowservice_conn_id: Airflow has found no connection 'nobody'. Either it does not exist: create it, or"
+        " use another one. Or Airflow's secrets backend or database has failed for a moment: a retry of the task looks"
+        " again."
     )
     assert not is_permanent(caught.value)

@@ -50,6 +50,8 @@ class Printed:
         self.control = control
         self.folder = folder
         self._monkeypatch = monkeypatch
+        self._empty = folder / "empty"
+        self._empty.mkdir()
 
     def path(self, flow_id: str) -> Path:
         return self.folder / f"{dag_id_of(flow_id)}.py"
@@ -69,7 +71,9 @@ class Printed:
         (dag,) = bag.dags.values()
         register(dag)
         self.control.clear_requests()
-        with errors_of_tasks() as errors:
+        with errors_of_tasks() as errors, self._monkeypatch.context() as patch:
+            # Otherwise the run would first write all the example DAGs to the database.
+            patch.setattr("airflow.settings.DAGS_FOLDER", str(self._empty))
             dag_run = dag.test(run_conf=conf or None)
         calls = calls_of(self.control)
         return Ran(task_states(dag_run), errors, [each for each in calls if each[0] != "GET"], len(calls))

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_flowservice.client.datasets import get_mapping_set
+from airflow_provider_flowservice.client.http import FLOWS
 from airflow_provider_flowservice.emulator.control import EmulatorControl
 from airflow_provider_flowservice.hooks.flow_service import FlowServiceHook
 from airflow_provider_flowservice.print_dag.__main__ import main
 from airflow_provider_flowservice.print_dag.naming import dag_id_of
 from tests.print_dag.printed import calls_of
 from tests.print_dag.test_unusual import MADE
-from tests.support.aep import make_flow
+from tests.support.aep import kinesis, make, make_flow, profile_flow, profile_store, profiles, stream
 from tests.support.faults import fault
+from tests.support.streaming import open_source
 
 NOWHERE = "8256cfb4-17e6-432c-a469-6aedafb16cd5"
 #: The rules of this project, in a folder from which the package is not taken for a part of the project.
@@ -53,6 +56,8 @@ def test_one_flow_goes_to_standard_output(
     assert main([flow_id]) == 0
     out, err = capsys.readouterr()
     assert err == ""
+    # Nothing that AEP itself adds is told of.
+    assert "AEP also has" not in out
     assert main([flow_id, "--output-dir", str(tmp_path)]) == 0
     assert (tmp_path / f"{dag_id_of(flow_id)}.py").read_text() == out
 
@@ -106,6 +111,51 @@ def test_nothing_is_written_if_a_flow_cannot_be_read(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_all_flows_those_that_cannot_be_read_are_left_out(
+    control: EmulatorControl, hook: FlowServiceHook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_id, other = make_flow(hook), make_flow(hook, "other")
+    control.inject(fault("status", "GET", f"flows/{flow_id}", times=10, status=404, body={}))
+    for more, files in (([], 1), (["--mapped"], 3)):
+        assert main(["--all", *more, "--output-dir", str(tmp_path)]) == 1
+        (problem,) = (line for line in capsys.readouterr().err.splitlines() if "It is left out." in line)
+        assert f"flow {flow_id}: " in problem
+        assert len(list(tmp_path.iterdir())) == files
+    assert (tmp_path / f"{dag_id_of(other)}.py").exists()
+    assert flow_id not in (tmp_path / "take_over_flows.yaml").read_text()
+
+
+@pytest.mark.parametrize("more", [[], ["--mapped"]], ids=["files", "mapped"])
+def test_a_sandbox_without_flows_is_named(
+    control: EmulatorControl,
+    hook: FlowServiceHook,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+) -> None:
+    make_flow(hook)
+    assert main(["--all", "--kind", "source", *more, "--output-dir", str(tmp_path)]) == 1
+    assert "sandbox 'dev' does not have any flow of kind 'source'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_that_several_files_have_are_noted(
+    control: EmulatorControl, hook: FlowServiceHook, tmp_path: Path
+) -> None:
+    source = make(hook, profiles(make(hook, profile_store())))
+    account = make(hook, kinesis())
+    targets = [make(hook, stream(account, name, name)) for name in ("one", "two", "three")]
+    flow_ids = [make(hook, profile_flow(source, target)) for target in targets]
+    for number, shared in ((3, "2 other printed files have"), (2, "Another printed file has"), (1, None)):
+        folder = tmp_path / str(number)
+        assert main([*flow_ids[:number], "--output-dir", str(folder)]) == 0
+        for file in folder.iterdir():
+            text = file.read_text()
+            # Profile store, source connection and account.
+            assert text.count("printed file") == (3 if shared else 0)
+            assert not shared or text.count(shared) == 3
+
+
 def test_what_concerns_all_flows_is_said_once(
     control: EmulatorControl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +195,18 @@ def test_without_permission_for_audiences_their_names_are_missing(
     out, err = capsys.readouterr()
     assert control.segments[0] in out
     assert "may not read audiences" in err
+
+
+def test_without_permission_for_mapping_sets_a_flow_refers_to_its_own_by_id(
+    control: EmulatorControl, hook: FlowServiceHook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_id = open_source(hook, "raw").flow_id
+    mapping_id = hook.get(FLOWS, flow_id).transformations[0]["params"]["mappingId"]
+    control.inject(fault("status", "GET", get_mapping_set(mapping_id).path, times=10, status=403))
+    assert main([flow_id]) == 0
+    out, err = capsys.readouterr()
+    assert f'"mappingId": "{mapping_id}"' in out
+    assert "this credential may not read it" in err
 
 
 def test_several_flows_share_what_is_read(

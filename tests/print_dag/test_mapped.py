@@ -74,6 +74,32 @@ def test_an_entry_that_is_wrong_fails_alone(
     assert ran.states["check_all"] == "upstream_failed"
 
 
+def test_the_user_is_told_if_airflow_would_not_map_a_task_over_all_entries(
+    printed: Printed,
+    control: EmulatorControl,
+    hook: FlowServiceHook,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with_two_targets_of_one_account(hook, control)
+    for longest, told in ((2, False), (1, True)):
+        monkeypatch.setattr("airflow_provider_flowservice.print_dag.printing._MAX_MAP_LENGTH", longest)
+        printed.print("--all", "--mapped")
+        assert ("mapped over 2 entries: set [core] max_map_length" in capsys.readouterr().err) is told
+
+
+def test_it_is_parsed_from_a_relative_path(
+    mapped: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.moved import DagBag
+
+    dag, _ = mapped
+    monkeypatch.chdir(dag.parent)
+    bag = DagBag(dag.name)
+    assert not bag.import_errors
+    assert list(bag.dags) == [dag.stem]
+
+
 def test_a_file_that_cannot_be_read_changes_nothing(
     printed: Printed, control: EmulatorControl, mapped: tuple[Path, Path]
 ) -> None:

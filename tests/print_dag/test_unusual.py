@@ -294,6 +294,14 @@ def test_a_run_of_what_was_printed_sends_no_write(
     assert control.state() == state
 
 
+def test_how_to_publish_a_draft_is_said(
+    printed: Printed, control: EmulatorControl, hook: FlowServiceHook
+) -> None:
+    flow_id = that_is_a_draft(hook, control)
+    printed.print(flow_id)
+    assert "add FlowServicePublishFlowOperator" in printed.path(flow_id).read_text().replace("\n    # ", " ")
+
+
 def test_what_an_update_would_drop_is_not_taken_over(
     printed: Printed, control: EmulatorControl, hook: FlowServiceHook, capsys: pytest.CaptureFixture[str]
 ) -> None:
