@@ -181,7 +181,7 @@ def _params(
 ) -> tuple[JsonObject, bool]:
     """Return the parameters that may be printed, and whether these are all of them.
 
-    An update replaces all parameters, so it would delete those that are missing in the file.
+    An update sends all parameters, also those that AEP shows masked.
     """
     held = found.params or {}
     described = spec.target_spec if spec else None
@@ -193,8 +193,8 @@ def _params(
     shown = {name: value for name, value in held.items() if name not in secret and is_shown(name, value)}
     if missing := [name for name in held if name not in shown]:
         text = (
-            f"Its parameters {', '.join(missing)} look like credentials and are not in the file. The file must have all"
-            " parameters before you set if_exists='update', which replaces them."
+            f"Its parameters {', '.join(missing)} look like credentials and are not in the file. Add them before"
+            " you set if_exists='update', which sends all parameters."
         )
         composition.lost(subject, text)
     return shown, not missing

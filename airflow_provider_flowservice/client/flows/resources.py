@@ -11,7 +11,7 @@ import msgspec
 
 from airflow_provider_flowservice.client import model
 from airflow_provider_flowservice.client.ensure import Desired, Difference, compare
-from airflow_provider_flowservice.client.errors import InvalidInputError, NotFoundError
+from airflow_provider_flowservice.client.errors import DriftError, InvalidInputError, NotFoundError
 from airflow_provider_flowservice.client.flows import specs
 from airflow_provider_flowservice.client.flows.fields import (
     PROFILE_MAPPING,
@@ -29,7 +29,7 @@ from airflow_provider_flowservice.client.flows.specs import FlowSource
 from airflow_provider_flowservice.client.http import request
 from airflow_provider_flowservice.client.http.pages import could_be, iterate
 from airflow_provider_flowservice.client.http.request import Kind, Request, Sender
-from airflow_provider_flowservice.client.model import JsonObject, Operation, member
+from airflow_provider_flowservice.client.model import JsonObject, Operation, looks_secret, member
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=model.Resource)
@@ -254,7 +254,13 @@ class DesiredTargetConnection(_DesiredSourceOrTarget[model.TargetConnection], fr
             raise self.cannot_change(found, fixed, remedy)
         operations = text_changes(found, self.name, self.description)
         if differing:
-            operations += (_replace("/params", found.params, self.params),)
+            held, desired = found.params, self.params or {}
+            if masked := [name for name in held or {} if looks_secret(name) and name not in desired]:
+                raise DriftError(
+                    f"{self.title(found.id)} cannot be changed: AEP replaces all of its params at once, and may mask"
+                    f" {', '.join(masked)}. Add the value to the params."
+                )
+            operations += (_set("/params", held, desired),)
         return operations
 
 
@@ -397,7 +403,7 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         if "scheduleParams" in differing:
             if FlowSource.of(*found.source_spec_ids) is FlowSource.DATASETS:
                 check_dataset_schedule(self.schedule_params or {})
-            operations += (_replace("/scheduleParams", found.schedule_params, self.schedule_params),)
+            operations += (_set_schedule(found.schedule_params, self.schedule_params or {}),)
         if "mapping" in differing:
             operations += (self._mapping_update(found),)
         return operations + patch_settings(found, self.settings)[0]
@@ -411,10 +417,24 @@ class DesiredFlow(DesiredResource[model.Flow], frozen=True, kw_only=True):
         raise self.cannot_change(found, self.differences(found), remedy)
 
 
+#: What AEP forbids in the schedule of a flow that runs once.
+_NOT_ONCE = frozenset({"interval", "backfill"})
+
+
 def _in_order(ids: Sequence[str]) -> list[str]:
     return sorted(ids, key=str.lower)
 
 
-def _replace(path: str, held: JsonObject | None, desired: Mapping[str, Any] | None) -> Operation:
-    """Return the operation that sets an object; a JSON Patch can only replace one that exists."""
-    return Operation(op="add" if held is None else "replace", path=path, value=dict(desired or {}))
+def _set(path: str, held: JsonObject | None, desired: Mapping[str, Any]) -> Operation:
+    """Return the operation that sets members of an object. It has the other members too: AEP replaces all of them.
+
+    A JSON Patch can only replace an object that exists.
+    """
+    value = {**(held or {}), **desired}
+    return Operation(op="add" if held is None else "replace", path=path, value=value)
+
+
+def _set_schedule(held: JsonObject | None, desired: Mapping[str, Any]) -> Operation:
+    if held is not None and desired.get("frequency") == "once":
+        held = {name: value for name, value in held.items() if name not in _NOT_ONCE}
+    return _set("/scheduleParams", held, desired)

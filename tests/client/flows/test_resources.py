@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_flowservice.client import model
@@ -183,10 +184,36 @@ def test_an_update_of_a_connection_sends_the_credentials_as_a_whole() -> None:
     assert profile_store("kinesis").updates(found_kinesis(auth=None)) == ()
 
 
-def test_an_update_of_a_target_replaces_its_params() -> None:
-    assert stream("b", stream="other").updates(found_target()) == (
-        Operation(op="replace", path="/params", value={"stream": "other", "region": "us-east-1"}),
-    )
+def test_an_update_of_a_target_keeps_the_other_params() -> None:
+    value = {"stream": "other", "region": "us-east-1", "added": "by AEP"}
+    operation = Operation(op="replace", path="/params", value=value)
+    assert stream("b", stream="other").updates(found_target()) == (operation,)
+
+
+def test_an_update_of_a_target_does_not_send_back_what_aep_may_mask() -> None:
+    found = found_target(params={"stream": "events", "region": "us-east-1", "secretKey": MASK})
+    with pytest.raises(DriftError, match="may mask secretKey"):
+        stream("b", stream="other").updates(found)
+    assert stream("b").updates(found) == ()
+
+
+@pytest.mark.parametrize(
+    ("desired", "sent"),
+    [
+        (
+            {"interval": 30},
+            {"frequency": "minute", "interval": 30, "startTime": 1700000000, "backfill": True},
+        ),
+        ({"frequency": "once"}, {"frequency": "once", "startTime": 1700000000}),
+    ],
+)
+def test_an_update_of_a_schedule_keeps_the_rest_as_far_as_aep_permits_it(
+    desired: dict[str, object], sent: dict[str, object]
+) -> None:
+    held = {"frequency": "minute", "interval": 15, "startTime": 1700000000, "backfill": True}
+    flow = msgspec.structs.replace(profile_flow("s", "t"), schedule_params=desired)
+    operation = Operation(op="replace", path="/scheduleParams", value=sent)
+    assert flow.updates(found_flow(schedule_params=held)) == (operation,)
 
 
 @pytest.mark.parametrize(("held", "verb"), [(None, "add"), ("", "add"), ("old", "replace")])
