@@ -131,11 +131,20 @@ IN_AN_EMPTY_SANDBOX = {
 def test_an_empty_sandbox_shows_less(empty: EmulatorControl, connect: Connect) -> None:
     aep = connect(empty)
     findings = [examine_habit(habit, aep) for habit in READ_HABITS]
-    unknown = {each.switch: each.seen for each in findings if each.outcome is Outcome.UNKNOWN}
+    unknown = {each.switch: each.seen for each in findings if each.value is None}
     assert unknown.keys() == IN_AN_EMPTY_SANDBOX.keys()
     assert all(IN_AN_EMPTY_SANDBOX[switch] in seen for switch, seen in unknown.items())
     shown = {each.switch: each.value for each in findings if each.switch not in unknown}
     assert shown.items() <= DEFAULTS.items()
+
+
+def test_what_the_doctor_never_tries_does_not_count_as_undetermined(
+    empty: EmulatorControl, connect: Connect
+) -> None:
+    aep = connect(empty)
+    found = [examine_habit(habit, aep) for habit in READ_HABITS]
+    skipped = [habit.switch for habit in found if habit.outcome is Outcome.SKIPPED]
+    assert skipped == ["union_without_identity"]
 
 
 def test_a_few_objects_are_enough_for_most(few: EmulatorControl, connect: Connect) -> None:

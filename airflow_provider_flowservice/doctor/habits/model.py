@@ -36,11 +36,13 @@ class Seen(Frozen, frozen=True):
     :param text: what was seen, or why it could not be determined and how it can be; in one sentence, without ids,
         names or secrets.
     :param consequence: what does not work because of it, if that is not decided by single values.
+    :param is_out_of_reach: whether the value is None because the doctor never tries what would show it.
     """
 
     value: SwitchValue | None
     text: str
     consequence: Consequence | None = None
+    is_out_of_reach: bool = False
 
 
 class Habit(Frozen, Generic[P], frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ def examine_habit(habit: Habit[P], place: P) -> HabitFinding:
         # Its message can name the organization, the sandbox or an object.
         seen = Seen(None, f"There was no response ({type(error).__name__}).")
     if seen.value is None:
-        return not_examined(habit, Outcome.UNKNOWN, seen.text)
+        return not_examined(habit, Outcome.SKIPPED if seen.is_out_of_reach else Outcome.UNKNOWN, seen.text)
     consequence = seen.consequence or habit.consequences.get(seen.value)
     return msgspec.structs.replace(
         not_examined(habit, Outcome.BROKEN if consequence else Outcome.FINE, seen.text),

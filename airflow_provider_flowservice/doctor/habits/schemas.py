@@ -40,6 +40,7 @@ def _union_without_identity(aep: Aep) -> Seen:
         None,
         "No schema without a primary identity is enabled for Profile. Trying it would leave a schema that cannot be"
         " removed; enable one in a sandbox that can be reset.",
+        is_out_of_reach=True,
     )
 
 
