@@ -101,17 +101,26 @@ Exchange = Generator[Step, Result, T]
 _Headers = Mapping[str, str]
 
 
-def exchange(request: Request[T], settings: Settings, caller: Caller = UNKNOWN_CALLER) -> Exchange[T]:
+def exchange(
+    request: Request[T],
+    settings: Settings,
+    caller: Caller = UNKNOWN_CALLER,
+    *,
+    is_probe: bool = False,
+    without: frozenset[str] = frozenset(),
+) -> Exchange[T]:
     """Send a request, with retries, until it succeeds or must not be sent again.
 
     :param caller: who sends it. Its task is told to an emulator alone.
+    :param is_probe: see :func:`probe`, as for ``without``.
     :raises FlowServiceError: the error of the last attempt, with secrets removed from its message.
     """
     # Moved by the time that the request waits for its turns.
     start = clock.current().monotonic()
     # Checked before a token is fetched for it.
     given = _checked(request.headers)
-    attempt, refreshed = 1, False
+    # A probe shows the rejection of a token: none is renewed for it.
+    attempt, refreshed = 1, is_probe
     token: str | None = None
     more_secrets = request.secrets
     while True:
@@ -124,7 +133,9 @@ def exchange(request: Request[T], settings: Settings, caller: Caller = UNKNOWN_C
         elapsed = ready - start
         start = clock.current().monotonic() - elapsed
         seconds = max(settings.retry_budget - elapsed, 0.001)
-        headers = {**common.headers, **given, "x-request-id": _new_request_id()}
+        headers = {**common.headers, "x-request-id": _new_request_id(), **given}
+        if without:
+            headers = {name: value for name, value in headers.items() if name not in without}
         result = yield _prepare(request, settings, headers, seconds, secrets)
         outcome = _read(request, result)
         if not isinstance(outcome, _Failure):
@@ -140,6 +151,8 @@ def exchange(request: Request[T], settings: Settings, caller: Caller = UNKNOWN_C
             jitter=random.random(),  # noqa: S311
         )
         if isinstance(decision, retry.GiveUp):
+            if is_probe and isinstance(result, Response):
+                return cast(T, result)
             if refreshed and isinstance(error, AuthenticationError) and error.status == 401:
                 error = retyped(error, RenewedTokenError, error.message)
             try:
@@ -170,38 +183,8 @@ def probe(
     :param without: names of headers to leave out although every request has them.
     :raises FlowServiceError: if there is no response.
     """
-    start = clock.current().monotonic()
-    given = _checked(request.headers)
-    token = cast(str, (yield NeedToken())) if request.authorized else None
-    common = _common(request.host, settings, token, caller)
-    secrets = common.secrets + request.secrets
-    attempt = 1
-    while True:
-        yield Turn()
-        headers = {**common.headers, "x-request-id": _new_request_id(), **given}
-        sent = {name: value for name, value in headers.items() if name not in without}
-        result = yield _prepare(request, settings, sent, settings.retry_budget, secrets)
-        if isinstance(result, Response):
-            if result.is_success:
-                return result
-            error: FlowServiceError = response.error(result)
-        else:
-            error = cast(FlowServiceError, result)
-        decision = retry.decide(
-            error,
-            idempotent=request.idempotent,
-            attempt=attempt,
-            elapsed=clock.current().monotonic() - start,
-            refreshed=True,
-            policy=retry.Policy(settings.retries, settings.retry_budget),
-            jitter=random.random(),  # noqa: S311
-        )
-        if not isinstance(decision, retry.Retry):
-            if isinstance(result, Response):
-                return result
-            raise _explained(error, "", secrets)
-        attempt += 1
-        yield Pause(decision.delay)
+    unread = msgspec.structs.replace(request, parse=lambda received: received)
+    return exchange(unread, settings, caller, is_probe=True, without=without)
 
 
 class _Failure(Frozen, frozen=True):
