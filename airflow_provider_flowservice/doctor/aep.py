@@ -10,14 +10,14 @@ import msgspec
 
 from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.errors import FlowServiceError
-from airflow_provider_flowservice.client.http import Kind, Request, Response
+from airflow_provider_flowservice.client.flows import NEWEST_FIRST
+from airflow_provider_flowservice.client.http import FLOW_SERVICE, PAGE_LIMIT, Kind, Request, Response
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, objects
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http import RequestsTransport
     from airflow_provider_flowservice.client.settings import Settings
 
-FLOW_SERVICE = "/data/foundation/flowservice"
 _SANDBOXES = "/data/foundation/sandbox-management/sandboxes"
 #: At most so many seconds for a question, and so many more attempts: a task may wait for AEP for minutes, but who runs
 #: the doctor waits for the sum of a hundred questions.
@@ -27,6 +27,8 @@ _OUT_OF_SERVICE = frozenset({429, 502, 503, 504})
 #: An id that no object has.
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 Pairs = Iterable[tuple[str, str]]
+#: Asks for as many objects as a page can have, the newest first. Several checks share the response.
+NEWEST = (("limit", str(PAGE_LIMIT)), ("orderby", NEWEST_FIRST))
 
 
 class Answer(Frozen, frozen=True):
@@ -150,7 +152,7 @@ class Aep:
 
     def newest(self, kind: Kind[Any]) -> Answer:
         """Ask for up to 100 objects of a kind, the newest first."""
-        return self.get_flow_service(f"/{kind.path}", ("limit", "100"), ("orderby", "-createdAt"))
+        return self.get_flow_service(f"/{kind.path}", *NEWEST)
 
     def recent(self, kind: Kind[Any]) -> tuple[JsonObject, ...]:
         """Return up to 100 objects of a kind as AEP lists them, the newest first.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from airflow_provider_flowservice.client.activation import ADHOC_SERVICE, PROFILE_SERVICE
+from airflow_provider_flowservice.client.datasets import CATALOG, DATA_PREP, SCHEMA_REGISTRY
+from airflow_provider_flowservice.client.http import FLOW_SERVICE
 from airflow_provider_flowservice.client.model import Frozen
-from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE
+from airflow_provider_flowservice.doctor.aep import NEWEST
 
 _ONE = (("limit", "1"),)
-#: The question to Flow Service whose response other checks use, too.
-_RECENT = (("limit", "100"), ("orderby", "-createdAt"))
 
 
 class Probe(Frozen, frozen=True):
@@ -35,7 +36,7 @@ class _Service(Frozen, frozen=True):
 
 
 def _of_flow_service(title: str, collection: str, permissions: str) -> _Service:
-    probe = Probe("", _RECENT)
+    probe = Probe("", NEWEST)
     return _Service(title, f"{FLOW_SERVICE}/{collection}", permissions, probe, shows_creator=True)
 
 
@@ -64,36 +65,26 @@ class Service(Enum):
     TARGET_CONNECTIONS = _of_flow_service("target connections", "targetConnections", _BOTH)
     FLOWS = _of_flow_service("flows", "flows", f"{_BOTH} and Activate Destinations")
     RUNS = _Service(
-        "flow runs", f"{FLOW_SERVICE}/runs", "View Sources and View Destinations", Probe("", _RECENT)
+        "flow runs", f"{FLOW_SERVICE}/runs", "View Sources and View Destinations", Probe("", NEWEST)
     )
     AUDIENCES = _Service(
         "Segmentation (audiences)",
-        "/data/core/ups",
+        PROFILE_SERVICE,
         "View Segments",
         Probe("/audiences", (("start", "0"), *_ONE)),
         changes=False,
     )
-    AD_HOC = _Service(
-        "ad-hoc activation",
-        "/data/core/activation/disflowprovider",
-        "Activate Destinations and View Segments",
-        None,
-    )
+    AD_HOC = _Service("ad-hoc activation", ADHOC_SERVICE, "Activate Destinations and View Segments", None)
     SCHEMAS = _Service(
         "Schema Registry",
-        "/data/foundation/schemaregistry",
+        SCHEMA_REGISTRY,
         "View Schemas and Manage Schemas",
         Probe("/tenant/schemas", headers=(("Accept", "application/vnd.adobe.xed-id+json"),)),
     )
-    CATALOG = _Service(
-        "Catalog (datasets)",
-        "/data/foundation/catalog",
-        "View Datasets and Manage Datasets",
-        Probe("/dataSets"),
-    )
+    CATALOG = _Service("Catalog (datasets)", CATALOG, "View Datasets and Manage Datasets", Probe("/dataSets"))
     DATA_PREP = _Service(
         "Data Prep (mapping sets)",
-        "/data/foundation/conversion",
+        DATA_PREP,
         "View Schemas, View Datasets, Manage Sources and Manage Destinations, on which Data Prep relies,",
         Probe("/mappingSets"),
     )

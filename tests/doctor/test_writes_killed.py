@@ -337,3 +337,9 @@ def test_a_leftover_stays_if_aep_does_not_list_what_may_use_it(sandbox: Sandbox)
     before = sandbox.held()
     assert finding(run(sandbox), LEFTOVERS).outcome is Outcome.UNKNOWN
     assert sandbox.held() == before
+
+
+def test_a_link_that_is_not_an_address_ends_a_list(sandbox: Sandbox) -> None:
+    page = {"items": [], "_links": {"next": {"href": "//[?continuationToken=x"}}}
+    sandbox.control.inject(fault("status", "GET", "flows", status=200, body=page))
+    assert finding(run(sandbox), LEFTOVERS).outcome is Outcome.FINE

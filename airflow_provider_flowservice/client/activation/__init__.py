@@ -8,8 +8,9 @@ from airflow_provider_flowservice.client.activation.activation import (
     activate,
     resolve,
 )
-from airflow_provider_flowservice.client.activation.adhoc import export_segments
+from airflow_provider_flowservice.client.activation.adhoc import ADHOC_SERVICE, export_segments
 from airflow_provider_flowservice.client.activation.audiences import (
+    PROFILE_SERVICE,
     ActiveSegment,
     Audience,
     SegmentDefinition,

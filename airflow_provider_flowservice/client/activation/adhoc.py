@@ -31,7 +31,7 @@ MAX_AUDIENCES = 80
 #: longer ones are left to the retries of the Airflow task.
 ATTEMPTS = 5
 
-_ADHOC = "/data/core/activation/disflowprovider/adhocrun"
+ADHOC_SERVICE = "/data/core/activation/disflowprovider"
 #: Without this header AEP uses version 1, which requires the ids of profile exports instead of segment ids.
 _ACCEPT_V2 = (("Accept", "application/vnd.adobe.adhoc.activation+json; version=2"),)
 _BUSY = re.compile(
@@ -55,7 +55,7 @@ def adhoc(flow_id: str, segments: Sequence[str]) -> Request[dict[str, str]]:
     """
     return Request(
         "POST",
-        _ADHOC,
+        f"{ADHOC_SERVICE}/adhocrun",
         _read_orders,
         json={"activationInfo": {flow_id: list(segments)}},
         headers=_ACCEPT_V2,

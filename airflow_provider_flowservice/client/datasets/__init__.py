@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from airflow_provider_flowservice.client.datasets.datasets import DesiredDataset
+from airflow_provider_flowservice.client.datasets.datasets import CATALOG, DesiredDataset
 from airflow_provider_flowservice.client.datasets.identities import PrimaryIdentity, read_primary_identity
 from airflow_provider_flowservice.client.datasets.mapping_sets import (
+    DATA_PREP,
     BodyForm,
     DesiredMappingSet,
     FieldMapping,
@@ -14,4 +15,4 @@ from airflow_provider_flowservice.client.datasets.mapping_sets import (
     read_columns,
     read_mappings,
 )
-from airflow_provider_flowservice.client.datasets.schemas import PROFILE_CLASS, DesiredSchema
+from airflow_provider_flowservice.client.datasets.schemas import PROFILE_CLASS, SCHEMA_REGISTRY, DesiredSchema

@@ -12,8 +12,10 @@ from airflow_provider_flowservice.client.http.pages import Reading, iterate
 from airflow_provider_flowservice.client.http.request import (
     CONNECTION_SPECS,
     CONNECTIONS,
+    FLOW_SERVICE,
     FLOW_SPECS,
     FLOWS,
+    PAGE_LIMIT,
     RUNS,
     SOURCE_CONNECTIONS,
     TARGET_CONNECTIONS,
@@ -32,7 +34,7 @@ from airflow_provider_flowservice.client.http.request import (
     page,
     patch,
 )
-from airflow_provider_flowservice.client.http.response import Response, Token, error, lenient_json
+from airflow_provider_flowservice.client.http.response import Response, Token, error, lenient_json, next_token
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.client.http.asynchronous import AiohttpTransport

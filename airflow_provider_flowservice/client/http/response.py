@@ -144,7 +144,7 @@ def first_item(response: Response, kind: type[T]) -> T:
 def page(response: Response, kind: type[T]) -> model.Page[T]:
     """Return a page of resources, with the token of the next page."""
     wrapper = decode(response, _Items)
-    return page_of(response, kind, wrapper.items, next_cursor=_next_token(wrapper.links))
+    return page_of(response, kind, wrapper.items, next_cursor=next_token(wrapper.links))
 
 
 def page_of(
@@ -271,9 +271,12 @@ def _children(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-def _next_token(links: dict[str, Any] | None) -> str | None:
-    """Return the opaque token in ``_links.next.href``. It may contain ``=``, so the query is parsed, not split."""
-    following = (links or {}).get("next")
+def next_token(links: Any) -> str | None:
+    """Return the opaque token in ``_links.next.href``. It may contain ``=``, so the query is parsed, not split.
+
+    :param links: ``_links`` of a page; None if it has none.
+    """
+    following = model.member(links, "next")
     href = following.get("href") if isinstance(following, dict) else following
     if not isinstance(href, str):
         return None

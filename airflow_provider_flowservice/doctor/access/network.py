@@ -8,10 +8,10 @@ import msgspec
 
 from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.errors import FlowServiceError, NotSentError, UntrustedServerError
-from airflow_provider_flowservice.client.http import Host, Request
+from airflow_provider_flowservice.client.http import FLOW_SERVICE, Host
 from airflow_provider_flowservice.client.model import Frozen
 from airflow_provider_flowservice.connection_fields import EXTRAS, STANDARD_FIELDS, field_name
-from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE
+from airflow_provider_flowservice.doctor.aep import raw_request
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING, Service
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _RETRIES = 1
 #: By the field with the host: what is asked without a token. The gateway answers with an error in JSON.
 _QUESTIONS = {
-    "host": Request("GET", f"{FLOW_SERVICE}/flows", lambda found: found, authorized=False),
-    "ims_host": Request("GET", "/", lambda found: found, authorized=False, host=Host.IMS),
-    "collection_host": Request("GET", "/", lambda found: found, authorized=False, host=Host.COLLECTION),
+    "host": raw_request("GET", f"{FLOW_SERVICE}/flows", authorized=False),
+    "ims_host": raw_request("GET", "/", authorized=False, host=Host.IMS),
+    "collection_host": raw_request("GET", "/", authorized=False, host=Host.COLLECTION),
 }
 _ANOTHER_SERVER = (
     "A proxy on the way, or another server than Adobe's, has responded. Open the address in a browser on this machine,"

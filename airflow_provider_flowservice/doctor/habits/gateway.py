@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Mapping
 
 from airflow_provider_flowservice.client import http
+from airflow_provider_flowservice.client.http import FLOW_SERVICE
 from airflow_provider_flowservice.client.model import is_number, member
-from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE, MISSING_ID, Aep, Answer, Pairs
+from airflow_provider_flowservice.doctor.aep import MISSING_ID, Aep, Answer, Pairs
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
 from airflow_provider_flowservice.doctor.habits.objects import problem, remedy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from airflow_provider_flowservice.client import http
 from airflow_provider_flowservice.client.http import Kind
@@ -53,26 +53,17 @@ def _continuation_token(aep: Aep) -> Seen:
     answer = _oldest(aep, several[0])
     if why := problem(answer, "list, one object at a time,"):
         return Seen(None, why)
-    tokens = _tokens(_next(answer))
-    if not tokens:
+    token = http.next_token(member(answer.document, "_links"))
+    if not token:
         return Seen(
             None,
             "The first of several pages has no link with a token; report this to the provider's project.",
         )
-    if quote(tokens[0], safe="") != tokens[0]:
+    if quote(token, safe="") != token:
         return Seen(
             "padded", "The token of the next page needs percent-encoding, as one that ends in = does."
         )
     return Seen("plain", "The token of the next page needs no percent-encoding.")
-
-
-def _tokens(href: object) -> list[str]:
-    """Return the token in a link to the next page, in a list; an empty one if it has none."""
-    try:
-        query = urlsplit(href).query if isinstance(href, str) else ""
-    except ValueError:  # no valid address
-        return []
-    return parse_qs(query).get("continuationToken", [])
 
 
 def _list_order(aep: Aep) -> Seen:

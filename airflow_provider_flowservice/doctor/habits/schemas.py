@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from airflow_provider_flowservice.client.datasets import DATA_PREP, SCHEMA_REGISTRY
 from airflow_provider_flowservice.client.model import JsonObject, member, objects
 from airflow_provider_flowservice.doctor.aep import Aep, Answer
 from airflow_provider_flowservice.doctor.habits.model import Habit, Seen
 from airflow_provider_flowservice.doctor.habits.objects import problem, remedy
 
-_REGISTRY = "/data/foundation/schemaregistry"
-_SCHEMAS = f"{_REGISTRY}/tenant/schemas"
-_MAPPING_SETS = "/data/foundation/conversion/mappingSets"
+SCHEMAS = f"{SCHEMA_REGISTRY}/tenant/schemas"
+_MAPPING_SETS = f"{DATA_PREP}/mappingSets"
 #: A class that every organization has.
 _GLOBAL_CLASS = "https://ns.adobe.com/xdm/context/profile"
 _IDENTITY = "xdm:descriptorIdentity"
@@ -58,11 +58,13 @@ def _listed(listed: Answer) -> list[JsonObject]:
 
 def _schemas(aep: Aep) -> Answer:
     params = (("orderby", "title"), ("limit", "300"))
-    return aep.get(_SCHEMAS, params, (("Accept", "application/vnd.adobe.xed+json"),))
+    return aep.get(SCHEMAS, params, (("Accept", "application/vnd.adobe.xed+json"),))
 
 
 def _descriptors(aep: Aep) -> Answer:
-    return aep.get(f"{_REGISTRY}/tenant/descriptors", (), (("Accept", "application/vnd.adobe.xdm+json"),))
+    return aep.get(
+        f"{SCHEMA_REGISTRY}/tenant/descriptors", (), (("Accept", "application/vnd.adobe.xdm+json"),)
+    )
 
 
 def _schema_desc_form(aep: Aep) -> Seen:
@@ -74,10 +76,10 @@ def _schema_desc_form(aep: Aep) -> Seen:
         for group in (groups if isinstance(groups, dict) else {})
         for each in objects(groups, group)
     }
-    path = f"{_REGISTRY}/global/classes/{quote(_GLOBAL_CLASS, safe='')}"
+    path = f"{SCHEMA_REGISTRY}/global/classes/{quote(_GLOBAL_CLASS, safe='')}"
     if schema_ids:
         chosen = next((each for each in schema_ids if each in described), schema_ids[0])
-        path = f"{_SCHEMAS}/{quote(chosen, safe='')}"
+        path = f"{SCHEMAS}/{quote(chosen, safe='')}"
     answer = aep.get(path, (), (("Accept", "application/vnd.adobe.xed-full-desc+json; version=1"),))
     if not answer.is_success or member(answer.document, "$id") is None:
         return Seen(None, f"A schema cannot be read with its descriptors ({answer.label}); {remedy(answer)}.")
@@ -92,7 +94,7 @@ def _schema_desc_form(aep: Aep) -> Seen:
 
 
 def _limit_without_orderby(aep: Aep) -> Seen:
-    answer = aep.get(_SCHEMAS, (("limit", "1"),), (("Accept", "application/vnd.adobe.xed-id+json"),))
+    answer = aep.get(SCHEMAS, (("limit", "1"),), (("Accept", "application/vnd.adobe.xed-id+json"),))
     what = "list of schemas with limit and without orderby"
     if (why := problem(answer, what, "results")) is None:
         return Seen("accept", f"A {what} is returned.")

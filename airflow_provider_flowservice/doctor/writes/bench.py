@@ -14,6 +14,7 @@ from airflow_provider_flowservice.client.http import Request
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, member, objects
 from airflow_provider_flowservice.client.streaming import Inlet
 from airflow_provider_flowservice.doctor.aep import MISSING_ID, Answer, Pairs, raw_request
+from airflow_provider_flowservice.doctor.habits.schemas import SCHEMAS
 from airflow_provider_flowservice.doctor.writes.objects import (
     CONNECTIONS,
     DATASETS,
@@ -36,7 +37,6 @@ _KINESIS_KEYS = {
 MALFORMED_BATCH = b'{"messages":[{}]}'
 #: Id of a dataset that does not exist.
 _NO_DATASET = "0" * 24
-_SCHEMAS = "/data/foundation/schemaregistry/tenant/schemas"
 _FIELDS: JsonObject = {
     "mandatoryFields": ["person.name.firstName"],
     "primaryFields": [{"fieldType": "ATTRIBUTE", "attributePath": "personalEmail.address"}],
@@ -257,7 +257,7 @@ class Bench:
     def _schema_without_union(self) -> str:
         """Return the id of a schema that is not enabled for Profile."""
         params = (("orderby", "title"), ("limit", "100"))
-        answer = self.aep.get(_SCHEMAS, params, (("Accept", "application/vnd.adobe.xed+json"),))
+        answer = self.aep.get(SCHEMAS, params, (("Accept", "application/vnd.adobe.xed+json"),))
         for schema in objects(answer.document, "results"):
             if "union" not in (schema.get("meta:immutableTags") or ()) and isinstance(schema.get("$id"), str):
                 return str(schema["$id"])

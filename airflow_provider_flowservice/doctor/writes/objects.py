@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from airflow_provider_flowservice.client import http
-from airflow_provider_flowservice.client.http import Kind
+from airflow_provider_flowservice.client.datasets import CATALOG
+from airflow_provider_flowservice.client.http import FLOW_SERVICE, PAGE_LIMIT, Kind
 from airflow_provider_flowservice.client.model import Frozen, JsonObject, is_number, member, objects
-from airflow_provider_flowservice.doctor.aep import FLOW_SERVICE, Aep, Answer, raw_request
+from airflow_provider_flowservice.doctor.aep import NEWEST, Aep, Answer, raw_request
 
-_PAGE_LIMIT = 100
+#: Datasets per page: the maximum that Catalog accepts.
+_CATALOG_LIMIT = 100
 
 
 class ListRefusedError(Exception):
@@ -85,12 +87,10 @@ class Shelf(Frozen, frozen=True):
         token: str | None = None
         while token not in tokens:
             tokens.add(token)
-            params = (("limit", str(_PAGE_LIMIT)), *((("continuationToken", token),) if token else ()))
+            params = (("limit", str(PAGE_LIMIT)), *((("continuationToken", token),) if token else ()))
             answer = self._page(aep, params)
             found.update((each.id, each) for each in self._shown(answer.document))
-            href = member(answer.document, "_links", "next", "href")
-            values = parse_qs(urlsplit(href).query) if isinstance(href, str) else {}
-            token = values.get("continuationToken", [None])[0]
+            token = http.next_token(member(answer.document, "_links"))
             if token is None:
                 break
         return list(found.values())
@@ -100,8 +100,7 @@ class Shelf(Frozen, frozen=True):
 
         :raises ListRefusedError: if AEP refuses.
         """
-        params = (("limit", str(_PAGE_LIMIT)), ("orderby", "-createdAt"))
-        return list(self._shown(self._page(aep, params).document))
+        return list(self._shown(self._page(aep, NEWEST).document))
 
     def _page(self, aep: Aep, params: tuple[tuple[str, str], ...]) -> Answer:
         answer = aep.send(raw_request("GET", self.path, params=params))
@@ -135,12 +134,12 @@ class DatasetShelf(Shelf, frozen=True):
         found: dict[str, Shown] = {}
         start = 0
         while True:
-            params = (("limit", str(_PAGE_LIMIT)), ("start", str(start)), ("orderBy", "asc:created"))
+            params = (("limit", str(_CATALOG_LIMIT)), ("start", str(start)), ("orderBy", "asc:created"))
             page = list(self._shown(self._page(aep, params).document))
             known = len(found)
             found.update((each.id, each) for each in page)
             start += len(page)
-            if len(page) < _PAGE_LIMIT or len(found) == known:
+            if len(page) < _CATALOG_LIMIT or len(found) == known:
                 return list(found.values())
 
     def _shown(self, document: Any) -> Iterator[Shown]:
@@ -153,7 +152,7 @@ CONNECTIONS = Shelf(FLOW_SERVICE, http.CONNECTIONS)
 SOURCE_CONNECTIONS = Shelf(FLOW_SERVICE, http.SOURCE_CONNECTIONS)
 TARGET_CONNECTIONS = Shelf(FLOW_SERVICE, http.TARGET_CONNECTIONS)
 FLOWS = Shelf(FLOW_SERVICE, http.FLOWS)
-DATASETS = DatasetShelf("/data/foundation/catalog", Kind("dataSets", "dataset", dict))
+DATASETS = DatasetShelf(CATALOG, Kind("dataSets", "dataset", dict))
 #: Everything that the doctor makes, in the order in which it can be deleted.
 SHELVES = (FLOWS, TARGET_CONNECTIONS, SOURCE_CONNECTIONS, CONNECTIONS, DATASETS)
 
