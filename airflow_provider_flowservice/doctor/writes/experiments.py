@@ -55,6 +55,16 @@ class Experiments:
             self.listed_after()
         return self._once("change", lambda: changes.change(self.workshop, self._subject()))
 
+    def accepted_change(self) -> Change:
+        """Change a flow, or else a base connection, in a way that AEP accepts.
+
+        :raises NotMadeError: if AEP makes neither, or refuses the change.
+        """
+        change = self.change()
+        if not change.answer.is_success:
+            raise NotMadeError(f"AEP refused the PATCH ({change.answer.label}).")
+        return change
+
     def settle(self) -> None:
         """Wait until lists show everything that was made, as long as they needed for the first object."""
         with suppress(FlowServiceError, NotMadeError):

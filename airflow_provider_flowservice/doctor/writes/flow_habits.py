@@ -24,9 +24,7 @@ _TOO_LATE = Consequence(
 
 
 def _patch_response(experiments: Experiments) -> Seen:
-    answer = experiments.change().answer
-    if not answer.is_success:
-        return Seen(None, f"AEP refused the PATCH ({answer.label}).")
+    answer = experiments.accepted_change().answer
     has_etag = isinstance(member(answer.document, "etag"), str)
     if answer.status == 200 and has_etag:
         return Seen("200", "PATCH returns 200 with the new etag.")
@@ -64,19 +62,15 @@ def _draft_state(experiments: Experiments) -> Seen:
 
 
 def _silent_patch(experiments: Experiments) -> Seen:
-    change = experiments.change()
+    change = experiments.accepted_change()
     _ = experiments.bench.flow().needed()
-    if not change.answer.is_success:
-        return Seen(None, f"AEP refused the PATCH ({change.answer.label}).")
     if change.is_silent:
         return Seen(True, "A PATCH of a flow succeeded, and its content stayed as it was.")
     return Seen(False, "A PATCH of a flow changed it.")
 
 
 def _finalization_seconds(experiments: Experiments) -> Seen:
-    change = experiments.change()
-    if not change.answer.is_success:
-        return Seen(None, f"AEP refused the PATCH ({change.answer.label}).")
+    change = experiments.accepted_change()
     if change.finalized_after is None:
         return Seen(None, "AEP had not ended the change after a minute.")
     if not change.finalized_after:
@@ -85,9 +79,7 @@ def _finalization_seconds(experiments: Experiments) -> Seen:
 
 
 def _change_delay_seconds(experiments: Experiments) -> Seen:
-    change, listed = experiments.change(), experiments.listed_after()
-    if not change.answer.is_success:
-        return Seen(None, f"AEP refused the PATCH ({change.answer.label}).")
+    change, listed = experiments.accepted_change(), experiments.listed_after()
     if change.visible_after is None or listed is None:
         return Seen(None, "AEP did not show a change, or a new object in lists, within a minute.")
     text = f"Reads showed a change after {change.visible_after} s, and lists a new object after {listed} s."
@@ -143,13 +135,8 @@ def _chained_frequency(experiments: Experiments) -> Seen:
 def _file_name_macros(experiments: Experiments) -> Seen:
     _ = experiments.bench.flow_with_audience().needed()
     attempt = experiments.bench.flow_with_audience("macros", filenameTemplate="%DATETIME(YYYYMMdd)%")
-    if attempt.made:
-        return Seen("optional", "A file name without destination and segment id was accepted.")
-    if attempt.is_refused:
-        return Seen(
-            "required", f"A file name without destination and segment id was refused ({attempt.outcome})."
-        )
-    return _unknown(attempt)
+    what = "A file name without destination and segment id"
+    return _accepted_or_refused(attempt, what, accepted="optional", refused="required")
 
 
 def _profile_without_union(experiments: Experiments) -> Seen:
@@ -160,11 +147,13 @@ def _profile_without_union(experiments: Experiments) -> Seen:
     return _accepted_or_refused(attempt, "A dataset that is enabled for Profile although its schema is not")
 
 
-def _accepted_or_refused(attempt: Attempt, what: str) -> Seen:
+def _accepted_or_refused(
+    attempt: Attempt, what: str, *, accepted: str = "accept", refused: str = "refuse"
+) -> Seen:
     if attempt.made:
-        return Seen("accept", f"{what} was accepted.")
+        return Seen(accepted, f"{what} was accepted.")
     if attempt.is_refused:
-        return Seen("refuse", f"{what} was refused ({attempt.outcome}).")
+        return Seen(refused, f"{what} was refused ({attempt.outcome}).")
     return _unknown(attempt)
 
 
