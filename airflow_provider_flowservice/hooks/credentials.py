@@ -241,11 +241,17 @@ def _choose(spec: ConnectionSpec, given: Mapping[str, Any], connection: Connecti
     raise _incomplete(spec, closest, missing, connection)
 
 
+def alternatives_in(auth_spec: AuthSpec) -> list[str]:
+    """Return the parameters of which AEP needs one, no matter which; empty if the auth spec leaves no choice."""
+    found = [name for name in _ALTERNATIVES if name in auth_spec.properties]
+    return found if len(found) > 1 else []
+
+
 def _missing_parameters(auth_spec: AuthSpec, given: Mapping[str, Any]) -> list[str]:
-    alternatives = [name for name in _ALTERNATIVES if name in auth_spec.properties]
-    required = sorted(auth_spec.required - set(alternatives if len(alternatives) > 1 else ()))
+    alternatives = alternatives_in(auth_spec)
+    required = sorted(auth_spec.required - set(alternatives))
     missing = [name for name in required if given.get(name) in (None, "")]
-    if len(alternatives) > 1 and not any(given.get(name) for name in alternatives):
+    if alternatives and not any(given.get(name) for name in alternatives):
         missing.append(" or ".join(alternatives))
     return missing
 

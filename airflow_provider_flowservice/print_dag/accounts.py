@@ -15,12 +15,15 @@ from airflow_provider_flowservice.client.model import (
     ConnectionSpec,
     without_secrets,
 )
-from airflow_provider_flowservice.hooks.credentials import auth_params, connection_types, field_of
+from airflow_provider_flowservice.hooks.credentials import (
+    alternatives_in,
+    auth_params,
+    connection_types,
+    field_of,
+)
 from airflow_provider_flowservice.print_dag.model import Account
 from airflow_provider_flowservice.print_dag.naming import comment_text, conn_id_of
 
-#: AEP needs one of them, and accepts either.
-_ALTERNATIVES = ("region", "connectionUrl")
 #: A URL with a password or a signature.
 _SECRET_URL = re.compile(r"://[^/?#\s]*@|[?&](sig|signature|token|key)=", re.IGNORECASE)
 #: What AEP adds to the parameters: of HTTP API, and of destinations.
@@ -71,8 +74,8 @@ def account_of(base: BaseConnection, spec: ConnectionSpec, title: str) -> Accoun
 
 def _needed(chosen: AuthSpec, shown: Mapping[str, Any], auth: Mapping[str, Any]) -> list[str]:
     """Return the parameters that AEP does not show, in the order of the spec: required ones, and masked ones."""
-    alternatives = [name for name in _ALTERNATIVES if name in chosen.properties]
-    has_alternative = len(alternatives) > 1 and any(shown.get(name) for name in alternatives)
+    alternatives = alternatives_in(chosen)
+    has_alternative = any(shown.get(name) for name in alternatives)
     needed = [
         name
         for name in chosen.properties
@@ -80,7 +83,7 @@ def _needed(chosen: AuthSpec, shown: Mapping[str, Any], auth: Mapping[str, Any])
         and (name in chosen.required or shown.get(name))
         and not (name in alternatives and has_alternative and not shown.get(name))
     ]
-    return needed + (alternatives[:1] if len(alternatives) > 1 and not has_alternative else [])
+    return needed + ([] if has_alternative else alternatives[:1])
 
 
 def _notes(needed: Collection[str], unknown: Collection[str]) -> Iterator[str]:

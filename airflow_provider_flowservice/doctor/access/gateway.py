@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from airflow_provider_flowservice.client.errors import FlowServiceError
 from airflow_provider_flowservice.client.model import Frozen, member
 from airflow_provider_flowservice.connection_fields import field_name
+from airflow_provider_flowservice.doctor.access.token import CREDENTIAL
 from airflow_provider_flowservice.doctor.findings import Area, Finding, Outcome
 from airflow_provider_flowservice.doctor.services import EVERYTHING
 
 if TYPE_CHECKING:
     from airflow_provider_flowservice.doctor.aep import Aep, Answer
-
-_CREDENTIAL = "In Adobe's Developer Console, open Projects > your project > OAuth Server-to-Server"
 
 
 class _Meaning(Frozen, frozen=True):
@@ -27,14 +26,14 @@ _KEY = _Meaning(
     Area.GATEWAY,
     "API key",
     "The gateway does not accept the client id as an API key",
-    f"{_CREDENTIAL}, and set {field_name('login')} of the connection to the Client ID for which the token is issued."
+    f"{CREDENTIAL}, and set {field_name('login')} of the connection to the Client ID for which the token is issued."
     " Under Projects > your project > Add API, the project must have Experience Platform API.",
 )
 _ORGANIZATION = _Meaning(
     Area.GATEWAY,
     "organization",
     "The credential has no access to the organization",
-    f"{_CREDENTIAL}, and set {field_name('org_id')} of the connection to the Organization ID there. In Adobe's Admin"
+    f"{CREDENTIAL}, and set {field_name('org_id')} of the connection to the Organization ID there. In Adobe's Admin"
     " Console, open Products > Adobe Experience Platform > the product profile > API credentials, and add the"
     " credential.",
 )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_flowservice.client.settings import Settings
 
 _PROJECT = "In Adobe's Developer Console, open Projects > your project"
-_CREDENTIAL = f"{_PROJECT} > OAuth Server-to-Server"
+#: Where Adobe shows a credential.
+CREDENTIAL = f"{_PROJECT} > OAuth Server-to-Server"
 _ADD_API = f"{_PROJECT} > Add API > Experience Platform API"
 _SECONDS_PER_HOUR = 3600.0
 
@@ -28,7 +29,7 @@ _SECONDS_PER_HOUR = 3600.0
 _REJECTIONS = {
     "invalid_client": (
         "the client id or the client secret is wrong, or the secret was revoked",
-        _CREDENTIAL
+        CREDENTIAL
         + f", compare Client ID with {field_name('login')}, and set {field_name('password')} to what Retrieve client"
         " secret shows.",
     ),
@@ -107,7 +108,7 @@ def _refused(error: FlowServiceError) -> Finding:
         )
         seen = f"The server that refuses a token ({_label(error)}) does not respond as IMS does."
         return _finding(subject, seen, remedy, Outcome.BROKEN)
-    remedy = f"{_CREDENTIAL}, and compare it with the connection."
+    remedy = f"{CREDENTIAL}, and compare it with the connection."
     return _finding(subject, f"IMS has not issued a token ({_label(error)}).", remedy, Outcome.BROKEN)
 
 
@@ -164,5 +165,5 @@ def _organization(settings: Settings, claims: dict[str, Any]) -> Finding:
         return _finding("organization", "The token does not show it; the gateway decides.")
     if settings.org_id in named:
         return _finding("organization", "The token is for the organization of the connection.")
-    remedy = f"{_CREDENTIAL}, and set {field_name('org_id')} of the connection to the Organization ID there."
+    remedy = f"{CREDENTIAL}, and set {field_name('org_id')} of the connection to the Organization ID there."
     return _finding("organization", "The token is for another organization.", remedy, Outcome.BROKEN)
