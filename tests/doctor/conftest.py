@@ -73,6 +73,7 @@ def populated_servers() -> Iterator[list[EmulatorServer]]:
         servers = [stack.enter_context(EmulatorServer(prepare=populate)) for _ in range(2)]
         for server in servers:
             fill(server.control, add_schema)
+            fill(server.control, lambda api: api.schema("Without union"))
         yield servers
 
 

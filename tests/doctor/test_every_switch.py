@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,8 @@ from airflow_provider_flowservice.doctor.command import add_arguments, run
 from airflow_provider_flowservice.doctor.habits import READ_HABITS
 from airflow_provider_flowservice.doctor.writes.session import WRITE_HABITS
 from airflow_provider_flowservice.emulator.control import EmulatorControl
-from airflow_provider_flowservice.emulator.server import EmulatorServer
 from airflow_provider_flowservice.emulator.settings import Switches, read_switches
 from airflow_provider_flowservice.testing.clock import VirtualClock
-from tests.doctor.conftest import add_schema, fill, populate, ready
-from tests.emulator.conftest import Api
 from tests.support.airflow import flowservice_connection
 
 NUMBERS = {"inlet_limit_bytes": 1_048_576, "default_page_size": 7, "token_lifetime": 600}
@@ -36,27 +32,6 @@ def other_values() -> Iterator[tuple[str, object]]:
             others = switch.metadata.get("choices", (None, NUMBERS.get(switch.name, 8)))[1:]
             values = (not switch.default,) if isinstance(switch.default, bool) else others
             yield from ((switch.name, value) for value in values)
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[list[EmulatorServer]]:
-    """Two emulators that hold the same, with evidence for each habit."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(EmulatorServer(prepare=populate)) for _ in range(2)]
-        for server in servers:
-            fill(server.control, add_schema)
-            fill(server.control, lambda api: Api.schema(api, "Without union"))
-        yield servers
-
-
-@pytest.fixture
-def first(servers: list[EmulatorServer]) -> EmulatorControl:
-    return ready(servers[0])
-
-
-@pytest.fixture
-def second(servers: list[EmulatorServer]) -> EmulatorControl:
-    return ready(servers[1])
 
 
 def examined(
@@ -81,24 +56,24 @@ def test_each_switch_has_a_check_and_each_check_a_switch() -> None:
 
 
 def test_an_emulator_with_its_defaults_has_nothing_to_tell(
-    first: EmulatorControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    populated: EmulatorControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = examined(first, tmp_path, monkeypatch, "--with-writes")
+    found = examined(populated, tmp_path, monkeypatch, "--with-writes")
     assert found["exit_code"] == 0
     assert found["switches"] == Switches.habits()
 
 
 @pytest.mark.parametrize(("switch", "value"), list(other_values()))
 def test_the_switch_is_found_and_makes_another_emulator_the_same(
-    first: EmulatorControl,
+    populated: EmulatorControl,
     second: EmulatorControl,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     switch: str,
     value: object,
 ) -> None:
-    first.set_switches(**{switch: value})
-    found = examined(first, tmp_path, monkeypatch, "--with-writes")
+    populated.set_switches(**{switch: value})
+    found = examined(populated, tmp_path, monkeypatch, "--with-writes")
     assert found["switches"] == {**Switches.habits(), switch: value}
 
     second.set_switches(**read_switches(tmp_path / "switches.json"))
@@ -106,8 +81,8 @@ def test_the_switch_is_found_and_makes_another_emulator_the_same(
 
 
 def test_reads_alone_are_gets_and_one_request_for_a_token(
-    first: EmulatorControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    populated: EmulatorControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examined(first, tmp_path, monkeypatch)
-    sent = [(each["method"], each["path"]) for each in first.requests()]
+    examined(populated, tmp_path, monkeypatch)
+    sent = [(each["method"], each["path"]) for each in populated.requests()]
     assert [path for method, path in sent if method != "GET"] == ["/ims/token/v3"]
