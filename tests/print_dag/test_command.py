@@ -19,6 +19,7 @@ from airflow_provider_flowservice.print_dag.naming import dag_id_of
 from tests.print_dag.printed import calls_of
 from tests.print_dag.test_unusual import MADE
 from tests.support.aep import kinesis, make, make_flow, profile_flow, profile_store, profiles, stream
+from tests.support.airflow import flowservice_connection, stored_connection
 from tests.support.faults import fault
 from tests.support.streaming import open_source
 
@@ -47,6 +48,16 @@ def test_files_are_as_a_formatter_leaves_them_and_the_same_each_time(
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
     progress = [line for line in capsys.readouterr().err.splitlines() if f" of {len(MADE)}: " in line]
     assert len(progress) == 4 * len(MADE)
+
+
+@pytest.mark.usefixtures("airflow_database")
+def test_a_connection_in_airflows_database_is_found(
+    control: EmulatorControl, hook: FlowServiceHook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow_id = make_flow(hook)
+    with stored_connection("acme", flowservice_connection(control.url, control.credential)):
+        assert main([flow_id, "--conn-id", "acme"]) == 0, capsys.readouterr().err
+    assert dag_id_of(flow_id) in capsys.readouterr().out
 
 
 def test_one_flow_goes_to_standard_output(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,29 @@ def flowservice_connection(url: str, credential: EmulatorCredential, **changes: 
     for key, value in changes.items():
         (fields if key in ("conn_type", "host", "port", "login", "password") else extra)[key] = value
     return json.dumps({**fields, "extra": {k: v for k, v in extra.items() if v is not None}})
+
+
+@contextmanager
+def stored_connection(conn_id: str, content: str) -> Iterator[None]:
+    """Keep a connection in Airflow's database while the ``with`` block runs.
+
+    :param content: what :func:`flowservice_connection` returns.
+    """
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+
+    kept = Connection(conn_id=conn_id)
+    fields = json.loads(content)
+    for name in ("conn_type", "host", "login", "password"):
+        setattr(kept, name, fields[name])
+    kept.extra = json.dumps(fields["extra"])
+    with create_session() as session:
+        session.add(kept)
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.delete(session.merge(kept))
 
 
 def migrate() -> None:

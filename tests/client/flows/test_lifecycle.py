@@ -103,6 +103,22 @@ def test_a_state_that_nobody_can_set_is_refused_before_anything_is_sent(
     assert control.requests(path="/flows/") == []
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("enabled", "disabled", "enabling", "disabling", "updating", "inProgress", None),
+        *("enabled-finalizing", "delete-finalizing"),
+    ],
+)
+def test_what_has_another_state_than_a_draft_is_not_published(
+    plain_client: Client, control: EmulatorControl, state: str | None
+) -> None:
+    shown = {"id": UNKNOWN, "name": "flow", "state": state, "flowSpec": {"id": UNKNOWN, "version": "1.0"}}
+    control.inject(fault("status", "GET", f"flows/{UNKNOWN}", times=99, status=200, body={"items": [shown]}))
+    assert lifecycle.publish(plain_client, request.FLOWS, UNKNOWN) is False
+    assert writes(control) == []
+
+
 @pytest.mark.parametrize("change", ["state", "name", "publish"])
 def test_an_aep_that_stays_down_is_given_up(
     plain_client: Client, control: EmulatorControl, change: str

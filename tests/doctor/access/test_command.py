@@ -18,7 +18,7 @@ from airflow_provider_flowservice.doctor import examine as examining
 from airflow_provider_flowservice.doctor.command import add_arguments, run
 from airflow_provider_flowservice.doctor.writes import session
 from airflow_provider_flowservice.emulator.settings import Switches
-from tests.support.airflow import flowservice_connection
+from tests.support.airflow import flowservice_connection, stored_connection
 from tests.support.customer import CONN_ID, OBJECT, SANDBOX, VARIABLE, Customer
 from tests.support.faults import fault
 from tests.support.features import needs
@@ -114,23 +114,11 @@ def test_a_sandbox_of_the_command_line_comes_first(doctor: Doctor, customer: Cus
 def test_a_connection_in_airflows_database_is_found(
     doctor: Doctor, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.models.connection import Connection
-    from airflow.utils.session import create_session
-
-    kept = Connection(conn_id=CONN_ID)
-    fields = json.loads(os.environ[VARIABLE])
-    for name in ("conn_type", "host", "login", "password"):
-        setattr(kept, name, fields[name])
-    kept.extra = json.dumps(fields["extra"])
+    content = os.environ[VARIABLE]
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv("COLUMNS", "200")
-    with create_session() as session:
-        session.add(kept)
-    try:
+    with stored_connection(CONN_ID, content):
         ran = doctor()
-    finally:
-        with create_session() as session:
-            session.delete(session.merge(kept))
     assert "from Airflow's database or a secrets backend" in ran.out
     assert "It exists for this credential." in ran.out
     assert customer.leaks(ran.out + ran.err) == []
