@@ -17,6 +17,7 @@ UNIFIED_PROFILE = {"id": "8a9c3494-9708-43d7-ae3f-cda01e5030e1", "version": "1.0
 KINESIS = {"id": "86043421-563b-46ec-8e6c-e23184711bf6", "version": "1.0"}
 PROFILE_FLOW = {"id": "71471eba-b620-49e4-90fd-23f1fa0174d8", "version": "1.0"}
 SECRET = "kinesis/secret+value"
+KEYS = {"accessKeyId": "AKIA", "secretKey": SECRET, "region": "us-east-1"}
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
 REGISTRY = "/data/foundation/schemaregistry"
 CATALOG = "/data/foundation/catalog"
@@ -85,8 +86,7 @@ class Api:
         return self.create("/connections", {"name": name, "connectionSpec": UNIFIED_PROFILE})
 
     def kinesis_base(self, name: str = "kinesis base") -> dict[str, str]:
-        params = {"accessKeyId": "AKIA", "secretKey": SECRET, "region": "us-east-1"}
-        auth = {"specName": "Aws Kinesis authentication credentials", "params": params}
+        auth = {"specName": "Aws Kinesis authentication credentials", "params": KEYS}
         return self.create("/connections", {"name": name, "connectionSpec": KINESIS, "auth": auth})
 
     def source(self, base_id: str) -> dict[str, str]:

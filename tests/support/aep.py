@@ -123,6 +123,11 @@ def writes(control: EmulatorControl) -> list[tuple[str, str]]:
     ]
 
 
+def statuses(control: EmulatorControl, method: str, path: str) -> list[int | None]:
+    """Status of each response to these requests; None if there was none."""
+    return [entry["status"] for entry in control.requests(method, path)]
+
+
 def ids(items: Sequence[dict[str, Any]]) -> list[str]:
     return [item["id"] for item in items]
 
